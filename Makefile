@@ -1,0 +1,56 @@
+# Every target works on a fresh machine with Python 3.11+ and make; `make` alone lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint type generate generate-check record bench bench-official clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	@rm -rf $(VENV)
+	@echo "creating $(VENV) (a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## a real HTTP round trip against the local emulator: prefetch, display, notification
+	$(BIN)/python examples/demo.py
+
+test: $(READY) ## the fast tests (under two minutes)
+	$(BIN)/python -m pytest -q
+
+check: lint type generate-check ## everything CI checks: lint, types, generated code, all tests
+	$(BIN)/python -m pytest -q -m ''
+
+lint: $(READY) ## ruff and the layer rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+type: $(READY) ## mypy --strict over target and target_delivery_api
+	$(BIN)/mypy
+
+generate: $(READY) ## write generated/ from openapi/delivery-api.yaml
+	$(BIN)/python openapi/generate.py
+
+generate-check: $(READY) ## fail if generated/ is not what `make generate` writes
+	$(BIN)/python openapi/generate.py --check
+
+record: $(READY) ## record tests/contract/cassettes anew (TARGET_CLIENT=... TARGET_ORG=... for a live account)
+	$(BIN)/python tests/contract/record.py
+
+bench: $(READY) ## time per call over bare urllib3, measured in one run
+	$(BIN)/python benchmarks/server_side.py
+
+bench-official: $(READY) ## the same for Adobe's own SDK, in a venv of its own
+	$(BIN)/python benchmarks/official.py
+
+clean: ## remove what the targets above created
+	rm -rf $(VENV) .venv-official build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
