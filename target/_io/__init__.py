@@ -1,0 +1,1 @@
+"""Everything that can block: sockets, threads, clocks and random numbers."""

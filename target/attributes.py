@@ -1,0 +1,50 @@
+"""AttributesProvider: the JSON offers of an answer as plain values, by mbox and key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from target.errors import AttributeNotFound
+from target.response import TargetDeliveryResponse
+
+
+class AttributesProvider:
+    """JSON offers of an answer, merged by mbox: prefetch first, then execute, later options over earlier ones."""
+
+    def __init__(self, result: TargetDeliveryResponse) -> None:
+        self._result = result
+        self._by_mbox = _index(result)
+
+    def get_value(self, mbox: str, key: str) -> Any:
+        """The value of ``key`` in the offers of ``mbox``. Raises AttributeNotFound, which is a KeyError."""
+        attributes = self._by_mbox.get(mbox)
+        if attributes is None or key not in attributes:
+            raise AttributeNotFound(
+                f"Attribute '{key}' does not exist for mbox '{mbox}': use as_object() to see what the answer holds"
+            )
+        return attributes[key]
+
+    def as_object(self, mbox: str | None = None) -> dict[str, Any] | None:
+        """All attributes of ``mbox``, None when the answer does not hold it; without ``mbox``, those of every one."""
+        if mbox is None:
+            return {name: dict(attributes) for name, attributes in self._by_mbox.items()}
+        attributes = self._by_mbox.get(mbox)
+        return None if attributes is None else dict(attributes)
+
+    def get_response(self) -> TargetDeliveryResponse:
+        """The whole answer, with the cookies to set."""
+        return self._result
+
+
+def _index(result: TargetDeliveryResponse) -> dict[str, dict[str, Any]]:
+    response = result.response
+    by_mbox: dict[str, dict[str, Any]] = {}
+    for part in (response.prefetch, response.execute) if response is not None else ():
+        for mbox in (part.mboxes or ()) if part is not None else ():
+            if not isinstance(mbox.name, str):
+                continue
+            attributes = by_mbox.setdefault(mbox.name, {})
+            for option in mbox.options or ():
+                if option.type == "json" and isinstance(option.content, dict):
+                    attributes.update(option.content)
+    return by_mbox

@@ -1,0 +1,223 @@
+"""TargetClient: options in, one call, result out. The parts do the work; this module puts them in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, Self, TypeVar, Unpack, cast, overload
+
+from target._io.runtime import system_runtime
+from target._io.transport import Transport
+from target._io.workers import AsyncResult, Workers
+from target.attributes import AttributesProvider
+from target.config import ClientConfig, RequestConfig, Runtime, parse_client_options, parse_request_options
+from target.delivery import assemble, cookies, reply
+from target.delivery import request as requests
+from target.delivery.edge import cluster_of_edge_host
+from target.errors import ClientClosed, OptionsError
+from target.events import CLIENT_READY, emit
+from target.options import (
+    AttributesCallbackOptions,
+    AttributesOptions,
+    ClientOptions,
+    RequestCallbackOptions,
+    RequestOptions,
+)
+from target.response import TargetDeliveryResponse
+
+T = TypeVar("T")
+
+# So that `client = TargetClient.create(...)` has been assigned when the handler of client_ready runs.
+_READY_DELAY_S = 0.1
+
+
+class TargetClient:
+    """A client of the Adobe Target Delivery API: make one with ``create``, share it between threads, close it.
+
+    Options of every method may be given as a dict, as keyword arguments, or both (keywords win); ``target.options``
+    describes each.
+    """
+
+    TARGET_COOKIE_NAME = cookies.TARGET_COOKIE_NAME
+    TARGET_LOCATION_HINT_COOKIE_NAME = cookies.LOCATION_HINT_COOKIE_NAME
+
+    _config: ClientConfig
+    _runtime: Runtime
+    _transport: Transport
+    _workers: Workers
+    _learnt_cluster: str | None
+    _closed: bool
+
+    def __init__(self) -> NoReturn:
+        raise OptionsError("Please use TargetClient.create static method instead")
+
+    @classmethod
+    def create(cls, options: ClientOptions | None = None, /, **keywords: Unpack[ClientOptions]) -> Self:
+        """A client with these options; see ``target.options.ClientOptions``.
+
+        Raises:
+            OptionsError: An option is missing, unknown or wrong.
+        """
+        self = cls.__new__(cls)
+        self._config = parse_client_options(_merge(options, keywords))
+        self._runtime = system_runtime()
+        self._transport = Transport(self._config)
+        self._workers = Workers(self._config.async_workers, self._config.logger)
+        self._learnt_cluster = None
+        self._closed = False
+        if CLIENT_READY in self._config.events:
+            config = self._config
+            timer = threading.Timer(_READY_DELAY_S, emit, (config.events, CLIENT_READY, config.logger))
+            timer.daemon = True
+            timer.start()
+        return self
+
+    @overload
+    def get_offers(  # type: ignore[overload-overlap]
+        self, options: RequestCallbackOptions, /
+    ) -> AsyncResult[TargetDeliveryResponse]: ...
+    @overload
+    def get_offers(self, options: RequestOptions, /) -> TargetDeliveryResponse: ...
+    @overload
+    def get_offers(self, /, **keywords: Unpack[RequestCallbackOptions]) -> AsyncResult[TargetDeliveryResponse]: ...
+    @overload
+    def get_offers(self, /, **keywords: Unpack[RequestOptions]) -> TargetDeliveryResponse: ...
+    def get_offers(self, options: Any = None, /, **keywords: Any) -> Any:
+        """Ask for offers: to show now (``execute``), to show later (``prefetch``), or both.
+
+        Args:
+            options: See ``target.options.RequestOptions`` and, with a callback, ``RequestCallbackOptions``.
+            **keywords: The same.
+
+        Returns:
+            A TargetDeliveryResponse; with ``callback``, an AsyncResult at once.
+
+        Raises:
+            OptionsError: The options or the request cannot be sent.
+            TargetTimeout: No complete answer within the client's ``timeout``.
+            TransportError: No usable answer.
+            ApiError: The API refused the request or failed.
+            ClientClosed: The client was closed.
+        """
+        parsed = self._parse(_merge(options, keywords))
+        call = requests.build_offers_call(self._config, parsed, self._runtime, self._remembered_cluster())
+        return self._run(parsed, lambda: self._deliver(call))
+
+    @overload
+    def get_attributes(  # type: ignore[overload-overlap]
+        self, mbox_names: Sequence[str] | str, options: AttributesCallbackOptions, /
+    ) -> AsyncResult[AttributesProvider]: ...
+    @overload
+    def get_attributes(
+        self, mbox_names: Sequence[str] | str, options: AttributesOptions | None = None, /
+    ) -> AttributesProvider: ...
+    @overload
+    def get_attributes(
+        self, mbox_names: Sequence[str] | str, /, **keywords: Unpack[AttributesCallbackOptions]
+    ) -> AsyncResult[AttributesProvider]: ...
+    @overload
+    def get_attributes(
+        self, mbox_names: Sequence[str] | str, /, **keywords: Unpack[AttributesOptions]
+    ) -> AttributesProvider: ...
+    def get_attributes(self, mbox_names: Sequence[str] | str, options: Any = None, /, **keywords: Any) -> Any:
+        """Ask for JSON offers and read them as plain values.
+
+        Args:
+            mbox_names: Mboxes to execute besides those that ``options["request"]`` names.
+            options: See ``target.options.AttributesOptions``; ``request`` may be left out.
+            **keywords: The same.
+
+        Returns:
+            An AttributesProvider; with ``callback``, an AsyncResult at once.
+
+        Raises:
+            The errors of ``get_offers``.
+        """
+        names = _parse_names(mbox_names)
+        parsed = self._parse({"request": {"context": {"channel": "web"}}, **_given(_merge(options, keywords))})
+        call = requests.build_offers_call(self._config, parsed, self._runtime, self._remembered_cluster(), names)
+        return self._run(parsed, lambda: AttributesProvider(self._deliver(call)))
+
+    @overload
+    def send_notifications(  # type: ignore[overload-overlap]
+        self, options: RequestCallbackOptions, /
+    ) -> AsyncResult[TargetDeliveryResponse]: ...
+    @overload
+    def send_notifications(self, options: RequestOptions, /) -> TargetDeliveryResponse: ...
+    @overload
+    def send_notifications(
+        self, /, **keywords: Unpack[RequestCallbackOptions]
+    ) -> AsyncResult[TargetDeliveryResponse]: ...
+    @overload
+    def send_notifications(self, /, **keywords: Unpack[RequestOptions]) -> TargetDeliveryResponse: ...
+    def send_notifications(self, options: Any = None, /, **keywords: Any) -> Any:
+        """Tell Target what was shown (display) or used (click), from ``request.notifications``.
+
+        Args:
+            options: As for ``get_offers``. Always goes to the server, whatever ``decisioning_method`` says.
+            **keywords: The same.
+
+        Returns:
+            A TargetDeliveryResponse whose ``response.notifications`` lists the ids that were taken; with
+            ``callback``, an AsyncResult at once.
+
+        Raises:
+            The errors of ``get_offers``.
+        """
+        parsed = self._parse(_merge(options, keywords))
+        call = requests.build_notifications_call(self._config, parsed, self._runtime, self._remembered_cluster())
+        return self._run(parsed, lambda: self._deliver(call))
+
+    def close(self) -> None:
+        """Close the connections and end the threads; later calls raise ClientClosed. Closing twice is harmless."""
+        self._closed = True
+        self._workers.close()
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _parse(self, options: Mapping[str, Any]) -> RequestConfig:
+        if self._closed:
+            raise ClientClosed("The client is closed: make a new one with TargetClient.create")
+        return parse_request_options(options)
+
+    def _run(self, parsed: RequestConfig, work: Callable[[], T]) -> T | AsyncResult[T]:
+        if parsed.callback is None:
+            return work()
+        return self._workers.submit(work, parsed.callback, parsed.err_callback)
+
+    def _deliver(self, call: requests.Call) -> TargetDeliveryResponse:
+        response = reply.parse_reply(self._transport.send(call), call)
+        if response is not None and not call.names_cluster:
+            # Learnt from a call that named none: it says where this client belongs, and nothing about a visitor.
+            self._learnt_cluster = cluster_of_edge_host(response.edge_host) or self._learnt_cluster
+        return assemble.assemble(call, response, self._runtime.now_s())
+
+    def _remembered_cluster(self) -> str | None:
+        return self._learnt_cluster or self._config.target_location_hint
+
+
+def _merge(options: object, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
+    if options is None:
+        return keywords
+    if not isinstance(options, Mapping):
+        raise OptionsError(f"Options must be a dict, not {type(options).__name__}")
+    return {**options, **keywords} if keywords else cast("Mapping[str, Any]", options)
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _parse_names(mbox_names: object) -> list[str]:
+    names = [mbox_names] if isinstance(mbox_names, str) else mbox_names
+    if not isinstance(names, list | tuple | set | frozenset):
+        raise OptionsError(f"mbox_names must be a list of strings, not {type(names).__name__}")
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise OptionsError("mbox_names must hold names: strings that are not empty")
+    return list(names)

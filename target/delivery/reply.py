@@ -1,0 +1,79 @@
+"""What the API's answer means: a DeliveryResponse, nothing (204), or the error it stands for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from target.delivery.request import Call
+from target.errors import ApiError, TransportError
+from target_delivery_api.models import DeliveryResponse
+
+_MAX_MESSAGE = 500
+_SECRET_KEYS = frozenset({"token", "tokens", "state", "authorizationToken", "supplementalDataId", "blob", "ipAddress"})
+
+
+class Reply(NamedTuple):
+    """An answer as it came: HTTP status, its reason phrase and the unpacked body."""
+
+    status: int
+    reason: str
+    content: bytes
+
+
+def parse_reply(reply: Reply, call: Call) -> DeliveryResponse | None:
+    """The answer's model, or None for 204.
+
+    Raises:
+        ApiError: The status is not 2xx.
+        TransportError: A success without the JSON object that it should carry.
+    """
+    if reply.status == 204:
+        return None
+    if not 200 <= reply.status < 300:
+        raise _api_error(reply, call)
+    try:
+        data = json.loads(reply.content)
+    except (ValueError, RecursionError) as error:
+        what = "is not complete JSON" if reply.content else "is empty"
+        raise TransportError(f"The answer ({reply.status}) {what}: check server_domain, or try again") from error
+    if not isinstance(data, dict):
+        raise TransportError(
+            f"The answer ({reply.status}) is not a JSON object: check that server_domain serves the Delivery API"
+        )
+    try:
+        return DeliveryResponse.from_dict(data)
+    except (TypeError, ValueError) as error:
+        raise TransportError(f"The answer is not as the Delivery API documents it: {error}") from error
+
+
+def _api_error(reply: Reply, call: Call) -> ApiError:
+    body = reply.content.decode(errors="replace")
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        data = None
+    said = data.get("message") if isinstance(data, dict) else None
+    message = _redact(said if isinstance(said, str) and said else reply.reason or "no reason given", call)
+    return ApiError(reply.status, message, str(call.body.get("requestId")), body)
+
+
+def _redact(message: str, call: Call) -> str:
+    """The API may repeat what it did not like; an error message ends in logs, where no id belongs."""
+    for secret in sorted({call.session_id, *_secrets(call.body)}, key=len, reverse=True):
+        message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "<hidden>", message)
+    printable = "".join(char if char.isprintable() else " " for char in message)
+    return printable if len(printable) <= _MAX_MESSAGE else printable[:_MAX_MESSAGE] + "..."
+
+
+def _secrets(value: Any, hide: bool = False) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _secrets(item, hide or key in _SECRET_KEYS or key == "id")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secrets(item, hide)
+    elif hide and isinstance(value, str) and value:
+        yield value

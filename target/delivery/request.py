@@ -1,0 +1,195 @@
+"""Builds one call: the request in wire form, the visitor it is for, and the host it goes to."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from target.config import ClientConfig, RequestConfig, Runtime
+from target.delivery import mboxes, notifications
+from target.delivery.edge import build_base_url
+from target.delivery.identity import Identity, merge_customer_ids, named_cluster, parse_customer_ids, parse_identity
+from target.errors import OptionsError
+from target_delivery_api.models import DeliveryRequest
+from target_delivery_api.types import dump
+
+CHANNELS = ("mobile", "web")
+_NEEDS = {
+    "execute": "Either pageLoad or mboxes is required in execute",
+    "prefetch": "Either views, pageLoad or mboxes is required in prefetch",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Everything that sending needs, and what assembling the result needs to know of it.
+
+    ``cluster`` is where the call goes; ``names_cluster`` tells whether its caller named it, by cookie, id or hint.
+    """
+
+    body: dict[str, Any]
+    content: bytes
+    base_url: str
+    session_id: str
+    device_id: str | None
+    cluster: str | None
+    names_cluster: bool
+    trace_id: str
+
+
+def build_offers_call(
+    config: ClientConfig,
+    options: RequestConfig,
+    runtime: Runtime,
+    remembered_cluster: str | None,
+    added_mboxes: Sequence[str] = (),
+) -> Call:
+    """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError; the caller's objects are only read."""
+    body = _parse_request(options.request)
+    logger = config.logger
+    parts = {name: _object(body, name) for name in ("execute", "prefetch")}
+    lists = {
+        name: mboxes.fill_indexes(mboxes.drop_invalid(_list(part, "mboxes", name), f"request.{name}", logger))
+        for name, part in parts.items()
+    }
+    lists["execute"] = mboxes.add_mboxes(lists["execute"], lists["prefetch"], added_mboxes)
+    for name, part in parts.items():
+        if name not in body and not lists[name]:
+            continue
+        part = {key: value for key, value in part.items() if value is not None and key != "mboxes"}
+        if lists[name]:
+            part["mboxes"] = lists[name]
+        if not _asks(name, part):
+            raise OptionsError(f"{_NEEDS[name]}; an mbox needs a name, and empty lists ask for nothing")
+        body[name] = part
+    return _build_call(config, options, runtime, remembered_cluster, body)
+
+
+def build_notifications_call(
+    config: ClientConfig, options: RequestConfig, runtime: Runtime, remembered_cluster: str | None
+) -> Call:
+    """The call of ``send_notifications``. Raises OptionsError when no valid notification and no telemetry is in it."""
+    body = _parse_request(options.request)
+    call = _build_call(config, options, runtime, remembered_cluster, body)
+    if not call.body.get("notifications") and not call.body.get("telemetry"):
+        raise OptionsError("Notifications list is required in request, with at least one that has id, type, timestamp")
+    return call
+
+
+def _build_call(
+    config: ClientConfig, options: RequestConfig, runtime: Runtime, remembered_cluster: str | None, body: dict[str, Any]
+) -> Call:
+    now_s, trace_id = runtime.now_s(), runtime.new_id()
+    identity = parse_identity(options, now_s, config.logger)
+    visitor = _build_id(body, identity, options)
+    if visitor:
+        body["id"] = visitor
+    body.setdefault("requestId", trace_id)
+    body.setdefault("impressionId", runtime.new_id())
+    body["context"] = _build_context(_object(body, "context"), runtime, config.logger)
+    body["experienceCloud"] = _build_experience_cloud(_object(body, "experienceCloud"))
+    if config.environment_id is not None:
+        body.setdefault("environmentId", config.environment_id)
+    _set_property(body, config)
+    if "notifications" in body:
+        valid = notifications.drop_invalid(_list(body, "notifications", "request"), config.logger)
+        body["notifications"] = notifications.add_impression_ids(valid, runtime.new_id)
+        if not valid:
+            del body["notifications"]
+    named = named_cluster(identity, visitor.get("tntId"), config.logger)
+    cluster = named or remembered_cluster
+    return Call(
+        body=body,
+        content=_encode(body),
+        base_url=build_base_url(config, cluster),
+        session_id=identity.session_id or runtime.new_id(),
+        device_id=visitor.get("tntId"),
+        cluster=cluster,
+        names_cluster=named is not None,
+        trace_id=trace_id,
+    )
+
+
+def _parse_request(request: Any) -> dict[str, Any]:
+    if not request or not isinstance(request, DeliveryRequest | dict):
+        raise OptionsError(
+            "Request object of type DeliveryRequest is required: pass the option 'request', as a "
+            "DeliveryRequest or as a dict in wire form"
+        )
+    try:
+        body: dict[str, Any] = dump(request)
+        if isinstance(request, dict):
+            DeliveryRequest.from_dict(body)  # only to say early, and where, what is no object or list
+    except (TypeError, ValueError, RecursionError) as error:
+        raise OptionsError(f"The request cannot be sent: {error}") from error
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise OptionsError(f"The request cannot be written as JSON: {error}") from error
+
+
+def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
+    value = parent.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise OptionsError(f"request.{key} must be an object, not {type(value).__name__}")
+    return value
+
+
+def _list(parent: dict[str, Any], key: str, where: str) -> list[Any]:
+    value = parent.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise OptionsError(f"{where}.{key} must be a list, not {type(value).__name__}")
+    return value
+
+
+def _asks(name: str, part: dict[str, Any]) -> bool:
+    return "pageLoad" in part or bool(part.get("mboxes")) or (name == "prefetch" and bool(part.get("views")))
+
+
+def _build_id(body: dict[str, Any], identity: Identity, options: RequestConfig) -> dict[str, Any]:
+    visitor = {key: value for key, value in _object(body, "id").items() if value is not None}
+    if identity.device_id:
+        visitor.setdefault("tntId", identity.device_id)
+    given = parse_customer_ids(options.customer_ids)
+    if given:
+        visitor["customerIds"] = merge_customer_ids(given, _list(visitor, "customerIds", "request.id"))
+    return visitor
+
+
+def _build_context(context: dict[str, Any], runtime: Runtime, logger: logging.Logger) -> dict[str, Any]:
+    context = {key: value for key, value in context.items() if value is not None}
+    channel = context.get("channel")
+    if channel not in CHANNELS:
+        if channel is not None:
+            logger.warning("context.channel is neither mobile nor web; the call is sent as web")
+        context["channel"] = "web"
+    context.setdefault("timeOffsetInMinutes", runtime.utc_offset_minutes())
+    return context
+
+
+def _build_experience_cloud(experience_cloud: dict[str, Any]) -> dict[str, Any]:
+    analytics = {key: value for key, value in _object(experience_cloud, "analytics").items() if value is not None}
+    analytics.setdefault("logging", "server_side")
+    return {**experience_cloud, "analytics": analytics}
+
+
+def _set_property(body: dict[str, Any], config: ClientConfig) -> None:
+    token = config.property_token
+    if not token:
+        return
+    own = _object(body, "property").get("token")
+    if own is None:
+        body["property"] = {"token": token}
+    elif own != token:
+        config.logger.debug("The property token in the request differs from the client's; the request's is used")

@@ -1,0 +1,52 @@
+"""Whether a failed attempt is made again, and when: a decision, taken from facts alone."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+FIRST_DELAY_S = 0.05
+LONGEST_DELAY_S = 1.0
+_STATUSES = frozenset({429, 502, 503, 504})
+
+
+class Stage(Enum):
+    """How far a failed attempt got."""
+
+    CONNECTING = "no connection was made"
+    UNANSWERED = "the connection died before the first byte of an answer"
+    ANSWERED = "an answer began"
+
+
+class Failure(NamedTuple):
+    """A failed attempt: its stage, the HTTP status where there was one, and the seconds its Retry-After asked for."""
+
+    stage: Stage
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+def retry_delay_s(failure: Failure, attempts: int, retries: int, remaining_s: float, jitter: float) -> float | None:
+    """Seconds to wait before the next attempt, or None when there is none to be.
+
+    Repeating is safe because request and notifications carry impression ids, which the API counts once.
+
+    Args:
+        failure: What went wrong.
+        attempts: How many attempts were made, this one included.
+        retries: How many may follow the first.
+        remaining_s: What is left of the call's deadline.
+        jitter: A random number from 0 to 1, so that clients that failed together do not come back together.
+    """
+    if attempts > retries or not _is_retriable(failure):
+        return None
+    delay_s = min(FIRST_DELAY_S * 2 ** (attempts - 1), LONGEST_DELAY_S) * (0.5 + jitter / 2)
+    if failure.retry_after_s is not None:
+        delay_s = max(delay_s, failure.retry_after_s)
+    return delay_s if delay_s < remaining_s else None
+
+
+def _is_retriable(failure: Failure) -> bool:
+    if failure.status is not None:
+        return failure.status in _STATUSES
+    return failure.stage is not Stage.ANSWERED

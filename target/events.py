@@ -1,0 +1,27 @@
+"""The events a client tells its owner about: their names, and delivery that never raises."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+CLIENT_READY = "client_ready"
+ARTIFACT_DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"
+ARTIFACT_DOWNLOAD_FAILED = "artifact_download_failed"
+GEO_LOCATION_UPDATED = "geo_location_updated"
+
+EVENT_NAMES = (CLIENT_READY, ARTIFACT_DOWNLOAD_SUCCEEDED, ARTIFACT_DOWNLOAD_FAILED, GEO_LOCATION_UPDATED)
+
+EventHandler = Callable[[dict[str, Any]], object]
+
+
+def emit(handlers: Mapping[str, EventHandler], name: str, logger: logging.Logger, **payload: Any) -> None:
+    """Call the handler of ``name``, if any, with ``{"type": name, **payload}``. What it raises is logged."""
+    handler = handlers.get(name)
+    if handler is None:
+        return
+    try:
+        handler({"type": name, **payload})
+    except Exception:  # a handler is foreign code; whatever it raises must not reach a call
+        logger.exception("The handler of event %s raised", name)

@@ -1,0 +1,135 @@
+"""What callers write: every option of ``TargetClient.create`` and of the calls, typed and described."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
+
+if TYPE_CHECKING:
+    import urllib3
+
+    from target.attributes import AttributesProvider
+    from target.events import EventHandler
+    from target.response import TargetDeliveryResponse
+    from target_delivery_api.models import CustomerId, DeliveryRequest
+
+DecisioningMethodName = Literal["server-side", "on-device", "hybrid"]
+AuthState = Literal[0, 1, 2, "0", "1", "2", "unknown", "authenticated", "logged_out"]
+
+
+class ClientOptions(TypedDict, total=False):
+    """Options of ``TargetClient.create``. Durations are milliseconds; None means the default."""
+
+    client: Required[str]
+    """Client code of the Target account; also the first label of its default host."""
+    organization_id: Required[str]
+    """Experience Cloud organization, e.g. ``"1234@AdobeOrg"``; sent as ``imsOrgId``."""
+    timeout: float | None
+    """Deadline of one whole call in ms: connecting, retries, headers and body. Default 3000."""
+    server_domain: str | None
+    """Host, with an optional port, used instead of ``<client>.tt.omtrdc.net``. No scheme, no path."""
+    secure: bool | None
+    """False sends plain HTTP; for a local emulator. Default True."""
+    target_location_hint: str | None
+    """Edge cluster (1 to 4 digits) for calls that name none, until an answer names one."""
+    property_token: str | None
+    """``at_property`` token, sent with every request that has no ``property`` of its own."""
+    environment_id: int | None
+    """Target environment, sent with every request that has no ``environmentId`` of its own."""
+    version: str | None
+    """Value of the query parameter ``version``; left out by default."""
+    logger: logging.Logger | None
+    """This client's log. Default: the logger ``target``."""
+    events: Mapping[str, EventHandler] | None
+    """Handlers by event name; each is called with one dict that carries ``type``."""
+    telemetry_enabled: bool | None
+    """Whether call durations may be reported to Adobe. Default True."""
+    decisioning_method: DecisioningMethodName | None
+    """Where decisions are made. Default, and for now the only one that works: ``"server-side"``."""
+    polling_interval: float | None
+    """On-device: ms between downloads of the rules. Default 300000."""
+    artifact_location: str | None
+    """On-device: full URL of the rules."""
+    artifact_payload: Mapping[str, Any] | None
+    """On-device: the first rules, as parsed JSON."""
+    environment: str | None
+    """On-device: name of the environment whose rules are used. Default ``"production"``."""
+    cdn_environment: str | None
+    """On-device: which CDN holds the rules. Default ``"production"``."""
+    cdn_base_path: str | None
+    """On-device: base URL of rules and geo lookup. Default ``"https://assets.adobetarget.com"``."""
+    maximum_wait_ready: float | None
+    """On-device: ms that ``create`` waits for the first rules. Default 5000."""
+    edge_routing: bool | None
+    """False keeps every call on ``server_domain``, whatever cluster the visitor belongs to. Default True."""
+    retries: int | None
+    """Further attempts after a failure that is safe to repeat, within ``timeout``. Default 1."""
+    pool_size: int | None
+    """Connections kept open per host. Default 32."""
+    pool: urllib3.PoolManager | None
+    """Your own PoolManager or ProxyManager; it is never closed by the client."""
+    proxy: str | None
+    """URL of an HTTP proxy, credentials included if it needs them."""
+    ca_certs: str | None
+    """Path of a PEM bundle to verify servers with, instead of the system's."""
+    max_response_bytes: int | None
+    """Unpacked size above which an answer is refused. Default 67108864 (64 MiB)."""
+    async_workers: int | None
+    """Threads, at most, that serve the calls with a callback. Default 8."""
+
+
+class CustomerIdDict(TypedDict, total=False):
+    """The value in the mapping form of ``customer_ids``."""
+
+    id: Required[str]
+    authState: AuthState
+
+
+class CallOptions(TypedDict, total=False):
+    """Options of a synchronous call, all but its request."""
+
+    target_cookie: str | None
+    """Value of the visitor's ``mbox`` cookie."""
+    target_location_hint: str | None
+    """Value of the visitor's ``mboxEdgeCluster`` cookie; anything but 1 to 4 digits is ignored."""
+    consumer_id: str | None
+    """Which part of the page asks; calls of one page that share an Analytics hit name different ones."""
+    customer_ids: Sequence[CustomerId | Mapping[str, Any]] | Mapping[str, CustomerIdDict | str] | None
+    """Ids of the visitor in your systems: CustomerId objects, or ``{integration code: {"id", "authState"}}``."""
+    session_id: str | None
+    """Session to use where the cookie holds none: 1 to 128 printable ASCII characters, no space ? / { }."""
+    decisioning_method: DecisioningMethodName | None
+    """Overrides the client's for this call."""
+
+
+class RequestOptions(CallOptions, total=False):
+    """Options of ``get_offers`` and ``send_notifications``."""
+
+    request: Required[DeliveryRequest | Mapping[str, Any]]
+    """What to ask: a DeliveryRequest, or the same in wire form. It is copied, never changed."""
+
+
+class RequestCallbackOptions(RequestOptions, total=False):
+    """The same for a call that returns at once."""
+
+    callback: Required[Callable[[TargetDeliveryResponse], object]]
+    """Called, on a worker thread, with what the synchronous call would return."""
+    err_callback: Callable[[Exception], object] | None
+    """Called, on a worker thread, with the exception the synchronous call would raise."""
+
+
+class AttributesOptions(CallOptions, total=False):
+    """Options of ``get_attributes``."""
+
+    request: DeliveryRequest | Mapping[str, Any] | None
+    """What else to ask, and the context to ask in."""
+
+
+class AttributesCallbackOptions(AttributesOptions, total=False):
+    """The same for a call that returns at once."""
+
+    callback: Required[Callable[[AttributesProvider], object]]
+    """Called, on a worker thread, with what the synchronous call would return."""
+    err_callback: Callable[[Exception], object] | None
+    """Called, on a worker thread, with the exception the synchronous call would raise."""

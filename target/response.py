@@ -1,0 +1,192 @@
+"""What a call returns: read-only values that are mappings and have attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from target.errors import OptionsError
+
+if TYPE_CHECKING:
+    from target_delivery_api.models import AnalyticsResponse, DeliveryRequest, DeliveryResponse
+
+
+class _Record(Mapping[str, Any]):
+    """A fixed set of keys, each readable as ``record["key"]`` and ``record.key``."""
+
+    __slots__: tuple[str, ...] = ()
+    _keys: ClassVar[tuple[str, ...]]
+
+    def _fill(self, *values: Any) -> None:
+        for slot, value in zip(type(self).__slots__, values, strict=True):
+            object.__setattr__(self, slot, value)
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._keys:
+            return getattr(self, key)
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is read-only")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is read-only")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, slot) for slot in type(self).__slots__)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON-ready data."""
+        return {key: _plain(self[key]) for key in self}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+class TargetCookie(_Record):
+    """A cookie to set for the visitor.
+
+    Attributes:
+        name: ``mbox`` or ``mboxEdgeCluster``.
+        value: Already encoded; set it as it is.
+        max_age: Lifetime in seconds.
+    """
+
+    __slots__ = ("name", "value", "max_age")
+    _keys = __slots__
+    name: str
+    value: str
+    max_age: int
+
+    def __init__(self, name: str, value: str, max_age: int) -> None:
+        self._fill(name, value, max_age)
+
+    def set_cookie_header(
+        self, path: str = "/", domain: str | None = None, secure: bool = True, same_site: str | None = "Lax"
+    ) -> str:
+        """The value of a ``Set-Cookie`` header. Never HttpOnly: at.js on the page shares these cookies.
+
+        Raises:
+            OptionsError: ``path``, ``domain`` or ``same_site`` holds what would end the attribute.
+        """
+        parts = [f"{self.name}={self.value}", f"Max-Age={self.max_age}"]
+        for attribute, value in (("Path", path), ("Domain", domain), ("SameSite", same_site)):
+            if not value:
+                continue
+            if not value.isprintable() or not value.isascii() or ";" in value:
+                raise OptionsError(f"{attribute} of a cookie must be printable ASCII without a semicolon")
+            parts.append(f"{attribute}={value}")
+        if secure:
+            parts.append("Secure")
+        return "; ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"TargetCookie(name={self.name!r}, value=<hidden>, max_age={self.max_age})"
+
+
+class Meta(_Record):
+    """How an answer came about.
+
+    Attributes:
+        decisioning_method: What decided: ``"server-side"`` or ``"on-device"``.
+        remote_mboxes: Names of mboxes that only the server can decide.
+        remote_views: Names of views that only the server can decide.
+    """
+
+    __slots__ = ("decisioning_method", "remote_mboxes", "remote_views")
+    _keys = __slots__
+    decisioning_method: str
+    remote_mboxes: list[str]
+    remote_views: list[str]
+
+    def __init__(self, decisioning_method: str, remote_mboxes: list[str], remote_views: list[str]) -> None:
+        self._fill(decisioning_method, remote_mboxes, remote_views)
+
+    def __repr__(self) -> str:
+        return f"Meta({self.to_dict()!r})"
+
+
+class TargetDeliveryResponse(_Record):
+    """What ``get_offers`` and ``send_notifications`` return; a key that has nothing to hold is None.
+
+    Attributes:
+        request: The DeliveryRequest as it was sent.
+        response: The DeliveryResponse; None when the API answered without a body (204).
+        target_cookie: Cookie ``mbox`` to set for the visitor: session and device id.
+        target_location_hint_cookie: Cookie ``mboxEdgeCluster`` to set for the visitor.
+        analytics_details: AnalyticsResponse of every part of the answer, in order.
+        trace: Trace maps, in the same order.
+        response_tokens: Response token maps of every option, in the same order.
+        meta: How the answer came about.
+        visitor_state: State for the Experience Cloud visitor service in the browser.
+    """
+
+    __slots__ = (
+        "_sent",
+        "response",
+        "target_cookie",
+        "target_location_hint_cookie",
+        "analytics_details",
+        "trace",
+        "response_tokens",
+        "meta",
+        "visitor_state",
+    )
+    _keys = ("request", *__slots__[1:])
+    _sent: dict[str, Any]
+    response: DeliveryResponse | None
+    target_cookie: TargetCookie | None
+    target_location_hint_cookie: TargetCookie | None
+    analytics_details: list[AnalyticsResponse] | None
+    trace: list[dict[str, Any]] | None
+    response_tokens: list[dict[str, Any]] | None
+    meta: Meta
+    visitor_state: dict[str, Any] | None
+
+    def __init__(
+        self,
+        sent: dict[str, Any],
+        response: DeliveryResponse | None,
+        target_cookie: TargetCookie | None,
+        target_location_hint_cookie: TargetCookie | None,
+        analytics_details: list[AnalyticsResponse] | None,
+        trace: list[dict[str, Any]] | None,
+        response_tokens: list[dict[str, Any]] | None,
+        meta: Meta,
+        visitor_state: dict[str, Any] | None = None,
+    ) -> None:
+        self._fill(
+            sent,
+            response,
+            target_cookie,
+            target_location_hint_cookie,
+            analytics_details,
+            trace,
+            response_tokens,
+            meta,
+            visitor_state,
+        )
+
+    @property
+    def request(self) -> DeliveryRequest:
+        """The DeliveryRequest as it was sent; built when asked for, since most callers never do."""
+        from target_delivery_api.models import DeliveryRequest
+
+        return DeliveryRequest.from_dict(self._sent)
+
+    def __repr__(self) -> str:
+        status = None if self.response is None else self.response.status
+        return f"TargetDeliveryResponse(status={status}, meta={self.meta.to_dict()!r})"
