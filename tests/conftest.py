@@ -1,0 +1,45 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from target import TargetClient
+from tests.loopback import LoopbackServer, serving
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    """A loopback server that answers with success; set ``server.answer`` for anything else."""
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def make_client(server: LoopbackServer) -> Iterator[Callable[..., TargetClient]]:
+    """Makes clients of ``server``, closed at the end; keywords are options of ``TargetClient.create``."""
+    clients: list[TargetClient] = []
+
+    def make(**options: Any) -> TargetClient:
+        defaults: dict[str, Any] = {
+            "client": "acme",
+            "organization_id": "1234@AdobeOrg",
+            "server_domain": server.domain,
+            "secure": False,
+            "edge_routing": False,
+        }
+        clients.append(TargetClient.create({**defaults, **options}))  # type: ignore[typeddict-item]
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(make_client: Callable[..., TargetClient]) -> TargetClient:
+    """A client of ``server`` with default options."""
+    return make_client()
