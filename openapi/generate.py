@@ -31,12 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as folder:
             fresh = Path(folder) / GENERATED.name
             generate(fresh)
-            if options.check:
-                return report(differences(fresh, options.package), options.package)
-            shutil.rmtree(options.package, ignore_errors=True)
-            shutil.copytree(fresh, options.package)
+            (check if options.check else replace)(fresh, options.package)
     except GenerationError as error:
-        print(f"generate: {error}", file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
@@ -54,9 +51,9 @@ def generate(package: Path) -> None:
         if not module.read_text(encoding="utf-8").strip():
             module.unlink()  # a map written in place, which the templates give no name
     # --isolated: the bytes must not depend on this project's own ruff settings.
-    style = ("--isolated", "--no-cache", "--no-respect-gitignore", "--quiet", "--target-version=py311", "--line-length=120")
-    run("ruff", "check", "--fix", "--select=F,I", *style, package)
-    run("ruff", "format", *style, package)
+    style = ("--isolated", "--no-cache", "--no-respect-gitignore", "--quiet", "--target-version=py311")
+    run("ruff", "check", "--fix", "--select=F,I", *style, "--line-length=120", package)
+    run("ruff", "format", *style, "--line-length=120", package)
     header = (package / "__init__.py").read_text(encoding="utf-8").partition("\n")[0]
     (package / "py.typed").write_text(header + "\n", encoding="utf-8")
 
@@ -71,14 +68,35 @@ def check_pins() -> None:
         except PackageNotFoundError:
             found = "none"
         if found != wanted:
-            raise GenerationError(f"pyproject.toml pins {name} {wanted}, but {found} is installed; run `make clean generate`")
+            raise GenerationError(
+                f"pyproject.toml pins {name} {wanted}, but {found} is installed. Run `make clean generate`."
+            )
 
 
 def run(module: str, *arguments: str | Path) -> None:
     """Run a tool and raise GenerationError if it fails or says anything on stderr, where warnings go."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False)
+    # In openapi/, because -m puts the folder it runs in on the import path.
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=HERE, capture_output=True, text=True, check=False
+    )
     if done.returncode or done.stderr:
-        raise GenerationError(f"{module} {arguments[0]} failed ({done.returncode})\n{done.stdout}{done.stderr}")
+        raise GenerationError(f"{module} {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def replace(fresh: Path, package: Path) -> None:
+    """Put the fresh package where the old one is, so that no file of the old one stays."""
+    if package.exists():
+        shutil.rmtree(package)
+    shutil.copytree(fresh, package)
+
+
+def check(fresh: Path, package: Path) -> None:
+    """Raise GenerationError, naming every file that differs, unless the package is the fresh one."""
+    if lines := differences(fresh, package):
+        listing = "\n  ".join(lines)
+        raise GenerationError(
+            f"{package} is not what openapi/ generates:\n  {listing}\nRun `make generate` and commit what it writes."
+        )
 
 
 def differences(fresh: Path, package: Path) -> list[str]:
@@ -92,17 +110,8 @@ def differences(fresh: Path, package: Path) -> list[str]:
 
 def files(package: Path) -> dict[str, bytes]:
     """Every file by its path within the package, but for what Python caches."""
-    paths = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {path.relative_to(package).as_posix(): path.read_bytes() for path in paths}
-
-
-def report(lines: list[str], package: Path) -> int:
-    """Print what differs and how to mend it; returns the exit code."""
-    if not lines:
-        return 0
-    print(f"{package} is not what openapi/ generates:", *lines, sep="\n  ")
-    print("Run `make generate` and commit what it writes.")
-    return 1
+    names = (path.relative_to(package) for path in package.rglob("*") if path.is_file())
+    return {name.as_posix(): (package / name).read_bytes() for name in names if "__pycache__" not in name.parts}
 
 
 if __name__ == "__main__":

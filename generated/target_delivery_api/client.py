@@ -49,8 +49,9 @@ class Client:
         pool: Your own pool, which ``close()`` leaves alone. Without it the client makes one and closes it.
         timeout: Seconds to connect and for each read, or an urllib3.Timeout; a call may name another.
         retries: urllib3's retries; False, the default, is none.
-        headers: Sent with every request, before the client's own of the same name.
-        pool_options: Keyword arguments of urllib3.PoolManager, for the pool the client makes.
+        headers: Sent with every request; they replace the client's own of the same name.
+        pool_options: Keyword arguments of urllib3.PoolManager, for the pool the client makes; it keeps up to 32
+            connections to a host unless ``maxsize`` says otherwise.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Client:
         base_url: str,
         *,
         pool: Pool | None = None,
-        timeout: Timeout = 5.0,
+        timeout: Timeout = 3.0,
         retries: urllib3.Retry | bool | int | None = False,
         headers: Mapping[str, str] | None = None,
         pool_options: Mapping[str, Any] | None = None,
@@ -66,8 +67,8 @@ class Client:
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
         self.retries = retries
-        self._own_pool = urllib3.PoolManager(**(pool_options or {})) if pool is None else None
-        self.pool: Pool = pool if pool is not None else self._own_pool  # type: ignore[assignment]
+        self._owns_pool = pool is None
+        self.pool: Pool = urllib3.PoolManager(**{"maxsize": 32, **(pool_options or {})}) if pool is None else pool
         self._headers = _merged({"Accept": "application/json", "Accept-Encoding": "gzip"}, headers or {})
         self._body_headers = _merged({"Content-Type": "application/json"}, self._headers)
 
@@ -90,13 +91,14 @@ class Client:
             path: Path from the root, percent-encoded.
             params: Query, in this order; encoded here.
             json: Body: bytes are sent as they are, anything else is encoded; None is no body.
-            headers: For this call, before the client's own of the same name.
+            headers: For this call; they replace the client's of the same name.
             base_url: Scheme and host for this call.
             timeout: For this call, as in the class; None means the client's.
             preload_content: False leaves the body unread, for the caller to stream and release.
 
         Raises:
-            TypeError, ValueError: ``json`` has no JSON form.
+            TypeError: ``json`` holds something that has no JSON form.
+            ValueError: ``json`` holds NaN or an infinite number.
             urllib3.exceptions.HTTPError: The request was not sent, or not answered in time.
         """
         url = (base_url.rstrip("/") if base_url else self.base_url) + path
@@ -120,8 +122,8 @@ class Client:
 
     def close(self) -> None:
         """Close the connections of the client's own pool."""
-        if self._own_pool is not None:
-            self._own_pool.clear()
+        if self._owns_pool:
+            self.pool.clear()
 
     def __enter__(self) -> Self:
         return self

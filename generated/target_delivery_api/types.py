@@ -67,13 +67,17 @@ def dump(value: Any) -> Any:
     if kind in PLAIN:
         return value
     if kind is dict:
-        return {key: item if item.__class__ in PLAIN else dump(item) for key, item in value.items()}
+        copy = value.copy()
+        for key, item in value.items():
+            if item.__class__ not in PLAIN:
+                copy[key] = dump(item)
+        return copy
     if kind is list:
         return [item if item.__class__ in PLAIN else dump(item) for item in value]
     if isinstance(value, Model):
         return value.to_dict()
     if isinstance(value, Enum):
-        return value.value
+        return value._value_  # without the property, which costs more than the rest
     if isinstance(value, datetime.datetime):
         return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).isoformat()
     if isinstance(value, Mapping):

@@ -40,20 +40,22 @@ class ABTOrder(Model):
         if (value := self.total) is not None:
             data["total"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.time) is not None:
-            data["time"] = value if value.__class__ in PLAIN else dump(value)
+            data["time"] = dump(value)
         if (value := self.product_ids) is not None:
-            data["productIds"] = value if value.__class__ in PLAIN else dump(value)
+            data["productIds"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            id=value if (value := pop("id", None)).__class__ in PLAIN else dump(value),
-            decision_stack_id=value if (value := pop("decisionStackId", None)).__class__ in PLAIN else dump(value),
-            total=value if (value := pop("total", None)).__class__ in PLAIN else dump(value),
-            time=load_datetime(pop("time", None), "ABTOrder.time"),
-            product_ids=None if (value := pop("productIds", None)) is None else load_list(value, "ABTOrder.productIds"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
+        self.decision_stack_id = value if (value := pop("decisionStackId", None)).__class__ in PLAIN else dump(value)
+        self.total = value if (value := pop("total", None)).__class__ in PLAIN else dump(value)
+        self.time = load_datetime(pop("time", None), "ABTOrder.time")
+        self.product_ids = (
+            None if (value := pop("productIds", None)) is None else load_list(value, "ABTOrder.productIds")
         )
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -44,10 +44,10 @@ class Action(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            type=value if (value := pop("type", None)).__class__ in PLAIN else dump(value),
-            selector=value if (value := pop("selector", None)).__class__ in PLAIN else dump(value),
-            css_selector=value if (value := pop("cssSelector", None)).__class__ in PLAIN else dump(value),
-            content=value if (value := pop("content", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.type = value if (value := pop("type", None)).__class__ in PLAIN else dump(value)
+        self.selector = value if (value := pop("selector", None)).__class__ in PLAIN else dump(value)
+        self.css_selector = value if (value := pop("cssSelector", None)).__class__ in PLAIN else dump(value)
+        self.content = value if (value := pop("content", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

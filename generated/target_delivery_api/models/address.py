@@ -36,8 +36,8 @@ class Address(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            url=value if (value := pop("url", None)).__class__ in PLAIN else dump(value),
-            referring_url=value if (value := pop("referringUrl", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.url = value if (value := pop("url", None)).__class__ in PLAIN else dump(value)
+        self.referring_url = value if (value := pop("referringUrl", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -36,8 +36,8 @@ class AnalyticsPayload(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            pe=value if (value := pop("pe", None)).__class__ in PLAIN else dump(value),
-            tnta=value if (value := pop("tnta", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.pe = value if (value := pop("pe", None)).__class__ in PLAIN else dump(value)
+        self.tnta = value if (value := pop("tnta", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

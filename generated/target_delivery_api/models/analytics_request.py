@@ -15,8 +15,8 @@ class AnalyticsRequest(Model):
     """How Analytics hears of the impressions of this call (A4T).
 
     Attributes:
-        supplemental_data_id: Id that joins this call with the Analytics hit that carries the same one (SDID). Exactly 33
-            characters: 16 hexadecimal digits, a hyphen, 16 more.
+        supplemental_data_id: Id that joins this call with the Analytics hit that carries the same one (SDID).
+            Exactly 33 characters: 16 hexadecimal digits, a hyphen, 16 more.
         logging: Who tells Analytics; unset leaves it to Target's servers.
         tracking_server: Host of the Analytics tracking server.
         tracking_server_secure: Host of the Analytics tracking server for HTTPS.
@@ -46,14 +46,14 @@ class AnalyticsRequest(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            supplemental_data_id=value
-            if (value := pop("supplementalDataId", None)).__class__ in PLAIN
-            else dump(value),
-            logging=load_enum(LoggingType, pop("logging", None)),
-            tracking_server=value if (value := pop("trackingServer", None)).__class__ in PLAIN else dump(value),
-            tracking_server_secure=value
-            if (value := pop("trackingServerSecure", None)).__class__ in PLAIN
-            else dump(value),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.supplemental_data_id = (
+            value if (value := pop("supplementalDataId", None)).__class__ in PLAIN else dump(value)
         )
+        self.logging = load_enum(LoggingType, pop("logging", None))
+        self.tracking_server = value if (value := pop("trackingServer", None)).__class__ in PLAIN else dump(value)
+        self.tracking_server_secure = (
+            value if (value := pop("trackingServerSecure", None)).__class__ in PLAIN else dump(value)
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.analytics_payload import AnalyticsPayload
-from ..types import PLAIN, Model, dump, load_object
+from ..types import Model, dump, load_object
 
 
 @dataclass(kw_only=True, slots=True, repr=False)
@@ -26,16 +26,18 @@ class AnalyticsResponse(Model):
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.payload) is not None:
-            data["payload"] = value if value.__class__ in PLAIN else dump(value)
+            data["payload"] = value.to_dict() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            payload=None
+        self = cls.__new__(cls)
+        self.payload = (
+            None
             if (value := pop("payload", None)) is None
-            else AnalyticsPayload._load(value, "AnalyticsResponse.payload"),
-            additional_properties=dump(data) if data else data,
+            else AnalyticsPayload._load(value, "AnalyticsResponse.payload")
         )
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -40,9 +40,9 @@ class Application(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            id=value if (value := pop("id", None)).__class__ in PLAIN else dump(value),
-            name=value if (value := pop("name", None)).__class__ in PLAIN else dump(value),
-            version=value if (value := pop("version", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
+        self.name = value if (value := pop("name", None)).__class__ in PLAIN else dump(value)
+        self.version = value if (value := pop("version", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

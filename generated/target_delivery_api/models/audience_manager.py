@@ -36,8 +36,8 @@ class AudienceManager(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            location_hint=value if (value := pop("locationHint", None)).__class__ in PLAIN else dump(value),
-            blob=value if (value := pop("blob", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.location_hint = value if (value := pop("locationHint", None)).__class__ in PLAIN else dump(value)
+        self.blob = value if (value := pop("blob", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

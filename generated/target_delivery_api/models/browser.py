@@ -40,9 +40,9 @@ class Browser(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            host=value if (value := pop("host", None)).__class__ in PLAIN else dump(value),
-            language=value if (value := pop("language", None)).__class__ in PLAIN else dump(value),
-            web_gl_renderer=value if (value := pop("webGLRenderer", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.host = value if (value := pop("host", None)).__class__ in PLAIN else dump(value)
+        self.language = value if (value := pop("language", None)).__class__ in PLAIN else dump(value)
+        self.web_gl_renderer = value if (value := pop("webGLRenderer", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

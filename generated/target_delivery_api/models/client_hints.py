@@ -60,18 +60,18 @@ class ClientHints(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            mobile=value if (value := pop("mobile", None)).__class__ in PLAIN else dump(value),
-            model=value if (value := pop("model", None)).__class__ in PLAIN else dump(value),
-            platform=value if (value := pop("platform", None)).__class__ in PLAIN else dump(value),
-            platform_version=value if (value := pop("platformVersion", None)).__class__ in PLAIN else dump(value),
-            browser_ua_with_major_version=value
-            if (value := pop("browserUAWithMajorVersion", None)).__class__ in PLAIN
-            else dump(value),
-            browser_ua_with_full_version=value
-            if (value := pop("browserUAWithFullVersion", None)).__class__ in PLAIN
-            else dump(value),
-            architecture=value if (value := pop("architecture", None)).__class__ in PLAIN else dump(value),
-            bitness=value if (value := pop("bitness", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.mobile = value if (value := pop("mobile", None)).__class__ in PLAIN else dump(value)
+        self.model = value if (value := pop("model", None)).__class__ in PLAIN else dump(value)
+        self.platform = value if (value := pop("platform", None)).__class__ in PLAIN else dump(value)
+        self.platform_version = value if (value := pop("platformVersion", None)).__class__ in PLAIN else dump(value)
+        self.browser_ua_with_major_version = (
+            value if (value := pop("browserUAWithMajorVersion", None)).__class__ in PLAIN else dump(value)
         )
+        self.browser_ua_with_full_version = (
+            value if (value := pop("browserUAWithFullVersion", None)).__class__ in PLAIN else dump(value)
+        )
+        self.architecture = value if (value := pop("architecture", None)).__class__ in PLAIN else dump(value)
+        self.bitness = value if (value := pop("bitness", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

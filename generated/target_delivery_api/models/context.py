@@ -32,8 +32,8 @@ class Context(Model):
         address: The page the visitor is on.
         geo: Where on earth the visitor is.
         time_offset_in_minutes: The visitor's offset from UTC in minutes, east of Greenwich positive.
-        user_agent: The visitor's User-Agent header. It is read from here alone: the header of the SDK's own request does
-            not count.
+        user_agent: The visitor's User-Agent header. It is read from here alone: the header of the SDK's own
+            request does not count.
         client_hints: The visitor's client hints, used in place of userAgent.
         beacon: True to be answered with status 204 and no body; for notifications whose answer nobody reads.
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
@@ -59,25 +59,25 @@ class Context(Model):
         if (value := self.channel) is not None:
             data["channel"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.mobile_platform) is not None:
-            data["mobilePlatform"] = value if value.__class__ in PLAIN else dump(value)
+            data["mobilePlatform"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.application) is not None:
-            data["application"] = value if value.__class__ in PLAIN else dump(value)
+            data["application"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.screen) is not None:
-            data["screen"] = value if value.__class__ in PLAIN else dump(value)
+            data["screen"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.window) is not None:
-            data["window"] = value if value.__class__ in PLAIN else dump(value)
+            data["window"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.browser) is not None:
-            data["browser"] = value if value.__class__ in PLAIN else dump(value)
+            data["browser"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.address) is not None:
-            data["address"] = value if value.__class__ in PLAIN else dump(value)
+            data["address"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.geo) is not None:
-            data["geo"] = value if value.__class__ in PLAIN else dump(value)
+            data["geo"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.time_offset_in_minutes) is not None:
             data["timeOffsetInMinutes"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.user_agent) is not None:
             data["userAgent"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.client_hints) is not None:
-            data["clientHints"] = value if value.__class__ in PLAIN else dump(value)
+            data["clientHints"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.beacon) is not None:
             data["beacon"] = value if value.__class__ in PLAIN else dump(value)
         return data
@@ -86,26 +86,28 @@ class Context(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            channel=load_enum(ChannelType, pop("channel", None)),
-            mobile_platform=None
+        self = cls.__new__(cls)
+        self.channel = load_enum(ChannelType, pop("channel", None))
+        self.mobile_platform = (
+            None
             if (value := pop("mobilePlatform", None)) is None
-            else MobilePlatform._load(value, "Context.mobilePlatform"),
-            application=None
-            if (value := pop("application", None)) is None
-            else Application._load(value, "Context.application"),
-            screen=None if (value := pop("screen", None)) is None else Screen._load(value, "Context.screen"),
-            window=None if (value := pop("window", None)) is None else Window._load(value, "Context.window"),
-            browser=None if (value := pop("browser", None)) is None else Browser._load(value, "Context.browser"),
-            address=None if (value := pop("address", None)) is None else Address._load(value, "Context.address"),
-            geo=None if (value := pop("geo", None)) is None else Geo._load(value, "Context.geo"),
-            time_offset_in_minutes=value
-            if (value := pop("timeOffsetInMinutes", None)).__class__ in PLAIN
-            else dump(value),
-            user_agent=value if (value := pop("userAgent", None)).__class__ in PLAIN else dump(value),
-            client_hints=None
-            if (value := pop("clientHints", None)) is None
-            else ClientHints._load(value, "Context.clientHints"),
-            beacon=value if (value := pop("beacon", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
+            else MobilePlatform._load(value, "Context.mobilePlatform")
         )
+        self.application = (
+            None if (value := pop("application", None)) is None else Application._load(value, "Context.application")
+        )
+        self.screen = None if (value := pop("screen", None)) is None else Screen._load(value, "Context.screen")
+        self.window = None if (value := pop("window", None)) is None else Window._load(value, "Context.window")
+        self.browser = None if (value := pop("browser", None)) is None else Browser._load(value, "Context.browser")
+        self.address = None if (value := pop("address", None)) is None else Address._load(value, "Context.address")
+        self.geo = None if (value := pop("geo", None)) is None else Geo._load(value, "Context.geo")
+        self.time_offset_in_minutes = (
+            value if (value := pop("timeOffsetInMinutes", None)).__class__ in PLAIN else dump(value)
+        )
+        self.user_agent = value if (value := pop("userAgent", None)).__class__ in PLAIN else dump(value)
+        self.client_hints = (
+            None if (value := pop("clientHints", None)) is None else ClientHints._load(value, "Context.clientHints")
+        )
+        self.beacon = value if (value := pop("beacon", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -41,9 +41,9 @@ class CustomerId(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            id=value if (value := pop("id", None)).__class__ in PLAIN else dump(value),
-            integration_code=value if (value := pop("integrationCode", None)).__class__ in PLAIN else dump(value),
-            authenticated_state=load_enum(AuthenticatedState, pop("authenticatedState", None)),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
+        self.integration_code = value if (value := pop("integrationCode", None)).__class__ in PLAIN else dump(value)
+        self.authenticated_state = load_enum(AuthenticatedState, pop("authenticatedState", None))
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -27,10 +27,11 @@ class DeliveryRequest(Model):
     Attributes:
         request_id: Id of this call, echoed in the answer and the logs; the SDK makes one when unset. At most 128
             characters.
-        impression_id: Id that makes the impressions of this call countable once only: a repeat with the same id is ignored.
-            At most 128 characters.
+        impression_id: Id that makes the impressions of this call countable once only: a repeat with the same id is
+            ignored. At most 128 characters.
         id: Who the visitor is.
-        environment_id: Numeric id of the Target environment (host group) to serve from; unset means the account's default.
+        environment_id: Numeric id of the Target environment (host group) to serve from; unset means the account's
+            default.
         property: The property (workspace) whose activities may be delivered.
         trace: Asks for a trace of the decisions, for debugging.
         context: Where the visitor is and with what; audiences are evaluated on it.
@@ -68,65 +69,71 @@ class DeliveryRequest(Model):
         if (value := self.impression_id) is not None:
             data["impressionId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.id) is not None:
-            data["id"] = value if value.__class__ in PLAIN else dump(value)
+            data["id"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.environment_id) is not None:
             data["environmentId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.property) is not None:
-            data["property"] = value if value.__class__ in PLAIN else dump(value)
+            data["property"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.trace) is not None:
-            data["trace"] = value if value.__class__ in PLAIN else dump(value)
+            data["trace"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.context) is not None:
-            data["context"] = value if value.__class__ in PLAIN else dump(value)
+            data["context"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.experience_cloud) is not None:
-            data["experienceCloud"] = value if value.__class__ in PLAIN else dump(value)
+            data["experienceCloud"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.execute) is not None:
-            data["execute"] = value if value.__class__ in PLAIN else dump(value)
+            data["execute"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.prefetch) is not None:
-            data["prefetch"] = value if value.__class__ in PLAIN else dump(value)
+            data["prefetch"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.telemetry) is not None:
-            data["telemetry"] = value if value.__class__ in PLAIN else dump(value)
+            data["telemetry"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.notifications) is not None:
-            data["notifications"] = value if value.__class__ in PLAIN else dump(value)
+            data["notifications"] = dump(value)
         if (value := self.qa_mode) is not None:
-            data["qaMode"] = value if value.__class__ in PLAIN else dump(value)
+            data["qaMode"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.preview) is not None:
-            data["preview"] = value if value.__class__ in PLAIN else dump(value)
+            data["preview"] = value.to_dict() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            request_id=value if (value := pop("requestId", None)).__class__ in PLAIN else dump(value),
-            impression_id=value if (value := pop("impressionId", None)).__class__ in PLAIN else dump(value),
-            id=None if (value := pop("id", None)) is None else VisitorId._load(value, "DeliveryRequest.id"),
-            environment_id=value if (value := pop("environmentId", None)).__class__ in PLAIN else dump(value),
-            property=None
-            if (value := pop("property", None)) is None
-            else Property._load(value, "DeliveryRequest.property"),
-            trace=None if (value := pop("trace", None)) is None else Trace._load(value, "DeliveryRequest.trace"),
-            context=None
-            if (value := pop("context", None)) is None
-            else Context._load(value, "DeliveryRequest.context"),
-            experience_cloud=None
-            if (value := pop("experienceCloud", None)) is None
-            else ExperienceCloud._load(value, "DeliveryRequest.experienceCloud"),
-            execute=None
-            if (value := pop("execute", None)) is None
-            else ExecuteRequest._load(value, "DeliveryRequest.execute"),
-            prefetch=None
-            if (value := pop("prefetch", None)) is None
-            else PrefetchRequest._load(value, "DeliveryRequest.prefetch"),
-            telemetry=None
-            if (value := pop("telemetry", None)) is None
-            else Telemetry._load(value, "DeliveryRequest.telemetry"),
-            notifications=None
-            if (value := pop("notifications", None)) is None
-            else load_models(Notification, value, "DeliveryRequest.notifications"),
-            qa_mode=None if (value := pop("qaMode", None)) is None else QAMode._load(value, "DeliveryRequest.qaMode"),
-            preview=None
-            if (value := pop("preview", None)) is None
-            else Preview._load(value, "DeliveryRequest.preview"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.request_id = value if (value := pop("requestId", None)).__class__ in PLAIN else dump(value)
+        self.impression_id = value if (value := pop("impressionId", None)).__class__ in PLAIN else dump(value)
+        self.id = None if (value := pop("id", None)) is None else VisitorId._load(value, "DeliveryRequest.id")
+        self.environment_id = value if (value := pop("environmentId", None)).__class__ in PLAIN else dump(value)
+        self.property = (
+            None if (value := pop("property", None)) is None else Property._load(value, "DeliveryRequest.property")
         )
+        self.trace = None if (value := pop("trace", None)) is None else Trace._load(value, "DeliveryRequest.trace")
+        self.context = (
+            None if (value := pop("context", None)) is None else Context._load(value, "DeliveryRequest.context")
+        )
+        self.experience_cloud = (
+            None
+            if (value := pop("experienceCloud", None)) is None
+            else ExperienceCloud._load(value, "DeliveryRequest.experienceCloud")
+        )
+        self.execute = (
+            None if (value := pop("execute", None)) is None else ExecuteRequest._load(value, "DeliveryRequest.execute")
+        )
+        self.prefetch = (
+            None
+            if (value := pop("prefetch", None)) is None
+            else PrefetchRequest._load(value, "DeliveryRequest.prefetch")
+        )
+        self.telemetry = (
+            None if (value := pop("telemetry", None)) is None else Telemetry._load(value, "DeliveryRequest.telemetry")
+        )
+        self.notifications = (
+            None
+            if (value := pop("notifications", None)) is None
+            else load_models(Notification, value, "DeliveryRequest.notifications")
+        )
+        self.qa_mode = None if (value := pop("qaMode", None)) is None else QAMode._load(value, "DeliveryRequest.qaMode")
+        self.preview = (
+            None if (value := pop("preview", None)) is None else Preview._load(value, "DeliveryRequest.preview")
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

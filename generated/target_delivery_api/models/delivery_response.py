@@ -49,17 +49,17 @@ class DeliveryResponse(Model):
         if (value := self.request_id) is not None:
             data["requestId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.id) is not None:
-            data["id"] = value if value.__class__ in PLAIN else dump(value)
+            data["id"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.client) is not None:
             data["client"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.edge_host) is not None:
             data["edgeHost"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.execute) is not None:
-            data["execute"] = value if value.__class__ in PLAIN else dump(value)
+            data["execute"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.prefetch) is not None:
-            data["prefetch"] = value if value.__class__ in PLAIN else dump(value)
+            data["prefetch"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.notifications) is not None:
-            data["notifications"] = value if value.__class__ in PLAIN else dump(value)
+            data["notifications"] = dump(value)
         if (value := self.telemetry_server_token) is not None:
             data["telemetryServerToken"] = value if value.__class__ in PLAIN else dump(value)
         return data
@@ -68,23 +68,29 @@ class DeliveryResponse(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            status=value if (value := pop("status", None)).__class__ in PLAIN else dump(value),
-            request_id=value if (value := pop("requestId", None)).__class__ in PLAIN else dump(value),
-            id=None if (value := pop("id", None)) is None else VisitorId._load(value, "DeliveryResponse.id"),
-            client=value if (value := pop("client", None)).__class__ in PLAIN else dump(value),
-            edge_host=value if (value := pop("edgeHost", None)).__class__ in PLAIN else dump(value),
-            execute=None
+        self = cls.__new__(cls)
+        self.status = value if (value := pop("status", None)).__class__ in PLAIN else dump(value)
+        self.request_id = value if (value := pop("requestId", None)).__class__ in PLAIN else dump(value)
+        self.id = None if (value := pop("id", None)) is None else VisitorId._load(value, "DeliveryResponse.id")
+        self.client = value if (value := pop("client", None)).__class__ in PLAIN else dump(value)
+        self.edge_host = value if (value := pop("edgeHost", None)).__class__ in PLAIN else dump(value)
+        self.execute = (
+            None
             if (value := pop("execute", None)) is None
-            else ExecuteResponse._load(value, "DeliveryResponse.execute"),
-            prefetch=None
-            if (value := pop("prefetch", None)) is None
-            else PrefetchResponse._load(value, "DeliveryResponse.prefetch"),
-            notifications=None
-            if (value := pop("notifications", None)) is None
-            else load_models(NotificationResponse, value, "DeliveryResponse.notifications"),
-            telemetry_server_token=value
-            if (value := pop("telemetryServerToken", None)).__class__ in PLAIN
-            else dump(value),
-            additional_properties=dump(data) if data else data,
+            else ExecuteResponse._load(value, "DeliveryResponse.execute")
         )
+        self.prefetch = (
+            None
+            if (value := pop("prefetch", None)) is None
+            else PrefetchResponse._load(value, "DeliveryResponse.prefetch")
+        )
+        self.notifications = (
+            None
+            if (value := pop("notifications", None)) is None
+            else load_models(NotificationResponse, value, "DeliveryResponse.notifications")
+        )
+        self.telemetry_server_token = (
+            value if (value := pop("telemetryServerToken", None)).__class__ in PLAIN else dump(value)
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

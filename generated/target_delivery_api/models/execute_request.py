@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from ..models.mbox_request import MboxRequest
 from ..models.request_details import RequestDetails
-from ..types import PLAIN, Model, dump, load_models, load_object
+from ..types import Model, dump, load_models, load_object
 
 
 @dataclass(kw_only=True, slots=True, repr=False)
@@ -29,21 +29,21 @@ class ExecuteRequest(Model):
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.page_load) is not None:
-            data["pageLoad"] = value if value.__class__ in PLAIN else dump(value)
+            data["pageLoad"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.mboxes) is not None:
-            data["mboxes"] = value if value.__class__ in PLAIN else dump(value)
+            data["mboxes"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            page_load=None
-            if (value := pop("pageLoad", None)) is None
-            else RequestDetails._load(value, "ExecuteRequest.pageLoad"),
-            mboxes=None
-            if (value := pop("mboxes", None)) is None
-            else load_models(MboxRequest, value, "ExecuteRequest.mboxes"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.page_load = (
+            None if (value := pop("pageLoad", None)) is None else RequestDetails._load(value, "ExecuteRequest.pageLoad")
         )
+        self.mboxes = (
+            None if (value := pop("mboxes", None)) is None else load_models(MboxRequest, value, "ExecuteRequest.mboxes")
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from ..models.analytics_request import AnalyticsRequest
 from ..models.audience_manager import AudienceManager
-from ..types import PLAIN, Model, dump, load_object
+from ..types import Model, dump, load_object
 
 
 @dataclass(kw_only=True, slots=True, repr=False)
@@ -29,21 +29,25 @@ class ExperienceCloud(Model):
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.audience_manager) is not None:
-            data["audienceManager"] = value if value.__class__ in PLAIN else dump(value)
+            data["audienceManager"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.analytics) is not None:
-            data["analytics"] = value if value.__class__ in PLAIN else dump(value)
+            data["analytics"] = value.to_dict() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            audience_manager=None
+        self = cls.__new__(cls)
+        self.audience_manager = (
+            None
             if (value := pop("audienceManager", None)) is None
-            else AudienceManager._load(value, "ExperienceCloud.audienceManager"),
-            analytics=None
-            if (value := pop("analytics", None)) is None
-            else AnalyticsRequest._load(value, "ExperienceCloud.analytics"),
-            additional_properties=dump(data) if data else data,
+            else AudienceManager._load(value, "ExperienceCloud.audienceManager")
         )
+        self.analytics = (
+            None
+            if (value := pop("analytics", None)) is None
+            else AnalyticsRequest._load(value, "ExperienceCloud.analytics")
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

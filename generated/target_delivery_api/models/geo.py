@@ -56,13 +56,13 @@ class Geo(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            ip_address=value if (value := pop("ipAddress", None)).__class__ in PLAIN else dump(value),
-            latitude=value if (value := pop("latitude", None)).__class__ in PLAIN else dump(value),
-            longitude=value if (value := pop("longitude", None)).__class__ in PLAIN else dump(value),
-            country_code=value if (value := pop("countryCode", None)).__class__ in PLAIN else dump(value),
-            state_code=value if (value := pop("stateCode", None)).__class__ in PLAIN else dump(value),
-            city=value if (value := pop("city", None)).__class__ in PLAIN else dump(value),
-            zip=value if (value := pop("zip", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.ip_address = value if (value := pop("ipAddress", None)).__class__ in PLAIN else dump(value)
+        self.latitude = value if (value := pop("latitude", None)).__class__ in PLAIN else dump(value)
+        self.longitude = value if (value := pop("longitude", None)).__class__ in PLAIN else dump(value)
+        self.country_code = value if (value := pop("countryCode", None)).__class__ in PLAIN else dump(value)
+        self.state_code = value if (value := pop("stateCode", None)).__class__ in PLAIN else dump(value)
+        self.city = value if (value := pop("city", None)).__class__ in PLAIN else dump(value)
+        self.zip = value if (value := pop("zip", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

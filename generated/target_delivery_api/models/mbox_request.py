@@ -20,7 +20,8 @@ class MboxRequest(Model):
     Attributes:
         address: The page it is for, where it differs from the context's.
         parameters: Values that audiences and offers may use (mbox parameters).
-        profile_parameters: Values to be kept in the visitor's profile. Their names carry no "profile." prefix here.
+        profile_parameters: Values to be kept in the visitor's profile. Their names carry no "profile." prefix
+            here.
         order: The purchase that converts the visitor.
         product: The product looked at, for Recommendations.
         index: Number that pairs the answer with this mbox, unique within its list; the SDK fills it in when unset.
@@ -41,15 +42,15 @@ class MboxRequest(Model):
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.address) is not None:
-            data["address"] = value if value.__class__ in PLAIN else dump(value)
+            data["address"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.parameters) is not None:
-            data["parameters"] = value if value.__class__ in PLAIN else dump(value)
+            data["parameters"] = dump(value)
         if (value := self.profile_parameters) is not None:
-            data["profileParameters"] = value if value.__class__ in PLAIN else dump(value)
+            data["profileParameters"] = dump(value)
         if (value := self.order) is not None:
-            data["order"] = value if value.__class__ in PLAIN else dump(value)
+            data["order"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.product) is not None:
-            data["product"] = value if value.__class__ in PLAIN else dump(value)
+            data["product"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.index) is not None:
             data["index"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.name) is not None:
@@ -60,17 +61,19 @@ class MboxRequest(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            address=None if (value := pop("address", None)) is None else Address._load(value, "MboxRequest.address"),
-            parameters=None
-            if (value := pop("parameters", None)) is None
-            else load_map(value, "MboxRequest.parameters"),
-            profile_parameters=None
-            if (value := pop("profileParameters", None)) is None
-            else load_map(value, "MboxRequest.profileParameters"),
-            order=None if (value := pop("order", None)) is None else Order._load(value, "MboxRequest.order"),
-            product=None if (value := pop("product", None)) is None else Product._load(value, "MboxRequest.product"),
-            index=value if (value := pop("index", None)).__class__ in PLAIN else dump(value),
-            name=value if (value := pop("name", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.address = None if (value := pop("address", None)) is None else Address._load(value, "MboxRequest.address")
+        self.parameters = (
+            None if (value := pop("parameters", None)) is None else load_map(value, "MboxRequest.parameters")
         )
+        self.profile_parameters = (
+            None
+            if (value := pop("profileParameters", None)) is None
+            else load_map(value, "MboxRequest.profileParameters")
+        )
+        self.order = None if (value := pop("order", None)) is None else Order._load(value, "MboxRequest.order")
+        self.product = None if (value := pop("product", None)) is None else Product._load(value, "MboxRequest.product")
+        self.index = value if (value := pop("index", None)).__class__ in PLAIN else dump(value)
+        self.name = value if (value := pop("name", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -43,31 +43,33 @@ class MboxResponse(Model):
         if (value := self.name) is not None:
             data["name"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.options) is not None:
-            data["options"] = value if value.__class__ in PLAIN else dump(value)
+            data["options"] = dump(value)
         if (value := self.metrics) is not None:
-            data["metrics"] = value if value.__class__ in PLAIN else dump(value)
+            data["metrics"] = dump(value)
         if (value := self.analytics) is not None:
-            data["analytics"] = value if value.__class__ in PLAIN else dump(value)
+            data["analytics"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.trace) is not None:
-            data["trace"] = value if value.__class__ in PLAIN else dump(value)
+            data["trace"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            index=value if (value := pop("index", None)).__class__ in PLAIN else dump(value),
-            name=value if (value := pop("name", None)).__class__ in PLAIN else dump(value),
-            options=None
-            if (value := pop("options", None)) is None
-            else load_models(Option, value, "MboxResponse.options"),
-            metrics=None
-            if (value := pop("metrics", None)) is None
-            else load_models(Metric, value, "MboxResponse.metrics"),
-            analytics=None
-            if (value := pop("analytics", None)) is None
-            else AnalyticsResponse._load(value, "MboxResponse.analytics"),
-            trace=None if (value := pop("trace", None)) is None else load_map(value, "MboxResponse.trace"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.index = value if (value := pop("index", None)).__class__ in PLAIN else dump(value)
+        self.name = value if (value := pop("name", None)).__class__ in PLAIN else dump(value)
+        self.options = (
+            None if (value := pop("options", None)) is None else load_models(Option, value, "MboxResponse.options")
         )
+        self.metrics = (
+            None if (value := pop("metrics", None)) is None else load_models(Metric, value, "MboxResponse.metrics")
+        )
+        self.analytics = (
+            None
+            if (value := pop("analytics", None)) is None
+            else AnalyticsResponse._load(value, "MboxResponse.analytics")
+        )
+        self.trace = None if (value := pop("trace", None)) is None else load_map(value, "MboxResponse.trace")
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -39,19 +39,19 @@ class Metric(Model):
         if (value := self.event_token) is not None:
             data["eventToken"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.analytics) is not None:
-            data["analytics"] = value if value.__class__ in PLAIN else dump(value)
+            data["analytics"] = value.to_dict() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            type=load_enum(MetricType, pop("type", None)),
-            selector=value if (value := pop("selector", None)).__class__ in PLAIN else dump(value),
-            event_token=value if (value := pop("eventToken", None)).__class__ in PLAIN else dump(value),
-            analytics=None
-            if (value := pop("analytics", None)) is None
-            else AnalyticsResponse._load(value, "Metric.analytics"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.type = load_enum(MetricType, pop("type", None))
+        self.selector = value if (value := pop("selector", None)).__class__ in PLAIN else dump(value)
+        self.event_token = value if (value := pop("eventToken", None)).__class__ in PLAIN else dump(value)
+        self.analytics = (
+            None if (value := pop("analytics", None)) is None else AnalyticsResponse._load(value, "Metric.analytics")
         )
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -46,10 +46,10 @@ class MobilePlatform(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            device_type=load_enum(DeviceType, pop("deviceType", None)),
-            platform_type=load_enum(MobilePlatformType, pop("platformType", None)),
-            device_name=value if (value := pop("deviceName", None)).__class__ in PLAIN else dump(value),
-            version=value if (value := pop("version", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.device_type = load_enum(DeviceType, pop("deviceType", None))
+        self.platform_type = load_enum(MobilePlatformType, pop("platformType", None))
+        self.device_name = value if (value := pop("deviceName", None)).__class__ in PLAIN else dump(value)
+        self.version = value if (value := pop("version", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

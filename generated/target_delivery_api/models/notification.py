@@ -28,11 +28,12 @@ class Notification(Model):
         timestamp: When it happened, in milliseconds since 1970 (UTC).
         address: The page it is for, where it differs from the context's.
         parameters: Values that audiences and offers may use (mbox parameters).
-        profile_parameters: Values to be kept in the visitor's profile. Their names carry no "profile." prefix here.
+        profile_parameters: Values to be kept in the visitor's profile. Their names carry no "profile." prefix
+            here.
         order: The purchase that converts the visitor.
         product: The product looked at, for Recommendations.
-        impression_id: Id that makes the notification countable once only: a repeat with the same id is ignored. At most 128
-            characters.
+        impression_id: Id that makes the notification countable once only: a repeat with the same id is ignored. At
+            most 128 characters.
         tokens: Event tokens of what was shown (those of the options) or clicked (those of the click metrics).
         mbox: The mbox it is about.
         view: The view it is about.
@@ -65,50 +66,54 @@ class Notification(Model):
         if (value := self.timestamp) is not None:
             data["timestamp"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.address) is not None:
-            data["address"] = value if value.__class__ in PLAIN else dump(value)
+            data["address"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.parameters) is not None:
-            data["parameters"] = value if value.__class__ in PLAIN else dump(value)
+            data["parameters"] = dump(value)
         if (value := self.profile_parameters) is not None:
-            data["profileParameters"] = value if value.__class__ in PLAIN else dump(value)
+            data["profileParameters"] = dump(value)
         if (value := self.order) is not None:
-            data["order"] = value if value.__class__ in PLAIN else dump(value)
+            data["order"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.product) is not None:
-            data["product"] = value if value.__class__ in PLAIN else dump(value)
+            data["product"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.impression_id) is not None:
             data["impressionId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.tokens) is not None:
-            data["tokens"] = value if value.__class__ in PLAIN else dump(value)
+            data["tokens"] = dump(value)
         if (value := self.mbox) is not None:
-            data["mbox"] = value if value.__class__ in PLAIN else dump(value)
+            data["mbox"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.view) is not None:
-            data["view"] = value if value.__class__ in PLAIN else dump(value)
+            data["view"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.page_load) is not None:
-            data["pageLoad"] = value if value.__class__ in PLAIN else dump(value)
+            data["pageLoad"] = value.to_dict() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            id=value if (value := pop("id", None)).__class__ in PLAIN else dump(value),
-            type=load_enum(MetricType, pop("type", None)),
-            timestamp=value if (value := pop("timestamp", None)).__class__ in PLAIN else dump(value),
-            address=None if (value := pop("address", None)) is None else Address._load(value, "Notification.address"),
-            parameters=None
-            if (value := pop("parameters", None)) is None
-            else load_map(value, "Notification.parameters"),
-            profile_parameters=None
-            if (value := pop("profileParameters", None)) is None
-            else load_map(value, "Notification.profileParameters"),
-            order=None if (value := pop("order", None)) is None else Order._load(value, "Notification.order"),
-            product=None if (value := pop("product", None)) is None else Product._load(value, "Notification.product"),
-            impression_id=value if (value := pop("impressionId", None)).__class__ in PLAIN else dump(value),
-            tokens=None if (value := pop("tokens", None)) is None else load_list(value, "Notification.tokens"),
-            mbox=None if (value := pop("mbox", None)) is None else NotificationMbox._load(value, "Notification.mbox"),
-            view=None if (value := pop("view", None)) is None else NotificationView._load(value, "Notification.view"),
-            page_load=None
-            if (value := pop("pageLoad", None)) is None
-            else NotificationPageLoad._load(value, "Notification.pageLoad"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
+        self.type = load_enum(MetricType, pop("type", None))
+        self.timestamp = value if (value := pop("timestamp", None)).__class__ in PLAIN else dump(value)
+        self.address = None if (value := pop("address", None)) is None else Address._load(value, "Notification.address")
+        self.parameters = (
+            None if (value := pop("parameters", None)) is None else load_map(value, "Notification.parameters")
         )
+        self.profile_parameters = (
+            None
+            if (value := pop("profileParameters", None)) is None
+            else load_map(value, "Notification.profileParameters")
+        )
+        self.order = None if (value := pop("order", None)) is None else Order._load(value, "Notification.order")
+        self.product = None if (value := pop("product", None)) is None else Product._load(value, "Notification.product")
+        self.impression_id = value if (value := pop("impressionId", None)).__class__ in PLAIN else dump(value)
+        self.tokens = None if (value := pop("tokens", None)) is None else load_list(value, "Notification.tokens")
+        self.mbox = None if (value := pop("mbox", None)) is None else NotificationMbox._load(value, "Notification.mbox")
+        self.view = None if (value := pop("view", None)) is None else NotificationView._load(value, "Notification.view")
+        self.page_load = (
+            None
+            if (value := pop("pageLoad", None)) is None
+            else NotificationPageLoad._load(value, "Notification.pageLoad")
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -30,15 +30,15 @@ class NotificationResponse(Model):
         if (value := self.id) is not None:
             data["id"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.trace) is not None:
-            data["trace"] = value if value.__class__ in PLAIN else dump(value)
+            data["trace"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            id=value if (value := pop("id", None)).__class__ in PLAIN else dump(value),
-            trace=None if (value := pop("trace", None)) is None else load_map(value, "NotificationResponse.trace"),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
+        self.trace = None if (value := pop("trace", None)) is None else load_map(value, "NotificationResponse.trace")
+        self.additional_properties = dump(data) if data else data
+        return self

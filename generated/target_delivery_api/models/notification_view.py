@@ -40,9 +40,9 @@ class NotificationView(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            name=value if (value := pop("name", None)).__class__ in PLAIN else dump(value),
-            key=value if (value := pop("key", None)).__class__ in PLAIN else dump(value),
-            state=value if (value := pop("state", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.name = value if (value := pop("name", None)).__class__ in PLAIN else dump(value)
+        self.key = value if (value := pop("key", None)).__class__ in PLAIN else dump(value)
+        self.state = value if (value := pop("state", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

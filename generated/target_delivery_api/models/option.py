@@ -17,8 +17,8 @@ class Option(Model):
 
     Attributes:
         type: What the content is.
-        content: The offer itself, by type: text (html, redirect, dynamic), any object or array (json), or a list of
-            Action in wire form (actions).
+        content: The offer itself, by type: text (html, redirect, dynamic), any object or array (json), or a list
+            of Action in wire form (actions).
         event_token: Token that the display notification of this offer gives back; in prefetch only.
         response_tokens: Facts about the delivered activity and the visitor.
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
@@ -40,19 +40,19 @@ class Option(Model):
         if (value := self.event_token) is not None:
             data["eventToken"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.response_tokens) is not None:
-            data["responseTokens"] = value if value.__class__ in PLAIN else dump(value)
+            data["responseTokens"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            type=load_enum(OptionType, pop("type", None)),
-            content=value if (value := pop("content", None)).__class__ in PLAIN else dump(value),
-            event_token=value if (value := pop("eventToken", None)).__class__ in PLAIN else dump(value),
-            response_tokens=None
-            if (value := pop("responseTokens", None)) is None
-            else load_map(value, "Option.responseTokens"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.type = load_enum(OptionType, pop("type", None))
+        self.content = value if (value := pop("content", None)).__class__ in PLAIN else dump(value)
+        self.event_token = value if (value := pop("eventToken", None)).__class__ in PLAIN else dump(value)
+        self.response_tokens = (
+            None if (value := pop("responseTokens", None)) is None else load_map(value, "Option.responseTokens")
         )
+        self.additional_properties = dump(data) if data else data
+        return self

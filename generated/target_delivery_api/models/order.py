@@ -17,10 +17,11 @@ class Order(Model):
     Attributes:
         id: The order's id; a repeated one is not counted again. At most 250 characters.
         total: The amount paid, in the account's currency; 0 or more.
-        purchased_product_ids: Ids of the products bought. An id over 50 characters is cut; over 250 characters in all the call is
-            refused.
+        purchased_product_ids: Ids of the products bought. An id over 50 characters is cut; over 250 characters in
+            all the call is refused.
         time: When it was bought. A datetime without a time zone counts as UTC, and is sent so.
-        experience_local_id: Number of the experience within its activity that the order is credited to. 0 to 2147483647.
+        experience_local_id: Number of the experience within its activity that the order is credited to. 0 to
+            2147483647.
         duplicate: True if this order was reported before.
         outlier: True if the amount is out of the ordinary and should not weigh in reports.
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
@@ -43,9 +44,9 @@ class Order(Model):
         if (value := self.total) is not None:
             data["total"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.purchased_product_ids) is not None:
-            data["purchasedProductIds"] = value if value.__class__ in PLAIN else dump(value)
+            data["purchasedProductIds"] = dump(value)
         if (value := self.time) is not None:
-            data["time"] = value if value.__class__ in PLAIN else dump(value)
+            data["time"] = dump(value)
         if (value := self.experience_local_id) is not None:
             data["experienceLocalId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.duplicate) is not None:
@@ -58,15 +59,19 @@ class Order(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            id=value if (value := pop("id", None)).__class__ in PLAIN else dump(value),
-            total=value if (value := pop("total", None)).__class__ in PLAIN else dump(value),
-            purchased_product_ids=None
+        self = cls.__new__(cls)
+        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
+        self.total = value if (value := pop("total", None)).__class__ in PLAIN else dump(value)
+        self.purchased_product_ids = (
+            None
             if (value := pop("purchasedProductIds", None)) is None
-            else load_list(value, "Order.purchasedProductIds"),
-            time=load_datetime(pop("time", None), "Order.time"),
-            experience_local_id=value if (value := pop("experienceLocalId", None)).__class__ in PLAIN else dump(value),
-            duplicate=value if (value := pop("duplicate", None)).__class__ in PLAIN else dump(value),
-            outlier=value if (value := pop("outlier", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
+            else load_list(value, "Order.purchasedProductIds")
         )
+        self.time = load_datetime(pop("time", None), "Order.time")
+        self.experience_local_id = (
+            value if (value := pop("experienceLocalId", None)).__class__ in PLAIN else dump(value)
+        )
+        self.duplicate = value if (value := pop("duplicate", None)).__class__ in PLAIN else dump(value)
+        self.outlier = value if (value := pop("outlier", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

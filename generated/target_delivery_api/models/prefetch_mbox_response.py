@@ -45,13 +45,13 @@ class PrefetchMboxResponse(Model):
         if (value := self.name) is not None:
             data["name"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.options) is not None:
-            data["options"] = value if value.__class__ in PLAIN else dump(value)
+            data["options"] = dump(value)
         if (value := self.metrics) is not None:
-            data["metrics"] = value if value.__class__ in PLAIN else dump(value)
+            data["metrics"] = dump(value)
         if (value := self.analytics) is not None:
-            data["analytics"] = value if value.__class__ in PLAIN else dump(value)
+            data["analytics"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.trace) is not None:
-            data["trace"] = value if value.__class__ in PLAIN else dump(value)
+            data["trace"] = dump(value)
         if (value := self.state) is not None:
             data["state"] = value if value.__class__ in PLAIN else dump(value)
         return data
@@ -60,19 +60,25 @@ class PrefetchMboxResponse(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            index=value if (value := pop("index", None)).__class__ in PLAIN else dump(value),
-            name=value if (value := pop("name", None)).__class__ in PLAIN else dump(value),
-            options=None
+        self = cls.__new__(cls)
+        self.index = value if (value := pop("index", None)).__class__ in PLAIN else dump(value)
+        self.name = value if (value := pop("name", None)).__class__ in PLAIN else dump(value)
+        self.options = (
+            None
             if (value := pop("options", None)) is None
-            else load_models(Option, value, "PrefetchMboxResponse.options"),
-            metrics=None
-            if (value := pop("metrics", None)) is None
-            else load_models(Metric, value, "PrefetchMboxResponse.metrics"),
-            analytics=None
-            if (value := pop("analytics", None)) is None
-            else AnalyticsResponse._load(value, "PrefetchMboxResponse.analytics"),
-            trace=None if (value := pop("trace", None)) is None else load_map(value, "PrefetchMboxResponse.trace"),
-            state=value if (value := pop("state", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
+            else load_models(Option, value, "PrefetchMboxResponse.options")
         )
+        self.metrics = (
+            None
+            if (value := pop("metrics", None)) is None
+            else load_models(Metric, value, "PrefetchMboxResponse.metrics")
+        )
+        self.analytics = (
+            None
+            if (value := pop("analytics", None)) is None
+            else AnalyticsResponse._load(value, "PrefetchMboxResponse.analytics")
+        )
+        self.trace = None if (value := pop("trace", None)) is None else load_map(value, "PrefetchMboxResponse.trace")
+        self.state = value if (value := pop("state", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

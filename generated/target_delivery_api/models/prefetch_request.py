@@ -9,7 +9,7 @@ from typing import Any, Self
 from ..models.mbox_request import MboxRequest
 from ..models.request_details import RequestDetails
 from ..models.view_request import ViewRequest
-from ..types import PLAIN, Model, dump, load_models, load_object
+from ..types import Model, dump, load_models, load_object
 
 
 @dataclass(kw_only=True, slots=True, repr=False)
@@ -32,26 +32,30 @@ class PrefetchRequest(Model):
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.views) is not None:
-            data["views"] = value if value.__class__ in PLAIN else dump(value)
+            data["views"] = dump(value)
         if (value := self.page_load) is not None:
-            data["pageLoad"] = value if value.__class__ in PLAIN else dump(value)
+            data["pageLoad"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.mboxes) is not None:
-            data["mboxes"] = value if value.__class__ in PLAIN else dump(value)
+            data["mboxes"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            views=None
-            if (value := pop("views", None)) is None
-            else load_models(ViewRequest, value, "PrefetchRequest.views"),
-            page_load=None
-            if (value := pop("pageLoad", None)) is None
-            else RequestDetails._load(value, "PrefetchRequest.pageLoad"),
-            mboxes=None
-            if (value := pop("mboxes", None)) is None
-            else load_models(MboxRequest, value, "PrefetchRequest.mboxes"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.views = (
+            None if (value := pop("views", None)) is None else load_models(ViewRequest, value, "PrefetchRequest.views")
         )
+        self.page_load = (
+            None
+            if (value := pop("pageLoad", None)) is None
+            else RequestDetails._load(value, "PrefetchRequest.pageLoad")
+        )
+        self.mboxes = (
+            None
+            if (value := pop("mboxes", None)) is None
+            else load_models(MboxRequest, value, "PrefetchRequest.mboxes")
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -10,7 +10,7 @@ from ..models.metric import Metric
 from ..models.page_load_response import PageLoadResponse
 from ..models.prefetch_mbox_response import PrefetchMboxResponse
 from ..models.view import View
-from ..types import PLAIN, Model, dump, load_models, load_object
+from ..types import Model, dump, load_models, load_object
 
 
 @dataclass(kw_only=True, slots=True, repr=False)
@@ -35,29 +35,35 @@ class PrefetchResponse(Model):
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.views) is not None:
-            data["views"] = value if value.__class__ in PLAIN else dump(value)
+            data["views"] = dump(value)
         if (value := self.page_load) is not None:
-            data["pageLoad"] = value if value.__class__ in PLAIN else dump(value)
+            data["pageLoad"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.mboxes) is not None:
-            data["mboxes"] = value if value.__class__ in PLAIN else dump(value)
+            data["mboxes"] = dump(value)
         if (value := self.metrics) is not None:
-            data["metrics"] = value if value.__class__ in PLAIN else dump(value)
+            data["metrics"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            views=None if (value := pop("views", None)) is None else load_models(View, value, "PrefetchResponse.views"),
-            page_load=None
-            if (value := pop("pageLoad", None)) is None
-            else PageLoadResponse._load(value, "PrefetchResponse.pageLoad"),
-            mboxes=None
-            if (value := pop("mboxes", None)) is None
-            else load_models(PrefetchMboxResponse, value, "PrefetchResponse.mboxes"),
-            metrics=None
-            if (value := pop("metrics", None)) is None
-            else load_models(Metric, value, "PrefetchResponse.metrics"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.views = (
+            None if (value := pop("views", None)) is None else load_models(View, value, "PrefetchResponse.views")
         )
+        self.page_load = (
+            None
+            if (value := pop("pageLoad", None)) is None
+            else PageLoadResponse._load(value, "PrefetchResponse.pageLoad")
+        )
+        self.mboxes = (
+            None
+            if (value := pop("mboxes", None)) is None
+            else load_models(PrefetchMboxResponse, value, "PrefetchResponse.mboxes")
+        )
+        self.metrics = (
+            None if (value := pop("metrics", None)) is None else load_models(Metric, value, "PrefetchResponse.metrics")
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

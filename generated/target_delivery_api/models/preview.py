@@ -32,7 +32,7 @@ class Preview(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            token=value if (value := pop("token", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.token = value if (value := pop("token", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -36,8 +36,8 @@ class Product(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            id=value if (value := pop("id", None)).__class__ in PLAIN else dump(value),
-            category_id=value if (value := pop("categoryId", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
+        self.category_id = value if (value := pop("categoryId", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -14,8 +14,8 @@ class Property(Model):
     """The property a call is made for.
 
     Attributes:
-        token: The property's token (at_property). A wrong or missing one is no error: activities bound to a property
-            are then left out of the answer.
+        token: The property's token (at_property). A wrong or missing one is no error: activities bound to a
+            property are then left out of the answer.
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
@@ -33,7 +33,7 @@ class Property(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            token=value if (value := pop("token", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.token = value if (value := pop("token", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -38,30 +38,36 @@ class QAMode(Model):
         if (value := self.listed_activities_only) is not None:
             data["listedActivitiesOnly"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.evaluate_as_true_audience_ids) is not None:
-            data["evaluateAsTrueAudienceIds"] = value if value.__class__ in PLAIN else dump(value)
+            data["evaluateAsTrueAudienceIds"] = dump(value)
         if (value := self.evaluate_as_false_audience_ids) is not None:
-            data["evaluateAsFalseAudienceIds"] = value if value.__class__ in PLAIN else dump(value)
+            data["evaluateAsFalseAudienceIds"] = dump(value)
         if (value := self.preview_indexes) is not None:
-            data["previewIndexes"] = value if value.__class__ in PLAIN else dump(value)
+            data["previewIndexes"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            token=value if (value := pop("token", None)).__class__ in PLAIN else dump(value),
-            listed_activities_only=value
-            if (value := pop("listedActivitiesOnly", None)).__class__ in PLAIN
-            else dump(value),
-            evaluate_as_true_audience_ids=None
-            if (value := pop("evaluateAsTrueAudienceIds", None)) is None
-            else load_list(value, "QAMode.evaluateAsTrueAudienceIds"),
-            evaluate_as_false_audience_ids=None
-            if (value := pop("evaluateAsFalseAudienceIds", None)) is None
-            else load_list(value, "QAMode.evaluateAsFalseAudienceIds"),
-            preview_indexes=None
-            if (value := pop("previewIndexes", None)) is None
-            else load_models(QAModePreviewIndex, value, "QAMode.previewIndexes"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.token = value if (value := pop("token", None)).__class__ in PLAIN else dump(value)
+        self.listed_activities_only = (
+            value if (value := pop("listedActivitiesOnly", None)).__class__ in PLAIN else dump(value)
         )
+        self.evaluate_as_true_audience_ids = (
+            None
+            if (value := pop("evaluateAsTrueAudienceIds", None)) is None
+            else load_list(value, "QAMode.evaluateAsTrueAudienceIds")
+        )
+        self.evaluate_as_false_audience_ids = (
+            None
+            if (value := pop("evaluateAsFalseAudienceIds", None)) is None
+            else load_list(value, "QAMode.evaluateAsFalseAudienceIds")
+        )
+        self.preview_indexes = (
+            None
+            if (value := pop("previewIndexes", None)) is None
+            else load_models(QAModePreviewIndex, value, "QAMode.previewIndexes")
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

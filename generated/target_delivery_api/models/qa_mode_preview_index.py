@@ -36,8 +36,8 @@ class QAModePreviewIndex(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            activity_index=value if (value := pop("activityIndex", None)).__class__ in PLAIN else dump(value),
-            experience_index=value if (value := pop("experienceIndex", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.activity_index = value if (value := pop("activityIndex", None)).__class__ in PLAIN else dump(value)
+        self.experience_index = value if (value := pop("experienceIndex", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

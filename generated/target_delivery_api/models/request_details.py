@@ -10,7 +10,7 @@ from ..models.address import Address
 from ..models.order import Order
 from ..models.parameters import Parameters
 from ..models.product import Product
-from ..types import PLAIN, Model, dump, load_map, load_object
+from ..types import Model, dump, load_map, load_object
 
 
 @dataclass(kw_only=True, slots=True, repr=False)
@@ -20,7 +20,8 @@ class RequestDetails(Model):
     Attributes:
         address: The page it is for, where it differs from the context's.
         parameters: Values that audiences and offers may use (mbox parameters).
-        profile_parameters: Values to be kept in the visitor's profile. Their names carry no "profile." prefix here.
+        profile_parameters: Values to be kept in the visitor's profile. Their names carry no "profile." prefix
+            here.
         order: The purchase that converts the visitor.
         product: The product looked at, for Recommendations.
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
@@ -37,30 +38,36 @@ class RequestDetails(Model):
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.address) is not None:
-            data["address"] = value if value.__class__ in PLAIN else dump(value)
+            data["address"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.parameters) is not None:
-            data["parameters"] = value if value.__class__ in PLAIN else dump(value)
+            data["parameters"] = dump(value)
         if (value := self.profile_parameters) is not None:
-            data["profileParameters"] = value if value.__class__ in PLAIN else dump(value)
+            data["profileParameters"] = dump(value)
         if (value := self.order) is not None:
-            data["order"] = value if value.__class__ in PLAIN else dump(value)
+            data["order"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.product) is not None:
-            data["product"] = value if value.__class__ in PLAIN else dump(value)
+            data["product"] = value.to_dict() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            address=None if (value := pop("address", None)) is None else Address._load(value, "RequestDetails.address"),
-            parameters=None
-            if (value := pop("parameters", None)) is None
-            else load_map(value, "RequestDetails.parameters"),
-            profile_parameters=None
-            if (value := pop("profileParameters", None)) is None
-            else load_map(value, "RequestDetails.profileParameters"),
-            order=None if (value := pop("order", None)) is None else Order._load(value, "RequestDetails.order"),
-            product=None if (value := pop("product", None)) is None else Product._load(value, "RequestDetails.product"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.address = (
+            None if (value := pop("address", None)) is None else Address._load(value, "RequestDetails.address")
         )
+        self.parameters = (
+            None if (value := pop("parameters", None)) is None else load_map(value, "RequestDetails.parameters")
+        )
+        self.profile_parameters = (
+            None
+            if (value := pop("profileParameters", None)) is None
+            else load_map(value, "RequestDetails.profileParameters")
+        )
+        self.order = None if (value := pop("order", None)) is None else Order._load(value, "RequestDetails.order")
+        self.product = (
+            None if (value := pop("product", None)) is None else Product._load(value, "RequestDetails.product")
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

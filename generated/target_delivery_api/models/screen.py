@@ -49,11 +49,11 @@ class Screen(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            width=value if (value := pop("width", None)).__class__ in PLAIN else dump(value),
-            height=value if (value := pop("height", None)).__class__ in PLAIN else dump(value),
-            color_depth=value if (value := pop("colorDepth", None)).__class__ in PLAIN else dump(value),
-            pixel_ratio=value if (value := pop("pixelRatio", None)).__class__ in PLAIN else dump(value),
-            orientation=load_enum(ScreenOrientationType, pop("orientation", None)),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.width = value if (value := pop("width", None)).__class__ in PLAIN else dump(value)
+        self.height = value if (value := pop("height", None)).__class__ in PLAIN else dump(value)
+        self.color_depth = value if (value := pop("colorDepth", None)).__class__ in PLAIN else dump(value)
+        self.pixel_ratio = value if (value := pop("pixelRatio", None)).__class__ in PLAIN else dump(value)
+        self.orientation = load_enum(ScreenOrientationType, pop("orientation", None))
+        self.additional_properties = dump(data) if data else data
+        return self

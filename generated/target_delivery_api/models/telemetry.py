@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.telemetry_entry import TelemetryEntry
-from ..types import PLAIN, Model, dump, load_models, load_object
+from ..types import Model, dump, load_models, load_object
 
 
 @dataclass(kw_only=True, slots=True, repr=False)
@@ -26,16 +26,16 @@ class Telemetry(Model):
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.entries) is not None:
-            data["entries"] = value if value.__class__ in PLAIN else dump(value)
+            data["entries"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            entries=None
-            if (value := pop("entries", None)) is None
-            else load_models(TelemetryEntry, value, "Telemetry.entries"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.entries = (
+            None if (value := pop("entries", None)) is None else load_models(TelemetryEntry, value, "Telemetry.entries")
         )
+        self.additional_properties = dump(data) if data else data
+        return self

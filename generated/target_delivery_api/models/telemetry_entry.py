@@ -52,9 +52,9 @@ class TelemetryEntry(Model):
         if (value := self.parsing) is not None:
             data["parsing"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.features) is not None:
-            data["features"] = value if value.__class__ in PLAIN else dump(value)
+            data["features"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.request) is not None:
-            data["request"] = value if value.__class__ in PLAIN else dump(value)
+            data["request"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.telemetry_server_token) is not None:
             data["telemetryServerToken"] = value if value.__class__ in PLAIN else dump(value)
         return data
@@ -63,20 +63,22 @@ class TelemetryEntry(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            request_id=value if (value := pop("requestId", None)).__class__ in PLAIN else dump(value),
-            timestamp=value if (value := pop("timestamp", None)).__class__ in PLAIN else dump(value),
-            mode=load_enum(ExecutionMode, pop("mode", None)),
-            execution=value if (value := pop("execution", None)).__class__ in PLAIN else dump(value),
-            parsing=value if (value := pop("parsing", None)).__class__ in PLAIN else dump(value),
-            features=None
+        self = cls.__new__(cls)
+        self.request_id = value if (value := pop("requestId", None)).__class__ in PLAIN else dump(value)
+        self.timestamp = value if (value := pop("timestamp", None)).__class__ in PLAIN else dump(value)
+        self.mode = load_enum(ExecutionMode, pop("mode", None))
+        self.execution = value if (value := pop("execution", None)).__class__ in PLAIN else dump(value)
+        self.parsing = value if (value := pop("parsing", None)).__class__ in PLAIN else dump(value)
+        self.features = (
+            None
             if (value := pop("features", None)) is None
-            else TelemetryFeatures._load(value, "TelemetryEntry.features"),
-            request=None
-            if (value := pop("request", None)) is None
-            else TelemetryRequest._load(value, "TelemetryEntry.request"),
-            telemetry_server_token=value
-            if (value := pop("telemetryServerToken", None)).__class__ in PLAIN
-            else dump(value),
-            additional_properties=dump(data) if data else data,
+            else TelemetryFeatures._load(value, "TelemetryEntry.features")
         )
+        self.request = (
+            None if (value := pop("request", None)) is None else TelemetryRequest._load(value, "TelemetryEntry.request")
+        )
+        self.telemetry_server_token = (
+            value if (value := pop("telemetryServerToken", None)).__class__ in PLAIN else dump(value)
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -53,12 +53,16 @@ class TelemetryFeatures(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            decisioning_method=load_enum(DecisioningMethod, pop("decisioningMethod", None)),
-            execute_mbox_count=value if (value := pop("executeMboxCount", None)).__class__ in PLAIN else dump(value),
-            execute_page_load=value if (value := pop("executePageLoad", None)).__class__ in PLAIN else dump(value),
-            prefetch_mbox_count=value if (value := pop("prefetchMboxCount", None)).__class__ in PLAIN else dump(value),
-            prefetch_page_load=value if (value := pop("prefetchPageLoad", None)).__class__ in PLAIN else dump(value),
-            prefetch_view_count=value if (value := pop("prefetchViewCount", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.decisioning_method = load_enum(DecisioningMethod, pop("decisioningMethod", None))
+        self.execute_mbox_count = value if (value := pop("executeMboxCount", None)).__class__ in PLAIN else dump(value)
+        self.execute_page_load = value if (value := pop("executePageLoad", None)).__class__ in PLAIN else dump(value)
+        self.prefetch_mbox_count = (
+            value if (value := pop("prefetchMboxCount", None)).__class__ in PLAIN else dump(value)
         )
+        self.prefetch_page_load = value if (value := pop("prefetchPageLoad", None)).__class__ in PLAIN else dump(value)
+        self.prefetch_view_count = (
+            value if (value := pop("prefetchViewCount", None)).__class__ in PLAIN else dump(value)
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

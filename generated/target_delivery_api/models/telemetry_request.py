@@ -48,11 +48,11 @@ class TelemetryRequest(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            dns=value if (value := pop("dns", None)).__class__ in PLAIN else dump(value),
-            tls=value if (value := pop("tls", None)).__class__ in PLAIN else dump(value),
-            time_to_first_byte=value if (value := pop("timeToFirstByte", None)).__class__ in PLAIN else dump(value),
-            download=value if (value := pop("download", None)).__class__ in PLAIN else dump(value),
-            response_size=value if (value := pop("responseSize", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.dns = value if (value := pop("dns", None)).__class__ in PLAIN else dump(value)
+        self.tls = value if (value := pop("tls", None)).__class__ in PLAIN else dump(value)
+        self.time_to_first_byte = value if (value := pop("timeToFirstByte", None)).__class__ in PLAIN else dump(value)
+        self.download = value if (value := pop("download", None)).__class__ in PLAIN else dump(value)
+        self.response_size = value if (value := pop("responseSize", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

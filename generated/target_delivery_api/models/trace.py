@@ -14,7 +14,8 @@ class Trace(Model):
     """Switches the trace of this call on.
 
     Attributes:
-        authorization_token: Token from Target's administration pages that permits tracing. A secret; it expires after some hours.
+        authorization_token: Token from Target's administration pages that permits tracing. A secret; it expires
+            after some hours.
         usage: Free-form notes on who traces and why, name to text.
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
@@ -29,15 +30,17 @@ class Trace(Model):
         if (value := self.authorization_token) is not None:
             data["authorizationToken"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.usage) is not None:
-            data["usage"] = value if value.__class__ in PLAIN else dump(value)
+            data["usage"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            authorization_token=value if (value := pop("authorizationToken", None)).__class__ in PLAIN else dump(value),
-            usage=None if (value := pop("usage", None)) is None else load_map(value, "Trace.usage"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.authorization_token = (
+            value if (value := pop("authorizationToken", None)).__class__ in PLAIN else dump(value)
         )
+        self.usage = None if (value := pop("usage", None)) is None else load_map(value, "Trace.usage")
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -36,8 +36,8 @@ class UnexpectedError(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            status=value if (value := pop("status", None)).__class__ in PLAIN else dump(value),
-            message=value if (value := pop("message", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.status = value if (value := pop("status", None)).__class__ in PLAIN else dump(value)
+        self.message = value if (value := pop("message", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

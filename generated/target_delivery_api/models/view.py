@@ -45,30 +45,30 @@ class View(Model):
         if (value := self.key) is not None:
             data["key"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.options) is not None:
-            data["options"] = value if value.__class__ in PLAIN else dump(value)
+            data["options"] = dump(value)
         if (value := self.metrics) is not None:
-            data["metrics"] = value if value.__class__ in PLAIN else dump(value)
+            data["metrics"] = dump(value)
         if (value := self.analytics) is not None:
-            data["analytics"] = value if value.__class__ in PLAIN else dump(value)
+            data["analytics"] = value.to_dict() if isinstance(value, Model) else dump(value)
         if (value := self.state) is not None:
             data["state"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.trace) is not None:
-            data["trace"] = value if value.__class__ in PLAIN else dump(value)
+            data["trace"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            name=value if (value := pop("name", None)).__class__ in PLAIN else dump(value),
-            key=value if (value := pop("key", None)).__class__ in PLAIN else dump(value),
-            options=None if (value := pop("options", None)) is None else load_models(Option, value, "View.options"),
-            metrics=None if (value := pop("metrics", None)) is None else load_models(Metric, value, "View.metrics"),
-            analytics=None
-            if (value := pop("analytics", None)) is None
-            else AnalyticsResponse._load(value, "View.analytics"),
-            state=value if (value := pop("state", None)).__class__ in PLAIN else dump(value),
-            trace=None if (value := pop("trace", None)) is None else load_map(value, "View.trace"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.name = value if (value := pop("name", None)).__class__ in PLAIN else dump(value)
+        self.key = value if (value := pop("key", None)).__class__ in PLAIN else dump(value)
+        self.options = None if (value := pop("options", None)) is None else load_models(Option, value, "View.options")
+        self.metrics = None if (value := pop("metrics", None)) is None else load_models(Metric, value, "View.metrics")
+        self.analytics = (
+            None if (value := pop("analytics", None)) is None else AnalyticsResponse._load(value, "View.analytics")
         )
+        self.state = value if (value := pop("state", None)).__class__ in PLAIN else dump(value)
+        self.trace = None if (value := pop("trace", None)) is None else load_map(value, "View.trace")
+        self.additional_properties = dump(data) if data else data
+        return self

@@ -17,8 +17,8 @@ class VisitorId(Model):
     Attributes:
         tnt_id: Target's own id, taken from an earlier answer with its suffix ".<cluster>_<node>", which routes the
             call. At most 128 characters, with no dot but the one before the suffix.
-        third_party_id: Your own id for the visitor (mbox3rdPartyId), which joins profiles across devices. At most 128
-            characters.
+        third_party_id: Your own id for the visitor (mbox3rdPartyId), which joins profiles across devices. At most
+            128 characters.
         marketing_cloud_visitor_id: The Experience Cloud id (ECID or MID). At most 128 characters.
         customer_ids: Ids of the visitor in your own systems, sent along with the Experience Cloud id. At most 50.
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
@@ -40,21 +40,23 @@ class VisitorId(Model):
         if (value := self.marketing_cloud_visitor_id) is not None:
             data["marketingCloudVisitorId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.customer_ids) is not None:
-            data["customerIds"] = value if value.__class__ in PLAIN else dump(value)
+            data["customerIds"] = dump(value)
         return data
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            tnt_id=value if (value := pop("tntId", None)).__class__ in PLAIN else dump(value),
-            third_party_id=value if (value := pop("thirdPartyId", None)).__class__ in PLAIN else dump(value),
-            marketing_cloud_visitor_id=value
-            if (value := pop("marketingCloudVisitorId", None)).__class__ in PLAIN
-            else dump(value),
-            customer_ids=None
-            if (value := pop("customerIds", None)) is None
-            else load_models(CustomerId, value, "VisitorId.customerIds"),
-            additional_properties=dump(data) if data else data,
+        self = cls.__new__(cls)
+        self.tnt_id = value if (value := pop("tntId", None)).__class__ in PLAIN else dump(value)
+        self.third_party_id = value if (value := pop("thirdPartyId", None)).__class__ in PLAIN else dump(value)
+        self.marketing_cloud_visitor_id = (
+            value if (value := pop("marketingCloudVisitorId", None)).__class__ in PLAIN else dump(value)
         )
+        self.customer_ids = (
+            None
+            if (value := pop("customerIds", None)) is None
+            else load_models(CustomerId, value, "VisitorId.customerIds")
+        )
+        self.additional_properties = dump(data) if data else data
+        return self

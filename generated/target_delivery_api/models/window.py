@@ -36,8 +36,8 @@ class Window(Model):
     def _load(cls, value: Any, where: str) -> Self:
         data = load_object(value, where)
         pop = data.pop
-        return cls(
-            width=value if (value := pop("width", None)).__class__ in PLAIN else dump(value),
-            height=value if (value := pop("height", None)).__class__ in PLAIN else dump(value),
-            additional_properties=dump(data) if data else data,
-        )
+        self = cls.__new__(cls)
+        self.width = value if (value := pop("width", None)).__class__ in PLAIN else dump(value)
+        self.height = value if (value := pop("height", None)).__class__ in PLAIN else dump(value)
+        self.additional_properties = dump(data) if data else data
+        return self

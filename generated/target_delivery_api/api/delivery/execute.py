@@ -61,7 +61,7 @@ def parse_response(
         except (TypeError, ValueError) as error:
             raise UnreadableBody(f"status {status}: {error}") from error
     elif status == 204:
-        parsed = None
+        pass
     else:
         try:
             parsed = UnexpectedError.from_dict(json.loads(content))
@@ -91,8 +91,8 @@ def sync_detailed(
         client: The transport.
         body: The request as a model, as a mapping in wire form, or as JSON bytes.
         ims_org_id: The Experience Cloud organization id, such as 0123456789ABCDEF01234567@AdobeOrg.
-        session_id: Ties the calls of one visit together and routes them to one edge node; it lives 30 minutes. 1 to 128
-            printable ASCII characters, none of them a space, "?", "/", "{" or "}".
+        session_id: Ties the calls of one visit together and routes them to one edge node; it lives 30 minutes. 1
+            to 128 printable ASCII characters, none of them a space, "?", "/", "{" or "}".
         version: The version of the calling implementation, for reporting only.
         base_url: Scheme and host for this call.
         headers: Headers for this call.
