@@ -1,0 +1,100 @@
+"""README.md tells the truth: its Python runs against the emulator, its tables name what the code has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from target import config
+from target.emulator import load_offers, running
+from target.options import AttributesCallbackOptions, ClientOptions
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def page() -> Any:
+    """The names that README's blocks define, run one after another as a reader would."""
+    with running(offers=load_offers(ROOT / "examples/offers.json")) as emulator:
+        names: dict[str, Any] = {"__name__": "readme"}
+        for number, block in enumerate(BLOCKS, 1):
+            code = block.replace("127.0.0.1:8080", emulator.server_domain)
+            exec(compile(code, f"README.md, Python block {number}", "exec"), names)
+            if number == 1:
+                assert "Max-Age=63244800" in names["result"].target_cookie.set_cookie_header()
+        names["emulator"] = emulator
+        yield names
+        names["client"].close()
+
+
+def test_blocks_run_and_do_what_the_text_says(page: dict[str, Any]) -> None:
+    assert len(BLOCKS) == 8
+    assert [taken.id for taken in page["answer"].response.notifications] == ["7d9f"]
+    assert page["flags"].get_value("feature-flag-a", "showFeatureX") is False
+    assert page["handle"].successful()
+
+
+def test_flask_view_sets_both_cookies(page: dict[str, Any]) -> None:
+    visitor = page["app"].test_client()
+    first = visitor.get("/", base_url="https://shop.example")
+    assert first.status_code == 200
+    assert "Summer sale" in first.text
+    cookies = first.headers.getlist("Set-Cookie")
+    assert [cookie.split("=")[0] for cookie in cookies] == ["mbox", "mboxEdgeCluster"]
+    sent = len(page["emulator"].received)
+    visitor.get("/", base_url="https://shop.example")
+    before, after = page["emulator"].received[sent - 1], page["emulator"].received[sent]
+    assert after.query["sessionId"] == before.query["sessionId"], "the cookie must carry the session over"
+
+
+def test_django_view_sets_both_cookies(page: dict[str, Any]) -> None:
+    import django
+    from django.conf import settings
+    from django.test import RequestFactory
+
+    if not settings.configured:
+        settings.configure(DEFAULT_CHARSET="utf-8")
+        django.setup()
+    first = page["home"](RequestFactory().get("/"))
+    assert b"Summer sale" in first.content
+    assert first.cookies["mbox"]["max-age"] == 63244800
+    assert set(first.cookies) == {"mbox", "mboxEdgeCluster"}
+    again = RequestFactory().get("/")
+    again.COOKIES = {name: morsel.value for name, morsel in first.cookies.items()}
+    sent = len(page["emulator"].received)
+    page["home"](again)
+    before, after = page["emulator"].received[sent - 1], page["emulator"].received[sent]
+    assert after.query["sessionId"] == before.query["sessionId"], "the cookie must carry the session over"
+
+
+def _section(title: str) -> str:
+    return README.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_options_tables_name_every_option() -> None:
+    named = set(re.findall(r"`(\w+)`", _section("Options")))
+    on_device = config._ON_DEVICE
+    assert set(ClientOptions.__annotations__) - on_device <= named
+    assert set(AttributesCallbackOptions.__annotations__) <= named
+
+
+def test_errors_table_names_every_error() -> None:
+    from target import errors
+
+    tree = {name for name, value in vars(errors).items() if isinstance(value, type)}
+    assert tree <= set(re.findall(r"`(\w+)`", _section("Errors")))
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) <= targets
+
+
+@pytest.mark.parametrize("path", sorted(re.findall(r"\]\(([\w./-]+)\)", README)))
+def test_links_lead_somewhere(path: str) -> None:
+    assert (ROOT / path).exists()
