@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +28,8 @@ class DemoError(Exception):
 
 
 def main() -> int:
+    # Stopped from outside, the emulator is stopped as well: an exit runs the `finally` below, a plain SIGTERM does not.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         with emulator() as url:
             print(f"--- emulator at {url} (a local stand-in, not Adobe Target)\n")

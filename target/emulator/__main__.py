@@ -36,13 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _announce(emulator.url, given.offers, offers)
 
     # uvicorn stops in order on SIGTERM, then raises the signal again for the handler that was there before.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         serve(offers, given.host, given.port, announce, latency_ms=given.latency_ms, fail=given.fail, seed=given.seed)
     except OSError as problem:
         return _refuse(f"cannot listen on {given.host} port {given.port}: {problem.strerror}; try --port 0")
     except KeyboardInterrupt:
         pass
+    finally:
+        signal.signal(signal.SIGTERM, previous)
     return 0
 
 

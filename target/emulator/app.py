@@ -125,10 +125,12 @@ class _DeliveryApi:
 
     async def deliver(self, request: Request) -> Response:
         session_id = request.query_params.get("sessionId", "")
+        # Counted when the head of a call arrives: bodies arrive in any order.
+        crowded = self._in_flight[session_id] >= self._max_concurrent
         self._in_flight[session_id] += 1
         try:
             raw = await _read(request, self._max_body_bytes)
-            response = self._reply(request, raw, session_id)
+            response = self._reply(request, raw, session_id, crowded)
             # The work is done before the wait, as in a slow network: who gives up waiting was still counted.
             await _wait(request, self._latency_s)
         except ClientDisconnect:
@@ -139,7 +141,7 @@ class _DeliveryApi:
                 del self._in_flight[session_id]
         return response
 
-    def _reply(self, request: Request, raw: bytes | None, session_id: str) -> Response:
+    def _reply(self, request: Request, raw: bytes | None, session_id: str, crowded: bool) -> Response:
         body: Any = None
         malformed = None
         try:
@@ -153,7 +155,7 @@ class _DeliveryApi:
             response = _failure(self._failure)
         elif raw is None:
             response = _error(413, "Request Entity Too Large")
-        elif self._in_flight[session_id] > self._max_concurrent:
+        elif crowded:
             response = _error(420, "Too many requests with same session ID")
         elif problem := malformed or find_problem(query, body):
             response = _error(400, problem)
