@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, Self, TypeVar, Unpack, cast, overload
+from typing import Any, Self, TypeVar, Unpack, cast, overload
 
 from target._io.runtime import system_runtime
 from target._io.transport import Transport
@@ -48,7 +48,7 @@ class TargetClient:
     _learnt_cluster: str | None
     _closed: bool
 
-    def __init__(self) -> NoReturn:
+    def __init__(self) -> None:
         raise OptionsError("Please use TargetClient.create static method instead")
 
     @classmethod
