@@ -1,0 +1,1 @@
+"""The spec, what is generated from it, and what that promises its users."""

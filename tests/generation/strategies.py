@@ -1,0 +1,110 @@
+"""Random models and wire objects, built from the spec; and what a value holds."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+from target_delivery_api import models
+from target_delivery_api.types import Model
+from tests.generation.spec import SCHEMAS, properties, target
+
+#: Any JSON value, as json.loads may give it.
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+_OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: datetime.timezone(datetime.timedelta(minutes=minutes)))
+_TIMES = st.datetimes(timezones=_OFFSETS)
+
+
+def is_model(name: str) -> bool:
+    """True for a schema with fields of its own, which is generated as a class."""
+    return bool(properties(name))
+
+
+MODELS = sorted(name for name in SCHEMAS if is_model(name))
+ENUMS = sorted(name for name in SCHEMAS if "enum" in SCHEMAS[name])
+MAPS = sorted(SCHEMAS.keys() - set(MODELS) - set(ENUMS))
+
+
+def wire(schema: Any) -> st.SearchStrategy[Any]:
+    """Values of a schema as they may arrive, with known and unknown fields and enum values."""
+    reference, schema = target(schema)
+    if reference and is_model(reference):
+        known = {key: wire(value) for key, value in properties(reference).items()}
+        unknown = st.dictionaries(st.text(max_size=8).filter(lambda key: key not in known), JSON, max_size=2)
+        return st.builds(lambda fields, rest: rest | fields, st.fixed_dictionaries({}, optional=known), unknown)
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"]) | st.text()
+    if "oneOf" in schema:
+        return st.one_of([wire(choice) for choice in schema["oneOf"]])
+    kind = schema.get("type")
+    if kind == "array":
+        return st.lists(wire(schema["items"]), max_size=2)
+    if kind == "object":
+        values = schema.get("additionalProperties", True)
+        return st.dictionaries(st.text(max_size=8), JSON if values is True else wire(values), max_size=3)
+    if kind == "string":
+        return _TIMES.map(datetime.datetime.isoformat) if schema.get("format") == "date-time" else st.text()
+    simple = {"integer": st.integers(), "number": st.floats(allow_nan=False), "boolean": st.booleans()}
+    return simple[kind] if kind else JSON.filter(lambda value: value is not None)
+
+
+def wire_objects(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects of a schema as they may arrive."""
+    return wire({"$ref": name})
+
+
+def model_objects(name: str) -> st.SearchStrategy[Any]:
+    """Models of a schema, made by their constructors as a user makes them."""
+    made = getattr(models, name)
+    required = set(SCHEMAS[name].get("required", []))
+    fields = {key: _python(value) for key, value in properties(name).items()}
+    attributes = attribute_names(name)
+    needed = {attributes[key]: value for key, value in fields.items() if key in required}
+    optional = {attributes[key]: value for key, value in fields.items() if key not in required}
+    return st.fixed_dictionaries(needed, optional=optional).map(lambda values: made(**values))
+
+
+def attribute_names(name: str) -> dict[str, str]:
+    """Attribute name of each wire key: a model that holds nothing but a mark is written out, field by field."""
+    made = getattr(models, name)
+    found = {}
+    for attribute in made.__slots__:
+        if attribute != "additional_properties":
+            (key,) = made(**{**dict.fromkeys(made.__slots__), attribute: "x", "additional_properties": {}}).to_dict()
+            found[key] = attribute
+    return found
+
+
+def _python(schema: Any) -> st.SearchStrategy[Any]:
+    reference, schema = target(schema)
+    if reference and is_model(reference):
+        return st.deferred(lambda: model_objects(reference))
+    if reference and "enum" in schema:
+        return st.sampled_from(list(getattr(models, reference))) | st.sampled_from(schema["enum"])
+    if schema.get("type") == "array":
+        return st.lists(_python(schema["items"]), max_size=2)
+    if schema.get("format") == "date-time":
+        return _TIMES
+    return wire(schema)
+
+
+def containers(value: Any) -> Iterator[int]:
+    """The identity of every dict and list in a value, those inside models included."""
+    if isinstance(value, Model):
+        for attribute in value.__slots__:  # type: ignore[attr-defined]
+            yield from containers(getattr(value, attribute))
+    elif isinstance(value, Mapping):
+        yield id(value)
+        for item in value.values():
+            yield from containers(item)
+    elif isinstance(value, (list, tuple)):
+        yield id(value)
+        for item in value:
+            yield from containers(item)

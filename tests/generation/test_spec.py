@@ -1,0 +1,124 @@
+"""The spec against the published structure of the API, and against its own rules."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.generation.spec import PROSE, ROOT, SCHEMAS, SPEC, own_properties, plain
+
+FACTS = ROOT.parent / "shared" / "facts" / "delivery-api.json"
+OPERATION = SPEC["paths"]["/rest/v1/delivery"]["post"]
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, Any]:
+    if not FACTS.is_file():
+        pytest.skip("the published structure (../shared/facts/delivery-api.json) is not here")
+    loaded: dict[str, Any] = json.loads(FACTS.read_text(encoding="utf-8"))
+    return loaded
+
+
+def with_deviations(schemas: dict[str, Any]) -> dict[str, Any]:
+    """The published schemas, changed in the places the spec names in its head; each change must find its place."""
+    ours = copy.deepcopy(schemas)
+    for name in ("RequestDetails", "MboxResponse"):
+        del ours[name]["discriminator"], ours[name]["properties"]["$_type"]
+    for name in ("MboxRequest", "DeliveryRequest"):
+        del ours[name]["required"]
+    for name in ("ResponseTokens", "TraceResponse"):
+        assert ours[name]["additionalProperties"]["properties"]
+        ours[name]["additionalProperties"] = True
+    content = ours["Option"]["properties"]["content"]["oneOf"]
+    assert content[2]["items"] == {"$ref": "Action"}
+    content[2]["items"] = {}
+    del ours["Context"]["properties"]["beacon"]["default"]
+    return ours
+
+
+def test_the_schemas_are_the_published_ones_but_for_the_named_deviations(facts: dict[str, Any]) -> None:
+    wanted = with_deviations(facts["schemas"])
+    found = {name: plain(schema) for name, schema in SCHEMAS.items()}
+    assert sorted(found) == sorted(wanted)
+    assert len(found) == 63
+    for name, schema in wanted.items():
+        assert found[name] == schema, name
+
+
+def test_the_facts_hold_203_properties_and_the_spec_all_but_the_two_discriminators(facts: dict[str, Any]) -> None:
+    published = sum(
+        len(part.get("properties", {}))
+        for schema in facts["schemas"].values()
+        for part in [schema, *schema.get("allOf", [])]
+    )
+    assert len(list(own_properties())) == published - 2 == 203 - 2
+
+
+def test_the_operation_is_the_published_one(facts: dict[str, Any]) -> None:
+    assert list(SPEC["paths"]) == [facts["path"]]
+    assert list(SPEC["paths"][facts["path"]]) == [facts["method"]]
+    assert OPERATION["operationId"] == facts["operationId"]
+    assert OPERATION["tags"] == facts["tags"]
+    assert [plain(parameter) for parameter in OPERATION["parameters"]] == facts["parameters"]
+    assert plain(OPERATION["requestBody"]["content"]["application/json"]["schema"]) == {"$ref": facts["requestBody"]}
+    answers = {}
+    for status, response in OPERATION["responses"].items():
+        content = response.get("content")
+        answers[status] = plain(content["application/json"]["schema"])["$ref"] if content else None
+    assert answers == facts["responses"]
+    assert [server["url"] for server in SPEC["servers"]] == facts["servers"]
+
+
+def test_the_server_variable_has_a_default() -> None:
+    assert SPEC["servers"][0]["variables"]["clientCode"]["default"]
+
+
+def test_the_spec_is_openapi_3_0_with_a_version_of_its_own() -> None:
+    assert re.fullmatch(r"3\.0\.\d", SPEC["openapi"])
+    assert re.fullmatch(r"\d+\.\d+\.\d+", SPEC["info"]["version"])
+
+
+def test_every_deviation_is_named_in_the_head_and_marked_in_its_place() -> None:
+    text = (ROOT / "openapi" / "delivery-api.yaml").read_text(encoding="utf-8")
+    head, _, rest = text.partition("\nopenapi:")
+    named = set(re.findall(r"^#   (\d)\. ", head, flags=re.MULTILINE))
+    assert named == set("123456")
+    assert set(re.findall(r"# Deviation (\d):", rest)) == named
+
+
+@pytest.mark.parametrize(
+    ("schema", "name", "value"), [pytest.param(*row, id=".".join(row[:2])) for row in own_properties()]
+)
+def test_every_property_says_what_it_is(schema: str, name: str, value: Any) -> None:
+    assert len(value.get("description", "").split()) >= 2
+    assert "$ref" not in value, "OpenAPI 3.0 drops the text beside a $ref: write allOf"
+    text = " ".join(value["description"].split())
+    for limit in ("minLength", "maxLength", "maxItems", "minimum", "maximum"):
+        if limit in value:
+            assert str(value[limit]) in text, f"the text does not give {limit}"
+
+
+def test_every_schema_parameter_and_answer_says_what_it_is() -> None:
+    described = [
+        *SCHEMAS.values(),
+        *OPERATION["parameters"],
+        *OPERATION["responses"].values(),
+        OPERATION["requestBody"],
+    ]
+    described += [SPEC["info"], OPERATION, *SPEC["servers"], *SPEC["tags"]]
+    assert [item for item in described if len(item.get("description", "").split()) < 2] == []
+    assert len(described) >= 63 + 3 + 3
+
+
+def test_comparison_sees_a_changed_limit_and_a_stray_key() -> None:
+    changed = copy.deepcopy(SCHEMAS["Geo"])
+    changed["properties"]["zip"]["maxLength"] += 1
+    assert plain(changed) != plain(SCHEMAS["Geo"])
+    changed = copy.deepcopy(SCHEMAS["Geo"])
+    changed["properties"]["zip"]["nullable"] = True
+    assert plain(changed) != plain(SCHEMAS["Geo"])
+    assert not PROSE & {"type", "format", "enum", "required", "default", "pattern"}
