@@ -1,0 +1,54 @@
+"""`make bench` runs from end to end and prints every row; what the figures are is not a test's business."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = [
+    "time per call over bare, HTTP",
+    "new connections per 1,000 calls, HTTP",
+    "time per call over bare, TLS",
+    "new connections per 1,000 calls, TLS",
+    "throughput over bare, 16 threads, 20 ms, HTTP",
+    "throughput over bare, 16 threads, 20 ms, TLS",
+    "import target + create over import urllib3",
+    "first call over bare first call, HTTP",
+    "memory, 150 calls over 50, Python objects",
+    "memory, 150 calls over 50, resident size",
+]
+WITH_TARGET = ROWS[:7]
+
+
+@pytest.fixture(scope="module")
+def printed() -> str:
+    command = [sys.executable, "benchmarks/server_side.py", "--quick"]
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def line_of(row: str, printed: str) -> str:
+    lines = [line for line in printed.splitlines() if line.startswith(row + " ")]
+    assert len(lines) == 1, printed
+    return lines[0].removeprefix(row)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_row_is_printed_with_a_number(row: str, printed: str) -> None:
+    assert re.match(r" +[0-9]+(\.[0-9]+)?( x)? ", line_of(row, printed))
+
+
+@pytest.mark.parametrize("row", WITH_TARGET)
+def test_a_row_with_a_target_says_whether_it_is_met(row: str, printed: str) -> None:
+    assert re.search(r" (<=|>=) [0-9.]+ +(ok|miss) ", line_of(row, printed))
+
+
+@pytest.mark.parametrize("row", ["new connections per 1,000 calls, HTTP", "new connections per 1,000 calls, TLS"])
+def test_calls_keep_their_connection(row: str, printed: str) -> None:
+    assert line_of(row, printed).split()[0] == "0"
