@@ -14,6 +14,7 @@ from target.config import ClientConfig, RequestConfig, Runtime, parse_client_opt
 from target.delivery import assemble, cookies, reply
 from target.delivery import request as requests
 from target.delivery.edge import cluster_of_edge_host
+from target.delivery.mboxes import MAX_NAME_LENGTH
 from target.errors import ClientClosed, OptionsError
 from target.events import CLIENT_READY, emit
 from target.options import (
@@ -48,7 +49,7 @@ class TargetClient:
     _learnt_cluster: str | None
     _closed: bool
 
-    def __init__(self) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         raise OptionsError("Please use TargetClient.create static method instead")
 
     @classmethod
@@ -220,4 +221,6 @@ def _parse_names(mbox_names: object) -> list[str]:
     for name in names:
         if not isinstance(name, str) or not name.strip():
             raise OptionsError("mbox_names must hold names: strings that are not empty")
+        if len(name) > MAX_NAME_LENGTH:
+            raise OptionsError(f"mbox_names must hold names of at most {MAX_NAME_LENGTH} characters")
     return list(names)

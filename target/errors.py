@@ -52,7 +52,11 @@ class ApiError(TargetError):
         self.body = body
 
     def __str__(self) -> str:
-        return f"Adobe Target answered {self.status}: {self.message} {_advice(self.status)}"
+        said = self.message if self.message.endswith((".", "!", "?")) else f"{self.message}."
+        return f"Adobe Target answered {self.status}: {said} {_advice(self.status)}"
+
+    def __repr__(self) -> str:
+        return f"ApiError(status={self.status}, message={self.message!r}, request_id={self.request_id!r})"
 
 
 class AttributeNotFound(TargetError, KeyError):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from target.config import ClientConfig, parse_cluster
+from target.config import ClientConfig
+from target.values import parse_cluster
 
 _EDGE_HOST = re.compile(r"mboxedge([0-9]{1,4})(?:\.[A-Za-z0-9-]{1,63}){3}")
 

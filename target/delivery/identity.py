@@ -6,10 +6,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from target.config import RequestConfig, is_session_id, parse_cluster
+from target.config import RequestConfig
 from target.delivery import cookies
 from target.delivery.edge import cluster_of_device_id
 from target.errors import OptionsError
+from target.values import is_session_id, parse_cluster
 from target_delivery_api.types import dump
 
 _AUTH_STATES = {
@@ -56,9 +57,9 @@ def parse_identity(options: RequestConfig, now_s: float, logger: logging.Logger)
     return Identity(session_id or options.session_id, device_id, location_hint)
 
 
-def named_cluster(identity: Identity, request_device_id: object, logger: logging.Logger) -> str | None:
-    """The cluster this call names: by its device id, else by its location hint."""
-    device_id = identity.device_id or (request_device_id if isinstance(request_device_id, str) else None)
+def named_cluster(identity: Identity, sent_device_id: str | None, logger: logging.Logger) -> str | None:
+    """The cluster this call names: by its device id, the cookie's first, else by its location hint."""
+    device_id = identity.device_id or sent_device_id
     cluster = cluster_of_device_id(device_id)
     if cluster is None and device_id and "." in device_id:
         logger.warning("The device id of a call names no edge cluster of 1 to 4 digits; its suffix is ignored")
@@ -73,10 +74,11 @@ def parse_customer_ids(given: Any) -> list[dict[str, Any]]:
     """
     if given is None:
         return []
-    plain = dump(given)
-    if isinstance(plain, Mapping):
-        return [_customer_id(code, {"integrationCode": code, **_as_dict(value)}) for code, value in plain.items()]
-    return [_customer_id(index, value) for index, value in enumerate(plain if isinstance(plain, list) else list(given))]
+    if not isinstance(given, Mapping):
+        return [_customer_id(index, value) for index, value in enumerate(dump(list(given)))]
+    if given.keys() & {"integrationCode", "integration_code"}:
+        raise OptionsError("customer_ids must be a list: put this one id into brackets")
+    return [_customer_id(code, _with_code(value, code)) for code, value in dump(given).items()]
 
 
 def merge_customer_ids(given: list[dict[str, Any]], own: list[Any]) -> list[Any]:
@@ -88,8 +90,10 @@ def merge_customer_ids(given: list[dict[str, Any]], own: list[Any]) -> list[Any]
     return list(merged.values())
 
 
-def _as_dict(value: Any) -> Any:
-    return {"id": value} if isinstance(value, str) else value
+def _with_code(value: Any, code: object) -> Any:
+    if isinstance(value, str):
+        return {"integrationCode": code, "id": value}
+    return {"integrationCode": code, **value} if isinstance(value, dict) else value
 
 
 def _customer_id(where: object, value: Any) -> dict[str, Any]:

@@ -12,7 +12,21 @@ from target.errors import ApiError, TransportError
 from target_delivery_api.models import DeliveryResponse
 
 _MAX_MESSAGE = 500
-_SECRET_KEYS = frozenset({"token", "tokens", "state", "authorizationToken", "supplementalDataId", "blob", "ipAddress"})
+_SECRET_KEYS = frozenset(
+    {
+        "authorizationToken",
+        "blob",
+        "id",
+        "ipAddress",
+        "state",
+        "supplementalDataId",
+        "telemetryServerToken",
+        "token",
+        "tokens",
+    }
+)
+_OPEN_KEYS = frozenset({"authenticatedState", "integrationCode"})  # beside ids, and words a message may need
+_LONG_SECRET = 8
 
 
 class Reply(NamedTuple):
@@ -62,8 +76,13 @@ def _api_error(reply: Reply, call: Call) -> ApiError:
 
 def _redact(message: str, call: Call) -> str:
     """The API may repeat what it did not like; an error message ends in logs, where no id belongs."""
-    for secret in sorted({call.session_id, *_secrets(call.body)}, key=len, reverse=True):
-        message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "<hidden>", message)
+    device_id_without_cluster = (call.device_id or "").partition(".")[0]
+    secrets = {call.session_id, device_id_without_cluster, *_secrets(call.body)} - {""}
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _LONG_SECRET:
+            message = message.replace(secret, "<hidden>")
+        else:  # such as a notification's id "1": hidden only where it stands alone
+            message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "<hidden>", message)
     printable = "".join(char if char.isprintable() else " " for char in message)
     return printable if len(printable) <= _MAX_MESSAGE else printable[:_MAX_MESSAGE] + "..."
 
@@ -71,9 +90,10 @@ def _redact(message: str, call: Call) -> str:
 def _secrets(value: Any, hide: bool = False) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _secrets(item, hide or key in _SECRET_KEYS or key == "id")
+            if key not in _OPEN_KEYS:
+                yield from _secrets(item, hide or key in _SECRET_KEYS)
     elif isinstance(value, list):
         for item in value:
             yield from _secrets(item, hide)
-    elif hide and isinstance(value, str) and value:
-        yield value
+    elif hide and value and isinstance(value, str | int) and not isinstance(value, bool):
+        yield str(value)

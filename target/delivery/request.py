@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from target.config import ClientConfig, RequestConfig, Runtime
+from target.config import ClientConfig, RequestConfig, Runtime, require_working_method
 from target.delivery import mboxes, notifications
 from target.delivery.edge import build_base_url
 from target.delivery.identity import Identity, merge_customer_ids, named_cluster, parse_customer_ids, parse_identity
@@ -48,8 +48,26 @@ def build_offers_call(
     added_mboxes: Sequence[str] = (),
 ) -> Call:
     """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError; the caller's objects are only read."""
+    require_working_method(options.decisioning_method)
     body = _parse_request(options.request)
-    logger = config.logger
+    _fill_parts(body, config.logger, added_mboxes)
+    return _build_call(config, options, runtime, remembered_cluster, body)
+
+
+def build_notifications_call(
+    config: ClientConfig, options: RequestConfig, runtime: Runtime, remembered_cluster: str | None
+) -> Call:
+    """The call of ``send_notifications``. Raises OptionsError when no valid notification and no telemetry is in it."""
+    body = _parse_request(options.request)
+    _fill_parts(body, config.logger)
+    call = _build_call(config, options, runtime, remembered_cluster, body)
+    if not call.body.get("notifications") and not call.body.get("telemetry"):
+        raise OptionsError("Notifications list is required in request, with at least one that has id, type, timestamp")
+    return call
+
+
+def _fill_parts(body: dict[str, Any], logger: logging.Logger, added_mboxes: Sequence[str] = ()) -> None:
+    """Make ``execute`` and ``prefetch`` of ``body`` what is sent: valid mboxes, each with an index, nothing empty."""
     parts = {name: _object(body, name) for name in ("execute", "prefetch")}
     lists = {
         name: mboxes.fill_indexes(mboxes.drop_invalid(_list(part, "mboxes", name), f"request.{name}", logger))
@@ -59,24 +77,12 @@ def build_offers_call(
     for name, part in parts.items():
         if name not in body and not lists[name]:
             continue
-        part = {key: value for key, value in part.items() if value is not None and key != "mboxes"}
+        part = {key: value for key, value in part.items() if value not in (None, []) and key != "mboxes"}
         if lists[name]:
             part["mboxes"] = lists[name]
         if not _asks(name, part):
             raise OptionsError(f"{_NEEDS[name]}; an mbox needs a name, and empty lists ask for nothing")
         body[name] = part
-    return _build_call(config, options, runtime, remembered_cluster, body)
-
-
-def build_notifications_call(
-    config: ClientConfig, options: RequestConfig, runtime: Runtime, remembered_cluster: str | None
-) -> Call:
-    """The call of ``send_notifications``. Raises OptionsError when no valid notification and no telemetry is in it."""
-    body = _parse_request(options.request)
-    call = _build_call(config, options, runtime, remembered_cluster, body)
-    if not call.body.get("notifications") and not call.body.get("telemetry"):
-        raise OptionsError("Notifications list is required in request, with at least one that has id, type, timestamp")
-    return call
 
 
 def _build_call(
@@ -84,11 +90,14 @@ def _build_call(
 ) -> Call:
     now_s, trace_id = runtime.now_s(), runtime.new_id()
     identity = parse_identity(options, now_s, config.logger)
-    visitor = _build_id(body, identity, options)
-    if visitor:
-        body["id"] = visitor
-    body.setdefault("requestId", trace_id)
-    body.setdefault("impressionId", runtime.new_id())
+    visitor = _build_id(_object(body, "id"), identity, options)
+    body["id"] = visitor
+    if not visitor:
+        del body["id"]
+    sent_device_id = visitor.get("tntId")
+    device_id = sent_device_id if isinstance(sent_device_id, str) else None
+    for name, new_id in (("requestId", trace_id), ("impressionId", runtime.new_id())):
+        body[name] = body.get(name) or new_id
     body["context"] = _build_context(_object(body, "context"), runtime, config.logger)
     body["experienceCloud"] = _build_experience_cloud(_object(body, "experienceCloud"))
     if config.environment_id is not None:
@@ -99,14 +108,14 @@ def _build_call(
         body["notifications"] = notifications.add_impression_ids(valid, runtime.new_id)
         if not valid:
             del body["notifications"]
-    named = named_cluster(identity, visitor.get("tntId"), config.logger)
+    named = named_cluster(identity, device_id, config.logger)
     cluster = named or remembered_cluster
     return Call(
         body=body,
         content=_encode(body),
         base_url=build_base_url(config, cluster),
         session_id=identity.session_id or runtime.new_id(),
-        device_id=visitor.get("tntId"),
+        device_id=device_id,
         cluster=cluster,
         names_cluster=named is not None,
         trace_id=trace_id,
@@ -114,14 +123,14 @@ def _build_call(
 
 
 def _parse_request(request: Any) -> dict[str, Any]:
-    if not request or not isinstance(request, DeliveryRequest | dict):
+    if not request or not isinstance(request, DeliveryRequest | Mapping):
         raise OptionsError(
             "Request object of type DeliveryRequest is required: pass the option 'request', as a "
             "DeliveryRequest or as a dict in wire form"
         )
     try:
         body: dict[str, Any] = dump(request)
-        if isinstance(request, dict):
+        if not isinstance(request, DeliveryRequest):
             DeliveryRequest.from_dict(body)  # only to say early, and where, what is no object or list
     except (TypeError, ValueError, RecursionError) as error:
         raise OptionsError(f"The request cannot be sent: {error}") from error
@@ -157,8 +166,8 @@ def _asks(name: str, part: dict[str, Any]) -> bool:
     return "pageLoad" in part or bool(part.get("mboxes")) or (name == "prefetch" and bool(part.get("views")))
 
 
-def _build_id(body: dict[str, Any], identity: Identity, options: RequestConfig) -> dict[str, Any]:
-    visitor = {key: value for key, value in _object(body, "id").items() if value is not None}
+def _build_id(own: dict[str, Any], identity: Identity, options: RequestConfig) -> dict[str, Any]:
+    visitor = {key: value for key, value in own.items() if value not in (None, "")}
     if identity.device_id:
         visitor.setdefault("tntId", identity.device_id)
     given = parse_customer_ids(options.customer_ids)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 FIRST_DELAY_S = 0.05
 LONGEST_DELAY_S = 1.0
+_MOST_DOUBLINGS = 10  # past the longest delay, and far from what a float cannot hold
 _STATUSES = frozenset({429, 502, 503, 504})
 
 
@@ -40,7 +41,7 @@ def retry_delay_s(failure: Failure, attempts: int, retries: int, remaining_s: fl
     """
     if attempts > retries or not _is_retriable(failure):
         return None
-    delay_s = min(FIRST_DELAY_S * 2 ** (attempts - 1), LONGEST_DELAY_S) * (0.5 + jitter / 2)
+    delay_s = min(FIRST_DELAY_S * 2 ** min(attempts - 1, _MOST_DOUBLINGS), LONGEST_DELAY_S) * (0.5 + jitter / 2)
     if failure.retry_after_s is not None:
         delay_s = max(delay_s, failure.retry_after_s)
     return delay_s if delay_s < remaining_s else None
