@@ -18,9 +18,74 @@ from target.errors import (
     TransportError,
 )
 from target.response import TargetCookie, TargetDeliveryResponse
+from target.visitor import Visitor
 
 if TYPE_CHECKING:
-    from target_delivery_api.models import *  # noqa: F403  (below, they are imported on first use)
+    from target.model_methods import ClientHints, Context
+    from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
+    from target_delivery_api.models import (
+        ABTOrder,
+        Action,
+        Address,
+        AnalyticsPayload,
+        AnalyticsRequest,
+        AnalyticsResponse,
+        Application,
+        AudienceManager,
+        AuthenticatedState,
+        Browser,
+        ChannelType,
+        CustomerId,
+        DecisioningMethod,
+        DeliveryRequest,
+        DeliveryResponse,
+        DeviceType,
+        ExecuteRequest,
+        ExecuteResponse,
+        ExecutionMode,
+        ExperienceCloud,
+        Geo,
+        LoggingType,
+        MboxRequest,
+        MboxResponse,
+        Metric,
+        MetricType,
+        MobilePlatform,
+        MobilePlatformType,
+        Notification,
+        NotificationMbox,
+        NotificationPageLoad,
+        NotificationResponse,
+        NotificationView,
+        Option,
+        OptionType,
+        Order,
+        PageLoadResponse,
+        Parameters,
+        PrefetchMboxResponse,
+        PrefetchRequest,
+        PrefetchResponse,
+        Preview,
+        Product,
+        Property,
+        QAMode,
+        QAModePreviewIndex,
+        RequestDetails,
+        ResponseTokens,
+        Screen,
+        ScreenOrientationType,
+        Telemetry,
+        TelemetryEntry,
+        TelemetryFeatures,
+        TelemetryRequest,
+        Trace,
+        TraceResponse,
+        UnexpectedError,
+        View,
+        ViewRequest,
+        VisitorId,
+        Window,
+    )
 
 __all__ = [
     "ABTOrder",
@@ -96,16 +161,29 @@ __all__ = [
     "UnexpectedError",
     "View",
     "ViewRequest",
+    "Visitor",
     "VisitorId",
     "Window",
+    "qa_mode_from_cookie",
+    "qa_mode_from_url",
+    "qa_mode_to_cookie",
 ]
+
+# Imported on first use: there are 64 models and enums, and a call needs a few.
+_ELSEWHERE = {
+    "ClientHints": "target.model_methods",
+    "Context": "target.model_methods",
+    "qa_mode_from_cookie": "target.qa_mode",
+    "qa_mode_from_url": "target.qa_mode",
+    "qa_mode_to_cookie": "target.qa_mode",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """A model or an enum, imported on first use: there are 64, and a call needs a few."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module("target_delivery_api.models"), name)
+    module = import_module(_ELSEWHERE.get(name, "target_delivery_api.models"))
+    value = globals()[name] = getattr(module, name)
     return value
 
 

@@ -25,6 +25,7 @@ from target.options import (
     RequestOptions,
 )
 from target.response import TargetDeliveryResponse
+from target.visitor import visitor_cookie_name
 
 T = TypeVar("T")
 
@@ -52,8 +53,14 @@ class TargetClient:
     def __init__(self, *_: object, **__: object) -> None:
         raise OptionsError("Please use TargetClient.create static method instead")
 
+    @overload
     @classmethod
-    def create(cls, options: ClientOptions | None = None, /, **keywords: Unpack[ClientOptions]) -> Self:
+    def create(cls, options: ClientOptions, /) -> Self: ...
+    @overload
+    @classmethod
+    def create(cls, /, **keywords: Unpack[ClientOptions]) -> Self: ...
+    @classmethod
+    def create(cls, options: Any = None, /, **keywords: Any) -> Self:
         """A client with these options; see ``target.options.ClientOptions``.
 
         Raises:
@@ -168,6 +175,11 @@ class TargetClient:
         parsed = self._parse(_merge(options, keywords))
         call = requests.build_notifications_call(self._config, parsed, self._runtime, self._remembered_cluster())
         return self._run(parsed, lambda: self._deliver(call))
+
+    @staticmethod
+    def visitor_cookie_name(organization_id: str) -> str:
+        """Name of the cookie with the visitor's Experience Cloud id: ``AMCV_`` and the organization id."""
+        return visitor_cookie_name(organization_id)
 
     def close(self) -> None:
         """Close the connections and end the threads; later calls raise ClientClosed. Closing twice is harmless."""

@@ -81,6 +81,8 @@ class RequestConfig:
     request: Any
     target_cookie: str | None
     target_location_hint: str | None
+    visitor: Any
+    visitor_cookie: str | None
     consumer_id: str | None
     customer_ids: Any
     session_id: str | None
@@ -179,6 +181,8 @@ _REQUEST_OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "request": lambda _, value: value,
     "target_cookie": parse_text,
     "target_location_hint": parse_text,
+    "visitor": lambda _, value: value,
+    "visitor_cookie": parse_text,
     "consumer_id": parse_text,
     "customer_ids": parse_id_list,
     "session_id": parse_session_id,

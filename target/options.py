@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from target.attributes import AttributesProvider
     from target.events import EventHandler
     from target.response import TargetDeliveryResponse
+    from target.visitor import Visitor
     from target_delivery_api.models import CustomerId, DeliveryRequest
 
 DecisioningMethodName = Literal["server-side", "on-device", "hybrid"]
@@ -93,10 +94,15 @@ class CallOptions(TypedDict, total=False):
     """Value of the visitor's ``mbox`` cookie."""
     target_location_hint: str | None
     """Value of the visitor's ``mboxEdgeCluster`` cookie; anything but 1 to 4 digits is ignored."""
+    visitor: Visitor | None
+    """Experience Cloud identity of the visitor; share one between the calls of one page."""
+    visitor_cookie: str | None
+    """Value of the visitor's ``AMCV_`` cookie, where you have no Visitor of your own."""
     consumer_id: str | None
     """Which part of the page asks; calls of one page that share an Analytics hit name different ones."""
     customer_ids: Sequence[CustomerId | Mapping[str, Any]] | Mapping[str, CustomerIdDict | str] | None
-    """Ids of the visitor in your systems: CustomerId objects, or ``{integration code: {"id", "authState"}}``."""
+    """Ids of the visitor in your systems: CustomerId objects, or ``{integration code: {"id", "authState"}}``.
+    They win over the Visitor's of the same code; a visitor who opted out has none sent."""
     session_id: str | None
     """Session to use where the cookie holds none: 1 to 128 printable ASCII characters, no space ? / { }."""
     decisioning_method: DecisioningMethodName | None

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from target.errors import OptionsError
+from target.page import build_analytics_hits, build_server_state, script_json
 
 if TYPE_CHECKING:
     from target_delivery_api.models import AnalyticsResponse, DeliveryRequest, DeliveryResponse
@@ -125,13 +126,13 @@ class TargetDeliveryResponse(_Record):
     Attributes:
         request: The DeliveryRequest as it was sent.
         response: The DeliveryResponse; None when the API answered without a body (204).
-        target_cookie: Cookie ``mbox`` to set for the visitor: session and device id.
+        target_cookie: Cookie ``mbox`` to set for the visitor: session and device id. Always there.
         target_location_hint_cookie: Cookie ``mboxEdgeCluster`` to set for the visitor.
         analytics_details: AnalyticsResponse of every part of the answer, in order.
         trace: Trace maps, in the same order.
         response_tokens: Response token maps of every option, in the same order.
         meta: How the answer came about.
-        visitor_state: State for the Experience Cloud visitor service in the browser.
+        visitor_state: State for VisitorAPI in the browser; there when the call had a Visitor.
     """
 
     __slots__ = (
@@ -148,7 +149,7 @@ class TargetDeliveryResponse(_Record):
     _keys = ("request", *__slots__[1:])
     _sent: dict[str, Any]
     response: DeliveryResponse | None
-    target_cookie: TargetCookie | None
+    target_cookie: TargetCookie
     target_location_hint_cookie: TargetCookie | None
     analytics_details: list[AnalyticsResponse] | None
     trace: list[dict[str, Any]] | None
@@ -160,7 +161,7 @@ class TargetDeliveryResponse(_Record):
         self,
         sent: dict[str, Any],
         response: DeliveryResponse | None,
-        target_cookie: TargetCookie | None,
+        target_cookie: TargetCookie,
         target_location_hint_cookie: TargetCookie | None,
         analytics_details: list[AnalyticsResponse] | None,
         trace: list[dict[str, Any]] | None,
@@ -186,6 +187,36 @@ class TargetDeliveryResponse(_Record):
         from target_delivery_api.models import DeliveryRequest
 
         return DeliveryRequest.from_dict(self._sent)
+
+    def analytics_hit(self, report_suite: str, tracking_server: str) -> list[str]:
+        """URLs to GET, one for each Analytics hit of an answer with client-side logging; empty without any.
+
+        Args:
+            report_suite: Id of the report suite, or several with commas.
+            tracking_server: Host that takes Analytics hits, e.g. ``example.sc.omtrdc.net``.
+
+        Raises:
+            OptionsError: An argument cannot be part of a URL.
+        """
+        details = self.analytics_details or ()
+        payloads = [detail.payload.to_dict() for detail in details if detail.payload is not None]
+        return build_analytics_hits(payloads, self._visitor_id(), report_suite, tracking_server)
+
+    def server_state(self) -> dict[str, Any] | None:
+        """``{request, response}`` in wire form for ``targetGlobalSettings.serverState`` of at.js on a hybrid page.
+
+        Page load and views only; mboxes are the server's own. None after a 204.
+        """
+        return None if self.response is None else build_server_state(self._sent, self.response.to_dict())
+
+    def server_state_json(self) -> str:
+        """``server_state()`` as JSON that is safe inside a script element."""
+        return script_json(self.server_state())
+
+    def _visitor_id(self) -> str | None:
+        answered = None if self.response is None or self.response.id is None else self.response.id
+        own = (self._sent.get("id") or {}).get("marketingCloudVisitorId")
+        return own or (answered.marketing_cloud_visitor_id if answered else None)
 
     def __repr__(self) -> str:
         status = None if self.response is None else self.response.status

@@ -32,6 +32,7 @@ def assemble(call: Call, response: DeliveryResponse | None, now_s: float) -> Tar
         ]
         or None,
         meta=Meta(SERVER_SIDE, [], []),
+        visitor_state=None if call.visitor is None else call.visitor.state(),
     )
 
 

@@ -11,8 +11,11 @@ from typing import Any
 from target.config import ClientConfig, RequestConfig, Runtime, require_working_method
 from target.delivery import mboxes, notifications
 from target.delivery.edge import build_base_url
-from target.delivery.identity import Identity, merge_customer_ids, named_cluster, parse_customer_ids, parse_identity
+from target.delivery.experience_cloud import build_experience_cloud, build_id, find_visitor
+from target.delivery.identity import named_cluster, parse_identity
+from target.delivery.shapes import list_in, object_in
 from target.errors import OptionsError
+from target.visitor import Visitor
 from target_delivery_api.models import DeliveryRequest
 from target_delivery_api.types import dump
 
@@ -38,6 +41,7 @@ class Call:
     cluster: str | None
     names_cluster: bool
     trace_id: str
+    visitor: Visitor | None
 
 
 def build_offers_call(
@@ -67,10 +71,12 @@ def build_notifications_call(
 
 
 def _fill_parts(body: dict[str, Any], logger: logging.Logger, added_mboxes: Sequence[str] = ()) -> None:
-    """Make ``execute`` and ``prefetch`` of ``body`` what is sent: valid mboxes, each with an index, nothing empty."""
-    parts = {name: _object(body, name) for name in ("execute", "prefetch")}
+    """Make ``execute`` and ``prefetch`` of ``body`` what is sent: valid mboxes with indexes, nothing empty."""
+    parts = {name: object_in(body, name) for name in ("execute", "prefetch")}
     lists = {
-        name: mboxes.fill_indexes(mboxes.drop_invalid(_list(part, "mboxes", name), f"request.{name}", logger))
+        name: mboxes.fill_indexes(
+            mboxes.drop_invalid(list_in(part, "mboxes", f"request.{name}"), f"request.{name}", logger)
+        )
         for name, part in parts.items()
     }
     lists["execute"] = mboxes.add_mboxes(lists["execute"], lists["prefetch"], added_mboxes)
@@ -90,21 +96,22 @@ def _build_call(
 ) -> Call:
     now_s, trace_id = runtime.now_s(), runtime.new_id()
     identity = parse_identity(options, now_s, config.logger)
-    visitor = _build_id(_object(body, "id"), identity, options)
-    body["id"] = visitor
-    if not visitor:
+    visitor = find_visitor(options, config)
+    ids = build_id(object_in(body, "id"), identity.device_id, options, visitor)
+    body["id"] = ids
+    if not ids:
         del body["id"]
-    sent_device_id = visitor.get("tntId")
+    sent_device_id = ids.get("tntId")
     device_id = sent_device_id if isinstance(sent_device_id, str) else None
     for name, new_id in (("requestId", trace_id), ("impressionId", runtime.new_id())):
         body[name] = body.get(name) or new_id
-    body["context"] = _build_context(_object(body, "context"), runtime, config.logger)
-    body["experienceCloud"] = _build_experience_cloud(_object(body, "experienceCloud"))
+    body["context"] = _build_context(object_in(body, "context"), runtime, config.logger)
+    body["experienceCloud"] = build_experience_cloud(object_in(body, "experienceCloud"), options, visitor)
     if config.environment_id is not None:
         body.setdefault("environmentId", config.environment_id)
     _set_property(body, config)
     if "notifications" in body:
-        valid = notifications.drop_invalid(_list(body, "notifications", "request"), config.logger)
+        valid = notifications.drop_invalid(list_in(body, "notifications"), config.logger)
         body["notifications"] = notifications.add_impression_ids(valid, runtime.new_id)
         if not valid:
             del body["notifications"]
@@ -119,6 +126,7 @@ def _build_call(
         cluster=cluster,
         names_cluster=named is not None,
         trace_id=trace_id,
+        visitor=visitor,
     )
 
 
@@ -144,36 +152,8 @@ def _encode(body: dict[str, Any]) -> bytes:
         raise OptionsError(f"The request cannot be written as JSON: {error}") from error
 
 
-def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
-    value = parent.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise OptionsError(f"request.{key} must be an object, not {type(value).__name__}")
-    return value
-
-
-def _list(parent: dict[str, Any], key: str, where: str) -> list[Any]:
-    value = parent.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise OptionsError(f"{where}.{key} must be a list, not {type(value).__name__}")
-    return value
-
-
 def _asks(name: str, part: dict[str, Any]) -> bool:
     return "pageLoad" in part or bool(part.get("mboxes")) or (name == "prefetch" and bool(part.get("views")))
-
-
-def _build_id(own: dict[str, Any], identity: Identity, options: RequestConfig) -> dict[str, Any]:
-    visitor = {key: value for key, value in own.items() if value not in (None, "")}
-    if identity.device_id:
-        visitor.setdefault("tntId", identity.device_id)
-    given = parse_customer_ids(options.customer_ids)
-    if given:
-        visitor["customerIds"] = merge_customer_ids(given, _list(visitor, "customerIds", "request.id"))
-    return visitor
 
 
 def _build_context(context: dict[str, Any], runtime: Runtime, logger: logging.Logger) -> dict[str, Any]:
@@ -187,17 +167,11 @@ def _build_context(context: dict[str, Any], runtime: Runtime, logger: logging.Lo
     return context
 
 
-def _build_experience_cloud(experience_cloud: dict[str, Any]) -> dict[str, Any]:
-    analytics = {key: value for key, value in _object(experience_cloud, "analytics").items() if value is not None}
-    analytics.setdefault("logging", "server_side")
-    return {**experience_cloud, "analytics": analytics}
-
-
 def _set_property(body: dict[str, Any], config: ClientConfig) -> None:
     token = config.property_token
     if not token:
         return
-    own = _object(body, "property").get("token")
+    own = object_in(body, "property").get("token")
     if own is None:
         body["property"] = {"token": token}
     elif own != token:

@@ -1,0 +1,75 @@
+"""What the Experience Cloud knows of a call's visitor: ECID, customer ids, Audience Manager, Analytics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from target.config import ClientConfig, RequestConfig
+from target.customer_ids import merge_customer_ids, parse_customer_ids
+from target.delivery.shapes import list_in, object_in
+from target.errors import OptionsError
+from target.visitor import DEFAULT_CONSUMER_ID, Visitor
+
+
+def find_visitor(options: RequestConfig, config: ClientConfig) -> Visitor | None:
+    """The call's Visitor: the one given, else one from its cookie. A ``consumer_id`` alone makes one without ids."""
+    if options.visitor is not None:
+        if not isinstance(options.visitor, Visitor):
+            raise OptionsError(f"Option 'visitor' must be a Visitor, not {type(options.visitor).__name__}")
+        return options.visitor
+    if options.visitor_cookie or options.consumer_id:
+        return Visitor(config.organization_id, options.visitor_cookie)
+    return None
+
+
+def build_id(
+    own: dict[str, Any], device_id: str | None, options: RequestConfig, visitor: Visitor | None
+) -> dict[str, Any]:
+    """``id`` of the request: what it says itself, then what the call's options say, then the Visitor.
+
+    Customer ids of Visitor and options stand before the request's own. A visitor who opted out sends neither an
+    ECID nor a customer id, whoever named it.
+    """
+    ids = {key: value for key, value in own.items() if value not in (None, "")}
+    if device_id:
+        ids.setdefault("tntId", device_id)
+    given = parse_customer_ids(options.customer_ids)
+    if visitor is not None and visitor.opted_out:
+        ids.pop("marketingCloudVisitorId", None)
+        ids.pop("customerIds", None)
+        return ids
+    if visitor is not None:
+        if visitor.marketing_cloud_visitor_id:
+            ids.setdefault("marketingCloudVisitorId", visitor.marketing_cloud_visitor_id)
+        codes = {entry["integrationCode"] for entry in given}
+        given = [entry for entry in visitor.customer_ids if entry["integrationCode"] not in codes] + given
+    if given:
+        ids["customerIds"] = merge_customer_ids(given, list_in(ids, "customerIds", "request.id"))
+    return ids
+
+
+def build_experience_cloud(own: dict[str, Any], options: RequestConfig, visitor: Visitor | None) -> dict[str, Any]:
+    """``experienceCloud`` of the request; logging is server_side unless it says otherwise.
+
+    Only a call that has a Visitor gets a supplementalDataId, since the page must know the same one.
+    """
+    experience_cloud = {key: value for key, value in own.items() if value is not None}
+    analytics = {key: value for key, value in object_in(own, "analytics").items() if value is not None}
+    analytics.setdefault("logging", "server_side")
+    if visitor is not None:
+        if "supplementalDataId" not in analytics:
+            consumer_id = options.consumer_id or DEFAULT_CONSUMER_ID
+            analytics["supplementalDataId"] = visitor.supplemental_data_id(consumer_id)
+        audience_manager = _audience_manager(object_in(own, "audienceManager"), visitor)
+        experience_cloud.pop("audienceManager", None)
+        if audience_manager:
+            experience_cloud["audienceManager"] = audience_manager
+    experience_cloud["analytics"] = analytics
+    return experience_cloud
+
+
+def _audience_manager(own: dict[str, Any], visitor: Visitor) -> dict[str, Any]:
+    if visitor.opted_out:
+        return {}
+    known = {"locationHint": visitor.audience_manager_location_hint, "blob": visitor.audience_manager_blob}
+    return {key: value for key, value in {**known, **own}.items() if value is not None}

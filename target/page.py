@@ -1,0 +1,66 @@
+"""What a page rendered on the server hands to the browser: state for at.js, script-safe JSON, Analytics hits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from target.errors import OptionsError
+
+_REPORT_SUITE = re.compile(r"[A-Za-z0-9._,-]{1,255}")
+_HOST = re.compile(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
+# What at.js needs to go on from; anything else (trace and QA tokens, notifications) has no business in a page.
+_REQUEST_KEYS = ("requestId", "impressionId", "id", "context", "experienceCloud", "property", "execute", "prefetch")
+_RESPONSE_KEYS = ("status", "requestId", "id", "client", "edgeHost", "execute", "prefetch")
+_PAGE_PARTS = ("pageLoad", "views")
+_SCRIPT_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+_CODE_VERSION = "target-delivery-python"
+
+
+def script_json(value: Any) -> str:
+    """``value`` as JSON that cannot end, or open anything in, the script element it stands in."""
+    text = json.dumps(value, separators=(",", ":"))  # ASCII, so U+2028 and U+2029 are escaped
+    for character, escaped in _SCRIPT_UNSAFE.items():
+        text = text.replace(character, escaped)
+    return text
+
+
+def build_server_state(request: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+    """``{request, response}`` as at.js takes it over as ``serverState``: page load and views, without mboxes."""
+    return {
+        "request": _page_parts(request, _REQUEST_KEYS),
+        "response": _page_parts(response, _RESPONSE_KEYS),
+    }
+
+
+def build_analytics_hits(
+    payloads: Iterable[dict[str, Any]], visitor_id: str | None, report_suite: str, tracking_server: str
+) -> list[str]:
+    """URLs of the Analytics hits for these payloads (``pe``, ``tnta``), with the Experience Cloud id where known.
+
+    Raises:
+        OptionsError: ``report_suite`` or ``tracking_server`` cannot be part of a URL.
+    """
+    if not isinstance(report_suite, str) or not _REPORT_SUITE.fullmatch(report_suite):
+        raise OptionsError("report_suite must be the id of a report suite: letters, digits, and . _ - ,")
+    if not isinstance(tracking_server, str) or not _HOST.fullmatch(tracking_server):
+        raise OptionsError("tracking_server must be a host such as example.sc.omtrdc.net, without scheme and path")
+    base_url = f"https://{tracking_server}/b/ss/{report_suite}/0/{_CODE_VERSION}"
+    hits = []
+    for payload in payloads:
+        query = {"pe": payload.get("pe"), "tnta": payload.get("tnta"), "mid": visitor_id}
+        if query["tnta"]:
+            hits.append(f"{base_url}?{urlencode({key: value for key, value in query.items() if value})}")
+    return hits
+
+
+def _page_parts(message: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    kept = {key: message[key] for key in keys if key in message}
+    for name in ("execute", "prefetch"):
+        part = {key: value for key, value in (kept.pop(name, None) or {}).items() if key in _PAGE_PARTS}
+        if part:
+            kept[name] = part
+    return kept
