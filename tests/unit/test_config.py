@@ -1,0 +1,279 @@
+"""Options of a client and of a call: defaults, units, and an error that helps for anything wrong."""
+
+from __future__ import annotations
+
+import logging
+import typing
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import urllib3
+
+from target import DecisioningMethod, OptionsError
+from target.config import parse_client_options, parse_request_options
+from target.options import ClientOptions
+from tests.unit.calls import PAGE_LOAD
+
+REQUIRED = {"client": "acme", "organization_id": "1234@AdobeOrg"}
+
+
+def parse(**options: Any) -> Any:
+    return parse_client_options({**REQUIRED, **options})
+
+
+DEFAULTS = {
+    "timeout_s": 3.0,
+    "server_domain": None,
+    "secure": True,
+    "target_location_hint": None,
+    "property_token": None,
+    "environment_id": None,
+    "version": None,
+    "logger": logging.getLogger("target"),
+    "events": {},
+    "telemetry_enabled": True,
+    "decisioning_method": "server-side",
+    "edge_routing": True,
+    "retries": 1,
+    "pool_size": 32,
+    "pool": None,
+    "proxy": None,
+    "ca_certs": None,
+    "max_response_bytes": 64 * 1024 * 1024,
+    "async_workers": 8,
+}
+
+
+@pytest.mark.parametrize(("name", "default"), DEFAULTS.items(), ids=list(DEFAULTS))
+def test_defaults(name: str, default: Any) -> None:
+    assert getattr(parse(), name) == default
+    option = name.removesuffix("_s")
+    assert getattr(parse(**{option: None}), name) == default
+
+
+def test_every_documented_option_is_read() -> None:
+    documented = typing.get_type_hints(ClientOptions, localns={"urllib3": urllib3, "EventHandler": Any})
+    for name in documented:
+        if name in REQUIRED:
+            continue
+        with pytest.raises(OptionsError, match=name if name != "decisioning_method" else "Decisioning Method"):
+            parse(**{name: object()})
+
+
+@pytest.mark.parametrize(("ms", "seconds"), [(3000, 3.0), (500, 0.5), (0.5, 0.0005), (1, 0.001)])
+def test_timeout_is_milliseconds(ms: float, seconds: float) -> None:
+    assert parse(timeout=ms).timeout_s == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(None, "Options are required", id="none"),
+        pytest.param({}, "Options are required", id="empty"),
+        pytest.param([("client", "x")], "Options are required", id="list"),
+        pytest.param({"organization_id": "o"}, "Client is required", id="no-client"),
+        pytest.param({**REQUIRED, "client": ""}, "Client is required", id="empty-client"),
+        pytest.param({**REQUIRED, "client": None}, "Client is required", id="null-client"),
+        pytest.param({"client": "acme"}, "Organization Id is required", id="no-organization"),
+        pytest.param({**REQUIRED, "organization_id": ""}, "Organization Id is required", id="empty-organization"),
+        pytest.param(
+            {**REQUIRED, "decisioning_method": "bad decisions"},
+            "Invalid Decisioning Method.  Must be set to one of: hybrid,on-device,server-side",
+            id="bad-method",
+        ),
+    ],
+)
+def test_known_messages_of_create(options: Any, message: str) -> None:
+    with pytest.raises(OptionsError) as caught:
+        parse_client_options(options)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("method", ["on-device", "hybrid", DecisioningMethod.HYBRID])
+def test_a_method_that_does_not_work_yet_says_so(method: str) -> None:
+    with pytest.raises(OptionsError, match=r"is not available yet: use 'server-side'"):
+        parse(decisioning_method=method)
+
+
+@pytest.mark.parametrize("method", ["server-side", DecisioningMethod.SERVER_SIDE], ids=repr)
+def test_the_method_may_be_text_or_enum(method: str) -> None:
+    config = parse(decisioning_method=method)
+    assert config.decisioning_method == "server-side"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("time_out", "timeout"),
+        ("timeOut", "timeout"),
+        ("organisation_id", "organization_id"),
+        ("organizationId", "organization_id"),
+        ("clint", "client"),
+        ("serverDomain", "server_domain"),
+        ("propertyToken", "property_token"),
+        ("zzz", None),
+        ("", None),
+        (5, None),
+    ],
+)
+def test_an_unknown_option_names_the_nearest_known_one(name: Any, nearest: str | None) -> None:
+    with pytest.raises(OptionsError, match=f"Unknown option {name!r}: did you mean '{nearest or ''}"):
+        parse_client_options({**REQUIRED, name: 1})
+
+
+@pytest.mark.parametrize(("given", "wrong"), [("clint", "client"), ("organisation_id", "organization_id")])
+def test_a_misspelt_required_option_is_called_misspelt_not_missing(given: str, wrong: str) -> None:
+    options = {given if name == wrong else name: value for name, value in REQUIRED.items()}
+    with pytest.raises(OptionsError, match=f"Unknown option '{given}': did you mean '{wrong}'"):
+        parse_client_options(options)
+
+
+INFINITY = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("client", bad)
+            for bad in (5, "a b", "a.b", "a/b", "a@b", "-a", "a-", "ü", "a\n", "a" * 64, "evil.com/", b"a")
+        ),
+        *(("organization_id", bad) for bad in (5, b"x", "a\nb", "a\ud800", ["x"])),
+        *(("timeout", bad) for bad in ("3000", 0, -1, -0.0, True, INFINITY, float("nan"), 1e10, [1], 1j)),
+        *(("server_domain", bad) for bad in ("https://a.com", "a.com/", "a b", "u@a.com", "a.com:", "a.com:99999", 5)),
+        *(
+            ("server_domain", bad)
+            for bad in ("a.com\n", "a..com", ".a", "a.com?x", "a.com#x", "ü.com", "a\\b", "a" * 64)
+        ),
+        *(("secure", bad) for bad in (0, 1, "false", "")),
+        *(("target_location_hint", bad) for bad in ("x", "12345", 21, " 1", "1\n", "x@127.0.0.1:1/", "٣", "-1")),
+        *(("property_token", bad) for bad in (5, b"x")),
+        *(("environment_id", bad) for bad in ("5", 5.0, True)),
+        *(("version", bad) for bad in (1, "a\r\nb")),
+        *(("logger", bad) for bad in ("target", logging, print)),
+        *(("events", bad) for bad in ([], "x", {"client_ready": 5}, {"client_redy": print}, print)),
+        *(("telemetry_enabled", bad) for bad in (1, "no")),
+        *(("polling_interval", bad) for bad in ("1", -1, True)),
+        *(("maximum_wait_ready", bad) for bad in ("1", -1)),
+        *((name, 5) for name in ("artifact_location", "environment", "cdn_environment", "cdn_base_path")),
+        *(("artifact_payload", bad) for bad in ("{}", [1])),
+        *(("edge_routing", bad) for bad in (0, "yes")),
+        *(("retries", bad) for bad in (-1, 1.0, "1", True)),
+        *((name, bad) for name in ("pool_size", "max_response_bytes", "async_workers") for bad in (0, -1, 1.5, "8")),
+        *(("pool", bad) for bad in ("pool", 5, urllib3.PoolManager, urllib3.HTTPConnectionPool("127.0.0.1"))),
+        *((name, 5) for name in ("proxy", "ca_certs")),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_wrong_value_is_refused_and_the_option_named(name: str, value: Any) -> None:
+    with pytest.raises(OptionsError, match=f"'{'client_ready' if isinstance(value, dict) else name}'"):
+        parse(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("client", good) for good in ("a", "acme", "Acme-1_x", "a" * 63)),
+        *(("server_domain", good) for good in ("a", "a.b-c.com", "127.0.0.1:8080", "[::1]:80", "localhost:1", "a_b.c")),
+        *(("target_location_hint", good) for good in ("1", "38", "9999")),
+        ("property_token", "token"),
+        ("environment_id", 0),
+        ("version", "v1"),
+        ("retries", 0),
+        ("organization_id", "Ü @AdobeOrg"),
+    ],
+)
+def test_good_values_are_kept(name: str, value: Any) -> None:
+    assert getattr(parse(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    "name", ["server_domain", "target_location_hint", "property_token", "version", "proxy", "ca_certs"]
+)
+def test_an_empty_text_counts_as_none(name: str) -> None:
+    assert getattr(parse(**{name: ""}), name) is None
+
+
+def test_on_device_options_are_accepted() -> None:
+    parse(
+        polling_interval=0,
+        artifact_location="https://assets.adobetarget.com/acme/production/v1/rules.json",
+        artifact_payload=MappingProxyType({"version": "1.0.0"}),
+        environment="staging",
+        cdn_environment="staging",
+        cdn_base_path="https://cdn.example",
+        maximum_wait_ready=100,
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), [("proxy", "http://p"), ("ca_certs", "x.pem"), ("pool_size", 4)])
+def test_what_has_no_effect_on_a_pool_of_ones_own_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(OptionsError, match=f"Option '{name}' has no effect together with 'pool'"):
+        parse(**{name: value, "pool": urllib3.PoolManager()})
+
+
+def test_events_are_copied() -> None:
+    events = {"client_ready": print}
+    config = parse(events=events)
+    events.clear()
+    assert config.events == {"client_ready": print}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({}, "Options are required", id="empty"),
+        pytest.param({"request": PAGE_LOAD, "callback": "str"}, "Callback must be a callable function", id="callback"),
+        pytest.param(
+            {"request": PAGE_LOAD, "callback": print, "err_callback": 5},
+            "Err_callback must be a callable function",
+            id="err-callback",
+        ),
+        pytest.param(
+            {"request": PAGE_LOAD, "err_callback": print},
+            "Option 'err_callback' is only used together with 'callback'",
+            id="err-callback-alone",
+        ),
+        pytest.param({"reqest": PAGE_LOAD}, "Unknown option 'reqest': did you mean 'request'?", id="misspelt"),
+        pytest.param(
+            {"request": PAGE_LOAD, "location_hint_cookie": {}}, "Unknown option 'location_hint_cookie'", id="sample-app"
+        ),
+        pytest.param({"request": PAGE_LOAD, "targetCookie": ""}, "did you mean 'target_cookie'?", id="camel-case"),
+        pytest.param({"request": PAGE_LOAD, "session_id": "a b"}, "Option 'session_id' must be 1 to 128", id="session"),
+        pytest.param({"request": PAGE_LOAD, "session_id": 5}, "Option 'session_id' must be a string", id="session-int"),
+        pytest.param(
+            {"request": PAGE_LOAD, "target_cookie": 5}, "Option 'target_cookie' must be a string", id="cookie"
+        ),
+        pytest.param(
+            {"request": PAGE_LOAD, "target_cookie": b"x"}, "Option 'target_cookie' must be", id="cookie-bytes"
+        ),
+        pytest.param({"request": PAGE_LOAD, "target_location_hint": 5}, "Option 'target_location_hint'", id="hint"),
+        pytest.param({"request": PAGE_LOAD, "consumer_id": 5}, "Option 'consumer_id' must be a string", id="consumer"),
+        pytest.param(
+            {"request": PAGE_LOAD, "decisioning_method": "bad"}, "Invalid Decisioning Method.", id="decisioning-method"
+        ),
+        pytest.param([("request", 1)], "Options must be a dict, not list", id="list"),
+    ],
+)
+def test_messages_of_a_call(options: Any, message: str) -> None:
+    with pytest.raises(OptionsError) as caught:
+        parse_request_options(options)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", ["a b", "a?b", "a/b", "a{b", "a}b", "a" * 129, "ü", "a\n", "\x00", "a\x7f"], ids=repr)
+def test_a_session_id_that_breaks_the_rules_is_refused_without_showing_it(bad: str) -> None:
+    with pytest.raises(OptionsError, match="session_id") as caught:
+        parse_request_options({"request": PAGE_LOAD, "session_id": bad})
+    assert bad not in str(caught.value)
+
+
+@pytest.mark.parametrize("good", ["a", "~" * 128, "!\"#$%&'()*+,-.:;<=>@[\\]^_`|~"])
+def test_a_session_id_within_the_rules_is_kept(good: str) -> None:
+    assert parse_request_options({"request": PAGE_LOAD, "session_id": good}).session_id == good
+
+
+@pytest.mark.parametrize("name", ["target_cookie", "target_location_hint", "session_id", "consumer_id"])
+def test_an_empty_option_of_a_call_counts_as_none(name: str) -> None:
+    assert getattr(parse_request_options({"request": PAGE_LOAD, name: ""}), name) is None
