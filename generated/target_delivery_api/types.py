@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Mapping
 from enum import Enum, StrEnum
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Model")
@@ -19,7 +18,7 @@ PLAIN = frozenset({str, int, float, bool, type(None)})
 class Model:
     """Base of the models. A field that is not set reads as None and is left out of ``to_dict()`` and of the repr."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form under wire keys: a new structure that shares nothing changeable with the model."""
@@ -42,14 +41,20 @@ class Model:
     def _load(cls, value: Any, where: str) -> Self:
         raise NotImplementedError
 
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return all([getattr(self, name) == getattr(other, name) for name in self.__slots__])
+
+    __hash__ = None  # type: ignore[assignment]  # what can change has no hash
+
     def __repr__(self) -> str:
-        values = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
+        values = ((name, getattr(self, name)) for name in self.__slots__)
         shown = (f"{name}={value!r}" for name, value in values if value is not None and value != {})
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Response(Generic[T]):
+class Response(NamedTuple, Generic[T]):
     """An answer: its raw parts and, where the API documents a body for the status, the model of it."""
 
     status_code: int

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_datetime, load_list, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class ABTOrder(Model):
     """One purchase, as automated personalization records it.
 
@@ -23,12 +21,31 @@ class ABTOrder(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    id: str | None = None
-    decision_stack_id: int | None = None
-    total: float | None = None
-    time: datetime.datetime | None = None
-    product_ids: list[int] | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "id",
+        "decision_stack_id",
+        "total",
+        "time",
+        "product_ids",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str | None = None,
+        decision_stack_id: int | None = None,
+        total: float | None = None,
+        time: datetime.datetime | None = None,
+        product_ids: list[int] | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.id = id
+        self.decision_stack_id = decision_stack_id
+        self.total = total
+        self.time = time
+        self.product_ids = product_ids
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

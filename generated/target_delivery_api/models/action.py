@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Action(Model):
     """One change to a page.
 
@@ -21,11 +19,28 @@ class Action(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    type: str | None = None
-    selector: str | None = None
-    css_selector: str | None = None
-    content: str | dict[str, Any] | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "type",
+        "selector",
+        "css_selector",
+        "content",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        type: str | None = None,
+        selector: str | None = None,
+        css_selector: str | None = None,
+        content: str | dict[str, Any] | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.type = type
+        self.selector = selector
+        self.css_selector = css_selector
+        self.content = content
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

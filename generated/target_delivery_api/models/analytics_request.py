@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.logging_type import LoggingType
 from ..types import PLAIN, Model, dump, load_enum, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class AnalyticsRequest(Model):
     """How Analytics hears of the impressions of this call (A4T).
 
@@ -23,11 +21,28 @@ class AnalyticsRequest(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    supplemental_data_id: str | None = None
-    logging: LoggingType | str | None = None
-    tracking_server: str | None = None
-    tracking_server_secure: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "supplemental_data_id",
+        "logging",
+        "tracking_server",
+        "tracking_server_secure",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        supplemental_data_id: str | None = None,
+        logging: LoggingType | str | None = None,
+        tracking_server: str | None = None,
+        tracking_server_secure: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.supplemental_data_id = supplemental_data_id
+        self.logging = logging
+        self.tracking_server = tracking_server
+        self.tracking_server_secure = tracking_server_secure
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

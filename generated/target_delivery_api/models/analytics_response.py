@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.analytics_payload import AnalyticsPayload
 from ..types import Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class AnalyticsResponse(Model):
     """What Analytics is to be told.
 
@@ -19,8 +17,19 @@ class AnalyticsResponse(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    payload: AnalyticsPayload | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "payload",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        payload: AnalyticsPayload | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.payload = payload
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Application(Model):
     """A mobile application.
 
@@ -20,10 +18,25 @@ class Application(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    id: str | None = None
-    name: str | None = None
-    version: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "id",
+        "name",
+        "version",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str | None = None,
+        name: str | None = None,
+        version: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.version = version
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

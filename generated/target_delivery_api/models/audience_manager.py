@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class AudienceManager(Model):
     """The visitor's place in Audience Manager, as the visitor cookie holds it.
 
@@ -19,9 +17,22 @@ class AudienceManager(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    location_hint: int | None = None
-    blob: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "location_hint",
+        "blob",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        location_hint: int | None = None,
+        blob: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.location_hint = location_hint
+        self.blob = blob
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Browser(Model):
     """What the visitor's browser tells about itself.
 
@@ -20,10 +18,25 @@ class Browser(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    host: str | None = None
-    language: str | None = None
-    web_gl_renderer: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "host",
+        "language",
+        "web_gl_renderer",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        language: str | None = None,
+        web_gl_renderer: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.host = host
+        self.language = language
+        self.web_gl_renderer = web_gl_renderer
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class ClientHints(Model):
     """The User-Agent client hints of the visitor's browser.
 
@@ -25,15 +23,40 @@ class ClientHints(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    mobile: bool | None = None
-    model: str | None = None
-    platform: str | None = None
-    platform_version: str | None = None
-    browser_ua_with_major_version: str | None = None
-    browser_ua_with_full_version: str | None = None
-    architecture: str | None = None
-    bitness: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "mobile",
+        "model",
+        "platform",
+        "platform_version",
+        "browser_ua_with_major_version",
+        "browser_ua_with_full_version",
+        "architecture",
+        "bitness",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        mobile: bool | None = None,
+        model: str | None = None,
+        platform: str | None = None,
+        platform_version: str | None = None,
+        browser_ua_with_major_version: str | None = None,
+        browser_ua_with_full_version: str | None = None,
+        architecture: str | None = None,
+        bitness: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.mobile = mobile
+        self.model = model
+        self.platform = platform
+        self.platform_version = platform_version
+        self.browser_ua_with_major_version = browser_ua_with_major_version
+        self.browser_ua_with_full_version = browser_ua_with_full_version
+        self.architecture = architecture
+        self.bitness = bitness
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.address import Address
@@ -18,7 +17,6 @@ from ..models.window import Window
 from ..types import PLAIN, Model, dump, load_enum, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Context(Model):
     """The circumstances of the call.
 
@@ -39,19 +37,52 @@ class Context(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    channel: ChannelType | str
-    mobile_platform: MobilePlatform | None = None
-    application: Application | None = None
-    screen: Screen | None = None
-    window: Window | None = None
-    browser: Browser | None = None
-    address: Address | None = None
-    geo: Geo | None = None
-    time_offset_in_minutes: float | None = None
-    user_agent: str | None = None
-    client_hints: ClientHints | None = None
-    beacon: bool | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "channel",
+        "mobile_platform",
+        "application",
+        "screen",
+        "window",
+        "browser",
+        "address",
+        "geo",
+        "time_offset_in_minutes",
+        "user_agent",
+        "client_hints",
+        "beacon",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        channel: ChannelType | str,
+        mobile_platform: MobilePlatform | None = None,
+        application: Application | None = None,
+        screen: Screen | None = None,
+        window: Window | None = None,
+        browser: Browser | None = None,
+        address: Address | None = None,
+        geo: Geo | None = None,
+        time_offset_in_minutes: float | None = None,
+        user_agent: str | None = None,
+        client_hints: ClientHints | None = None,
+        beacon: bool | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.channel = channel
+        self.mobile_platform = mobile_platform
+        self.application = application
+        self.screen = screen
+        self.window = window
+        self.browser = browser
+        self.address = address
+        self.geo = geo
+        self.time_offset_in_minutes = time_offset_in_minutes
+        self.user_agent = user_agent
+        self.client_hints = client_hints
+        self.beacon = beacon
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

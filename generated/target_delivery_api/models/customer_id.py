@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.authenticated_state import AuthenticatedState
 from ..types import PLAIN, Model, dump, load_enum, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class CustomerId(Model):
     """One id of the visitor in one of your systems.
 
@@ -21,10 +19,25 @@ class CustomerId(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    id: str
-    integration_code: str
-    authenticated_state: AuthenticatedState | str
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "id",
+        "integration_code",
+        "authenticated_state",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        integration_code: str,
+        authenticated_state: AuthenticatedState | str,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.id = id
+        self.integration_code = integration_code
+        self.authenticated_state = authenticated_state
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.context import Context
@@ -20,7 +19,6 @@ from ..models.visitor_id import VisitorId
 from ..types import PLAIN, Model, dump, load_models, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class DeliveryRequest(Model):
     """All that one call asks and reports. A call is useful with execute, prefetch, notifications or telemetry.
 
@@ -45,21 +43,58 @@ class DeliveryRequest(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    request_id: str | None = None
-    impression_id: str | None = None
-    id: VisitorId | None = None
-    environment_id: int | None = None
-    property: Property | None = None
-    trace: Trace | None = None
-    context: Context | None = None
-    experience_cloud: ExperienceCloud | None = None
-    execute: ExecuteRequest | None = None
-    prefetch: PrefetchRequest | None = None
-    telemetry: Telemetry | None = None
-    notifications: list[Notification] | None = None
-    qa_mode: QAMode | None = None
-    preview: Preview | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "request_id",
+        "impression_id",
+        "id",
+        "environment_id",
+        "property",
+        "trace",
+        "context",
+        "experience_cloud",
+        "execute",
+        "prefetch",
+        "telemetry",
+        "notifications",
+        "qa_mode",
+        "preview",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        request_id: str | None = None,
+        impression_id: str | None = None,
+        id: VisitorId | None = None,
+        environment_id: int | None = None,
+        property: Property | None = None,
+        trace: Trace | None = None,
+        context: Context | None = None,
+        experience_cloud: ExperienceCloud | None = None,
+        execute: ExecuteRequest | None = None,
+        prefetch: PrefetchRequest | None = None,
+        telemetry: Telemetry | None = None,
+        notifications: list[Notification] | None = None,
+        qa_mode: QAMode | None = None,
+        preview: Preview | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.request_id = request_id
+        self.impression_id = impression_id
+        self.id = id
+        self.environment_id = environment_id
+        self.property = property
+        self.trace = trace
+        self.context = context
+        self.experience_cloud = experience_cloud
+        self.execute = execute
+        self.prefetch = prefetch
+        self.telemetry = telemetry
+        self.notifications = notifications
+        self.qa_mode = qa_mode
+        self.preview = preview
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

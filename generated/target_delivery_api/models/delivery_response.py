@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.execute_response import ExecuteResponse
@@ -13,7 +12,6 @@ from ..models.visitor_id import VisitorId
 from ..types import PLAIN, Model, dump, load_models, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class DeliveryResponse(Model):
     """The answer to a call.
 
@@ -30,16 +28,43 @@ class DeliveryResponse(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    status: int | None = None
-    request_id: str | None = None
-    id: VisitorId | None = None
-    client: str | None = None
-    edge_host: str | None = None
-    execute: ExecuteResponse | None = None
-    prefetch: PrefetchResponse | None = None
-    notifications: list[NotificationResponse] | None = None
-    telemetry_server_token: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "status",
+        "request_id",
+        "id",
+        "client",
+        "edge_host",
+        "execute",
+        "prefetch",
+        "notifications",
+        "telemetry_server_token",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        id: VisitorId | None = None,
+        client: str | None = None,
+        edge_host: str | None = None,
+        execute: ExecuteResponse | None = None,
+        prefetch: PrefetchResponse | None = None,
+        notifications: list[NotificationResponse] | None = None,
+        telemetry_server_token: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.status = status
+        self.request_id = request_id
+        self.id = id
+        self.client = client
+        self.edge_host = edge_host
+        self.execute = execute
+        self.prefetch = prefetch
+        self.notifications = notifications
+        self.telemetry_server_token = telemetry_server_token
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

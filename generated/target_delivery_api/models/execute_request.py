@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.mbox_request import MboxRequest
@@ -11,7 +10,6 @@ from ..models.request_details import RequestDetails
 from ..types import Model, dump, load_models, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class ExecuteRequest(Model):
     """Offers to be shown at once.
 
@@ -21,9 +19,22 @@ class ExecuteRequest(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    page_load: RequestDetails | None = None
-    mboxes: list[MboxRequest] | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "page_load",
+        "mboxes",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        page_load: RequestDetails | None = None,
+        mboxes: list[MboxRequest] | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.page_load = page_load
+        self.mboxes = mboxes
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.analytics_request import AnalyticsRequest
@@ -11,7 +10,6 @@ from ..models.audience_manager import AudienceManager
 from ..types import Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class ExperienceCloud(Model):
     """What other Experience Cloud solutions need to know.
 
@@ -21,9 +19,22 @@ class ExperienceCloud(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    audience_manager: AudienceManager | None = None
-    analytics: AnalyticsRequest | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "audience_manager",
+        "analytics",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        audience_manager: AudienceManager | None = None,
+        analytics: AnalyticsRequest | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.audience_manager = audience_manager
+        self.analytics = analytics
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

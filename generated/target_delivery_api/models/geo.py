@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Geo(Model):
     """Where the visitor is. With the IP address alone, Target looks up the rest.
 
@@ -24,14 +22,37 @@ class Geo(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    ip_address: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    country_code: str | None = None
-    state_code: str | None = None
-    city: str | None = None
-    zip: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "ip_address",
+        "latitude",
+        "longitude",
+        "country_code",
+        "state_code",
+        "city",
+        "zip",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        ip_address: str | None = None,
+        latitude: float | None = None,
+        longitude: float | None = None,
+        country_code: str | None = None,
+        state_code: str | None = None,
+        city: str | None = None,
+        zip: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.ip_address = ip_address
+        self.latitude = latitude
+        self.longitude = longitude
+        self.country_code = country_code
+        self.state_code = state_code
+        self.city = city
+        self.zip = zip
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

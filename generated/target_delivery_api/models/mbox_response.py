@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.analytics_response import AnalyticsResponse
@@ -13,7 +12,6 @@ from ..models.trace_response import TraceResponse
 from ..types import PLAIN, Model, dump, load_map, load_models, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class MboxResponse(Model):
     """One filled mbox.
 
@@ -27,13 +25,34 @@ class MboxResponse(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    index: int | None = None
-    name: str | None = None
-    options: list[Option] | None = None
-    metrics: list[Metric] | None = None
-    analytics: AnalyticsResponse | None = None
-    trace: TraceResponse | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "index",
+        "name",
+        "options",
+        "metrics",
+        "analytics",
+        "trace",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        index: int | None = None,
+        name: str | None = None,
+        options: list[Option] | None = None,
+        metrics: list[Metric] | None = None,
+        analytics: AnalyticsResponse | None = None,
+        trace: TraceResponse | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.index = index
+        self.name = name
+        self.options = options
+        self.metrics = metrics
+        self.analytics = analytics
+        self.trace = trace
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.analytics_response import AnalyticsResponse
@@ -11,7 +10,6 @@ from ..models.metric_type import MetricType
 from ..types import PLAIN, Model, dump, load_enum, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Metric(Model):
     """A click to report.
 
@@ -23,11 +21,28 @@ class Metric(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    type: MetricType | str | None = None
-    selector: str | None = None
-    event_token: str | None = None
-    analytics: AnalyticsResponse | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "type",
+        "selector",
+        "event_token",
+        "analytics",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        type: MetricType | str | None = None,
+        selector: str | None = None,
+        event_token: str | None = None,
+        analytics: AnalyticsResponse | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.type = type
+        self.selector = selector
+        self.event_token = event_token
+        self.analytics = analytics
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.device_type import DeviceType
@@ -11,7 +10,6 @@ from ..models.mobile_platform_type import MobilePlatformType
 from ..types import PLAIN, Model, dump, load_enum, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class MobilePlatform(Model):
     """A mobile device and its operating system.
 
@@ -23,11 +21,28 @@ class MobilePlatform(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    device_type: DeviceType | str
-    platform_type: MobilePlatformType | str
-    device_name: str | None = None
-    version: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "device_type",
+        "platform_type",
+        "device_name",
+        "version",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        device_type: DeviceType | str,
+        platform_type: MobilePlatformType | str,
+        device_name: str | None = None,
+        version: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.device_type = device_type
+        self.platform_type = platform_type
+        self.device_name = device_name
+        self.version = version
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.address import Address
@@ -17,7 +16,6 @@ from ..models.product import Product
 from ..types import PLAIN, Model, dump, load_enum, load_list, load_map, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Notification(Model):
     """Tells Target that a prefetched offer was shown, or that something was clicked. It names an mbox, a view or a
     page load, one of them only.
@@ -41,20 +39,55 @@ class Notification(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    id: str
-    type: MetricType | str
-    timestamp: int
-    address: Address | None = None
-    parameters: Parameters | None = None
-    profile_parameters: Parameters | None = None
-    order: Order | None = None
-    product: Product | None = None
-    impression_id: str | None = None
-    tokens: list[str] | None = None
-    mbox: NotificationMbox | None = None
-    view: NotificationView | None = None
-    page_load: NotificationPageLoad | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "id",
+        "type",
+        "timestamp",
+        "address",
+        "parameters",
+        "profile_parameters",
+        "order",
+        "product",
+        "impression_id",
+        "tokens",
+        "mbox",
+        "view",
+        "page_load",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        type: MetricType | str,
+        timestamp: int,
+        address: Address | None = None,
+        parameters: Parameters | None = None,
+        profile_parameters: Parameters | None = None,
+        order: Order | None = None,
+        product: Product | None = None,
+        impression_id: str | None = None,
+        tokens: list[str] | None = None,
+        mbox: NotificationMbox | None = None,
+        view: NotificationView | None = None,
+        page_load: NotificationPageLoad | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.id = id
+        self.type = type
+        self.timestamp = timestamp
+        self.address = address
+        self.parameters = parameters
+        self.profile_parameters = profile_parameters
+        self.order = order
+        self.product = product
+        self.impression_id = impression_id
+        self.tokens = tokens
+        self.mbox = mbox
+        self.view = view
+        self.page_load = page_load
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.trace_response import TraceResponse
 from ..types import PLAIN, Model, dump, load_map, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class NotificationResponse(Model):
     """A notification Target has taken.
 
@@ -20,9 +18,22 @@ class NotificationResponse(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    id: str | None = None
-    trace: TraceResponse | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "id",
+        "trace",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str | None = None,
+        trace: TraceResponse | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.id = id
+        self.trace = trace
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.option_type import OptionType
@@ -11,7 +10,6 @@ from ..models.response_tokens import ResponseTokens
 from ..types import PLAIN, Model, dump, load_enum, load_map, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Option(Model):
     """One offer.
 
@@ -24,11 +22,28 @@ class Option(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    type: OptionType | str | None = None
-    content: str | dict[str, Any] | list[Any] | None = None
-    event_token: str | None = None
-    response_tokens: ResponseTokens | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "type",
+        "content",
+        "event_token",
+        "response_tokens",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        type: OptionType | str | None = None,
+        content: str | dict[str, Any] | list[Any] | None = None,
+        event_token: str | None = None,
+        response_tokens: ResponseTokens | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.type = type
+        self.content = content
+        self.event_token = event_token
+        self.response_tokens = response_tokens
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_datetime, load_list, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Order(Model):
     """One purchase.
 
@@ -27,14 +25,37 @@ class Order(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    id: str | None = None
-    total: float | None = None
-    purchased_product_ids: list[str] | None = None
-    time: datetime.datetime | None = None
-    experience_local_id: int | None = None
-    duplicate: bool | None = None
-    outlier: bool | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "id",
+        "total",
+        "purchased_product_ids",
+        "time",
+        "experience_local_id",
+        "duplicate",
+        "outlier",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str | None = None,
+        total: float | None = None,
+        purchased_product_ids: list[str] | None = None,
+        time: datetime.datetime | None = None,
+        experience_local_id: int | None = None,
+        duplicate: bool | None = None,
+        outlier: bool | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.id = id
+        self.total = total
+        self.purchased_product_ids = purchased_product_ids
+        self.time = time
+        self.experience_local_id = experience_local_id
+        self.duplicate = duplicate
+        self.outlier = outlier
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

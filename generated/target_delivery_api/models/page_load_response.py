@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.analytics_response import AnalyticsResponse
@@ -13,7 +12,6 @@ from ..models.trace_response import TraceResponse
 from ..types import PLAIN, Model, dump, load_map, load_models, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class PageLoadResponse(Model):
     """The offers of the page as a whole.
 
@@ -26,12 +24,31 @@ class PageLoadResponse(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    options: list[Option] | None = None
-    metrics: list[Metric] | None = None
-    analytics: AnalyticsResponse | None = None
-    state: str | None = None
-    trace: TraceResponse | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "options",
+        "metrics",
+        "analytics",
+        "state",
+        "trace",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        options: list[Option] | None = None,
+        metrics: list[Metric] | None = None,
+        analytics: AnalyticsResponse | None = None,
+        state: str | None = None,
+        trace: TraceResponse | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.options = options
+        self.metrics = metrics
+        self.analytics = analytics
+        self.state = state
+        self.trace = trace
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

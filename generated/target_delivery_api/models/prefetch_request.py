@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.mbox_request import MboxRequest
@@ -12,7 +11,6 @@ from ..models.view_request import ViewRequest
 from ..types import Model, dump, load_models, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class PrefetchRequest(Model):
     """Offers to be kept and shown later.
 
@@ -23,10 +21,25 @@ class PrefetchRequest(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    views: list[ViewRequest] | None = None
-    page_load: RequestDetails | None = None
-    mboxes: list[MboxRequest] | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "views",
+        "page_load",
+        "mboxes",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        views: list[ViewRequest] | None = None,
+        page_load: RequestDetails | None = None,
+        mboxes: list[MboxRequest] | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.views = views
+        self.page_load = page_load
+        self.mboxes = mboxes
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.metric import Metric
@@ -13,7 +12,6 @@ from ..models.view import View
 from ..types import Model, dump, load_models, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class PrefetchResponse(Model):
     """The offers to keep.
 
@@ -25,11 +23,28 @@ class PrefetchResponse(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    views: list[View] | None = None
-    page_load: PageLoadResponse | None = None
-    mboxes: list[PrefetchMboxResponse] | None = None
-    metrics: list[Metric] | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "views",
+        "page_load",
+        "mboxes",
+        "metrics",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        views: list[View] | None = None,
+        page_load: PageLoadResponse | None = None,
+        mboxes: list[PrefetchMboxResponse] | None = None,
+        metrics: list[Metric] | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.views = views
+        self.page_load = page_load
+        self.mboxes = mboxes
+        self.metrics = metrics
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

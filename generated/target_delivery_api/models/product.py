@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Product(Model):
     """The product a page is about.
 
@@ -19,9 +17,22 @@ class Product(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    id: str | None = None
-    category_id: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "id",
+        "category_id",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str | None = None,
+        category_id: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.id = id
+        self.category_id = category_id
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.qa_mode_preview_index import QAModePreviewIndex
 from ..types import PLAIN, Model, dump, load_list, load_models, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class QAMode(Model):
     """What a QA link asks for.
 
@@ -23,12 +21,31 @@ class QAMode(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    token: str | None = None
-    listed_activities_only: bool | None = None
-    evaluate_as_true_audience_ids: list[int] | None = None
-    evaluate_as_false_audience_ids: list[int] | None = None
-    preview_indexes: list[QAModePreviewIndex] | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "token",
+        "listed_activities_only",
+        "evaluate_as_true_audience_ids",
+        "evaluate_as_false_audience_ids",
+        "preview_indexes",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        token: str | None = None,
+        listed_activities_only: bool | None = None,
+        evaluate_as_true_audience_ids: list[int] | None = None,
+        evaluate_as_false_audience_ids: list[int] | None = None,
+        preview_indexes: list[QAModePreviewIndex] | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.token = token
+        self.listed_activities_only = listed_activities_only
+        self.evaluate_as_true_audience_ids = evaluate_as_true_audience_ids
+        self.evaluate_as_false_audience_ids = evaluate_as_false_audience_ids
+        self.preview_indexes = preview_indexes
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class QAModePreviewIndex(Model):
     """One activity of a QA link, and the experience of it to show.
 
@@ -19,9 +17,22 @@ class QAModePreviewIndex(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    activity_index: int | None = None
-    experience_index: int | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "activity_index",
+        "experience_index",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        activity_index: int | None = None,
+        experience_index: int | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.activity_index = activity_index
+        self.experience_index = experience_index
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

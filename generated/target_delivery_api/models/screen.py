@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.screen_orientation_type import ScreenOrientationType
 from ..types import PLAIN, Model, dump, load_enum, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Screen(Model):
     """The visitor's screen.
 
@@ -23,12 +21,31 @@ class Screen(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    width: float | None = None
-    height: float | None = None
-    color_depth: float | None = None
-    pixel_ratio: float | None = None
-    orientation: ScreenOrientationType | str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "width",
+        "height",
+        "color_depth",
+        "pixel_ratio",
+        "orientation",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        width: float | None = None,
+        height: float | None = None,
+        color_depth: float | None = None,
+        pixel_ratio: float | None = None,
+        orientation: ScreenOrientationType | str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.width = width
+        self.height = height
+        self.color_depth = color_depth
+        self.pixel_ratio = pixel_ratio
+        self.orientation = orientation
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.telemetry_entry import TelemetryEntry
 from ..types import Model, dump, load_models, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Telemetry(Model):
     """Timings of earlier calls.
 
@@ -19,8 +17,19 @@ class Telemetry(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    entries: list[TelemetryEntry] | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "entries",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        entries: list[TelemetryEntry] | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.entries = entries
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.execution_mode import ExecutionMode
@@ -12,7 +11,6 @@ from ..models.telemetry_request import TelemetryRequest
 from ..types import PLAIN, Model, dump, load_enum, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class TelemetryEntry(Model):
     """Timings of one earlier call or decision.
 
@@ -28,15 +26,40 @@ class TelemetryEntry(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    request_id: str | None = None
-    timestamp: int | None = None
-    mode: ExecutionMode | str | None = None
-    execution: float | None = None
-    parsing: float | None = None
-    features: TelemetryFeatures | None = None
-    request: TelemetryRequest | None = None
-    telemetry_server_token: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "request_id",
+        "timestamp",
+        "mode",
+        "execution",
+        "parsing",
+        "features",
+        "request",
+        "telemetry_server_token",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        request_id: str | None = None,
+        timestamp: int | None = None,
+        mode: ExecutionMode | str | None = None,
+        execution: float | None = None,
+        parsing: float | None = None,
+        features: TelemetryFeatures | None = None,
+        request: TelemetryRequest | None = None,
+        telemetry_server_token: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.request_id = request_id
+        self.timestamp = timestamp
+        self.mode = mode
+        self.execution = execution
+        self.parsing = parsing
+        self.features = features
+        self.request = request
+        self.telemetry_server_token = telemetry_server_token
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.decisioning_method import DecisioningMethod
 from ..types import PLAIN, Model, dump, load_enum, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class TelemetryFeatures(Model):
     """What an earlier call asked for.
 
@@ -24,13 +22,34 @@ class TelemetryFeatures(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    decisioning_method: DecisioningMethod | str | None = None
-    execute_mbox_count: int | None = None
-    execute_page_load: bool | None = None
-    prefetch_mbox_count: int | None = None
-    prefetch_page_load: bool | None = None
-    prefetch_view_count: int | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "decisioning_method",
+        "execute_mbox_count",
+        "execute_page_load",
+        "prefetch_mbox_count",
+        "prefetch_page_load",
+        "prefetch_view_count",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        decisioning_method: DecisioningMethod | str | None = None,
+        execute_mbox_count: int | None = None,
+        execute_page_load: bool | None = None,
+        prefetch_mbox_count: int | None = None,
+        prefetch_page_load: bool | None = None,
+        prefetch_view_count: int | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.decisioning_method = decisioning_method
+        self.execute_mbox_count = execute_mbox_count
+        self.execute_page_load = execute_page_load
+        self.prefetch_mbox_count = prefetch_mbox_count
+        self.prefetch_page_load = prefetch_page_load
+        self.prefetch_view_count = prefetch_view_count
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class TelemetryRequest(Model):
     """Timings of an earlier HTTP request.
 
@@ -22,12 +20,31 @@ class TelemetryRequest(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    dns: float | None = None
-    tls: float | None = None
-    time_to_first_byte: float | None = None
-    download: float | None = None
-    response_size: int | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "dns",
+        "tls",
+        "time_to_first_byte",
+        "download",
+        "response_size",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        dns: float | None = None,
+        tls: float | None = None,
+        time_to_first_byte: float | None = None,
+        download: float | None = None,
+        response_size: int | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.dns = dns
+        self.tls = tls
+        self.time_to_first_byte = time_to_first_byte
+        self.download = download
+        self.response_size = response_size
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

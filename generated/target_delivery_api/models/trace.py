@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_map, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class Trace(Model):
     """Switches the trace of this call on.
 
@@ -20,9 +18,22 @@ class Trace(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    authorization_token: str
-    usage: dict[str, str] | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "authorization_token",
+        "usage",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        authorization_token: str,
+        usage: dict[str, str] | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.authorization_token = authorization_token
+        self.usage = usage
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

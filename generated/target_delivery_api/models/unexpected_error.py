@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..types import PLAIN, Model, dump, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class UnexpectedError(Model):
     """Why a call was refused.
 
@@ -19,9 +17,22 @@ class UnexpectedError(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    status: int
-    message: str
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "status",
+        "message",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        message: str,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.status = status
+        self.message = message
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.address import Address
@@ -13,7 +12,6 @@ from ..models.product import Product
 from ..types import PLAIN, Model, dump, load_map, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class ViewRequest(Model):
     """One view of a single-page application.
 
@@ -29,14 +27,37 @@ class ViewRequest(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    address: Address | None = None
-    parameters: Parameters | None = None
-    profile_parameters: Parameters | None = None
-    order: Order | None = None
-    product: Product | None = None
-    name: str | None = None
-    key: str | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "address",
+        "parameters",
+        "profile_parameters",
+        "order",
+        "product",
+        "name",
+        "key",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        address: Address | None = None,
+        parameters: Parameters | None = None,
+        profile_parameters: Parameters | None = None,
+        order: Order | None = None,
+        product: Product | None = None,
+        name: str | None = None,
+        key: str | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.address = address
+        self.parameters = parameters
+        self.profile_parameters = profile_parameters
+        self.order = order
+        self.product = product
+        self.name = name
+        self.key = key
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models.customer_id import CustomerId
 from ..types import PLAIN, Model, dump, load_models, load_object
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
 class VisitorId(Model):
     """The ids one visitor is known by. Without any, Target makes a tntId and returns it.
 
@@ -24,11 +22,28 @@ class VisitorId(Model):
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.
     """
 
-    tnt_id: str | None = None
-    third_party_id: str | None = None
-    marketing_cloud_visitor_id: str | None = None
-    customer_ids: list[CustomerId] | None = None
-    additional_properties: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "tnt_id",
+        "third_party_id",
+        "marketing_cloud_visitor_id",
+        "customer_ids",
+        "additional_properties",
+    )
+
+    def __init__(
+        self,
+        *,
+        tnt_id: str | None = None,
+        third_party_id: str | None = None,
+        marketing_cloud_visitor_id: str | None = None,
+        customer_ids: list[CustomerId] | None = None,
+        additional_properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.tnt_id = tnt_id
+        self.third_party_id = third_party_id
+        self.marketing_cloud_visitor_id = marketing_cloud_visitor_id
+        self.customer_ids = customer_ids
+        self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
