@@ -18,11 +18,11 @@ from target.errors import (
     TransportError,
 )
 from target.response import TargetCookie, TargetDeliveryResponse
-from target.visitor import Visitor
 
 if TYPE_CHECKING:
     from target.model_methods import ClientHints, Context
     from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
+    from target.visitor import Visitor
     from target_delivery_api.models import (
         ABTOrder,
         Action,
@@ -173,6 +173,7 @@ __all__ = [
 _ELSEWHERE = {
     "ClientHints": "target.model_methods",
     "Context": "target.model_methods",
+    "Visitor": "target.visitor",
     "qa_mode_from_cookie": "target.qa_mode",
     "qa_mode_from_url": "target.qa_mode",
     "qa_mode_to_cookie": "target.qa_mode",

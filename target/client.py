@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 
 from target._io.runtime import system_runtime
 from target._io.transport import Transport
@@ -17,15 +17,16 @@ from target.delivery.edge import cluster_of_edge_host
 from target.delivery.mboxes import MAX_NAME_LENGTH
 from target.errors import ClientClosed, OptionsError
 from target.events import CLIENT_READY, emit
-from target.options import (
-    AttributesCallbackOptions,
-    AttributesOptions,
-    ClientOptions,
-    RequestCallbackOptions,
-    RequestOptions,
-)
 from target.response import TargetDeliveryResponse
-from target.visitor import visitor_cookie_name
+
+if TYPE_CHECKING:
+    from target.options import (
+        AttributesCallbackOptions,
+        AttributesOptions,
+        ClientOptions,
+        RequestCallbackOptions,
+        RequestOptions,
+    )
 
 T = TypeVar("T")
 
@@ -179,6 +180,8 @@ class TargetClient:
     @staticmethod
     def visitor_cookie_name(organization_id: str) -> str:
         """Name of the cookie with the visitor's Experience Cloud id: ``AMCV_`` and the organization id."""
+        from target.visitor import visitor_cookie_name
+
         return visitor_cookie_name(organization_id)
 
     def close(self) -> None:

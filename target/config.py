@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.errors import OptionsError
 from target.events import EventHandler
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
 SERVER_SIDE = "server-side"
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(NamedTuple):
     """Where time and ids come from, so that a test or a replay can fix them."""
 
     now_s: Callable[[], float]
@@ -47,8 +45,7 @@ class Runtime:
     utc_offset_minutes: Callable[[], int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientConfig:
+class ClientConfig(NamedTuple):
     """Options of one client, validated; durations in seconds."""
 
     client: str
@@ -74,8 +71,7 @@ class ClientConfig:
     async_workers: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestConfig:
+class RequestConfig(NamedTuple):
     """Options of one call, validated; ``request`` is still as the caller wrote it."""
 
     request: Any

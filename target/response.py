@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from target.errors import OptionsError
-from target.page import build_analytics_hits, build_server_state, script_json
 
 if TYPE_CHECKING:
     from target_delivery_api.models import AnalyticsResponse, DeliveryRequest, DeliveryResponse
@@ -198,6 +197,8 @@ class TargetDeliveryResponse(_Record):
         Raises:
             OptionsError: An argument cannot be part of a URL.
         """
+        from target.page import build_analytics_hits
+
         details = self.analytics_details or ()
         payloads = [detail.payload.to_dict() for detail in details if detail.payload is not None]
         return build_analytics_hits(payloads, self._visitor_id(), report_suite, tracking_server)
@@ -207,10 +208,14 @@ class TargetDeliveryResponse(_Record):
 
         Page load and views only; mboxes are the server's own. None after a 204.
         """
+        from target.page import build_server_state
+
         return None if self.response is None else build_server_state(self._sent, self.response.to_dict())
 
     def server_state_json(self) -> str:
         """``server_state()`` as JSON that is safe inside a script element."""
+        from target.page import script_json
+
         return script_json(self.server_state())
 
     def _visitor_id(self) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 
 from target.config import Runtime
 
@@ -14,6 +13,8 @@ def system_runtime() -> Runtime:
 
 
 def _new_id() -> str:
+    import uuid  # imports platform; the first call can wait for it
+
     return str(uuid.uuid4())
 
 

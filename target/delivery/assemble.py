@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from target.config import SERVER_SIDE
 from target.delivery.cookies import build_location_hint_cookie, build_target_cookie
 from target.delivery.edge import cluster_of_edge_host
 from target.delivery.request import Call
 from target.response import Meta, TargetDeliveryResponse
-from target_delivery_api.models import DeliveryResponse
+
+if TYPE_CHECKING:
+    from target_delivery_api.models import DeliveryResponse
 
 
 def assemble(call: Call, response: DeliveryResponse | None, now_s: float) -> TargetDeliveryResponse:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from target.config import ClientConfig, RequestConfig
 from target.customer_ids import merge_customer_ids, parse_customer_ids
 from target.delivery.shapes import list_in, object_in
 from target.errors import OptionsError
-from target.visitor import DEFAULT_CONSUMER_ID, Visitor
+
+if TYPE_CHECKING:
+    from target.visitor import Visitor
 
 
 def find_visitor(options: RequestConfig, config: ClientConfig) -> Visitor | None:
     """The call's Visitor: the one given, else one from its cookie. A ``consumer_id`` alone makes one without ids."""
+    if options.visitor is None and not options.visitor_cookie and not options.consumer_id:
+        return None
+    from target.visitor import Visitor  # most calls have none
+
     if options.visitor is not None:
         if not isinstance(options.visitor, Visitor):
             raise OptionsError(f"Option 'visitor' must be a Visitor, not {type(options.visitor).__name__}")
         return options.visitor
-    if options.visitor_cookie or options.consumer_id:
-        return Visitor(config.organization_id, options.visitor_cookie)
-    return None
+    return Visitor(config.organization_id, options.visitor_cookie)
 
 
 def build_id(
@@ -58,8 +62,8 @@ def build_experience_cloud(own: dict[str, Any], options: RequestConfig, visitor:
     analytics.setdefault("logging", "server_side")
     if visitor is not None:
         if "supplementalDataId" not in analytics:
-            consumer_id = options.consumer_id or DEFAULT_CONSUMER_ID
-            analytics["supplementalDataId"] = visitor.supplemental_data_id(consumer_id)
+            consumer_id = (options.consumer_id,) if options.consumer_id else ()
+            analytics["supplementalDataId"] = visitor.supplemental_data_id(*consumer_id)
         audience_manager = _audience_manager(object_in(own, "audienceManager"), visitor)
         experience_cloud.pop("audienceManager", None)
         if audience_manager:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.delivery.request import Call
 from target.errors import ApiError, TransportError
-from target_delivery_api.models import DeliveryResponse
+
+if TYPE_CHECKING:
+    from target_delivery_api.models import DeliveryResponse
 
 _MAX_MESSAGE = 500
 _SECRET_KEYS = frozenset(
@@ -57,6 +59,8 @@ def parse_reply(reply: Reply, call: Call) -> DeliveryResponse | None:
         raise TransportError(
             f"The answer ({reply.status}) is not a JSON object: check that server_domain serves the Delivery API"
         )
+    from target_delivery_api.models import DeliveryResponse  # slow to import, so not before the first call
+
     try:
         return DeliveryResponse.from_dict(data)
     except (TypeError, ValueError) as error:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.config import ClientConfig, RequestConfig, Runtime, require_working_method
 from target.delivery import mboxes, notifications
@@ -15,9 +14,10 @@ from target.delivery.experience_cloud import build_experience_cloud, build_id, f
 from target.delivery.identity import named_cluster, parse_identity
 from target.delivery.shapes import list_in, object_in
 from target.errors import OptionsError
-from target.visitor import Visitor
-from target_delivery_api.models import DeliveryRequest
 from target_delivery_api.types import dump
+
+if TYPE_CHECKING:
+    from target.visitor import Visitor
 
 CHANNELS = ("mobile", "web")
 _NEEDS = {
@@ -26,8 +26,7 @@ _NEEDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """Everything that sending needs, and what assembling the result needs to know of it.
 
     ``cluster`` is where the call goes; ``names_cluster`` tells whether its caller named it, by cookie, id or hint.
@@ -131,6 +130,8 @@ def _build_call(
 
 
 def _parse_request(request: Any) -> dict[str, Any]:
+    from target_delivery_api.models import DeliveryRequest  # slow to import, so not before the first call
+
     if not request or not isinstance(request, DeliveryRequest | Mapping):
         raise OptionsError(
             "Request object of type DeliveryRequest is required: pass the option 'request', as a "
