@@ -1,0 +1,105 @@
+"""The front door: what `target` exports, how little importing it costs, and which version it says it is."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import target
+from target._io.transport import SDK_VERSION
+from target_delivery_api import models
+
+ROOT = Path(__file__).parents[2]
+CLIENT = {"TargetClient", "TargetDeliveryResponse", "TargetCookie", "AttributesProvider", "AsyncResult"}
+ERRORS = {
+    "TargetError",
+    "OptionsError",
+    "TransportError",
+    "TargetTimeout",
+    "ApiError",
+    "AttributeNotFound",
+    "ClientClosed",
+}
+VISITOR = {"Visitor", "qa_mode_from_cookie", "qa_mode_from_url", "qa_mode_to_cookie"}
+
+
+def test_all_is_sorted_and_has_no_name_twice() -> None:
+    assert target.__all__ == sorted(set(target.__all__))
+
+
+def test_all_is_our_own_names_and_every_model_and_enum() -> None:
+    own = set(target.__all__) - set(models.__all__)
+    assert own >= CLIENT | ERRORS
+    assert own <= CLIENT | ERRORS | VISITOR
+    assert set(models.__all__) <= set(target.__all__)
+
+
+def test_the_errors_are_the_whole_tree() -> None:
+    assert {error.__name__ for error in target.TargetError.__subclasses__()} | {"TargetError"} == ERRORS
+
+
+@pytest.mark.parametrize("name", target.__all__)
+def test_every_name_can_be_imported(name: str) -> None:
+    value = getattr(target, name)
+    assert getattr(target, name) is value
+    assert name in dir(target)
+    if name in models.__all__:
+        assert value is getattr(models, name)
+    if isinstance(value, type):
+        assert pickle.loads(pickle.dumps(value)) is value
+
+
+def test_another_name_does_not_exist() -> None:
+    for name in ("Nothing", "MboxRequests", "import_modules"):
+        with pytest.raises(AttributeError, match=f"module 'target' has no attribute '{name}'"):
+            getattr(target, name)
+
+
+def test_star_import_gives_all() -> None:
+    names: dict[str, object] = {}
+    exec("from target import *", names)
+    assert set(target.__all__) <= set(names)
+
+
+def modules_after(code: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after ``code``."""
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        timeout=30,
+    )
+    return set(run.stdout.split())
+
+
+def test_importing_target_and_creating_a_client_loads_no_model() -> None:
+    loaded = modules_after("from target import TargetClient as C; C.create(client='acme', organization_id='o')")
+    assert "urllib3" in loaded
+    assert not {name for name in loaded if name.startswith("target_delivery_api.models.")}
+    assert not loaded & {"dateutil", "starlette", "uvicorn", "asyncio", "requests", "httpx", "attr", "target.emulator"}
+
+
+def test_a_model_is_loaded_when_it_is_asked_for() -> None:
+    loaded = modules_after("from target import MetricType")
+    assert {name for name in loaded if name.startswith("target_delivery_api.models.")} == {
+        "target_delivery_api.models.metric_type"
+    }
+
+
+def test_the_version_that_calls_name_is_that_of_the_distribution() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == SDK_VERSION
+
+
+def test_typed_marker_is_there() -> None:
+    for package in ("target", "target_delivery_api"):
+        folder = Path(str(importlib.import_module(package).__file__)).parent
+        assert (folder / "py.typed").is_file()
