@@ -188,7 +188,9 @@ class TargetDeliveryResponse(_Record):
         return DeliveryRequest.from_dict(self._sent)
 
     def analytics_hit(self, report_suite: str, tracking_server: str) -> list[str]:
-        """URLs to GET, one for each Analytics hit of an answer with client-side logging; empty without any.
+        """URLs to GET, one for each Analytics hit of a call with client-side logging; empty for any other call.
+
+        They carry the Experience Cloud id that the call sent, if it sent one.
 
         Args:
             report_suite: Id of the report suite, or several with commas.
@@ -199,9 +201,13 @@ class TargetDeliveryResponse(_Record):
         """
         from target.page import build_analytics_hits
 
-        details = self.analytics_details or ()
+        analytics = (self._sent.get("experienceCloud") or {}).get("analytics") or {}
+        # Beside a hit of Target's own, one more would count the visitor twice.
+        details = self.analytics_details or () if analytics.get("logging") == "client_side" else ()
         payloads = [detail.payload.to_dict() for detail in details if detail.payload is not None]
-        return build_analytics_hits(payloads, self._visitor_id(), report_suite, tracking_server)
+        # Only an id that was sent: an answer that names one must not undo an opt-out.
+        visitor_id = (self._sent.get("id") or {}).get("marketingCloudVisitorId")
+        return build_analytics_hits(payloads, visitor_id, report_suite, tracking_server)
 
     def server_state(self) -> dict[str, Any] | None:
         """``{request, response}`` in wire form for ``targetGlobalSettings.serverState`` of at.js on a hybrid page.
@@ -217,11 +223,6 @@ class TargetDeliveryResponse(_Record):
         from target.page import script_json
 
         return script_json(self.server_state())
-
-    def _visitor_id(self) -> str | None:
-        answered = None if self.response is None or self.response.id is None else self.response.id
-        own = (self._sent.get("id") or {}).get("marketingCloudVisitorId")
-        return own or (answered.marketing_cloud_visitor_id if answered else None)
 
     def __repr__(self) -> str:
         status = None if self.response is None else self.response.status

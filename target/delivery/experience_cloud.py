@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def find_visitor(options: RequestConfig, config: ClientConfig) -> Visitor | None:
-    """The call's Visitor: the one given, else one from its cookie. A ``consumer_id`` alone makes one without ids."""
+    """The call's Visitor: the one given, else one from its cookie. A ``consumer_id`` alone makes one without ids.
+
+    One made here knows the call's ``customer_ids``, so that its state hands them to the page; one given is only read.
+    """
     if options.visitor is None and not options.visitor_cookie and not options.consumer_id:
         return None
     from target.visitor import Visitor  # most calls have none
@@ -23,7 +26,9 @@ def find_visitor(options: RequestConfig, config: ClientConfig) -> Visitor | None
         if not isinstance(options.visitor, Visitor):
             raise OptionsError(f"Option 'visitor' must be a Visitor, not {type(options.visitor).__name__}")
         return options.visitor
-    return Visitor(config.organization_id, options.visitor_cookie)
+    visitor = Visitor(config.organization_id, options.visitor_cookie)
+    visitor.set_customer_ids({entry["integrationCode"]: entry for entry in parse_customer_ids(options.customer_ids)})
+    return visitor
 
 
 def build_id(
@@ -76,4 +81,5 @@ def _audience_manager(own: dict[str, Any], visitor: Visitor) -> dict[str, Any]:
     if visitor.opted_out:
         return {}
     known = {"locationHint": visitor.audience_manager_location_hint, "blob": visitor.audience_manager_blob}
-    return {key: value for key, value in {**known, **own}.items() if value is not None}
+    known |= {key: value for key, value in own.items() if value is not None}
+    return {key: value for key, value in known.items() if value is not None}
