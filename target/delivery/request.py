@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from target.visitor import Visitor
 
 CHANNELS = ("mobile", "web")
+_write_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _NEEDS = {
     "execute": "Either pageLoad or mboxes is required in execute",
     "prefetch": "Either views, pageLoad or mboxes is required in prefetch",
@@ -148,7 +149,7 @@ def _parse_request(request: Any) -> dict[str, Any]:
 
 def _encode(body: dict[str, Any]) -> bytes:
     try:
-        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        return _write_json(body).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise OptionsError(f"The request cannot be written as JSON: {error}") from error
 
