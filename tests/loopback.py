@@ -96,9 +96,11 @@ class LoopbackServer(ThreadingHTTPServer):
         return sock, address
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        if self.tls is not None:
-            request = self.tls.wrap_socket(request, server_side=True)
-        super().finish_request(request, client_address)
+        if self.tls is None:
+            super().finish_request(request, client_address)
+            return
+        with self.tls.wrap_socket(request, server_side=True) as wrapped:
+            super().finish_request(wrapped, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is what some tests are about."""

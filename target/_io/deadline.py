@@ -1,24 +1,27 @@
-"""urllib3 connections that keep to a deadline: urllib3's own timeout is per read, so a dripping server outlasts it."""
+"""A deadline, and urllib3 connections that keep to it: urllib3's own timeout is per read, so a drip outlasts it."""
 
 from __future__ import annotations
 
-import functools
 import http.client
 import io
 import socket
-import sys
+import ssl
 import time
 from typing import Any, cast
 
 import urllib3
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.util.connection import allowed_gai_family
-
-from target._io.resolve import AddressInfo, resolve
+from urllib3.exceptions import NewConnectionError
 
 _SOONEST_S = 0.001  # a socket timeout of 0 would mean "do not block"
-_SEND_BYTES = 65536
+_READ_BYTES = 65536
+_TLS_RECORD_BYTES = 16384
+
+
+class _Left(float):
+    """Seconds left, as urllib3 hands them on to a connection, with the moment they count up to."""
+
+    ends_at: float
 
 
 class Deadline(urllib3.Timeout):
@@ -43,12 +46,17 @@ class Deadline(urllib3.Timeout):
     @property
     def connect_timeout(self) -> float:
         """Seconds left for connecting."""
-        return max(self.remaining_s(), _SOONEST_S)
+        return self._left(_SOONEST_S)
 
     @property
     def read_timeout(self) -> float:
         """Seconds left for reading; 0 makes urllib3 give up."""
-        return max(self.remaining_s(), 0.0)
+        return self._left(0.0)
+
+    def _left(self, least_s: float) -> _Left:
+        left = _Left(max(self.remaining_s(), least_s))
+        left.ends_at = self.ends_at
+        return left
 
 
 class DiedUnanswered(ConnectionResetError):
@@ -58,21 +66,22 @@ class DiedUnanswered(ConnectionResetError):
 class _Reader(io.RawIOBase):
     """The receiving side of one connection; every read gets what is left of the deadline."""
 
-    def __init__(self, raw: Any, connection: DeadlineConnection) -> None:
-        self._raw = raw
+    def __init__(self, sock: socket.socket, connection: DeadlineConnection) -> None:
+        self._sock = sock
+        self._hold = sock.makefile("rb", buffering=0)  # the socket stays open until this is closed, too
         self._connection = connection
         self.finished = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Any) -> int:
         if self.finished:
             return 0
         connection = self._connection
-        connection.arm()
+        connection.arm(self._sock)
         try:
-            count: int | None = self._raw.readinto(buffer)
+            count = self._sock.recv_into(buffer)
         except ConnectionError as error:
             raise error if connection.answered else DiedUnanswered(*error.args) from error
         if count:
@@ -81,7 +90,7 @@ class _Reader(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._raw.close()
+            self._hold.close()
             super().close()
 
 
@@ -93,126 +102,120 @@ class _Wire:
         self._connection = connection
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock.makefile("rb", buffering=0), self._connection), _SEND_BYTES)
+        return io.BufferedReader(_Reader(self._sock, self._connection), _READ_BYTES)
 
 
 class _Answer(http.client.HTTPResponse):
     """An answer that closes its connection when more bytes came than belong to it: the next answer would be wrong."""
 
-    def __init__(self, sock: socket.socket, connection: DeadlineConnection, **options: Any) -> None:
-        super().__init__(cast("socket.socket", _Wire(sock, connection)), **options)
+    def __init__(self, sock: socket.socket, connection: DeadlineConnection, *positional: Any, **options: Any) -> None:
+        super().__init__(cast("socket.socket", _Wire(sock, connection)), *positional, **options)
         self._carrier = connection
+
+    def begin(self) -> None:
+        try:
+            super().begin()
+        except http.client.RemoteDisconnected as error:
+            if self._carrier.answered:
+                raise http.client.BadStatusLine("nothing but interim answers") from error
+            raise
 
     def _close_conn(self) -> None:
         reader = cast("io.BufferedReader | None", self.fp)
+        left_over = b""
         if reader is not None and not reader.closed:
             cast("_Reader", reader.raw).finished = True
-            if reader.peek(1) and not self._carrier.is_closed:
-                self._carrier.close()
+            left_over = reader.peek(1)
         super()._close_conn()  # type: ignore[misc]
+        # While a proxy's tunnel is being made, TLS finds out for itself whether what follows is right.
+        if left_over and not self._carrier.connecting:
+            self._carrier.close()
 
 
 class DeadlineConnection(HTTPConnection):
-    """Mixed into a connection class: reads and writes end at the time that ``timeout``, when set, counts up to."""
+    """Mixed into a connection class: with a Deadline as timeout, connecting, sending and reading end when it does.
+
+    With any other timeout it behaves as the class it is mixed into, since a pool may have other users than this
+    package.
+    """
 
     answered = False
+    connecting = False
+    _seconds: float | None = None
     _ends_at: float | None = None
+    _held: list[bytes] | None = None
 
     @property
     def timeout(self) -> float | None:
-        """Seconds left. Setting it starts the clock."""
-        return None if self._ends_at is None else max(self._ends_at - time.monotonic(), _SOONEST_S)
+        """Seconds left."""
+        return self._seconds if self._ends_at is None else max(self._ends_at - time.monotonic(), _SOONEST_S)
 
     @timeout.setter
-    def timeout(self, value: Any) -> None:
-        self._ends_at = time.monotonic() + value if isinstance(value, int | float) else None
+    def timeout(self, value: float | None) -> None:
+        self._seconds = value
+        self._ends_at = getattr(value, "ends_at", None)
 
-    def arm(self) -> None:
+    def arm(self, sock: socket.socket) -> None:
         """Give the socket what is left of the time. Raises TimeoutError when nothing is."""
         if self._ends_at is None:
             return
         remaining_s = self._ends_at - time.monotonic()
         if remaining_s <= 0:
             raise TimeoutError("the deadline has passed")
-        self.sock.settimeout(remaining_s)
+        sock.settimeout(remaining_s)
+
+    def connect(self) -> None:
+        self.connecting = True
+        try:
+            super().connect()
+        except (ConnectionError, ssl.SSLEOFError) as error:
+            if self._ends_at is None:
+                raise
+            raise NewConnectionError(self, "The connection broke before it could be used") from error
+        finally:
+            self.connecting = False
+
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
+        """Send headers and body as one: as two packets they may wait for each other (Nagle's algorithm, at proxies)."""
+        if self._ends_at is None:
+            super().request(method, url, body, headers, **options)
+            return
+        held = self._held = []
+        try:
+            super().request(method, url, body, headers, **options)
+        finally:
+            self._held = None
+        self.send(b"".join(held))
 
     def send(self, data: Any) -> None:
+        if self._ends_at is None or not isinstance(data, bytes):
+            super().send(data)
+            return
+        if self._held is not None:
+            self._held.append(data)
+            return
         if self.sock is None:
             self.connect()
         self.answered = False
-        if not isinstance(data, bytes):
-            self.arm()
-            super().send(data)
-            return
-        # TLS counts its timeout anew for each record, hence the pieces.
-        for start in range(0, len(data), _SEND_BYTES):
-            self.arm()
-            super().send(data if len(data) <= _SEND_BYTES else data[start : start + _SEND_BYTES])
-
-    def response_class(self, sock: socket.socket, **options: Any) -> _Answer:  # type: ignore[override]
-        return _Answer(sock, self, **options)
-
-
-class _TimelyConnect(DeadlineConnection):
-    """Mixed into urllib3's own connection classes: name lookup and every address share the deadline."""
-
-    def _new_conn(self) -> socket.socket:
-        if self.timeout is None:
-            return super()._new_conn()
         try:
-            addresses = resolve(self._dns_host, self.port, allowed_gai_family(), self.timeout)
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, f"No address for {self.host} in time") from error
-        except OSError as error:
-            raise NameResolutionError(self.host, self, cast("socket.gaierror", error)) from error
-        failure: OSError | None = None
-        for position, address in enumerate(addresses):
-            try:
-                # One address that does not answer must not eat the time of those after it.
-                sock = self._connect_to(address, self.timeout / (len(addresses) - position))
-            except OSError as error:
-                failure = error
-            else:
-                sys.audit("http.client.connect", self, self.host, self.port)
-                sock.settimeout(self.timeout)  # the TLS handshake, if one follows, gets what is left
-                return sock
-        if isinstance(failure, TimeoutError):
-            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from failure
-        raise NewConnectionError(self, f"Failed to establish a new connection: {failure}") from failure
+            # TLS counts its timeout anew for each record, hence the pieces.
+            for start in range(0, len(data), _TLS_RECORD_BYTES):
+                self.arm(self.sock)
+                super().send(data if len(data) <= _TLS_RECORD_BYTES else data[start : start + _TLS_RECORD_BYTES])
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+            raise BrokenPipeError(*error.args) from error  # what the same end of a connection is without TLS
 
-    def _connect_to(self, address: AddressInfo, timeout_s: float) -> socket.socket:
-        family, kind, protocol, _, where = address
-        sock = socket.socket(family, kind, protocol)
-        try:
-            for option in self.socket_options or ():
-                sock.setsockopt(*option)
-            sock.settimeout(timeout_s)
-            if self.source_address:
-                sock.bind(self.source_address)
-            sock.connect(where)
-        except OSError:
-            sock.close()
-            raise
-        return sock
+    def response_class(self, sock: socket.socket, *positional: Any, **options: Any) -> _Answer:  # type: ignore[override]
+        return _Answer(sock, self, *positional, **options)
 
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
+        """TLS within TLS reads from the proxy in a loop of its own, so each of those reads must be bounded, too."""
+        outer = super()._connect_tls_proxy(hostname, sock)  # type: ignore[misc]
+        receive = outer.recv
 
-@functools.cache
-def _deadline_class(plain: type) -> type:
-    """The connection class ``plain`` with deadlines. A stand-in that is no urllib3 connection stays as it is."""
-    if not issubclass(plain, HTTPConnection):
-        return plain
-    # A class that connects its own way (SOCKS) keeps doing so.
-    mixin = _TimelyConnect if plain._new_conn is HTTPConnection._new_conn else DeadlineConnection
-    return type(f"Deadline{plain.__name__}", (mixin, plain), {})
+        def recv(size: int) -> bytes:
+            self.arm(outer)
+            return cast("bytes", receive(size))
 
-
-def use_deadlines(pool: Any) -> None:
-    """Make new connections of a urllib3 connection pool keep to their deadlines.
-
-    Asked before every call, since test tools replace ``ConnectionCls`` of the pool's class while they record.
-    """
-    own = vars(pool).get("ConnectionCls")
-    plain = type(pool).ConnectionCls if own is None or issubclass(own, DeadlineConnection) else own
-    wanted = _deadline_class(plain)
-    if pool.ConnectionCls is not wanted:
-        pool.ConnectionCls = wanted
+        outer.recv = recv
+        return outer

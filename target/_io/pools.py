@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import urllib3
 
-from target._io.deadline import Deadline, use_deadlines
+from target._io.connect import use_deadlines
+from target._io.deadline import Deadline
 from target.config import ClientConfig
 from target.errors import OptionsError
 
 # Each cluster is a host of its own, and a visitor's cookie can name any of 10,000.
-_MOST_HOSTS = 64
+MOST_HOSTS = 64
 
 
 class DeadlinePools:
-    """The part of a PoolManager that sending needs, without parsing the same URL again on every call."""
+    """The part of a PoolManager that sending needs.
 
-    def __init__(self, manager: urllib3.PoolManager) -> None:
+    Args:
+        manager: Where connections come from; one that adds something of its own (proxy, subclass) sees each request.
+        kept_hosts: For how many hosts the pool is remembered, so that the same URL is not parsed again on every call;
+            0 for a manager that is not this client's alone, since its owner may clear it.
+    """
+
+    def __init__(self, manager: urllib3.PoolManager, kept_hosts: int) -> None:
         self._manager = manager
-        # A manager that adds something of its own (a proxy, a subclass) must see each request.
         self._is_plain = type(manager) is urllib3.PoolManager
+        self._kept_hosts = kept_hosts if self._is_plain else 0
         self._by_host: dict[str, urllib3.HTTPConnectionPool] = {}
+        self._process_id = os.getpid()
+        self._fork_lock = threading.Lock()
 
     def urlopen(self, method: str, url: str, *, timeout: Any, **options: Any) -> urllib3.BaseHTTPResponse:
         """Send to ``url``, an absolute one with a path; the other arguments are those of ``PoolManager.urlopen``."""
@@ -43,12 +54,21 @@ class DeadlinePools:
         for pool in pools:
             pool.close()
 
+    def leave_to_parent(self) -> None:
+        """After a fork, give up the connections that parent and child share: each would read the other's answers."""
+        if self._process_id == os.getpid():
+            return
+        with self._fork_lock:
+            if self._process_id != os.getpid():
+                self.clear()
+                self._process_id = os.getpid()
+
     def _pool_of(self, base_url: str) -> urllib3.HTTPConnectionPool:
         pool = self._by_host.get(base_url)
         if pool is None:
             pool = self._manager.connection_from_url(base_url)
-            if self._is_plain:
-                if len(self._by_host) >= _MOST_HOSTS:
+            if self._kept_hosts:
+                if len(self._by_host) >= self._kept_hosts:
                     self._by_host.pop(next(iter(self._by_host), base_url), None)
                 self._by_host[base_url] = pool
         return pool
@@ -56,19 +76,22 @@ class DeadlinePools:
 
 def open_manager(config: ClientConfig) -> urllib3.PoolManager:
     """The client's own PoolManager, or ProxyManager where a proxy is set. Raises OptionsError for a bad proxy URL."""
-    options: dict[str, Any] = {"num_pools": _MOST_HOSTS, "maxsize": config.pool_size}
+    options: dict[str, Any] = {"num_pools": MOST_HOSTS, "maxsize": config.pool_size}
     if config.secure:
         options["cert_reqs"] = "CERT_REQUIRED"
     if config.ca_certs is not None:
         options["ca_certs"] = config.ca_certs
     if config.proxy is None:
         return urllib3.PoolManager(**options)
+    advice = "Option 'proxy' must be a URL such as http://proxy.example:3128 (percent-encode : / @ in a password)"
     try:
         parts = urlsplit(config.proxy)
+        if "@" in parts.path + parts.query + parts.fragment:  # part of a password, which no message may show
+            raise OptionsError(advice)
         if parts.username is not None:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             options["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=credentials)
         where = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         return urllib3.ProxyManager(where, **options)
     except (ValueError, urllib3.exceptions.HTTPError) as error:
-        raise OptionsError("Option 'proxy' must be a URL such as http://proxy.example:3128") from error
+        raise OptionsError(advice) from error

@@ -31,19 +31,30 @@ def resolve(host: str, port: int, family: int, timeout_s: float) -> list[Address
     """
     try:  # an address needs no lookup, and no thread
         return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-    except OSError:
+    except (OSError, UnicodeError):
         pass
     key = (host, port, family)
     with _lock:
         lookup = _running.get(key)
+        is_new = lookup is None
         if lookup is None:
             lookup = _running[key] = _Lookup()
-            threading.Thread(target=_look_up, args=(key, lookup), name="target-dns", daemon=True).start()
+    if is_new:
+        _start(key, lookup)
     if not lookup.done.wait(timeout_s):
         raise TimeoutError(f"no address for {host} in time")
+    if isinstance(lookup.error, OSError):
+        raise type(lookup.error)(*lookup.error.args)  # each waiting call gets one of its own, with its own traceback
     if lookup.error is not None:
-        raise OSError(*lookup.error.args) if isinstance(lookup.error, UnicodeError) else lookup.error
+        raise OSError(f"{host} is no host name") from lookup.error
     return lookup.addresses
+
+
+def _start(key: tuple[str, int, int], lookup: _Lookup) -> None:
+    try:
+        threading.Thread(target=_look_up, args=(key, lookup), name="target-dns", daemon=True).start()
+    except RuntimeError:  # no thread to be had, as while the interpreter exits: late is better than never
+        _look_up(key, lookup)
 
 
 def _look_up(key: tuple[str, int, int], lookup: _Lookup) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import ssl
 import time
-from http.client import RemoteDisconnected
+from http.client import HTTPException, RemoteDisconnected
 from typing import Any, NamedTuple
 
 import urllib3
@@ -13,7 +13,7 @@ from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
 from target._io.deadline import Deadline, DiedUnanswered
-from target._io.pools import DeadlinePools, open_manager
+from target._io.pools import MOST_HOSTS, DeadlinePools, open_manager
 from target.config import ClientConfig
 from target.delivery.reply import Reply
 from target.delivery.request import Call
@@ -27,10 +27,9 @@ _READ_BYTES = 65536
 
 
 class _Attempt(NamedTuple):
-    """One attempt: its answer or its error, and what the retry decision needs where it may be made again."""
+    """How one attempt ended, and what the retry decision needs where it may be made again."""
 
-    reply: Reply | None = None
-    error: TargetError | None = None
+    outcome: Reply | TargetError
     failure: Failure | None = None
 
 
@@ -40,9 +39,15 @@ class Transport:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._owns_manager = config.pool is None
-        self._pools = DeadlinePools(open_manager(config) if config.pool is None else config.pool)
+        if config.pool is None:
+            self._pools = DeadlinePools(open_manager(config), kept_hosts=MOST_HOSTS)
+        else:
+            self._pools = DeadlinePools(config.pool, kept_hosts=0)
         self._client = Client(
-            "", pool=self._pools, retries=False, headers={"X-EXC-SDK": SDK_NAME, "X-EXC-SDK-Version": SDK_VERSION}
+            "",
+            pool=self._pools,
+            retries=Retry(False, redirect=False),  # made once: urllib3 would turn a plain False into one on every call
+            headers={"X-EXC-SDK": SDK_NAME, "X-EXC-SDK-Version": SDK_VERSION},
         )
         self._closed = False
 
@@ -65,20 +70,13 @@ class Transport:
             version=config.version,
         )
         arguments.update(base_url=call.base_url, headers={"X-Request-Id": call.trace_id}, timeout=deadline)
-        attempts = 0
-        while True:
-            attempts += 1
-            attempt = self._attempt(call, arguments)
-            delay_s = None
-            if attempt.failure is not None:
-                jitter = random.random()
-                delay_s = retry_delay_s(attempt.failure, attempts, config.retries, deadline.remaining_s(), jitter)
-            if delay_s is not None:
-                time.sleep(delay_s)
-            elif attempt.reply is not None:
-                return attempt.reply
-            elif attempt.error is not None:
-                raise attempt.error
+        if self._owns_manager:
+            self._pools.leave_to_parent()
+        try:
+            return self._send_until(call, arguments, deadline)
+        finally:
+            if self._closed:
+                self.close()  # the connection of a call that outlived its client
 
     def close(self) -> None:
         """Close the idle connections, unless the pool is the caller's."""
@@ -86,23 +84,33 @@ class Transport:
         if self._owns_manager:
             self._pools.clear()
 
-    def _attempt(self, call: Call, arguments: dict[str, Any]) -> _Attempt:
+    def _send_until(self, call: Call, arguments: dict[str, Any], deadline: Deadline) -> Reply:
+        attempts = 0
+        while True:
+            attempts += 1
+            outcome, failure = self._attempt(call, arguments, deadline)
+            delay_s = None
+            if failure is not None:
+                jitter = random.random()
+                delay_s = retry_delay_s(failure, attempts, self._config.retries, deadline.remaining_s(), jitter)
+            if delay_s is not None:
+                time.sleep(delay_s)
+            elif isinstance(outcome, Reply):
+                return outcome
+            else:
+                try:
+                    raise outcome
+                finally:
+                    del outcome  # its traceback holds this frame, which must not hold it in turn
+
+    def _attempt(self, call: Call, arguments: dict[str, Any], deadline: Deadline) -> _Attempt:
         started = time.perf_counter()
-        log = self._config.logger.debug
         try:
             response = self._client.request(preload_content=False, **arguments)
-            content = _read(response, self._config.max_response_bytes)
-        except (http_errors.HTTPError, TransportError, OSError) as error:
-            attempt = self._explain(error, call)
-            log(
-                "POST %s request %s: %s after %.1f ms",
-                call.base_url,
-                call.trace_id,
-                type(attempt.error).__name__,
-                (time.perf_counter() - started) * 1000,
-            )
-            return attempt
-        log(
+            content = _read(response, self._config.max_response_bytes, deadline)
+        except (http_errors.HTTPError, HTTPException, TransportError, OSError) as error:
+            return self._failed(error, call, started)
+        self._config.logger.debug(
             "POST %s request %s: %d, %d bytes sent, %d received, %.1f ms",
             call.base_url,
             call.trace_id,
@@ -113,46 +121,59 @@ class Transport:
         )
         reply = Reply(response.status, response.reason or "", content)
         if response.status < 400:
-            return _Attempt(reply=reply)
-        retry_after_s = _retry_after_s(response.headers.get("Retry-After"))
-        return _Attempt(reply=reply, failure=Failure(Stage.ANSWERED, response.status, retry_after_s))
+            return _Attempt(reply)
+        return _Attempt(
+            reply, Failure(Stage.ANSWERED, response.status, _retry_after_s(response.headers.get("Retry-After")))
+        )
 
-    def _explain(self, error: Exception, call: Call) -> _Attempt:
-        """The error a caller gets for what urllib3 raised, and how far the attempt had got."""
-        explained: TargetError
-        failure = None
-        # urllib3 wraps what went wrong while a connection was in use; the wrapped one tells more.
-        cause = error.args[1] if isinstance(error, http_errors.ProtocolError) and len(error.args) > 1 else error
+    def _failed(self, error: Exception, call: Call, started: float) -> _Attempt:
+        explained, stage = self._explain(error, call)
+        self._config.logger.debug(
+            "POST %s request %s: %s after %.1f ms",
+            call.base_url,
+            call.trace_id,
+            type(explained).__name__,
+            (time.perf_counter() - started) * 1000,
+        )
+        return _Attempt(explained, None if stage is None else Failure(stage))
+
+    def _explain(self, error: Exception, call: Call) -> tuple[TargetError, Stage | None]:
+        """The error a caller gets for what urllib3 raised, and how far the attempt had got if it may be repeated."""
         if isinstance(error, TransportError):
-            return _Attempt(error=error)
+            return error, None
+        while isinstance(error, http_errors.MaxRetryError) and error.reason is not None:
+            error = error.reason  # its own words show the whole URL, ids included
+        cause = _origin(error)
+        stage = None
+        explained: TargetError
         if self._closed:
             explained = ClientClosed("The client was closed during the call")
-        elif isinstance(error, http_errors.NewConnectionError | http_errors.ProxyError):
-            explained = _unreachable(call, error)
-            failure = Failure(Stage.CONNECTING)
-        elif isinstance(error, http_errors.TimeoutError | http_errors.EmptyPoolError) or isinstance(
-            cause, TimeoutError
-        ):
+        elif _is_timeout(cause):
             explained = TargetTimeout(
                 f"No complete answer from {call.base_url} within {self._config.timeout_s * 1000:.0f} ms: raise "
                 "'timeout', or fall back to default content"
             )
-        elif isinstance(error, http_errors.SSLError):
+        elif isinstance(cause, http_errors.SSLError | ssl.SSLError):
             explained = TransportError(
                 f"TLS with {call.base_url} failed ({_reason(error)}): check server_domain and ca_certs"
             )
+        elif isinstance(error, http_errors.ProxyError) or isinstance(cause, http_errors.NewConnectionError):
+            explained = TransportError(
+                f"{call.base_url} cannot be reached ({_reason(error)}): check server_domain, proxy and the network"
+            )
+            stage = Stage.CONNECTING
         elif isinstance(cause, RemoteDisconnected | DiedUnanswered):
             explained = TransportError(f"{call.base_url} closed the connection without an answer: try again")
-            failure = Failure(Stage.UNANSWERED)
+            stage = Stage.UNANSWERED
         else:
             explained = TransportError(
                 f"The answer from {call.base_url} could not be read ({type(cause).__name__}): try again"
             )
         explained.__cause__ = error
-        return _Attempt(error=explained, failure=failure)
+        return explained, stage
 
 
-def _read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
+def _read(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline) -> bytes:
     """The unpacked body. Whatever goes wrong, the connection is not used again."""
     complete = False
     try:
@@ -160,35 +181,51 @@ def _read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
             raise TransportError(
                 f"The server answered {response.status}, which is no final status: check server_domain"
             )
-        chunks, size = [], 0
+        if (getattr(response, "length_remaining", None) or 0) > most:  # as announced; stand-ins for responses lack it
+            raise _too_large(most)
+        chunks: list[bytes] = []
+        size = 0
         while chunk := response.read(_READ_BYTES):
             size += len(chunk)
             if size > most:
-                raise TransportError(
-                    f"The answer is larger than max_response_bytes ({most}): raise it, or ask for less"
-                )
+                raise _too_large(most)
+            if deadline.remaining_s() <= 0:  # unpacking takes time, too
+                raise TimeoutError("the deadline has passed")
             chunks.append(chunk)
         complete = True
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     finally:
-        if complete:
-            response.release_conn()
-        else:
+        if not complete:
             response.close()
+        response.release_conn()
 
 
-def _unreachable(call: Call, error: Exception) -> TransportError:
-    return TransportError(
-        f"{call.base_url} cannot be reached ({_reason(error)}): check server_domain, proxy and the network"
-    )
+def _too_large(most: int) -> TransportError:
+    return TransportError(f"The answer is larger than max_response_bytes ({most}): raise it, or ask for less")
+
+
+def _origin(error: BaseException) -> BaseException:
+    """What went wrong inside: urllib3 wraps what happens on a connection in use, or on the way to a proxy."""
+    if isinstance(error, http_errors.ProxyError):
+        return _origin(error.original_error)
+    if isinstance(error, http_errors.ProtocolError) and len(error.args) > 1 and isinstance(error.args[1], Exception):
+        return error.args[1]
+    return error
+
+
+def _is_timeout(cause: BaseException) -> bool:
+    if isinstance(cause, http_errors.NewConnectionError):  # a ConnectTimeoutError by descent only
+        return False
+    return isinstance(cause, http_errors.TimeoutError | http_errors.EmptyPoolError | TimeoutError)
 
 
 def _reason(error: BaseException) -> str:
     """The system's words for what went wrong: urllib3's own repeat addresses of objects, and URLs."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ssl.SSLError | OSError) and seen.strerror:
-            return seen.strerror
+        # http.client gives a proxy's refusal as a sentence alone: "Tunnel connection failed: 407 ..."
+        if isinstance(seen, OSError) and (seen.strerror or len(seen.args) == 1):
+            return seen.strerror or str(seen.args[0])
         inner = next((arg for arg in seen.args if isinstance(arg, BaseException)), None)
         seen = seen.__cause__ or inner
     return type(error).__name__

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import queue
 import threading
 import weakref
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from target.errors import ClientClosed, OptionsError, TargetTimeout
+from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
 
 T = TypeVar("T")
 
@@ -62,12 +64,23 @@ class Workers:
     def __init__(self, size: int, logger: logging.Logger) -> None:
         self._size = size
         self._logger = logger
+        self._closed = False
+        self._fork_lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._threads = 0
-        self._closed = False
-        self._end = weakref.finalize(self, _end_all, self._tasks, size)
+        self._end = weakref.finalize(self, _end_all, self._tasks, self._size)
+        self._process_id = os.getpid()
+
+    def _begin_after_fork(self) -> None:
+        """A fork leaves the threads behind, and maybe a lock that one of them held."""
+        with self._fork_lock:
+            if self._process_id != os.getpid():
+                self._begin()
 
     def submit(
         self,
@@ -80,13 +93,17 @@ class Workers:
         logger = self._logger
 
         def task(run: bool) -> None:
-            value, error = None, None
+            value: T | None = None
+            error: Exception | None = None
             try:
                 if not run:
                     raise ClientClosed("The client was closed before this call began")
                 value = work()
             except Exception as failure:  # noqa: BLE001  (whatever it is belongs to who waits for the result)
                 error = failure
+            except BaseException as failure:  # noqa: BLE001  (a SystemExit must end neither worker nor wait)
+                error = TransportError(f"The call was interrupted by {type(failure).__name__}: make it again")
+                error.__cause__ = failure
             try:
                 if error is None:
                     callback(value)  # type: ignore[arg-type]
@@ -96,16 +113,28 @@ class Workers:
                 logger.exception("A callback raised; the result of its call is kept")
             finally:
                 result._finish(value, error)
+                error = None  # its traceback holds this frame, which must not hold it in turn
 
+        if self._process_id != os.getpid():
+            self._begin_after_fork()
         with self._lock:
             if self._closed:
                 raise ClientClosed("The client is closed: make a new one with TargetClient.create")
-            self._tasks.put(task)
             if not self._idle.acquire(blocking=False) and self._threads < self._size:
-                self._threads += 1
-                name = f"target-worker-{self._threads}"
-                threading.Thread(target=_work, args=(self._tasks, self._idle), name=name, daemon=True).start()
+                self._start_thread()
+            self._tasks.put(task)
         return result
+
+    def _start_thread(self) -> None:
+        name = f"target-worker-{self._threads + 1}"
+        thread = threading.Thread(target=_work, args=(self._tasks, self._idle), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if self._threads == 0:
+                raise TransportError("No thread can be started for a callback: make the call without one") from error
+            return  # the threads there are take the work in turn
+        self._threads += 1
 
     def close(self) -> None:
         """Let running work end; work that has not begun ends with ClientClosed."""
@@ -125,7 +154,8 @@ class Workers:
 
 def _work(tasks: queue.SimpleQueue[_Task | None], idle: threading.Semaphore) -> None:
     while (task := tasks.get()) is not None:
-        task(True)
+        with contextlib.suppress(BaseException):  # all that is left to raise is the caller's own logger
+            task(True)
         del task  # an idle worker must not keep the last call's data, or its client, alive
         idle.release()
 

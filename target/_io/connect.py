@@ -1,0 +1,82 @@
+"""Makes the connections of urllib3 pools keep to a deadline while they are being made: name lookup, every address."""
+
+from __future__ import annotations
+
+import functools
+import socket
+import sys
+from typing import Any, cast
+
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+
+from target._io.deadline import DeadlineConnection
+from target._io.resolve import AddressInfo, resolve
+
+
+class _TimelyConnect(DeadlineConnection):
+    """Mixed into urllib3's own connection classes: name lookup and every address share the deadline."""
+
+    def _new_conn(self) -> socket.socket:
+        if self._ends_at is None or self.timeout is None:
+            return super()._new_conn()
+        try:
+            addresses = resolve(self._dns_host.strip("[]"), self.port, allowed_gai_family(), self.timeout)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"No address for {self.host} in time") from error
+        except OSError as error:
+            raise NameResolutionError(self.host, self, cast("socket.gaierror", error)) from error
+        failure: OSError | None = None
+        for position, address in enumerate(addresses):
+            try:
+                # One address that does not answer must not eat the time of those after it.
+                sock = self._connect_to(address, self.timeout / (len(addresses) - position))
+            except OSError as error:
+                failure = error
+            else:
+                sys.audit("http.client.connect", self, self.host, self.port)
+                sock.settimeout(self.timeout)  # the TLS handshake, if one follows, gets what is left
+                return sock
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from failure
+        raise NewConnectionError(self, f"Failed to establish a new connection: {failure}") from failure
+
+    def _connect_to(self, address: AddressInfo, timeout_s: float) -> socket.socket:
+        family, kind, protocol, _, where = address
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in self.socket_options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(timeout_s)
+            if self.source_address:
+                sock.bind(self.source_address)
+            sock.connect(where)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+
+@functools.cache
+def _deadline_class(plain: type[HTTPConnection]) -> type[DeadlineConnection]:
+    """The connection class ``plain`` with deadlines."""
+    # A class that connects its own way (SOCKS) keeps doing so.
+    mixin = _TimelyConnect if plain._new_conn is HTTPConnection._new_conn else DeadlineConnection
+    return type(f"Deadline{plain.__name__}", (mixin, plain), {})
+
+
+def use_deadlines(pool: Any) -> None:
+    """Make new connections of a urllib3 connection pool keep to their deadlines.
+
+    Asked before every call, since test tools replace ``ConnectionCls`` of the pool's class while they record. Their
+    stand-ins, being no urllib3 connections, stay as they are; so does a class that its owner set on this one pool.
+    """
+    own = vars(pool).get("ConnectionCls")
+    plain = type(pool).ConnectionCls
+    if own is not None and not issubclass(own, DeadlineConnection):
+        return
+    if not issubclass(plain, HTTPConnection):
+        vars(pool).pop("ConnectionCls", None)
+    elif own is not (wanted := _deadline_class(plain)):
+        pool.ConnectionCls = wanted

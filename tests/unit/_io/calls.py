@@ -1,0 +1,67 @@
+"""The call that these tests make, and how they look at what comes of it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from target import TargetClient, TargetError
+
+SESSION_ID = "Session-77c1"
+DEVICE_ID = "Device-a9f3.38_0"
+COOKIE = f"PC#{DEVICE_ID}#9999999999"
+SLACK_S = 0.2
+
+CALL: dict[str, Any] = {
+    "request": {"execute": {"mboxes": [{"name": "home"}]}},
+    "session_id": SESSION_ID,
+    "target_cookie": COOKIE,
+}
+
+
+def client_of(domain: str, **options: Any) -> TargetClient:
+    """A client of the server at ``domain``, over plain HTTP unless ``options`` say otherwise; close it."""
+    fixed: dict[str, Any] = {
+        "client": "acme",
+        "organization_id": "1234@AdobeOrg",
+        "server_domain": domain,
+        "secure": False,
+        "edge_routing": False,
+    }
+    return TargetClient.create({**fixed, **options})  # type: ignore[typeddict-item]
+
+
+def expect(error: type[TargetError], call: Callable[[], object], match: str | None = None) -> TargetError:
+    """The error of ``call``: of exactly this type, with a cause, and with no id or query in anything that is shown."""
+    with pytest.raises(error, match=match) as caught:
+        call()
+    assert type(caught.value) is error
+    assert_discreet(caught.value)
+    return caught.value
+
+
+def assert_discreet(error: BaseException) -> None:
+    shown = [str(error), repr(error), *traceback.format_exception(error)]
+    for text in shown:
+        for secret in (SESSION_ID, DEVICE_ID, "Device-a9f3", "sessionId=", "imsOrgId="):
+            assert secret not in text
+
+
+def timed(call: Callable[[], object]) -> float:
+    started = time.monotonic()
+    call()
+    return time.monotonic() - started
+
+
+def eventually(condition: Callable[[], object], within_s: float = 5.0) -> bool:
+    """Whether ``condition`` holds soon: other threads and the kernel need a moment."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return bool(condition())
