@@ -207,17 +207,18 @@ class TestAnalytics:
         }
 
 
-class TestOptOut:
-    OWN_ID: dict[str, Any] = {
-        "tntId": "t.38_0",
-        "thirdPartyId": "p",
-        "marketingCloudVisitorId": "own",
-        "customerIds": [customer_id("own", "3")],
-    }
+OWN_ID: dict[str, Any] = {
+    "tntId": "t.38_0",
+    "thirdPartyId": "p",
+    "marketingCloudVisitorId": "own",
+    "customerIds": [customer_id("own", "3")],
+}
 
+
+class TestOptOut:
     @pytest.mark.parametrize("cookie", [OPTED_OUT, f"{COOKIE}|MCOPTOUT|0", f"{COOKIE}|MCOPTOUT|"])
     def test_no_ecid_and_no_customer_id_whoever_named_them(self, cookie: str) -> None:
-        ids = sent_id(self.OWN_ID, visitor=visitor(cookie, crm="1"), customer_ids={"shop": "2"})
+        ids = sent_id(OWN_ID, visitor=visitor(cookie, crm="1"), customer_ids={"shop": "2"})
         assert ids == {"tntId": "t.38_0", "thirdPartyId": "p"}
 
     def test_no_audience_manager_data_whoever_named_it(self) -> None:
