@@ -10,7 +10,6 @@ from target import Address, Context, DeliveryRequest, ExecuteRequest, MboxReques
 ORGANIZATION_ID = "0123456789ABCDEF01234567@AdobeOrg"
 SESSION_ID = "5f3c1f9e7d0b4c3f9a4e6d2b8c7a1e90"
 TARGET_COOKIE = f"session#{SESSION_ID}#4102444800|PC#8d2f41a0c6e94b77a1d35c0f9e8b6a24.38_0#4102444800"
-PATH = "/rest/v1/delivery"
 
 _USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
 
@@ -57,11 +56,6 @@ def build_answer() -> bytes:
         },
     }
     return json.dumps(answer, separators=(",", ":")).encode()
-
-
-def url_of(server_url: str) -> str:
-    """The URL of this call at a server, as the SDK builds it."""
-    return f"{server_url}{PATH}?imsOrgId={ORGANIZATION_ID.replace('@', '%40')}&sessionId={SESSION_ID}"
 
 
 def _mbox(index: int, name: str, options: list[dict[str, Any]]) -> dict[str, Any]:

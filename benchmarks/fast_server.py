@@ -18,9 +18,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+_TARGET = re.compile(rb"[A-Z]+ (\S+)")
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _RECEIVE_BYTES = 65536
 
@@ -41,6 +42,7 @@ class Server:
         self.connections = 0
         self.requests = 0
         self.last = b""
+        self.target = b""
         self._next_request = itertools.count(1).__next__  # counts in one step, whichever thread asks
 
     def accept_all(self) -> None:
@@ -74,6 +76,8 @@ class Server:
                 if not (chunk := connection.recv(_RECEIVE_BYTES)):
                     return
                 received += chunk
+            target = _TARGET.match(received)
+            self.target = target[1] if target else b""
             self.last, received = received[head_ends + 4 : ends], received[ends:]
             self.requests = self._next_request()
             if self._latency_s:
@@ -83,10 +87,11 @@ class Server:
 
 @dataclass(frozen=True)
 class Counts:
-    """What a server has seen since it started; ``last`` is the body of the latest request."""
+    """What a server has seen since it started; ``target`` (path and query) and ``last`` (body) are the latest's."""
 
     connections: int
     requests: int
+    target: str
     last: str
 
 
@@ -139,8 +144,8 @@ def main() -> None:
     threading.Thread(target=server.accept_all, daemon=True).start()
     print(json.dumps({"port": server.port}), flush=True)
     for _ in sys.stdin:
-        counts = {"connections": server.connections, "requests": server.requests, "last": server.last.decode()}
-        print(json.dumps(counts), flush=True)
+        counts = Counts(server.connections, server.requests, server.target.decode(), server.last.decode())
+        print(json.dumps(asdict(counts)), flush=True)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ NAMES = ("ours", "official", "bare")
 class Effort:
     """How often things are done; ``--quick`` only shows that all of it runs."""
 
-    blocks: int = 20
-    calls: int = 40
+    blocks: int = 40
+    calls: int = 20
     threaded_blocks: int = 4
     threaded_calls: int = THREADS * 20
     imports: int = 9

@@ -8,7 +8,7 @@ from typing import Any
 
 import urllib3
 
-from benchmarks.delivery import ORGANIZATION_ID, TARGET_COOKIE, build_request, url_of
+from benchmarks.delivery import ORGANIZATION_ID, TARGET_COOKIE, build_request
 from target import TargetClient
 from target.options import ClientOptions
 
@@ -42,10 +42,9 @@ def our_call(server_url: str, ca_certs: str | None) -> Call:
     return call
 
 
-def bare_call(server_url: str, ca_certs: str | None, payload: Mapping[str, Any]) -> Call:
+def bare_call(url: str, ca_certs: str | None, payload: Mapping[str, Any]) -> Call:
     """What remains without an SDK: JSON out, one POST on a kept connection, JSON in."""
     pool = urllib3.PoolManager(maxsize=32, ca_certs=ca_certs)
-    url = url_of(server_url)
 
     def call() -> object:
         body = json.dumps(payload, separators=(",", ":"))

@@ -17,9 +17,9 @@ def test_counts_connections_and_requests_and_keeps_the_last_body() -> None:
         for number in range(2):
             with urllib3.PoolManager() as pool:
                 for part in "ab":
-                    assert pool.request("POST", server.url, body=f"{number}{part}").data == ANSWER
+                    assert pool.request("POST", f"{server.url}/p?q={number}", body=f"{number}{part}").data == ANSWER
         counts = server.counts()
-    assert (counts.connections, counts.requests, counts.last) == (2, 4, "1b")
+    assert (counts.connections, counts.requests, counts.target, counts.last) == (2, 4, "/p?q=1", "1b")
 
 
 def test_speaks_tls_and_waits() -> None:
