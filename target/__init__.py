@@ -15,6 +15,7 @@ from target.errors import (
     OptionsError,
     TargetError,
     TargetTimeout,
+    TargetUnavailable,
     TransportError,
 )
 from target.response import TargetCookie, TargetDeliveryResponse
@@ -151,6 +152,7 @@ __all__ = [
     "TargetDeliveryResponse",
     "TargetError",
     "TargetTimeout",
+    "TargetUnavailable",
     "Telemetry",
     "TelemetryEntry",
     "TelemetryFeatures",

@@ -4,6 +4,7 @@ TargetError
 ├── OptionsError (also ValueError)      what the caller passed cannot be sent
 ├── TransportError                      no usable answer: refused, DNS, TLS, reset, too large, not JSON
 ├── TargetTimeout (also TimeoutError)   the call's deadline passed
+├── TargetUnavailable                   the circuit breaker is open: the host kept failing and is left alone
 ├── ApiError                            the API answered with a status other than success
 ├── AttributeNotFound (also KeyError)   get_value() was asked for what the answer does not hold
 └── ClientClosed                        the client was used after close()
@@ -28,6 +29,10 @@ class TransportError(TargetError):
 
 class TargetTimeout(TargetError, TimeoutError):
     """The deadline passed: ``timeout`` of the client, or the argument of ``AsyncResult.get``."""
+
+
+class TargetUnavailable(TargetError):
+    """The circuit breaker is open: the host failed ``breaker_failures`` times in a row and is left alone."""
 
 
 class ClientClosed(TargetError):

@@ -22,6 +22,7 @@ ERRORS = {
     "OptionsError",
     "TransportError",
     "TargetTimeout",
+    "TargetUnavailable",
     "ApiError",
     "AttributeNotFound",
     "ClientClosed",

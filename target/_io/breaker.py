@@ -1,0 +1,97 @@
+"""The circuit breaker: a host that keeps failing is left alone for a while, so that no call waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from target.errors import ApiError, TargetTimeout, TargetUnavailable, TransportError
+
+_MOST_HOSTS = 256
+
+
+class _Host:
+    """One host that failed: how often in a row, until when it is left alone, whether a call tries it now."""
+
+    __slots__ = ("closed_until_s", "failures", "probing")
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.closed_until_s = 0.0
+        self.probing = False
+
+
+class Breaker:
+    """Counts failures by host. Safe to share between threads.
+
+    Args:
+        failures: How many failed calls in a row open the circuit; 0 switches the breaker off.
+        reset_s: Seconds for which an open circuit lets no call through. After that one call at a time tries.
+    """
+
+    def __init__(self, failures: int, reset_s: float) -> None:
+        self._limit = failures
+        self._reset_s = reset_s
+        self._lock = threading.Lock()
+        self._hosts: dict[str, _Host] = {}
+
+    @contextmanager
+    def watching(self, host: str) -> Iterator[None]:
+        """Around one call to ``host``: what it raises decides whether it counts as failed.
+
+        Raises:
+            TargetUnavailable: The circuit is open.
+        """
+        if not self._limit:
+            yield
+            return
+        tries = self._enter(host)
+        try:
+            yield
+        except (TransportError, TargetTimeout):
+            self._failed(host)
+            raise
+        except ApiError as error:
+            (self._failed if error.status >= 500 else self._succeeded)(host)
+            raise
+        else:  # anything else that is raised (cancelled, closed) says nothing about the host
+            self._succeeded(host)
+        finally:
+            if tries:
+                self._let_go(host)
+
+    def _enter(self, host: str) -> bool:
+        """Whether this call is the one that tries an open circuit."""
+        with self._lock:
+            known = self._hosts.get(host)
+            if known is None or known.failures < self._limit:
+                return False
+            if known.probing or time.monotonic() < known.closed_until_s:
+                raise TargetUnavailable(
+                    f"{host} failed {known.failures} times in a row and is left alone for a while: fall back to "
+                    "default content; calls go through again as soon as one that tries succeeds"
+                )
+            known.probing = True
+            return True
+
+    def _failed(self, host: str) -> None:
+        with self._lock:
+            known = self._hosts.get(host)
+            if known is None:
+                if len(self._hosts) >= _MOST_HOSTS:
+                    del self._hosts[next(iter(self._hosts))]
+                known = self._hosts[host] = _Host()
+            known.failures += 1
+            known.closed_until_s = time.monotonic() + self._reset_s
+
+    def _succeeded(self, host: str) -> None:
+        if host in self._hosts:
+            with self._lock:
+                self._hosts.pop(host, None)
+
+    def _let_go(self, host: str) -> None:
+        with self._lock:
+            if known := self._hosts.get(host):
+                known.probing = False
