@@ -115,3 +115,8 @@ def test_a_browser_sends_back_what_the_next_call_reads() -> None:
         value = sent.removeprefix("mbox=")
         assert parse_target_cookie(value, NOW_S) == {"session": "a|b#c", "PC": "d(1).38_0"}
         assert parse_target_cookie(SimpleCookie(sent)["mbox"].value, NOW_S) == {"session": "a|b#c", "PC": "d(1).38_0"}
+
+
+def test_the_repr_of_a_result_tells_its_status() -> None:
+    assert repr(result()).startswith("TargetDeliveryResponse(status=200, ")
+    assert repr(assemble(offers(), None, NOW_S)).startswith("TargetDeliveryResponse(status=None, ")

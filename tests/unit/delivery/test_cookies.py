@@ -135,4 +135,4 @@ def test_a_megabyte_is_read_in_linear_time(piece: str) -> None:
         return time.perf_counter() - began
 
     small, large = min(seconds(62_500) for _ in range(3)), seconds(1_000_000)
-    assert large < max(16 * small * 5, 0.3)
+    assert large < max(16 * small * 5, 1.0)
