@@ -70,13 +70,13 @@ def use_deadlines(pool: Any) -> None:
     """Make new connections of a urllib3 connection pool keep to their deadlines.
 
     Asked before every call, since test tools replace ``ConnectionCls`` of the pool's class while they record. Their
-    stand-ins, being no urllib3 connections, stay as they are; so does a class that its owner set on this one pool.
+    stand-ins, which answer by themselves, stay as they are; so does a class that its owner set on this one pool.
     """
     own = vars(pool).get("ConnectionCls")
     plain = type(pool).ConnectionCls
     if own is not None and not issubclass(own, DeadlineConnection):
         return
-    if not issubclass(plain, HTTPConnection):
+    if not issubclass(plain, HTTPConnection) or plain.getresponse is not HTTPConnection.getresponse:
         vars(pool).pop("ConnectionCls", None)
     elif own is not (wanted := _deadline_class(plain)):
         pool.ConnectionCls = wanted

@@ -86,7 +86,8 @@ def open_manager(config: ClientConfig) -> urllib3.PoolManager:
     advice = "Option 'proxy' must be a URL such as http://proxy.example:3128 (percent-encode : / @ in a password)"
     try:
         parts = urlsplit(config.proxy)
-        if "@" in parts.path + parts.query + parts.fragment:  # part of a password, which no message may show
+        # An @ behind the host belongs to a password, which no message may show: so no urllib3 error as the cause.
+        if not parts.hostname or "@" in parts.path + parts.query + parts.fragment:
             raise OptionsError(advice)
         if parts.username is not None:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

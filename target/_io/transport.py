@@ -98,10 +98,7 @@ class Transport:
             elif isinstance(outcome, Reply):
                 return outcome
             else:
-                try:
-                    raise outcome
-                finally:
-                    del outcome  # its traceback holds this frame, which must not hold it in turn
+                raise outcome
 
     def _attempt(self, call: Call, arguments: dict[str, Any], deadline: Deadline) -> _Attempt:
         started = time.perf_counter()

@@ -9,7 +9,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
 
@@ -93,17 +93,7 @@ class Workers:
         logger = self._logger
 
         def task(run: bool) -> None:
-            value: T | None = None
-            error: Exception | None = None
-            try:
-                if not run:
-                    raise ClientClosed("The client was closed before this call began")
-                value = work()
-            except Exception as failure:  # noqa: BLE001  (whatever it is belongs to who waits for the result)
-                error = failure
-            except BaseException as failure:  # noqa: BLE001  (a SystemExit must end neither worker nor wait)
-                error = TransportError(f"The call was interrupted by {type(failure).__name__}: make it again")
-                error.__cause__ = failure
+            value, error = _outcome(work if run else _refuse)
             try:
                 if error is None:
                     callback(value)  # type: ignore[arg-type]
@@ -113,7 +103,6 @@ class Workers:
                 logger.exception("A callback raised; the result of its call is kept")
             finally:
                 result._finish(value, error)
-                error = None  # its traceback holds this frame, which must not hold it in turn
 
         if self._process_id != os.getpid():
             self._begin_after_fork()
@@ -150,6 +139,22 @@ class Workers:
             if task is not None:
                 task(False)
         self._end()
+
+
+def _refuse() -> NoReturn:
+    raise ClientClosed("The client was closed before this call began")
+
+
+def _outcome(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    """What ``work`` returns, or what it raises."""
+    try:
+        return work(), None
+    except Exception as failure:  # noqa: BLE001  (whatever it is belongs to who waits for the result)
+        return None, failure
+    except BaseException as failure:  # noqa: BLE001  (a SystemExit must end neither the worker nor the wait)
+        error = TransportError(f"The call was interrupted by {type(failure).__name__}: make it again")
+        error.__cause__ = failure
+        return None, error
 
 
 def _work(tasks: queue.SimpleQueue[_Task | None], idle: threading.Semaphore) -> None:

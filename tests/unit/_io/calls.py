@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import textwrap
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +20,7 @@ SESSION_ID = "Session-77c1"
 DEVICE_ID = "Device-a9f3.38_0"
 COOKIE = f"PC#{DEVICE_ID}#9999999999"
 SLACK_S = 0.2
+ROOT = Path(__file__).parents[3]
 
 CALL: dict[str, Any] = {
     "request": {"execute": {"mboxes": [{"name": "home"}]}},
@@ -65,3 +71,17 @@ def eventually(condition: Callable[[], object], within_s: float = 5.0) -> bool:
             return True
         time.sleep(0.005)
     return bool(condition())
+
+
+def run(script: str, *arguments: str) -> str:
+    """What ``script`` prints, run in a process of its own with this checkout on its path."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "generated")])
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        check=True,
+        cwd=ROOT,
+        timeout=20,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout

@@ -105,7 +105,7 @@ def test_a_failed_probe_keeps_it_open_and_a_cancelled_one_lets_the_next_try() ->
 
 def test_a_call_from_before_does_not_end_the_probe_of_another() -> None:
     breaker = Breaker(1, 0.05)
-    with pytest.raises(ClientClosed), breaker.watching(HOST):
+    with pytest.raises(ClientClosed), breaker.watching(HOST):  # noqa: PT012
         fail(breaker, 1)
         time.sleep(0.06)
         with breaker.watching("https://elsewhere.example"):
