@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from target._io.runtime import system_runtime
 from target._io.transport import Transport
 from target._io.workers import AsyncResult, Workers
 from target.attributes import AttributesProvider
-from target.config import ClientConfig, RequestConfig, Runtime, parse_client_options, parse_request_options
-from target.delivery import assemble, cookies, reply
-from target.delivery import request as requests
-from target.delivery.edge import cluster_of_edge_host
-from target.delivery.mboxes import MAX_NAME_LENGTH
+from target.calls import Calls, merge, merge_for_attributes, parse_names
+from target.config import ClientConfig, RequestConfig, parse_client_options, parse_request_options
+from target.delivery import cookies
+from target.delivery.request import Call
 from target.errors import ClientClosed, OptionsError
 from target.events import CLIENT_READY, emit
 from target.response import TargetDeliveryResponse
@@ -45,10 +44,9 @@ class TargetClient:
     TARGET_LOCATION_HINT_COOKIE_NAME = cookies.LOCATION_HINT_COOKIE_NAME
 
     _config: ClientConfig
-    _runtime: Runtime
+    _calls: Calls
     _transport: Transport
     _workers: Workers
-    _learnt_cluster: str | None
     _closed: bool
 
     def __init__(self, *_: object, **__: object) -> None:
@@ -68,11 +66,10 @@ class TargetClient:
             OptionsError: An option is missing, unknown or wrong.
         """
         self = cls.__new__(cls)
-        self._config = parse_client_options(_merge(options, keywords))
-        self._runtime = system_runtime()
+        self._config = parse_client_options(merge(options, keywords))
+        self._calls = Calls(self._config, system_runtime())
         self._transport = Transport(self._config)
         self._workers = Workers(self._config.async_workers, self._config.logger)
-        self._learnt_cluster = None
         self._closed = False
         if CLIENT_READY in self._config.events:
             config = self._config
@@ -108,8 +105,8 @@ class TargetClient:
             ApiError: The API refused the request or failed.
             ClientClosed: The client was closed.
         """
-        parsed = self._parse(_merge(options, keywords))
-        call = requests.build_offers_call(self._config, parsed, self._runtime, self._remembered_cluster())
+        parsed = self._parse(merge(options, keywords))
+        call = self._calls.offers(parsed)
         return self._run(parsed, lambda: self._deliver(call))
 
     @overload
@@ -142,9 +139,9 @@ class TargetClient:
         Raises:
             The errors of ``get_offers``.
         """
-        names = _parse_names(mbox_names)
-        parsed = self._parse({"request": {"context": {"channel": "web"}}, **_given(_merge(options, keywords))})
-        call = requests.build_offers_call(self._config, parsed, self._runtime, self._remembered_cluster(), names)
+        names = parse_names(mbox_names)
+        parsed = self._parse(merge_for_attributes(options, keywords))
+        call = self._calls.offers(parsed, names)
         return self._run(parsed, lambda: AttributesProvider(self._deliver(call)))
 
     @overload
@@ -173,8 +170,8 @@ class TargetClient:
         Raises:
             The errors of ``get_offers``.
         """
-        parsed = self._parse(_merge(options, keywords))
-        call = requests.build_notifications_call(self._config, parsed, self._runtime, self._remembered_cluster())
+        parsed = self._parse(merge(options, keywords))
+        call = self._calls.notifications(parsed)
         return self._run(parsed, lambda: self._deliver(call))
 
     @staticmethod
@@ -206,36 +203,5 @@ class TargetClient:
             return work()
         return self._workers.submit(work, parsed.callback, parsed.err_callback)
 
-    def _deliver(self, call: requests.Call) -> TargetDeliveryResponse:
-        response = reply.parse_reply(self._transport.send(call), call)
-        if response is not None and not call.names_cluster:
-            # Learnt from a call that named none: it says where this client belongs, and nothing about a visitor.
-            self._learnt_cluster = cluster_of_edge_host(response.edge_host) or self._learnt_cluster
-        return assemble.assemble(call, response, self._runtime.now_s())
-
-    def _remembered_cluster(self) -> str | None:
-        return self._learnt_cluster or self._config.target_location_hint
-
-
-def _merge(options: object, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
-    if options is None:
-        return keywords
-    if not isinstance(options, Mapping):
-        raise OptionsError(f"Options must be a dict, not {type(options).__name__}")
-    return {**options, **keywords} if keywords else cast("Mapping[str, Any]", options)
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _parse_names(mbox_names: object) -> list[str]:
-    names = [mbox_names] if isinstance(mbox_names, str) else mbox_names
-    if not isinstance(names, list | tuple | set | frozenset):
-        raise OptionsError(f"mbox_names must be a list of strings, not {type(names).__name__}")
-    for name in names:
-        if not isinstance(name, str) or not name.strip():
-            raise OptionsError("mbox_names must hold names: strings that are not empty")
-        if len(name) > MAX_NAME_LENGTH:
-            raise OptionsError(f"mbox_names must hold names of at most {MAX_NAME_LENGTH} characters")
-    return list(names)
+    def _deliver(self, call: Call) -> TargetDeliveryResponse:
+        return self._calls.result(call, self._transport.send(call))

@@ -1,0 +1,70 @@
+"""What every client does around sending: options become a Call, an answer a result, and a cluster is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from target.config import ClientConfig, RequestConfig, Runtime
+from target.delivery import assemble, reply
+from target.delivery import request as requests
+from target.delivery.edge import cluster_of_edge_host
+from target.delivery.mboxes import MAX_NAME_LENGTH
+from target.errors import OptionsError
+from target.response import TargetDeliveryResponse
+
+
+class Calls:
+    """Builds the calls of one client and reads their answers. Safe to share between threads."""
+
+    def __init__(self, config: ClientConfig, runtime: Runtime) -> None:
+        self._config = config
+        self._runtime = runtime
+        self._learnt_cluster: str | None = None
+
+    def offers(self, parsed: RequestConfig, added_mboxes: Sequence[str] = ()) -> requests.Call:
+        """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError."""
+        return requests.build_offers_call(self._config, parsed, self._runtime, self._cluster(), added_mboxes)
+
+    def notifications(self, parsed: RequestConfig) -> requests.Call:
+        """The call of ``send_notifications``. Raises OptionsError."""
+        return requests.build_notifications_call(self._config, parsed, self._runtime, self._cluster())
+
+    def result(self, call: requests.Call, answer: reply.Reply) -> TargetDeliveryResponse:
+        """What the caller gets for ``answer``. Raises ApiError or TransportError."""
+        response = reply.parse_reply(answer, call)
+        if response is not None and not call.names_cluster:
+            # Learnt from a call that named none: it says where this client belongs, and nothing about a visitor.
+            self._learnt_cluster = cluster_of_edge_host(response.edge_host) or self._learnt_cluster
+        return assemble.assemble(call, response, self._runtime.now_s())
+
+    def _cluster(self) -> str | None:
+        return self._learnt_cluster or self._config.target_location_hint
+
+
+def merge(options: object, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Options as one mapping; keywords win. Raises OptionsError."""
+    if options is None:
+        return keywords
+    if not isinstance(options, Mapping):
+        raise OptionsError(f"Options must be a dict, not {type(options).__name__}")
+    return {**options, **keywords} if keywords else cast("Mapping[str, Any]", options)
+
+
+def merge_for_attributes(options: object, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same for ``get_attributes``, which may leave the request out."""
+    given = {name: value for name, value in merge(options, keywords).items() if value is not None}
+    return {"request": {"context": {"channel": "web"}}, **given}
+
+
+def parse_names(mbox_names: object) -> list[str]:
+    """The mboxes that ``get_attributes`` names: one, or a collection of them. Raises OptionsError."""
+    names = [mbox_names] if isinstance(mbox_names, str) else mbox_names
+    if not isinstance(names, list | tuple | set | frozenset):
+        raise OptionsError(f"mbox_names must be a list of strings, not {type(names).__name__}")
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise OptionsError("mbox_names must hold names: strings that are not empty")
+        if len(name) > MAX_NAME_LENGTH:
+            raise OptionsError(f"mbox_names must hold names of at most {MAX_NAME_LENGTH} characters")
+    return list(names)
