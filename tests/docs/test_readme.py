@@ -11,10 +11,11 @@ import pytest
 from target import config
 from target.emulator import load_offers, running
 from target.options import AttributesCallbackOptions, ClientOptions
+from tests.docs.blocks import leads_somewhere, links, run_blocks
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+PAGE = ROOT / "README.md"
+README = PAGE.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -22,18 +23,17 @@ def page() -> Any:
     """The names that README's blocks define, run one after another as a reader would."""
     with running(offers=load_offers(ROOT / "examples/offers.json")) as emulator:
         names: dict[str, Any] = {"__name__": "readme"}
-        for number, block in enumerate(BLOCKS, 1):
-            code = block.replace("127.0.0.1:8080", emulator.server_domain)
-            exec(compile(code, f"README.md, Python block {number}", "exec"), names)
+        for number in run_blocks(PAGE, names, emulator.server_domain):
             if number == 1:
                 assert "Max-Age=63244800" in names["result"].target_cookie.set_cookie_header()
+            names["blocks"] = number
         names["emulator"] = emulator
         yield names
         names["client"].close()
 
 
 def test_blocks_run_and_do_what_the_text_says(page: dict[str, Any]) -> None:
-    assert len(BLOCKS) == 8
+    assert page["blocks"] == 8
     assert [taken.id for taken in page["answer"].response.notifications] == ["7d9f"]
     assert page["flags"].get_value("feature-flag-a", "showFeatureX") is False
     assert page["handle"].successful()
@@ -95,6 +95,6 @@ def test_make_targets_exist() -> None:
     assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) <= targets
 
 
-@pytest.mark.parametrize("path", sorted(re.findall(r"\]\(([\w./-]+)\)", README)))
-def test_links_lead_somewhere(path: str) -> None:
-    assert (ROOT / path).exists()
+@pytest.mark.parametrize("link", links(PAGE))
+def test_links_lead_somewhere(link: str) -> None:
+    assert leads_somewhere(PAGE, link)
