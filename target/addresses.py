@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from target.errors import OptionsError
-
-_Address = IPv4Address | IPv6Address
 
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::[0-9]*)?")
 _IPV4_WITH_PORT = re.compile(r"([0-9.]+):[0-9]*")
 _MOST_HOPS = 64
+_LONGEST_HOP = 128
 
 
 def visitor_address(peer: str | None, forwarded_for: str | None, trusted_proxies: int | Sequence[str]) -> str | None:
@@ -22,7 +21,7 @@ def visitor_address(peer: str | None, forwarded_for: str | None, trusted_proxies
     from. So the list is read from its end, and only as far as trusted proxies wrote it.
 
     Args:
-        peer: Address of what connected to the server.
+        peer: Address of what connected to the server; None or not an address where it is unknown, as on a Unix socket.
         forwarded_for: Value of X-Forwarded-For.
         trusted_proxies: How many proxies there are, or the networks they are in.
 
@@ -32,37 +31,45 @@ def visitor_address(peer: str | None, forwarded_for: str | None, trusted_proxies
     Raises:
         OptionsError: ``trusted_proxies`` is no count and no list of networks.
     """
-    is_trusted = _trust(trusted_proxies)
-    hops = (forwarded_for or "").split(",")[-_MOST_HOPS:] if forwarded_for else []
-    nearest = _parse(peer)
-    if nearest is None:
-        return None
-    chain = [nearest, *map(_parse, reversed(hops))]
-    for position, hop in enumerate(chain):
-        if hop is None:
-            return None
-        if not is_trusted(position, hop):
-            return str(hop)
-    # Every hop is a proxy: by networks, the first is what there is. By count, one is missing, and so somebody
-    # came past the proxies: the list is not theirs.
-    return str(nearest if isinstance(trusted_proxies, int) else chain[-1])
+    trusted = _parse_trusted(trusted_proxies)
+    hops = forwarded_for.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:] if forwarded_for else []
+    chain = [peer, *reversed(hops)]
+    address = _parse(_by_count(chain, trusted)) if isinstance(trusted, int) else _by_networks(chain, trusted)
+    return None if address is None else str(address)
 
 
-def _trust(trusted_proxies: int | Sequence[str]) -> Callable[[int, _Address], bool]:
+def _by_count(chain: list[str | None], count: int) -> str | None:
+    # With fewer hops than proxies, somebody came past the proxies: the list is not theirs.
+    return chain[count] if count < len(chain) else chain[0]
+
+
+def _by_networks(
+    chain: list[str | None], networks: list[IPv4Network | IPv6Network]
+) -> IPv4Address | IPv6Address | None:
+    address = None
+    for hop in chain:
+        address = _parse(hop)
+        if address is None or not any(address in network for network in networks):
+            break
+    return address
+
+
+def _parse_trusted(trusted_proxies: int | Sequence[str]) -> int | list[IPv4Network | IPv6Network]:
     if isinstance(trusted_proxies, int) and not isinstance(trusted_proxies, bool) and trusted_proxies >= 0:
-        return lambda position, _: position < trusted_proxies
-    if isinstance(trusted_proxies, str | int) or not isinstance(trusted_proxies, Sequence):
+        return trusted_proxies
+    if isinstance(trusted_proxies, str | bytes | int) or not isinstance(trusted_proxies, Sequence):
         raise OptionsError("trusted_proxies must be a count from 0 up, or a list of networks such as ['10.0.0.0/8']")
     try:
-        networks = [ip_network(network, strict=False) for network in trusted_proxies]
+        return [ip_network(str(network), strict=False) for network in trusted_proxies]
     except ValueError as error:
         raise OptionsError(f"trusted_proxies must hold networks in CIDR notation: {error}") from error
-    return lambda _, hop: any(hop.version == network.version and hop in network for network in networks)
 
 
-def _parse(text: str | None) -> _Address | None:
-    """An address as proxies write it: with a port or without, IPv6 in brackets or bare."""
+def _parse(text: str | None) -> IPv4Address | IPv6Address | None:
+    """An address as proxies write it: with a port or without, IPv6 in brackets or bare; its zone is left out."""
     text = (text or "").strip()
+    if len(text) > _LONGEST_HOP:
+        return None
     match = _BRACKETED.fullmatch(text) or _IPV4_WITH_PORT.fullmatch(text)
     try:
         address = ip_address((match[1] if match else text).partition("%")[0])

@@ -26,10 +26,12 @@ def parse_customer_ids(given: Any) -> list[dict[str, Any]]:
     """``customer_ids`` in wire form. Takes CustomerId objects, dicts, or ``{integration code: {"id", "authState"}}``.
 
     Raises:
-        OptionsError: An entry lacks its id or code, or names an unknown key or state.
+        OptionsError: It is something else, or an entry lacks its id or code, or names an unknown key or state.
     """
     if given is None:
         return []
+    if isinstance(given, str | bytes) or not hasattr(given, "__iter__"):
+        raise OptionsError(f"customer_ids must be a list of CustomerId or a dict, not {type(given).__name__}")
     if not isinstance(given, Mapping):
         return [_customer_id(index, value) for index, value in enumerate(dump(list(given)))]
     if given.keys() & {"integrationCode", "integration_code"}:
@@ -65,7 +67,7 @@ def _customer_id(where: object, value: Any) -> dict[str, Any]:
             raise OptionsError(f"customer_ids[{where!r}] needs {key!r} as a string")
     state = entry.get("authenticatedState")
     state = "0" if state is None else state
-    if isinstance(state, bool) or str(state) not in _STATES:
+    if str(state) not in _STATES:
         raise OptionsError(
             f"customer_ids[{where!r}] has an unknown authState: use 0 (unknown), 1 (authenticated) or 2 (logged_out)"
         )

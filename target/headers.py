@@ -15,13 +15,17 @@ from target_delivery_api.models import Address, ClientHints, Context, Geo
 #: A WSGI environ, the header list of an ASGI scope, or any mapping of names to values.
 Headers = Mapping[str, Any] | Iterable[tuple[bytes | str, bytes | str]]
 
-_MAX_URL = 4096
-_STRING_ITEM = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_LONGEST_TEXT = 4096
+_LONGEST_HINT = 1024
+_HINTS = ("", "-mobile", "-model", "-platform", "-platform-version", "-full-version-list", "-arch", "-bitness")
+_NAMES = frozenset({"user-agent", "referer", "x-forwarded-for", *(f"sec-ch-ua{hint}" for hint in _HINTS)})
+# Structured fields (RFC 8941): a string, and parameters such as ;v="120", which are optional.
+_STRING = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
+_PARAMETERS = rf"(?:[ \t]*;[ \t]*[a-z*][a-z0-9_.*-]*(?:=(?:{_STRING}|[A-Za-z0-9*?:/.+-]+))?)*"
+_STRING_ITEM = re.compile(rf"({_STRING}){_PARAMETERS}")
 _TOKEN_ITEM = re.compile(r"[A-Za-z0-9!#$&'*+.^_`|~:/-]+")
-# A list of brands: each a string with parameters, e.g. "Chromium";v="120", "Not_A Brand";v="8"
-_BRAND = r'"(?:[^"\\]|\\["\\])*"(?:\s*;\s*[a-z*][a-z0-9_.*-]*=(?:"(?:[^"\\]|\\["\\])*"|[A-Za-z0-9.]+))*'
-_BRAND_LIST = re.compile(rf"\s*{_BRAND}(?:\s*,\s*{_BRAND})*\s*")
-_MAX_HINT = 1024
+_ENVIRON_NAME = re.compile(r"[A-Z][A-Z0-9_]*|[a-z_]+\.[A-Za-z_.]+")
+_BRAND_LIST = re.compile(rf"{_STRING}{_PARAMETERS}(?:[ \t]*,[ \t]*{_STRING}{_PARAMETERS})*")
 
 
 def client_hints_from_headers(headers: Headers) -> ClientHints:
@@ -33,7 +37,8 @@ def client_hints_from_headers(headers: Headers) -> ClientHints:
     Raises:
         OptionsError: ``headers`` is none of these.
     """
-    return _client_hints(_normalize(headers))
+    named, _ = _read(headers)
+    return _client_hints(named)
 
 
 def context_from_headers(
@@ -47,7 +52,8 @@ def context_from_headers(
     Args:
         headers: A WSGI environ, the header list of an ASGI scope, or any mapping; names in any case.
         url: URL of the page.
-        client_address: IP address of the peer that connected to your server; a WSGI environ names it itself.
+        client_address: IP address of the peer that connected to your server; a WSGI environ names it itself. Where it
+            is not known, no address is, unless ``trusted_proxies`` is a count from 1 up.
         trusted_proxies: Your proxies in front of the server: how many there are, or their networks in CIDR notation.
             X-Forwarded-For is believed only as far as they wrote it. A count holds only where nothing can reach the
             server past the proxies; networks hold everywhere.
@@ -57,54 +63,64 @@ def context_from_headers(
     """
     from target.addresses import visitor_address  # needs ipaddress, which is slow to import
 
-    named = _normalize(headers)
+    named, peer = _read(headers)
     hints = _client_hints(named)
-    referrer = named.get("referer")
-    address = visitor_address(client_address or named.get(_PEER), named.get("x-forwarded-for"), trusted_proxies)
+    page, referrer = str(url or "")[:_LONGEST_TEXT], named.get("referer", "")[:_LONGEST_TEXT]
+    address = visitor_address(client_address or peer, named.get("x-forwarded-for"), trusted_proxies)
     return Context(
         channel="web",
-        user_agent=named.get("user-agent") or None,
+        user_agent=named.get("user-agent", "")[:_LONGEST_TEXT] or None,
         client_hints=hints if hints.to_dict() else None,
-        address=Address(url=url and url[:_MAX_URL], referring_url=referrer and referrer[:_MAX_URL])
-        if url or referrer
-        else None,
+        address=Address(url=page or None, referring_url=referrer or None) if page or referrer else None,
         geo=Geo(ip_address=address) if address else None,
     )
 
 
-_PEER = ":peer"  # no header name can hold a colon
+def _read(headers: Headers) -> tuple[dict[str, str], str | None]:
+    """The headers that count, by lower-case name, and the peer's address where an environ names it.
 
-
-def _normalize(headers: Headers) -> dict[str, str]:
-    """Headers as text by lower-case name; a header that came in several lines is one list."""
-    if isinstance(headers, Mapping):
-        pairs: Iterable[Any] = headers.items()
-        if any(isinstance(name, str) and name.startswith("HTTP_") for name in headers) or "wsgi.version" in headers:
-            return _from_environ(headers)
+    A header that came in several lines is one list.
+    """
+    pairs: Iterable[Any]
+    peer = None
+    if isinstance(headers, Mapping) and _is_environ(headers):
+        pairs = [(name[5:].replace("_", "-"), value) for name, value in headers.items() if str(name)[:5] == "HTTP_"]
+        peer = _text(headers.get("REMOTE_ADDR"))
     elif isinstance(headers, str | bytes) or not hasattr(headers, "__iter__"):
         raise OptionsError(f"headers must be a mapping or a list of pairs, not {type(headers).__name__}")
     else:
-        pairs = headers
-    named: dict[str, str] = {}
+        pairs = headers.items() if hasattr(headers, "items") else headers
+    lines: dict[str, list[str]] = {}
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise OptionsError("headers must hold pairs of name and value")
-        name, value = _text(pair[0]).lower(), _text(pair[1])
-        named[name] = f"{named[name]}, {value}" if name in named else value
-    return named
+        name, value = (_text(pair[0]) or "").lower(), _text(pair[1])
+        if name in _NAMES and value is not None:
+            lines.setdefault(name, []).append(value)
+    return {name: ", ".join(values) for name, values in lines.items()}, peer
 
 
-def _from_environ(environ: Mapping[str, Any]) -> dict[str, str]:
-    named = {
-        name[5:].replace("_", "-").lower(): _text(value) for name, value in environ.items() if name.startswith("HTTP_")
-    }
-    if isinstance(environ.get("REMOTE_ADDR"), str):
-        named[_PEER] = environ["REMOTE_ADDR"]
-    return named
+def _is_environ(headers: Mapping[Any, Any]) -> bool:
+    """Whether this is an environ. No client can make its own headers look like one, and so forge REMOTE_ADDR.
+
+    What a header holds is text, so what is not text comes from a server. A plain dict without that counts only if
+    every name could be an environ's: real headers have a Host, and a proxy adds names with hyphens.
+    """
+    names = [name for name in headers if isinstance(name, str)]
+    if any(name[:5] == "wsgi." and _text(headers[name]) is None for name in names):
+        return True
+    return (
+        type(headers) is dict
+        and any(name[:5] == "HTTP_" or name == "REMOTE_ADDR" for name in names)
+        and "HOST" not in headers
+        and all(isinstance(name, str) and _ENVIRON_NAME.fullmatch(name) for name in headers)
+    )
 
 
-def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if isinstance(value, str) else None
 
 
 def _client_hints(named: Mapping[str, str]) -> ClientHints:
@@ -122,15 +138,20 @@ def _client_hints(named: Mapping[str, str]) -> ClientHints:
 
 
 def _item(value: str | None) -> str | None:
-    """The text of a structured field that holds one string (RFC 8941); a bare token is taken as well."""
-    text = (value or "").strip()[:_MAX_HINT]
+    """The text of a structured field that holds one string; a bare token is taken as well."""
+    text = _hint(value)
     quoted = _STRING_ITEM.fullmatch(text)
     if quoted:
-        return re.sub(r'\\(["\\])', r"\1", quoted[1]) or None
+        return re.sub(r'\\(["\\])', r"\1", quoted[1][1:-1]) or None
     return text if _TOKEN_ITEM.fullmatch(text) else None
 
 
 def _brands(value: str | None) -> str | None:
     """A list of brands as it was sent, if it is one: the API takes the header's own form."""
+    text = _hint(value)
+    return text if _BRAND_LIST.fullmatch(text) else None
+
+
+def _hint(value: str | None) -> str:
     text = (value or "").strip()
-    return text if 0 < len(text) <= _MAX_HINT and _BRAND_LIST.fullmatch(text) else None
+    return text if len(text) <= _LONGEST_HINT else ""

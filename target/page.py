@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from target.errors import OptionsError
+from target_delivery_api.types import dump
 
-_REPORT_SUITE = re.compile(r"[A-Za-z0-9._,-]{1,255}")
+_REPORT_SUITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,-]{0,254}")
 _HOST = re.compile(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
 # What at.js needs to go on from; anything else (trace and QA tokens, notifications) has no business in a page.
 _REQUEST_KEYS = ("requestId", "impressionId", "id", "context", "experienceCloud", "property", "execute", "prefetch")
@@ -29,7 +30,10 @@ def script_json(value: Any) -> str:
 
 
 def build_server_state(request: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
-    """``{request, response}`` as at.js takes it over as ``serverState``: page load and views, without mboxes."""
+    """``{request, response}`` as at.js takes it over as ``serverState``: page load and views, without mboxes.
+
+    A new structure; traces, and whatever else only the server should know, are left out.
+    """
     return {
         "request": _page_parts(request, _REQUEST_KEYS),
         "response": _page_parts(response, _RESPONSE_KEYS),
@@ -41,26 +45,34 @@ def build_analytics_hits(
 ) -> list[str]:
     """URLs of the Analytics hits for these payloads (``pe``, ``tnta``), with the Experience Cloud id where known.
 
+    A payload that lacks either has none: Analytics would count a hit without ``pe`` as a page view.
+
     Raises:
         OptionsError: ``report_suite`` or ``tracking_server`` cannot be part of a URL.
     """
     if not isinstance(report_suite, str) or not _REPORT_SUITE.fullmatch(report_suite):
         raise OptionsError("report_suite must be the id of a report suite: letters, digits, and . _ - ,")
-    if not isinstance(tracking_server, str) or not _HOST.fullmatch(tracking_server):
+    if not isinstance(tracking_server, str) or len(tracking_server) > 253 or not _HOST.fullmatch(tracking_server):
         raise OptionsError("tracking_server must be a host such as example.sc.omtrdc.net, without scheme and path")
     base_url = f"https://{tracking_server}/b/ss/{report_suite}/0/{_CODE_VERSION}"
     hits = []
     for payload in payloads:
-        query = {"pe": payload.get("pe"), "tnta": payload.get("tnta"), "mid": visitor_id}
-        if query["tnta"]:
-            hits.append(f"{base_url}?{urlencode({key: value for key, value in query.items() if value})}")
+        if payload.get("pe") and payload.get("tnta"):
+            query = {"pe": payload["pe"], "tnta": payload["tnta"], **({"mid": visitor_id} if visitor_id else {})}
+            hits.append(f"{base_url}?{urlencode(query, errors='replace')}")
     return hits
 
 
 def _page_parts(message: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    kept = {key: message[key] for key in keys if key in message}
+    kept = {key: dump(message[key]) for key in keys if key in message}
     for name in ("execute", "prefetch"):
-        part = {key: value for key, value in (kept.pop(name, None) or {}).items() if key in _PAGE_PARTS}
-        if part:
-            kept[name] = part
+        part = kept.pop(name, None) or {}
+        if parts := {key: _without_trace(part[key]) for key in _PAGE_PARTS if key in part}:
+            kept[name] = parts
     return kept
+
+
+def _without_trace(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_without_trace(item) for item in part]
+    return {key: value for key, value in part.items() if key != "trace"} if isinstance(part, dict) else part

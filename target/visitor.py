@@ -7,9 +7,9 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from target.customer_ids import AUTH_STATES, parse_customer_ids
 from target.errors import OptionsError
@@ -20,12 +20,16 @@ COOKIE_NAME_PREFIX = "AMCV_"
 ORGANIZATION_SUFFIX = "@AdobeOrg"
 
 _NONE = "NONE"
+# The entries that decide what is sent, the opt-out first.
+_NAMES = ("MCOPTOUT", "MCMID", "MCAAMLH", "MCAAMB")
+_KNOWN_KEY = re.compile(r"(?:MC[A-Z]{2,20}|vVersion)(?:-[0-9]{1,15}s?)?")
+_LEADING = re.compile(r"-?[0-9]{1,20}")
 _EXPIRING_KEY = re.compile(r"(.+)-([0-9]{1,15})s?")
 _ID = re.compile(r"[!-~]{1,128}")
 _BLOB = re.compile(r"[!-~]{1,1024}")
-_HINT = re.compile(r"0*[1-9][0-9]{0,8}")
-# What a cookie may hold without quoting; the separator is no part of a key or a value.
-_COOKIE_TEXT = re.compile(r"[!#-+\--:<-\[\]-{}~]*")
+_HINT = re.compile(r"0{0,9}[1-9][0-9]{0,8}")
+# What neither RFC 6265 nor http.cookies puts into quotes.
+_NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~:]*")
 _MOST_COOKIE_BYTES = 4096
 
 
@@ -76,7 +80,7 @@ class Visitor:
         visitor = cls(organization_id)
         if mint is not None:
             issued = mint()
-            if not isinstance(issued, str) or not _ID.fullmatch(issued) or "|" in issued:
+            if not isinstance(issued, str) or not _ID.fullmatch(issued) or "|" in issued or issued == _NONE:
                 raise OptionsError("mint must return an Experience Cloud id: 1 to 128 printable ASCII characters")
             visitor._entries["MCMID"] = _Entry("MCMID", "MCMID", issued)
         return visitor
@@ -121,8 +125,9 @@ class Visitor:
         """
         if not isinstance(customer_ids, Mapping):
             raise OptionsError(f"customer_ids must be a dict by integration code, not {type(customer_ids).__name__}")
-        for entry in parse_customer_ids(customer_ids):
-            self._customer_ids[entry["integrationCode"]] = entry
+        parsed = {entry["integrationCode"]: entry for entry in parse_customer_ids(customer_ids)}
+        with self._lock:
+            self._customer_ids = {**self._customer_ids, **parsed}  # a new dict: nobody reads one that changes
 
     def supplemental_data_id(self, consumer_id: str = DEFAULT_CONSUMER_ID) -> str:
         """The id that stitches calls into one Analytics hit: 16 hex digits, a hyphen, 16 hex digits.
@@ -139,10 +144,11 @@ class Visitor:
     def state(self) -> dict[str, Any]:
         """What VisitorAPI in the browser takes over as ``serverState``, so that page and server share one visit."""
         state: dict[str, Any] = {}
-        if self._customer_ids and not self.opted_out:
+        customer_ids = self._customer_ids
+        if customer_ids and not self.opted_out:
             state["customerIDs"] = {
                 code: {"id": entry["id"], "authState": AUTH_STATES.index(entry["authenticatedState"])}
-                for code, entry in self._customer_ids.items()
+                for code, entry in customer_ids.items()
             }
         with self._lock:
             sdid = {**self._current.state("Current"), **self._last.state("Last")}
@@ -155,16 +161,23 @@ class Visitor:
         return script_json(self.state())
 
     def cookie_value(self) -> str:
-        """The value of the AMCV cookie to set: what was read and has not expired. Empty when there is nothing."""
-        value = ""
-        for entry in self._entries.values():
-            pair = f"|{entry.key}|{entry.value}"
-            if _COOKIE_TEXT.fullmatch(entry.key + entry.value) and len(value) + len(pair) <= _MOST_COOKIE_BYTES:
-                value += pair
-        return self._leading + value if value else ""
+        """The value of the AMCV cookie to set: what was read and has not expired. Empty when there is nothing.
+
+        It needs no quotes and has at most 4096 characters: percent-encoded where a character calls for that, and
+        without the entries that nothing here reads where all would be too long.
+        """
+        value = self._write(self._entries.values())
+        if len(value) > _MOST_COOKIE_BYTES:
+            value = self._write(self._entries[name] for name in _NAMES if name in self._entries)
+        return value if len(value) <= _MOST_COOKIE_BYTES else ""
 
     def __repr__(self) -> str:
         return f"Visitor(has_id={self.marketing_cloud_visitor_id is not None}, opted_out={self.opted_out})"
+
+    def _write(self, entries: Iterable[_Entry]) -> str:
+        pairs = [f"|{entry.key}|{entry.value}" for entry in entries]
+        value = self._leading + "".join(pairs) if pairs else ""
+        return value if _NEEDS_NO_QUOTES.fullmatch(value) else quote(value, safe="", errors="replace")
 
     def _read(self, name: str, allowed: re.Pattern[str]) -> str | None:
         entry = self._entries.get(name)
@@ -207,15 +220,20 @@ def _parse_cookie(value: str, now_s: float) -> tuple[str, dict[str, _Entry]]:
         value = unquote(value)
     tokens = value.split("|")
     leading = "1"
-    if not tokens[0][:1].isalpha():
+    # What stands before the pairs is a number, but may be missing or garbage: it is no word, or a key comes next.
+    if not tokens[0][:1].isalpha() or (len(tokens) > 1 and _KNOWN_KEY.fullmatch(tokens[1])):
         number = tokens.pop(0)
-        leading = number if re.fullmatch(r"-?[0-9]{1,20}", number) else leading
+        leading = number if _LEADING.fullmatch(number) else leading
     return leading, {entry.name: entry for entry in _entries(tokens, math.ceil(now_s))}
 
 
 def _entries(tokens: list[str], now_s: int) -> Iterator[_Entry]:
+    if len(tokens) % 2 and tokens[-1].startswith("MCOPTOUT"):
+        tokens = [*tokens, ""]  # cut off before its value, an opt-out counts all the same
     for key, value in zip(tokens[::2], tokens[1::2], strict=False):
         expiring = _EXPIRING_KEY.fullmatch(key)
+        if not key:
+            continue
         if expiring is None:
             yield _Entry(key, key, value)
         elif now_s <= int(expiring[2]):
