@@ -114,10 +114,10 @@ def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
     if not options:
         raise OptionsError("Options are required: pass at least request")
     reject_unknown(options, _REQUEST_OPTIONS)
-    values = {
-        name: None if options.get(name) is None else parse(name, options[name])
-        for name, parse in _REQUEST_OPTIONS.items()
-    }
+    values: dict[str, Any] = dict.fromkeys(_REQUEST_OPTIONS)
+    for name, value in options.items():
+        if value is not None:
+            values[name] = _REQUEST_OPTIONS[name](name, value)
     if values["err_callback"] is not None and values["callback"] is None:
         raise OptionsError("Option 'err_callback' is only used together with 'callback': pass both, or catch the error")
     return RequestConfig(**values)

@@ -16,10 +16,14 @@ class _Record(Mapping[str, Any]):
 
     __slots__: tuple[str, ...] = ()
     _keys: ClassVar[tuple[str, ...]]
+    _setters: ClassVar[tuple[Any, ...]]
+
+    def __init_subclass__(cls) -> None:
+        cls._setters = tuple(cls.__dict__[slot].__set__ for slot in cls.__slots__)
 
     def _fill(self, *values: Any) -> None:
-        for slot, value in zip(type(self).__slots__, values, strict=True):
-            object.__setattr__(self, slot, value)
+        for set_slot, value in zip(self._setters, values, strict=True):
+            set_slot(self, value)
 
     def __getitem__(self, key: str) -> Any:
         if key in self._keys:

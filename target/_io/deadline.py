@@ -13,6 +13,8 @@ import urllib3
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
+from target._io.heads import parse_head
+
 _SOONEST_S = 0.001  # a socket timeout of 0 would mean "do not block"
 _READ_BYTES = 65536
 _TLS_RECORD_BYTES = 16384
@@ -27,8 +29,7 @@ class _Left(float):
 class Deadline(urllib3.Timeout):
     """A point in time in the shape of a Timeout: however often urllib3 asks, it is told what is left."""
 
-    def __init__(self, timeout_s: float) -> None:
-        super().__init__()
+    def __init__(self, timeout_s: float) -> None:  # what the base class holds, this one has no use for
         self.ends_at = time.monotonic() + timeout_s
 
     def remaining_s(self) -> float:
@@ -114,11 +115,31 @@ class _Answer(http.client.HTTPResponse):
 
     def begin(self) -> None:
         try:
-            super().begin()
+            if self.headers is not None or self.debuglevel or not self._begin_plain():
+                super().begin()
         except http.client.RemoteDisconnected as error:
             if self._carrier.answered:
                 raise http.client.BadStatusLine("nothing but interim answers") from error
             raise
+
+    def _begin_plain(self) -> bool:
+        """Take status and headers from what has arrived, where they are plain; else leave all to http.client."""
+        reader = self.fp
+        parsed = parse_head(reader.peek(1))
+        if parsed is None:
+            return False
+        head, size = parsed
+        reader.read(size)
+        self.version, self.chunk_left = 11, None
+        self.code = self.status = head.status
+        self.reason, self.chunked, self.length, self.will_close = (
+            head.reason,
+            head.chunked,
+            head.length,
+            head.will_close,
+        )
+        self.headers = self.msg = head.headers
+        return True
 
     def _close_conn(self) -> None:
         reader = cast("io.BufferedReader | None", self.fp)
@@ -186,6 +207,13 @@ class DeadlineConnection(HTTPConnection):
         finally:
             self._held = None
         self.send(b"".join(held))
+
+    def putheader(self, header: Any, *values: Any) -> None:
+        """Add a header. urllib3 looks for its mark of headers to skip; this package's own requests have none."""
+        if self._held is None:
+            super().putheader(header, *values)
+        else:
+            http.client.HTTPConnection.putheader(self, header, *values)
 
     def send(self, data: Any) -> None:
         if self._ends_at is None or not isinstance(data, bytes):

@@ -180,6 +180,10 @@ def _read(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline) -> 
             )
         if (getattr(response, "length_remaining", None) or 0) > most:  # as announced; stand-ins for responses lack it
             raise _too_large(most)
+        if _is_plain(response):
+            content = response.read()
+            complete = True
+            return content
         chunks: list[bytes] = []
         size = 0
         while chunk := response.read(_READ_BYTES):
@@ -195,6 +199,11 @@ def _read(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline) -> 
         if not complete:
             response.close()
         response.release_conn()
+
+
+def _is_plain(response: urllib3.BaseHTTPResponse) -> bool:
+    """Whether the body is as long as its header says: one read then gets all of it, and nothing unpacks to more."""
+    return getattr(response, "length_remaining", None) is not None and "Content-Encoding" not in response.headers
 
 
 def _too_large(most: int) -> TransportError:

@@ -16,6 +16,7 @@ SESSION_MAX_AGE_S = 1860
 DEVICE_ID_MAX_AGE_S = 63_244_800
 LOCATION_HINT_MAX_AGE_S = 1860
 
+_PLAIN = re.compile(r"[A-Za-z0-9_.!~*'()-]*")
 _EPOCH_S = re.compile(r"[0-9]{1,15}")
 
 
@@ -54,4 +55,5 @@ def build_location_hint_cookie(cluster: str | None) -> TargetCookie | None:
 
 
 def _encode(text: str) -> str:
-    return quote(text, safe="!~*'()", errors="replace")
+    # Ids are nearly always plain, and looking costs a tenth of quoting.
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="!~*'()", errors="replace")

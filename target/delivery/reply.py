@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.delivery.request import Call
 from target.errors import ApiError, TransportError
+from target_delivery_api import models
 
 if TYPE_CHECKING:
     from target_delivery_api.models import DeliveryResponse
@@ -59,10 +60,8 @@ def parse_reply(reply: Reply, call: Call) -> DeliveryResponse | None:
         raise TransportError(
             f"The answer ({reply.status}) is not a JSON object: check that server_domain serves the Delivery API"
         )
-    from target_delivery_api.models import DeliveryResponse  # slow to import, so not before the first call
-
     try:
-        return DeliveryResponse.from_dict(data)
+        return models.DeliveryResponse.from_dict(data)
     except (TypeError, ValueError) as error:
         raise TransportError(f"The answer is not as the Delivery API documents it: {error}") from error
 

@@ -14,6 +14,7 @@ from target.delivery.experience_cloud import build_experience_cloud, build_id, f
 from target.delivery.identity import named_cluster, parse_identity
 from target.delivery.shapes import list_in, object_in
 from target.errors import OptionsError
+from target_delivery_api import models
 from target_delivery_api.types import dump
 
 if TYPE_CHECKING:
@@ -131,17 +132,15 @@ def _build_call(
 
 
 def _parse_request(request: Any) -> dict[str, Any]:
-    from target_delivery_api.models import DeliveryRequest  # slow to import, so not before the first call
-
-    if not request or not isinstance(request, DeliveryRequest | Mapping):
+    if not request or not isinstance(request, (models.DeliveryRequest, Mapping)):
         raise OptionsError(
             "Request object of type DeliveryRequest is required: pass the option 'request', as a "
             "DeliveryRequest or as a dict in wire form"
         )
     try:
         body: dict[str, Any] = dump(request)
-        if not isinstance(request, DeliveryRequest):
-            DeliveryRequest.from_dict(body)  # only to say early, and where, what is no object or list
+        if not isinstance(request, models.DeliveryRequest):
+            models.DeliveryRequest.from_dict(body)  # only to say early, and where, what is no object or list
     except (TypeError, ValueError, RecursionError) as error:
         raise OptionsError(f"The request cannot be sent: {error}") from error
     return {key: value for key, value in body.items() if value is not None}
