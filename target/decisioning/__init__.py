@@ -1,0 +1,1 @@
+"""On-device mode, pure: rules in, answer out. No socket, clock, thread or random number."""

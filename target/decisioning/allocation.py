@@ -1,0 +1,57 @@
+"""Which share of an activity's visitors a visitor belongs to: a number from 0 up to 100, always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+SALT = "0"
+
+
+def visitor_of(ids: Mapping[str, Any]) -> str | None:
+    """The id that the allocation hangs on: ECID, else device id without its suffix, else third-party id."""
+    for key in ("marketingCloudVisitorId", "tntId", "thirdPartyId"):
+        value = ids.get(key)
+        if isinstance(value, str) and value:
+            # The suffix names the server that a visitor was last routed to, and changes.
+            return value.partition(".")[0] or value if key == "tntId" else value
+    return None
+
+
+def hash_text(text: str) -> int:
+    """Murmur3 (x86, 32 bits, signed, seed 0) of ``text`` as the JavaScript SDK computes it.
+
+    That takes the text two UTF-16 units at a time, the first one as the low half of a block, and counts two bytes to
+    a unit. So it is the plain hash of the text in UTF-16, little endian, also for an odd number of units (their last
+    is a tail of two bytes), beyond the basic plane (two units each) and for lone surrogates.
+    """
+    digest: int = _murmur()(text.encode("utf-16-le", "surrogatepass"), 0)
+    return digest
+
+
+def allocation_of(client: str, activity_id: str, visitor: str, salt: str = SALT) -> float:
+    """The visitor's place in the activity, in percent with two decimals."""
+    return round(abs(hash_text(f"{client}.{activity_id}.{visitor}.{salt}")) % 10000 / 100, 2)
+
+
+class Allocations(dict[str, float]):
+    """The places of one visitor by activity id, each computed when first asked for."""
+
+    __slots__ = ("_client", "_visitor")
+
+    def __init__(self, client: str, visitor: str) -> None:
+        super().__init__()
+        self._client = client
+        self._visitor = visitor
+
+    def __missing__(self, activity_id: str) -> float:
+        value = self[activity_id] = allocation_of(self._client, activity_id, self._visitor)
+        return value
+
+
+@cache
+def _murmur() -> Any:
+    import mmh3  # an extra
+
+    return mmh3.hash

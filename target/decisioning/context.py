@@ -1,0 +1,134 @@
+"""What a rule can ask about a call: page, browser, place, time, parameters. Each computed when first asked for.
+
+A ``Visit`` is one call, a ``Scope`` one part of it (an mbox, the page load, a view) with its own parameters and
+address. A Scope is a dict that fills itself, so that what no rule asks for is never computed, and nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from target.decisioning.address import parse_address
+from target.decisioning.allocation import Allocations
+from target.decisioning.geo import build_geo_variables
+from target.decisioning.user_agent import parse_user_agent
+
+_DAY_S = 86_400
+# Nothing in a request names the visitor's language; Target's other SDKs tell rules the same.
+_LOCALE = "en"
+
+
+class Visit(dict[str, Any]):
+    """What holds for a whole call: variables by name, and the visitor's place in each activity."""
+
+    __slots__ = ("allocations", "context", "geo", "now_s")
+
+    def __init__(
+        self, context: Mapping[str, Any], geo: Mapping[str, Any], allocations: Allocations, now_s: float
+    ) -> None:
+        super().__init__()
+        self.context = context
+        self.geo = geo
+        self.allocations = allocations
+        self.now_s = now_s
+
+    def __missing__(self, name: str) -> Any:
+        value = self[name] = _OF_A_CALL[name](self)
+        return value
+
+
+class Scope(dict[str, Any]):
+    """The variables of one part of a call, by the first word of their names; what is not known is None."""
+
+    OBJECTS = frozenset({"page", "referring", "user", "geo", "mbox"})
+
+    __slots__ = ("allocations", "part", "visit")
+
+    def __init__(self, visit: Visit, part: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.visit = visit
+        self.part = part
+        self.allocations = visit.allocations
+
+    def __missing__(self, name: str) -> Any:
+        if name in _OF_A_CALL:
+            value = self.visit[name]
+        elif name in _OF_A_PART:
+            value = _OF_A_PART[name](self)
+        else:
+            return None
+        self[name] = value
+        return value
+
+    def as_data(self, activity_id: str) -> dict[str, Any]:
+        """Everything a rule of this activity can ask for, as plain data of its own."""
+        data = {name: self[name] for name in (*_OF_A_CALL, *_OF_A_PART)}
+        data = {name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()}
+        return {**data, "allocation": self.allocations[activity_id]}
+
+    def address(self) -> Mapping[str, Any]:
+        """The address of the part, else that of the call."""
+        for owner in (self.part, self.visit.context):
+            if isinstance(address := owner.get("address"), Mapping) and address:
+                return address
+        return {}
+
+
+def build_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What rules read as ``mbox.*``: each parameter, and in lower case with ``_lc`` after its name.
+
+    A name with dots is a path: ``favourite.colour`` is ``colour`` in ``favourite``. A name that starts or ends with a
+    dot, or has two in a row, is no path and stays whole.
+    """
+    nested: dict[str, Any] = {}
+    for name, value in parameters.items():
+        *path, last = name.split(".") if "." in name and all(name.split(".")) else [name]
+        holder = nested
+        for key in path:
+            inner = holder.get(key)
+            if not isinstance(inner, dict):
+                inner = holder[key] = {}
+            holder = inner
+        holder[last] = value
+        holder[f"{last}_lc"] = value.lower() if isinstance(value, str) else value
+    return nested
+
+
+def parameters_of(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of an mbox, view or page load in wire form."""
+    parameters = part.get("parameters")
+    return parameters if isinstance(parameters, Mapping) else {}
+
+
+def _user(visit: Visit) -> dict[str, Any]:
+    found = parse_user_agent(visit.context.get("userAgent"))
+    return {
+        "browserType": found.browser,
+        "platform": found.platform,
+        "locale": _LOCALE,
+        "browserVersion": found.version,
+    }
+
+
+def _time_of_day(visit: Visit) -> str:
+    minutes = int(visit.now_s % _DAY_S) // 60
+    return f"{minutes // 60:02}{minutes % 60:02}"
+
+
+def _day_of_week(visit: Visit) -> int:
+    return (int(visit.now_s // _DAY_S) + 3) % 7 + 1  # 1 January 1970 was a Thursday, and Monday is 1
+
+
+_OF_A_CALL: dict[str, Callable[[Visit], Any]] = {
+    "current_timestamp": lambda visit: int(visit.now_s * 1000),
+    "current_time": _time_of_day,
+    "current_day": _day_of_week,
+    "user": _user,
+    "geo": lambda visit: build_geo_variables(visit.geo),
+}
+_OF_A_PART: dict[str, Callable[[Scope], Any]] = {
+    "page": lambda scope: parse_address(scope.address().get("url")),
+    "referring": lambda scope: parse_address(scope.address().get("referringUrl")),
+    "mbox": lambda scope: build_parameters(parameters_of(scope.part)),
+}

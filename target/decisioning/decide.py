@@ -1,0 +1,125 @@
+"""Decides a request from a parsed artifact: the response in wire form, and what Target is to be told of it.
+
+Time and ids come in as arguments, and nothing is kept from one call to the next.
+
+- ``decide`` answers a request. What cannot be decided from the artifact is answered without offers, named in the
+  outcome, and makes the status 206.
+- ``remote.needs_remote`` says beforehand whether that will be so: then hybrid goes to the server.
+- ``needs_geo`` says whether the visitor's place should be looked up first, and for which address.
+
+The response shares its parts with the artifact, which is what makes it cheap. Make a DeliveryResponse of it with
+``DeliveryResponse.from_dict``, which copies, before a caller sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from target.decisioning.allocation import Allocations, visitor_of
+from target.decisioning.artifact import Artifact
+from target.decisioning.consequence import EXECUTE, PREFETCH
+from target.decisioning.context import Visit
+from target.decisioning.geo import build_geo_tokens, geo_of, ip_to_look_up
+from target.decisioning.notifications import Notifications
+from target.decisioning.parts import Situation, decide_mbox, decide_page_load, decide_views
+from target.decisioning.remote import find_remote, objects, property_token_of, section
+
+DECIDED = 200
+PARTLY_DECIDED = 206
+
+
+class Outcome(NamedTuple):
+    """What a decision comes to.
+
+    Attributes:
+        response: The delivery response in wire form; to be copied, not changed.
+        notifications: Display notifications to send, in wire form; none for prefetch.
+        remote_mboxes: Mboxes that only the server can decide.
+        remote_views: Views that only the server can decide.
+        tnt_id: The visitor's device id: the given one or, where the request had no id at all, a new one.
+    """
+
+    response: dict[str, Any]
+    notifications: list[dict[str, Any]]
+    remote_mboxes: list[str]
+    remote_views: list[str]
+    tnt_id: str | None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the artifact could decide all of the request."""
+        return bool(self.response["status"] == DECIDED)
+
+
+def needs_geo(body: Mapping[str, Any], artifact: Artifact) -> str | None:
+    """The IP address to look up before deciding; None where the artifact or the request makes that needless."""
+    return ip_to_look_up(geo_of(body)) if artifact.geo_targeting_enabled else None
+
+
+def decide(
+    body: Mapping[str, Any],
+    artifact: Artifact,
+    *,
+    client: str,
+    now_s: float,
+    new_id: Callable[[], str],
+    session_id: str | None = None,
+    location_hint: str | None = None,
+    geo: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Decide a request in wire form. Neither it nor the artifact is changed, and no JSON makes this fail.
+
+    Args:
+        body: The request. Keys that are not known are passed over.
+        artifact: What to decide from.
+        client: The client code; part of what allocates visitors.
+        now_s: Epoch seconds.
+        new_id: Makes the ids of notifications, and of a visitor that has none.
+        session_id: For the trace only.
+        location_hint: Edge cluster for the device id of a new visitor.
+        geo: Where the visitor is, under the keys of a request, if it was looked up; else what the request says.
+    """
+    ids = body.get("id")
+    ids = ids if isinstance(ids, Mapping) else {}
+    visitor = visitor_of(ids)
+    if visitor is None:
+        visitor = new_id()
+        ids = {**ids, "tntId": f"{visitor}.{location_hint}_0" if location_hint else visitor}
+    context = body.get("context")
+    place = {**geo_of(body), **geo} if geo else geo_of(body)
+    situation = Situation(
+        artifact=artifact,
+        client=client,
+        ids=ids,
+        session_id=session_id,
+        property_token=property_token_of(body),
+        visit=Visit(context if isinstance(context, Mapping) else {}, place, Allocations(client, visitor), now_s),
+        geo_tokens=build_geo_tokens(place, artifact.geo_tokens) if place else {},
+        notifications=Notifications(now_s, new_id),
+        is_traced=body.get("trace") is not None,
+    )
+    remote = find_remote(body, artifact)
+    response: dict[str, Any] = {"status": PARTLY_DECIDED if any(remote) else DECIDED}
+    if body.get("requestId") is not None:
+        response["requestId"] = body["requestId"]
+    response["id"] = ids
+    response["client"] = client
+    for mode in (EXECUTE, PREFETCH):
+        if isinstance(body.get(mode), Mapping):
+            response[mode] = _decide_section(situation, mode, section(body, mode))
+    tnt_id = ids.get("tntId")
+    return Outcome(response, situation.notifications.items, *remote, tnt_id if isinstance(tnt_id, str) else None)
+
+
+def _decide_section(situation: Situation, mode: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``execute`` or ``prefetch`` is answered with: only what was asked for."""
+    answer: dict[str, Any] = {}
+    page_load = asked.get("pageLoad")
+    if page_load is not None:
+        answer["pageLoad"] = decide_page_load(situation, mode, page_load if isinstance(page_load, Mapping) else {})
+    if asked.get("mboxes") is not None:
+        answer["mboxes"] = [decide_mbox(situation, mode, mbox) for mbox in objects(asked, "mboxes")]
+    if mode == PREFETCH and asked.get("views") is not None:
+        answer["views"] = decide_views(situation, objects(asked, "views"))
+    return answer

@@ -1,0 +1,56 @@
+"""Where a visitor is: what rules and response tokens say about it, and whether it has to be looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Field of the request -> header or JSON key of the lookup's answer.
+_ANSWER = {
+    "latitude": "x-geo-latitude",
+    "longitude": "x-geo-longitude",
+    "countryCode": "x-geo-country-code",
+    "stateCode": "x-geo-region-code",
+    "city": "x-geo-city",
+}
+_VARIABLES = {
+    "country": "countryCode",
+    "region": "stateCode",
+    "city": "city",
+    "latitude": "latitude",
+    "longitude": "longitude",
+}
+RESPONSE_TOKENS = {"geo.city": "city", "geo.country": "countryCode", "geo.state": "stateCode"}
+
+
+def geo_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The geo object of a request in wire form; empty where there is none."""
+    context = body.get("context")
+    geo = context.get("geo") if isinstance(context, Mapping) else None
+    return geo if isinstance(geo, Mapping) else {}
+
+
+def ip_to_look_up(geo: Mapping[str, Any]) -> str | None:
+    """The visitor's address where it is all that ``geo`` holds; None where there is nothing to look up."""
+    given = {key for key, value in geo.items() if value is not None and value != ""}
+    ip = geo.get("ipAddress")
+    return ip if given == {"ipAddress"} and isinstance(ip, str) else None
+
+
+def parse_geo(answer: Any) -> dict[str, Any]:
+    """The geo fields in a lookup's answer, JSON or headers, under the keys of a request. Never fails."""
+    if not isinstance(answer, Mapping):
+        return {}
+    given = {str(name).lower(): value for name, value in answer.items()}
+    found = {key: given.get(name) for key, name in _ANSWER.items()}
+    return {key: value for key, value in found.items() if value.__class__ in (str, int, float) and value != ""}
+
+
+def build_geo_variables(geo: Mapping[str, Any]) -> dict[str, Any]:
+    """What rules read as ``geo.*``."""
+    return {name: geo[key] for name, key in _VARIABLES.items() if geo.get(key) is not None}
+
+
+def build_geo_tokens(geo: Mapping[str, Any], tokens: tuple[str, ...]) -> dict[str, Any]:
+    """The response tokens among ``tokens`` that tell where the visitor is, as far as it is known."""
+    return {token: geo[key] for token in tokens if (key := RESPONSE_TOKENS[token]) in geo and geo[key] is not None}

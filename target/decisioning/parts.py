@@ -1,0 +1,124 @@
+"""Decides the parts of a request: an mbox, the page load, the views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from target.decisioning.artifact import Artifact, Rule
+from target.decisioning.consequence import EXECUTE, PREFETCH, once_per_token
+from target.decisioning.context import Scope, Visit
+from target.decisioning.notifications import Notifications
+from target.decisioning.trace import Trace, build_trace_request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that the parts of one request have in common."""
+
+    artifact: Artifact
+    client: str
+    ids: Mapping[str, Any]
+    session_id: str | None
+    property_token: str | None
+    visit: Visit
+    geo_tokens: Mapping[str, Any]
+    notifications: Notifications
+    is_traced: bool
+
+
+def decide_mbox(situation: Situation, mode: str, mbox: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to one mbox: name and index, and the offers of the first rule that matches."""
+    name = str(mbox.get("name"))
+    scope = Scope(situation.visit, mbox)
+    trace = Trace() if situation.is_traced else None
+    answer = {key: mbox[key] for key in ("index", "name") if mbox.get(key) is not None}
+    for rule in _matching(situation.artifact.mboxes.get(name, ()), scope, situation.property_token, trace):
+        _deliver(situation, mode, rule, name, trace)
+        answer["options"] = rule.consequence.options(mode, mbox, situation.geo_tokens)
+        metrics = rule.consequence.metrics
+        answer["metrics"] = once_per_token(metrics) if mode == EXECUTE else metrics
+        break
+    if trace is not None:
+        answer["trace"] = _build_trace(situation, trace, scope, {"mbox": mbox}, mode)
+    return answer
+
+
+def decide_page_load(situation: Situation, mode: str, page_load: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to the page load: the offers of all that matches in the global mbox, one rule for each rule key."""
+    name = situation.artifact.global_mbox
+    part = {**page_load, "name": name}
+    scope = Scope(situation.visit, part)
+    trace = Trace() if situation.is_traced else None
+    options: list[dict[str, Any]] = []
+    metrics: list[dict[str, Any]] = []
+    for rule in _matching(situation.artifact.mboxes.get(name, ()), scope, situation.property_token, trace):
+        _deliver(situation, mode, rule, name, trace)
+        options += rule.consequence.options(mode, part, situation.geo_tokens)
+        metrics += rule.consequence.metrics
+    answer: dict[str, Any] = {"options": options}
+    answer["metrics"] = once_per_token(metrics) if mode == EXECUTE else metrics
+    if trace is not None:
+        answer["trace"] = _build_trace(situation, trace, scope, {"mbox": part}, mode)
+    return answer
+
+
+def decide_views(situation: Situation, asked: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The answers to all views asked for, one for each view that any rule matches.
+
+    A view without a name is all of them; one that is also asked for by name is decided with the parameters given there.
+    """
+    artifact = situation.artifact
+    answers: dict[str, dict[str, Any]] = {}
+    for view in sorted(asked, key=lambda view: view.get("name") is None):
+        wanted = view.get("name")
+        names = list(artifact.views) if wanted is None else [wanted] if isinstance(wanted, str) else []
+        scope = Scope(situation.visit, view)
+        for name in names:
+            if name not in answers and (answer := _decide_view(situation, name, scope)):
+                answers[name] = answer
+    return list(answers.values())
+
+
+def _decide_view(situation: Situation, name: str, scope: Scope) -> dict[str, Any] | None:
+    trace = Trace() if situation.is_traced else None
+    part = {**scope.part, "name": name}
+    answer: dict[str, Any] = {"name": name, "options": [], "metrics": []}
+    is_found = False
+    for rule in _matching(situation.artifact.views.get(name, ()), scope, situation.property_token, trace):
+        is_found = True
+        _deliver(situation, PREFETCH, rule, name, trace)
+        answer["options"] += rule.consequence.options(PREFETCH, part, situation.geo_tokens)
+        answer["metrics"] += rule.consequence.metrics
+    if trace is not None:
+        answer["trace"] = _build_trace(situation, trace, scope, {"view": part}, PREFETCH)
+    return answer if is_found else None
+
+
+def _matching(rules: Iterable[Rule], scope: Scope, token: str | None, trace: Trace | None) -> Iterator[Rule]:
+    """The rules that match, for this property, in order; of those with one key only the first."""
+    taken: set[str] = set()
+    for rule in rules:
+        if rule.key in taken or (rule.property_tokens is not None and token not in rule.property_tokens):
+            continue
+        is_match = rule.test(scope)
+        if trace is not None:
+            trace.add_evaluation(rule, scope, is_match)
+        if is_match:
+            taken.add(rule.key)
+            yield rule
+
+
+def _deliver(situation: Situation, mode: str, rule: Rule, mbox: str, trace: Trace | None) -> None:
+    """Count what ``rule`` shows, in execute, and tell the trace."""
+    added = situation.notifications.add(mbox, rule.consequence.event_tokens) if mode == EXECUTE else None
+    if trace is not None:
+        trace.add_match(rule, situation.artifact.meta.get("environment"), added)
+
+
+def _build_trace(
+    situation: Situation, trace: Trace, scope: Scope, asked: Mapping[str, Mapping[str, Any]], mode: str
+) -> dict[str, Any]:
+    request = build_trace_request(situation.session_id, scope, asked, mode)
+    return trace.to_dict(situation.client, situation.artifact, situation.ids, request)

@@ -1,0 +1,87 @@
+"""What of a request only the server can decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from target.decisioning.artifact import Artifact
+from target.decisioning.consequence import EXECUTE, PREFETCH
+
+
+class Remote(NamedTuple):
+    """Mboxes and views, each once and in the order asked, that an artifact cannot decide or not fully."""
+
+    mboxes: list[str]
+    views: list[str]
+
+
+def find_remote(body: Mapping[str, Any], artifact: Artifact) -> Remote:
+    """What in a request in wire form the artifact cannot decide. The page load is its global mbox.
+
+    A name counts as remote when the artifact says so, when it does not know it, and when it has a rule for it that
+    this engine cannot decide. A request for all views has every view that the artifact calls remote.
+    """
+    token = property_token_of(body)
+    mboxes = [name for name in _asked_mboxes(body, artifact) if _is_remote_mbox(name, artifact, token)]
+    views: list[str] = []
+    for view in objects(section(body, PREFETCH), "views"):
+        name = view.get("name")
+        if name is None:
+            views += artifact.remote_views
+            left_out = (known for kind, known in artifact.undecidable if kind == "views")
+            views += [known for known in left_out if _has_gap("views", known, artifact, token)]
+        elif _is_remote_view(str(name), artifact, token):
+            views.append(str(name))
+    return Remote(list(dict.fromkeys(mboxes)), list(dict.fromkeys(views)))
+
+
+def needs_remote(body: Mapping[str, Any], artifact: Artifact) -> bool:
+    """Whether a hybrid call has to go to the server: something in it cannot be decided here.
+
+    QA mode and preview show activities that no artifact holds, to the one visitor who has the link.
+    """
+    return any(body.get(key) is not None for key in ("qaMode", "preview")) or any(find_remote(body, artifact))
+
+
+def section(body: Mapping[str, Any], mode: str) -> Mapping[str, Any]:
+    """``execute`` or ``prefetch`` of a request; empty where it has none."""
+    value = body.get(mode)
+    return value if isinstance(value, Mapping) else {}
+
+
+def objects(parent: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The objects in a list of a request; none where it has no such list."""
+    value = parent.get(key)
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def property_token_of(body: Mapping[str, Any]) -> str | None:
+    """The property that a request is for."""
+    given = body.get("property")
+    token = given.get("token") if isinstance(given, Mapping) else None
+    return token if isinstance(token, str) else None
+
+
+def _asked_mboxes(body: Mapping[str, Any], artifact: Artifact) -> Iterator[str]:
+    for mode in (EXECUTE, PREFETCH):
+        asked = section(body, mode)
+        if asked.get("pageLoad") is not None:
+            yield artifact.global_mbox
+        for mbox in objects(asked, "mboxes"):
+            yield str(mbox.get("name"))
+
+
+def _is_remote_mbox(name: str, artifact: Artifact, token: str | None) -> bool:
+    local = artifact.mboxes if artifact.local_mboxes is None else artifact.local_mboxes
+    return name not in local or name in artifact.remote_mboxes or _has_gap("mboxes", name, artifact, token)
+
+
+def _is_remote_view(name: str, artifact: Artifact, token: str | None) -> bool:
+    local = artifact.views if artifact.local_views is None else artifact.local_views
+    return name not in local or name in artifact.remote_views or _has_gap("views", name, artifact, token)
+
+
+def _has_gap(kind: str, name: str, artifact: Artifact, token: str | None) -> bool:
+    """Whether a rule that would count for this property had to be left out."""
+    return any(tokens is None or token in tokens for tokens in artifact.undecidable.get((kind, name), ()))

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target.decisioning.address import host_of, parse_address
+
+
+def parts(url: Any, *names: str) -> tuple[str, ...]:
+    return tuple(parse_address(url)[name] for name in names)
+
+
+@pytest.mark.parametrize(
+    ("url", "domain", "subdomain", "top_level_domain"),
+    [
+        ("http://some.subdomain.google.co.uk", "google.co.uk", "some.subdomain", "co.uk"),
+        ("http://Blog.Myfavesite.GeoCities.com/Posts", "geocities.com", "blog.myfavesite", "com"),
+        ("https://www.a.b.com", "b.com", "a", "com"),
+        ("https://www.b.com", "b.com", "", "com"),
+        ("https://wwwx.b.com", "b.com", "wwwx", "com"),
+        ("https://a.www.b.com", "b.com", "a.www", "com"),
+        ("http://local-target-test:8080/x", "local-target-test", "", ""),
+        ("http://intranet.local/x", "intranet.local", "", ""),
+        ("http://user:secret@shop.example.org:8443/x", "example.org", "shop", "org"),
+        (
+            "https://test.wayne-enterprises.us-east-1.elasticbeanstalk.com",
+            "wayne-enterprises.us-east-1.elasticbeanstalk.com",
+            "test",
+            "us-east-1.elasticbeanstalk.com",
+        ),
+        ("http://127.0.0.1:8000/", "127.0.0.1", "", ""),
+        ("http://[::1]:8000/", "::1", "", ""),
+        ("//cdn.example.com/x", "example.com", "cdn", "com"),
+        ("/only/a/path", "", "", ""),
+        ("", "", "", ""),
+        (None, "", "", ""),
+        (5, "", "", ""),
+    ],
+)
+def test_hosts(url: Any, domain: str, subdomain: str, top_level_domain: str) -> None:
+    assert parts(url, "domain", "subdomain", "topLevelDomain") == (domain, subdomain, top_level_domain)
+
+
+def test_path_query_and_fragment_keep_their_case_and_have_a_lower_case_twin() -> None:
+    url = "http://Blog.Myfavesite.GeoCities.com/Posts?Page=1&b=?#Bottom"
+    assert parts(url, "url", "path", "query", "fragment") == (url, "/Posts", "Page=1&b=?", "Bottom")
+    assert parts(url, "url_lc", "path_lc", "query_lc", "fragment_lc") == (url.lower(), "/posts", "page=1&b=?", "bottom")
+    assert parts(url, "domain_lc", "subdomain_lc") == ("geocities.com", "blog.myfavesite")
+
+
+def test_host_is_without_port_and_credentials() -> None:
+    assert host_of("HTTP://a:b@Shop.Example.com:80/x?y@z") == "shop.example.com"
+
+
+def test_long_urls_are_read_too() -> None:
+    assert parts("http://example.com/" + "x" * 10_000, "domain") == ("example.com",)
+    assert parts(f"http://{'x' * 100_000}.com/", "topLevelDomain") == ("",)
+
+
+@given(st.one_of(st.text(), st.text().map(lambda text: f"http://{text}"), st.integers(), st.none()))
+def test_any_url_gives_every_part_as_text(url: Any) -> None:
+    found = parse_address(url)
+    assert len(found) == 14
+    assert all(isinstance(text, str) for text in found.values())

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.decisioning.samples import FIREFOX, VISITOR, ask, build_artifact, build_rule, run
+
+IS_FIREFOX = {"==": [{"var": "user.browserType"}, "firefox"]}
+IS_SAFARI = {"==": [{"var": "user.browserType"}, "safari"]}
+CONTEXT = {
+    "userAgent": FIREFOX,
+    "address": {"url": "http://shop.example.com/"},
+    "browser": {"host": "shop.example.com"},
+}
+
+
+def with_offer(condition: Any, activity: int, experience: int, audiences: list[int], **changes: Any) -> dict[str, Any]:
+    meta = {
+        "activity.id": activity,
+        "activity.type": "landing",
+        "experience.id": experience,
+        "audience.ids": audiences,
+        "offer.id": activity * 10 + experience,
+    }
+    return build_rule(condition, activity, meta=meta, **changes)
+
+
+def traced(artifact: dict[str, Any], **request: Any) -> dict[str, Any]:
+    return run(artifact, trace={}, context=CONTEXT, _session_id="s1", **request).response
+
+
+def test_no_trace_unless_asked_for() -> None:
+    answer = run(build_artifact(build_rule()), execute={"pageLoad": {}, **ask("hero")}).response
+    assert "trace" not in answer["execute"]["mboxes"][0]
+    assert "trace" not in answer["execute"]["pageLoad"]
+
+
+def test_mbox() -> None:
+    rules = [
+        with_offer(IS_SAFARI, 1, 0, [7]),
+        with_offer(IS_FIREFOX, 1, 1, [8, 9]),
+        with_offer(True, 2, 0, []),
+    ]
+    trace = traced(build_artifact(*rules), prefetch={"mboxes": [{"name": "hero", "index": 3}]})["prefetch"]["mboxes"][
+        0
+    ]["trace"]
+    assert trace["clientCode"] == "acme"
+    assert trace["artifact"] == {"clientCode": "acme", "environment": "production", "version": "1.0.0"}
+    assert trace["profile"] == {"visitorId": VISITOR}
+    assert trace["request"] == {
+        "sessionId": "s1",
+        "pageURL": "http://shop.example.com/",
+        "host": "shop.example.com",
+        "mbox": {"name": "hero", "index": 3, "type": "prefetch"},
+    }
+    assert trace["campaigns"] == [
+        {"id": 1, "campaignType": "landing", "branchId": 1, "offers": [11], "environment": "production"}
+    ]
+    (target,) = trace["evaluatedCampaignTargets"]
+    assert target["context"].pop("page")["subdomain"] == "shop"
+    assert target["context"]["user"]["browserVersion"] == 78
+    assert 0 <= target["context"]["allocation"] < 100
+    assert {key: value for key, value in target.items() if key != "context"} == {
+        "campaignId": 1,
+        "campaignType": "landing",
+        "matchedSegmentIds": [8, 9],
+        "unmatchedSegmentIds": [7],
+        "matchedRuleConditions": [IS_FIREFOX],
+        "unmatchedRuleConditions": [IS_SAFARI],
+    }
+
+
+def test_execute_names_the_notifications_that_are_sent() -> None:
+    outcome = run(build_artifact(with_offer(True, 1, 0, [])), trace={}, execute=ask("hero"))
+    (campaign,) = outcome.response["execute"]["mboxes"][0]["trace"]["campaigns"]
+    assert campaign["notifications"] == outcome.notifications
+    assert len(outcome.notifications) == 1
+
+
+def test_page_load_has_every_activity_that_was_looked_at() -> None:
+    rules = [
+        with_offer(True, 1, 0, [5], ruleKey="1-0"),
+        with_offer(True, 1, 0, [5], ruleKey="1-1"),
+        with_offer(False, 2, 0, [6]),
+    ]
+    artifact = build_artifact(rules={"mboxes": {"target-global-mbox": rules}})
+    trace = traced(artifact, execute={"pageLoad": {"parameters": {"a": "b"}}})["execute"]["pageLoad"]["trace"]
+    assert trace["request"]["mbox"] == {"parameters": {"a": "b"}, "name": "target-global-mbox", "type": "execute"}
+    assert [campaign["id"] for campaign in trace["campaigns"]] == [1]
+    assert [target["campaignId"] for target in trace["evaluatedCampaignTargets"]] == [1, 2]
+    assert trace["evaluatedCampaignTargets"][0]["matchedSegmentIds"] == [5]
+    assert trace["evaluatedCampaignTargets"][0]["matchedRuleConditions"] == [True]
+    assert trace["evaluatedCampaignTargets"][0]["context"]["mbox"] == {"a": "b", "a_lc": "b"}
+
+
+def test_view_is_named_even_where_all_were_asked_for() -> None:
+    rule = build_rule(True, 1, meta={})
+    answer = traced(build_artifact(rules={"mboxes": {}, "views": {"home": [rule]}}), prefetch={"views": [{}]})
+    trace = answer["prefetch"]["views"][0]["trace"]
+    assert trace["request"]["view"] == {"name": "home", "type": "prefetch"}
+    assert trace["campaigns"][0]["offers"] == []
+
+
+def test_mbox_that_nothing_matches_is_traced_too() -> None:
+    answer = traced(build_artifact(with_offer(IS_SAFARI, 1, 0, [7])), execute=ask("hero", "quiet"))
+    hero, quiet = answer["execute"]["mboxes"]
+    assert hero["trace"]["campaigns"] == []
+    assert hero["trace"]["evaluatedCampaignTargets"][0]["unmatchedSegmentIds"] == [7]
+    assert quiet["trace"]["evaluatedCampaignTargets"] == []
