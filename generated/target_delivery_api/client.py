@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json as _json
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from typing import Any, Protocol, Self
 from urllib.parse import quote
 
@@ -15,6 +16,10 @@ Timeout = urllib3.Timeout | float | None
 
 # NaN has no JSON form. Text goes out as ASCII, so that any str, lone surrogates too, can be sent.
 _encode = _json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+# Names, and values such as the organization, are the same on every call.
+_quote = lru_cache(maxsize=64)(partial(quote, safe=""))
 
 
 class Pool(Protocol):

@@ -103,6 +103,11 @@ def load_object(value: Any, where: str) -> dict[str, Any]:
     raise _wrong_type(where, "an object", value)
 
 
+def load_unknown(data: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """A copy, all the way down, of the fields that are not known."""
+    return {key: dump(item) for key, item in data.items() if key not in known}
+
+
 def load_map(value: Any, where: str) -> dict[str, Any]:
     """A copy, all the way down, of an object with free keys."""
     return dump(value if value.__class__ is dict else load_object(value, where))  # type: ignore[no-any-return]
@@ -178,4 +183,5 @@ __all__ = [
     "load_map",
     "load_models",
     "load_object",
+    "load_unknown",
 ]

@@ -6,7 +6,25 @@ from __future__ import annotations
 import datetime
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_datetime, load_list, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_datetime,
+    load_list,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "id",
+        "decisionStackId",
+        "total",
+        "time",
+        "productIds",
+    }
+)
 
 
 class ABTOrder(Model):
@@ -64,15 +82,13 @@ class ABTOrder(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
-        self.decision_stack_id = value if (value := pop("decisionStackId", None)).__class__ in PLAIN else dump(value)
-        self.total = value if (value := pop("total", None)).__class__ in PLAIN else dump(value)
-        self.time = load_datetime(pop("time", None), "ABTOrder.time")
-        self.product_ids = (
-            None if (value := pop("productIds", None)) is None else load_list(value, "ABTOrder.productIds")
-        )
-        self.additional_properties = dump(data) if data else data
+        self.id = value if (value := get("id")).__class__ in PLAIN else dump(value)
+        self.decision_stack_id = value if (value := get("decisionStackId")).__class__ in PLAIN else dump(value)
+        self.total = value if (value := get("total")).__class__ in PLAIN else dump(value)
+        self.time = load_datetime(get("time"), "ABTOrder.time")
+        self.product_ids = None if (value := get("productIds")) is None else load_list(value, "ABTOrder.productIds")
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -5,7 +5,22 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "type",
+        "selector",
+        "cssSelector",
+        "content",
+    }
+)
 
 
 class Action(Model):
@@ -57,12 +72,12 @@ class Action(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.type = value if (value := pop("type", None)).__class__ in PLAIN else dump(value)
-        self.selector = value if (value := pop("selector", None)).__class__ in PLAIN else dump(value)
-        self.css_selector = value if (value := pop("cssSelector", None)).__class__ in PLAIN else dump(value)
-        self.content = value if (value := pop("content", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.type = value if (value := get("type")).__class__ in PLAIN else dump(value)
+        self.selector = value if (value := get("selector")).__class__ in PLAIN else dump(value)
+        self.css_selector = value if (value := get("cssSelector")).__class__ in PLAIN else dump(value)
+        self.content = value if (value := get("content")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -5,7 +5,20 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "url",
+        "referringUrl",
+    }
+)
 
 
 class Address(Model):
@@ -45,10 +58,10 @@ class Address(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.url = value if (value := pop("url", None)).__class__ in PLAIN else dump(value)
-        self.referring_url = value if (value := pop("referringUrl", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.url = value if (value := get("url")).__class__ in PLAIN else dump(value)
+        self.referring_url = value if (value := get("referringUrl")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

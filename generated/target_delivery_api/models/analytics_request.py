@@ -6,7 +6,23 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ..models.logging_type import LoggingType
-from ..types import PLAIN, Model, dump, load_enum, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_enum,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "supplementalDataId",
+        "logging",
+        "trackingServer",
+        "trackingServerSecure",
+    }
+)
 
 
 class AnalyticsRequest(Model):
@@ -59,16 +75,14 @@ class AnalyticsRequest(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.supplemental_data_id = (
-            value if (value := pop("supplementalDataId", None)).__class__ in PLAIN else dump(value)
-        )
-        self.logging = load_enum(LoggingType, pop("logging", None))
-        self.tracking_server = value if (value := pop("trackingServer", None)).__class__ in PLAIN else dump(value)
+        self.supplemental_data_id = value if (value := get("supplementalDataId")).__class__ in PLAIN else dump(value)
+        self.logging = load_enum(LoggingType, get("logging"))
+        self.tracking_server = value if (value := get("trackingServer")).__class__ in PLAIN else dump(value)
         self.tracking_server_secure = (
-            value if (value := pop("trackingServerSecure", None)).__class__ in PLAIN else dump(value)
+            value if (value := get("trackingServerSecure")).__class__ in PLAIN else dump(value)
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -6,7 +6,18 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ..models.analytics_payload import AnalyticsPayload
-from ..types import Model, dump, load_object
+from ..types import (
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "payload",
+    }
+)
 
 
 class AnalyticsResponse(Model):
@@ -40,13 +51,11 @@ class AnalyticsResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
         self.payload = (
-            None
-            if (value := pop("payload", None)) is None
-            else AnalyticsPayload._load(value, "AnalyticsResponse.payload")
+            None if (value := get("payload")) is None else AnalyticsPayload._load(value, "AnalyticsResponse.payload")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -5,7 +5,21 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "id",
+        "name",
+        "version",
+    }
+)
 
 
 class Application(Model):
@@ -51,11 +65,11 @@ class Application(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
-        self.name = value if (value := pop("name", None)).__class__ in PLAIN else dump(value)
-        self.version = value if (value := pop("version", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.id = value if (value := get("id")).__class__ in PLAIN else dump(value)
+        self.name = value if (value := get("name")).__class__ in PLAIN else dump(value)
+        self.version = value if (value := get("version")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

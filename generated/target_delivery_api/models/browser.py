@@ -5,7 +5,21 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "host",
+        "language",
+        "webGLRenderer",
+    }
+)
 
 
 class Browser(Model):
@@ -51,11 +65,11 @@ class Browser(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.host = value if (value := pop("host", None)).__class__ in PLAIN else dump(value)
-        self.language = value if (value := pop("language", None)).__class__ in PLAIN else dump(value)
-        self.web_gl_renderer = value if (value := pop("webGLRenderer", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.host = value if (value := get("host")).__class__ in PLAIN else dump(value)
+        self.language = value if (value := get("language")).__class__ in PLAIN else dump(value)
+        self.web_gl_renderer = value if (value := get("webGLRenderer")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

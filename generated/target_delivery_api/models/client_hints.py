@@ -5,7 +5,26 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "mobile",
+        "model",
+        "platform",
+        "platformVersion",
+        "browserUAWithMajorVersion",
+        "browserUAWithFullVersion",
+        "architecture",
+        "bitness",
+    }
+)
 
 
 class ClientHints(Model):
@@ -81,20 +100,20 @@ class ClientHints(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.mobile = value if (value := pop("mobile", None)).__class__ in PLAIN else dump(value)
-        self.model = value if (value := pop("model", None)).__class__ in PLAIN else dump(value)
-        self.platform = value if (value := pop("platform", None)).__class__ in PLAIN else dump(value)
-        self.platform_version = value if (value := pop("platformVersion", None)).__class__ in PLAIN else dump(value)
+        self.mobile = value if (value := get("mobile")).__class__ in PLAIN else dump(value)
+        self.model = value if (value := get("model")).__class__ in PLAIN else dump(value)
+        self.platform = value if (value := get("platform")).__class__ in PLAIN else dump(value)
+        self.platform_version = value if (value := get("platformVersion")).__class__ in PLAIN else dump(value)
         self.browser_ua_with_major_version = (
-            value if (value := pop("browserUAWithMajorVersion", None)).__class__ in PLAIN else dump(value)
+            value if (value := get("browserUAWithMajorVersion")).__class__ in PLAIN else dump(value)
         )
         self.browser_ua_with_full_version = (
-            value if (value := pop("browserUAWithFullVersion", None)).__class__ in PLAIN else dump(value)
+            value if (value := get("browserUAWithFullVersion")).__class__ in PLAIN else dump(value)
         )
-        self.architecture = value if (value := pop("architecture", None)).__class__ in PLAIN else dump(value)
-        self.bitness = value if (value := pop("bitness", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.architecture = value if (value := get("architecture")).__class__ in PLAIN else dump(value)
+        self.bitness = value if (value := get("bitness")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -14,7 +14,31 @@ from ..models.geo import Geo
 from ..models.mobile_platform import MobilePlatform
 from ..models.screen import Screen
 from ..models.window import Window
-from ..types import PLAIN, Model, dump, load_enum, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_enum,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "channel",
+        "mobilePlatform",
+        "application",
+        "screen",
+        "window",
+        "browser",
+        "address",
+        "geo",
+        "timeOffsetInMinutes",
+        "userAgent",
+        "clientHints",
+        "beacon",
+    }
+)
 
 
 class Context(Model):
@@ -115,30 +139,26 @@ class Context(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.channel = load_enum(ChannelType, pop("channel", None))
+        self.channel = load_enum(ChannelType, get("channel"))
         self.mobile_platform = (
-            None
-            if (value := pop("mobilePlatform", None)) is None
-            else MobilePlatform._load(value, "Context.mobilePlatform")
+            None if (value := get("mobilePlatform")) is None else MobilePlatform._load(value, "Context.mobilePlatform")
         )
         self.application = (
-            None if (value := pop("application", None)) is None else Application._load(value, "Context.application")
+            None if (value := get("application")) is None else Application._load(value, "Context.application")
         )
-        self.screen = None if (value := pop("screen", None)) is None else Screen._load(value, "Context.screen")
-        self.window = None if (value := pop("window", None)) is None else Window._load(value, "Context.window")
-        self.browser = None if (value := pop("browser", None)) is None else Browser._load(value, "Context.browser")
-        self.address = None if (value := pop("address", None)) is None else Address._load(value, "Context.address")
-        self.geo = None if (value := pop("geo", None)) is None else Geo._load(value, "Context.geo")
-        self.time_offset_in_minutes = (
-            value if (value := pop("timeOffsetInMinutes", None)).__class__ in PLAIN else dump(value)
-        )
-        self.user_agent = value if (value := pop("userAgent", None)).__class__ in PLAIN else dump(value)
+        self.screen = None if (value := get("screen")) is None else Screen._load(value, "Context.screen")
+        self.window = None if (value := get("window")) is None else Window._load(value, "Context.window")
+        self.browser = None if (value := get("browser")) is None else Browser._load(value, "Context.browser")
+        self.address = None if (value := get("address")) is None else Address._load(value, "Context.address")
+        self.geo = None if (value := get("geo")) is None else Geo._load(value, "Context.geo")
+        self.time_offset_in_minutes = value if (value := get("timeOffsetInMinutes")).__class__ in PLAIN else dump(value)
+        self.user_agent = value if (value := get("userAgent")).__class__ in PLAIN else dump(value)
         self.client_hints = (
-            None if (value := pop("clientHints", None)) is None else ClientHints._load(value, "Context.clientHints")
+            None if (value := get("clientHints")) is None else ClientHints._load(value, "Context.clientHints")
         )
-        self.beacon = value if (value := pop("beacon", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.beacon = value if (value := get("beacon")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -6,7 +6,22 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ..models.authenticated_state import AuthenticatedState
-from ..types import PLAIN, Model, dump, load_enum, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_enum,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "id",
+        "integrationCode",
+        "authenticatedState",
+    }
+)
 
 
 class CustomerId(Model):
@@ -52,11 +67,11 @@ class CustomerId(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
-        self.integration_code = value if (value := pop("integrationCode", None)).__class__ in PLAIN else dump(value)
-        self.authenticated_state = load_enum(AuthenticatedState, pop("authenticatedState", None))
-        self.additional_properties = dump(data) if data else data
+        self.id = value if (value := get("id")).__class__ in PLAIN else dump(value)
+        self.integration_code = value if (value := get("integrationCode")).__class__ in PLAIN else dump(value)
+        self.authenticated_state = load_enum(AuthenticatedState, get("authenticatedState"))
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

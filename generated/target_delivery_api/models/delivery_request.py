@@ -16,7 +16,33 @@ from ..models.qa_mode import QAMode
 from ..models.telemetry import Telemetry
 from ..models.trace import Trace
 from ..models.visitor_id import VisitorId
-from ..types import PLAIN, Model, dump, load_models, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "requestId",
+        "impressionId",
+        "id",
+        "environmentId",
+        "property",
+        "trace",
+        "context",
+        "experienceCloud",
+        "execute",
+        "prefetch",
+        "telemetry",
+        "notifications",
+        "qaMode",
+        "preview",
+    }
+)
 
 
 class DeliveryRequest(Model):
@@ -131,44 +157,38 @@ class DeliveryRequest(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.request_id = value if (value := pop("requestId", None)).__class__ in PLAIN else dump(value)
-        self.impression_id = value if (value := pop("impressionId", None)).__class__ in PLAIN else dump(value)
-        self.id = None if (value := pop("id", None)) is None else VisitorId._load(value, "DeliveryRequest.id")
-        self.environment_id = value if (value := pop("environmentId", None)).__class__ in PLAIN else dump(value)
+        self.request_id = value if (value := get("requestId")).__class__ in PLAIN else dump(value)
+        self.impression_id = value if (value := get("impressionId")).__class__ in PLAIN else dump(value)
+        self.id = None if (value := get("id")) is None else VisitorId._load(value, "DeliveryRequest.id")
+        self.environment_id = value if (value := get("environmentId")).__class__ in PLAIN else dump(value)
         self.property = (
-            None if (value := pop("property", None)) is None else Property._load(value, "DeliveryRequest.property")
+            None if (value := get("property")) is None else Property._load(value, "DeliveryRequest.property")
         )
-        self.trace = None if (value := pop("trace", None)) is None else Trace._load(value, "DeliveryRequest.trace")
-        self.context = (
-            None if (value := pop("context", None)) is None else Context._load(value, "DeliveryRequest.context")
-        )
+        self.trace = None if (value := get("trace")) is None else Trace._load(value, "DeliveryRequest.trace")
+        self.context = None if (value := get("context")) is None else Context._load(value, "DeliveryRequest.context")
         self.experience_cloud = (
             None
-            if (value := pop("experienceCloud", None)) is None
+            if (value := get("experienceCloud")) is None
             else ExperienceCloud._load(value, "DeliveryRequest.experienceCloud")
         )
         self.execute = (
-            None if (value := pop("execute", None)) is None else ExecuteRequest._load(value, "DeliveryRequest.execute")
+            None if (value := get("execute")) is None else ExecuteRequest._load(value, "DeliveryRequest.execute")
         )
         self.prefetch = (
-            None
-            if (value := pop("prefetch", None)) is None
-            else PrefetchRequest._load(value, "DeliveryRequest.prefetch")
+            None if (value := get("prefetch")) is None else PrefetchRequest._load(value, "DeliveryRequest.prefetch")
         )
         self.telemetry = (
-            None if (value := pop("telemetry", None)) is None else Telemetry._load(value, "DeliveryRequest.telemetry")
+            None if (value := get("telemetry")) is None else Telemetry._load(value, "DeliveryRequest.telemetry")
         )
         self.notifications = (
             None
-            if (value := pop("notifications", None)) is None
+            if (value := get("notifications")) is None
             else load_models(Notification, value, "DeliveryRequest.notifications")
         )
-        self.qa_mode = None if (value := pop("qaMode", None)) is None else QAMode._load(value, "DeliveryRequest.qaMode")
-        self.preview = (
-            None if (value := pop("preview", None)) is None else Preview._load(value, "DeliveryRequest.preview")
-        )
-        self.additional_properties = dump(data) if data else data
+        self.qa_mode = None if (value := get("qaMode")) is None else QAMode._load(value, "DeliveryRequest.qaMode")
+        self.preview = None if (value := get("preview")) is None else Preview._load(value, "DeliveryRequest.preview")
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

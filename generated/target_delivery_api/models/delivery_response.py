@@ -9,7 +9,28 @@ from ..models.execute_response import ExecuteResponse
 from ..models.notification_response import NotificationResponse
 from ..models.prefetch_response import PrefetchResponse
 from ..models.visitor_id import VisitorId
-from ..types import PLAIN, Model, dump, load_models, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "status",
+        "requestId",
+        "id",
+        "client",
+        "edgeHost",
+        "execute",
+        "prefetch",
+        "notifications",
+        "telemetryServerToken",
+    }
+)
 
 
 class DeliveryResponse(Model):
@@ -91,31 +112,27 @@ class DeliveryResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.status = value if (value := pop("status", None)).__class__ in PLAIN else dump(value)
-        self.request_id = value if (value := pop("requestId", None)).__class__ in PLAIN else dump(value)
-        self.id = None if (value := pop("id", None)) is None else VisitorId._load(value, "DeliveryResponse.id")
-        self.client = value if (value := pop("client", None)).__class__ in PLAIN else dump(value)
-        self.edge_host = value if (value := pop("edgeHost", None)).__class__ in PLAIN else dump(value)
+        self.status = value if (value := get("status")).__class__ in PLAIN else dump(value)
+        self.request_id = value if (value := get("requestId")).__class__ in PLAIN else dump(value)
+        self.id = None if (value := get("id")) is None else VisitorId._load(value, "DeliveryResponse.id")
+        self.client = value if (value := get("client")).__class__ in PLAIN else dump(value)
+        self.edge_host = value if (value := get("edgeHost")).__class__ in PLAIN else dump(value)
         self.execute = (
-            None
-            if (value := pop("execute", None)) is None
-            else ExecuteResponse._load(value, "DeliveryResponse.execute")
+            None if (value := get("execute")) is None else ExecuteResponse._load(value, "DeliveryResponse.execute")
         )
         self.prefetch = (
-            None
-            if (value := pop("prefetch", None)) is None
-            else PrefetchResponse._load(value, "DeliveryResponse.prefetch")
+            None if (value := get("prefetch")) is None else PrefetchResponse._load(value, "DeliveryResponse.prefetch")
         )
         self.notifications = (
             None
-            if (value := pop("notifications", None)) is None
+            if (value := get("notifications")) is None
             else load_models(NotificationResponse, value, "DeliveryResponse.notifications")
         )
         self.telemetry_server_token = (
-            value if (value := pop("telemetryServerToken", None)).__class__ in PLAIN else dump(value)
+            value if (value := get("telemetryServerToken")).__class__ in PLAIN else dump(value)
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -7,7 +7,20 @@ from typing import Any, Self
 
 from ..models.mbox_request import MboxRequest
 from ..models.request_details import RequestDetails
-from ..types import Model, dump, load_models, load_object
+from ..types import (
+    Model,
+    dump,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "pageLoad",
+        "mboxes",
+    }
+)
 
 
 class ExecuteRequest(Model):
@@ -47,14 +60,14 @@ class ExecuteRequest(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
         self.page_load = (
-            None if (value := pop("pageLoad", None)) is None else RequestDetails._load(value, "ExecuteRequest.pageLoad")
+            None if (value := get("pageLoad")) is None else RequestDetails._load(value, "ExecuteRequest.pageLoad")
         )
         self.mboxes = (
-            None if (value := pop("mboxes", None)) is None else load_models(MboxRequest, value, "ExecuteRequest.mboxes")
+            None if (value := get("mboxes")) is None else load_models(MboxRequest, value, "ExecuteRequest.mboxes")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

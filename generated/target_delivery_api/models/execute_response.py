@@ -7,7 +7,20 @@ from typing import Any, Self
 
 from ..models.mbox_response import MboxResponse
 from ..models.page_load_response import PageLoadResponse
-from ..types import Model, dump, load_models, load_object
+from ..types import (
+    Model,
+    dump,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "pageLoad",
+        "mboxes",
+    }
+)
 
 
 class ExecuteResponse(Model):
@@ -47,18 +60,14 @@ class ExecuteResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
         self.page_load = (
-            None
-            if (value := pop("pageLoad", None)) is None
-            else PageLoadResponse._load(value, "ExecuteResponse.pageLoad")
+            None if (value := get("pageLoad")) is None else PageLoadResponse._load(value, "ExecuteResponse.pageLoad")
         )
         self.mboxes = (
-            None
-            if (value := pop("mboxes", None)) is None
-            else load_models(MboxResponse, value, "ExecuteResponse.mboxes")
+            None if (value := get("mboxes")) is None else load_models(MboxResponse, value, "ExecuteResponse.mboxes")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -7,7 +7,19 @@ from typing import Any, Self
 
 from ..models.analytics_request import AnalyticsRequest
 from ..models.audience_manager import AudienceManager
-from ..types import Model, dump, load_object
+from ..types import (
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "audienceManager",
+        "analytics",
+    }
+)
 
 
 class ExperienceCloud(Model):
@@ -47,18 +59,16 @@ class ExperienceCloud(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
         self.audience_manager = (
             None
-            if (value := pop("audienceManager", None)) is None
+            if (value := get("audienceManager")) is None
             else AudienceManager._load(value, "ExperienceCloud.audienceManager")
         )
         self.analytics = (
-            None
-            if (value := pop("analytics", None)) is None
-            else AnalyticsRequest._load(value, "ExperienceCloud.analytics")
+            None if (value := get("analytics")) is None else AnalyticsRequest._load(value, "ExperienceCloud.analytics")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -5,7 +5,25 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "ipAddress",
+        "latitude",
+        "longitude",
+        "countryCode",
+        "stateCode",
+        "city",
+        "zip",
+    }
+)
 
 
 class Geo(Model):
@@ -75,15 +93,15 @@ class Geo(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.ip_address = value if (value := pop("ipAddress", None)).__class__ in PLAIN else dump(value)
-        self.latitude = value if (value := pop("latitude", None)).__class__ in PLAIN else dump(value)
-        self.longitude = value if (value := pop("longitude", None)).__class__ in PLAIN else dump(value)
-        self.country_code = value if (value := pop("countryCode", None)).__class__ in PLAIN else dump(value)
-        self.state_code = value if (value := pop("stateCode", None)).__class__ in PLAIN else dump(value)
-        self.city = value if (value := pop("city", None)).__class__ in PLAIN else dump(value)
-        self.zip = value if (value := pop("zip", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.ip_address = value if (value := get("ipAddress")).__class__ in PLAIN else dump(value)
+        self.latitude = value if (value := get("latitude")).__class__ in PLAIN else dump(value)
+        self.longitude = value if (value := get("longitude")).__class__ in PLAIN else dump(value)
+        self.country_code = value if (value := get("countryCode")).__class__ in PLAIN else dump(value)
+        self.state_code = value if (value := get("stateCode")).__class__ in PLAIN else dump(value)
+        self.city = value if (value := get("city")).__class__ in PLAIN else dump(value)
+        self.zip = value if (value := get("zip")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

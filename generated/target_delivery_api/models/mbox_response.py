@@ -9,7 +9,26 @@ from ..models.analytics_response import AnalyticsResponse
 from ..models.metric import Metric
 from ..models.option import Option
 from ..models.trace_response import TraceResponse
-from ..types import PLAIN, Model, dump, load_map, load_models, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_map,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "index",
+        "name",
+        "options",
+        "metrics",
+        "analytics",
+        "trace",
+    }
+)
 
 
 class MboxResponse(Model):
@@ -73,22 +92,16 @@ class MboxResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.index = value if (value := pop("index", None)).__class__ in PLAIN else dump(value)
-        self.name = value if (value := pop("name", None)).__class__ in PLAIN else dump(value)
-        self.options = (
-            None if (value := pop("options", None)) is None else load_models(Option, value, "MboxResponse.options")
-        )
-        self.metrics = (
-            None if (value := pop("metrics", None)) is None else load_models(Metric, value, "MboxResponse.metrics")
-        )
+        self.index = value if (value := get("index")).__class__ in PLAIN else dump(value)
+        self.name = value if (value := get("name")).__class__ in PLAIN else dump(value)
+        self.options = None if (value := get("options")) is None else load_models(Option, value, "MboxResponse.options")
+        self.metrics = None if (value := get("metrics")) is None else load_models(Metric, value, "MboxResponse.metrics")
         self.analytics = (
-            None
-            if (value := pop("analytics", None)) is None
-            else AnalyticsResponse._load(value, "MboxResponse.analytics")
+            None if (value := get("analytics")) is None else AnalyticsResponse._load(value, "MboxResponse.analytics")
         )
-        self.trace = None if (value := pop("trace", None)) is None else load_map(value, "MboxResponse.trace")
-        self.additional_properties = dump(data) if data else data
+        self.trace = None if (value := get("trace")) is None else load_map(value, "MboxResponse.trace")
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

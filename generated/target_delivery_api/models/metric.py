@@ -7,7 +7,23 @@ from typing import Any, Self
 
 from ..models.analytics_response import AnalyticsResponse
 from ..models.metric_type import MetricType
-from ..types import PLAIN, Model, dump, load_enum, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_enum,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "type",
+        "selector",
+        "eventToken",
+        "analytics",
+    }
+)
 
 
 class Metric(Model):
@@ -59,14 +75,14 @@ class Metric(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.type = load_enum(MetricType, pop("type", None))
-        self.selector = value if (value := pop("selector", None)).__class__ in PLAIN else dump(value)
-        self.event_token = value if (value := pop("eventToken", None)).__class__ in PLAIN else dump(value)
+        self.type = load_enum(MetricType, get("type"))
+        self.selector = value if (value := get("selector")).__class__ in PLAIN else dump(value)
+        self.event_token = value if (value := get("eventToken")).__class__ in PLAIN else dump(value)
         self.analytics = (
-            None if (value := pop("analytics", None)) is None else AnalyticsResponse._load(value, "Metric.analytics")
+            None if (value := get("analytics")) is None else AnalyticsResponse._load(value, "Metric.analytics")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

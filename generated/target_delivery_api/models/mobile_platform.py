@@ -7,7 +7,23 @@ from typing import Any, Self
 
 from ..models.device_type import DeviceType
 from ..models.mobile_platform_type import MobilePlatformType
-from ..types import PLAIN, Model, dump, load_enum, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_enum,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "deviceType",
+        "platformType",
+        "deviceName",
+        "version",
+    }
+)
 
 
 class MobilePlatform(Model):
@@ -59,12 +75,12 @@ class MobilePlatform(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.device_type = load_enum(DeviceType, pop("deviceType", None))
-        self.platform_type = load_enum(MobilePlatformType, pop("platformType", None))
-        self.device_name = value if (value := pop("deviceName", None)).__class__ in PLAIN else dump(value)
-        self.version = value if (value := pop("version", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.device_type = load_enum(DeviceType, get("deviceType"))
+        self.platform_type = load_enum(MobilePlatformType, get("platformType"))
+        self.device_name = value if (value := get("deviceName")).__class__ in PLAIN else dump(value)
+        self.version = value if (value := get("version")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

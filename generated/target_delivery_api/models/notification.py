@@ -13,7 +13,34 @@ from ..models.notification_view import NotificationView
 from ..models.order import Order
 from ..models.parameters import Parameters
 from ..models.product import Product
-from ..types import PLAIN, Model, dump, load_enum, load_list, load_map, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_enum,
+    load_list,
+    load_map,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "id",
+        "type",
+        "timestamp",
+        "address",
+        "parameters",
+        "profileParameters",
+        "order",
+        "product",
+        "impressionId",
+        "tokens",
+        "mbox",
+        "view",
+        "pageLoad",
+    }
+)
 
 
 class Notification(Model):
@@ -122,31 +149,25 @@ class Notification(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
-        self.type = load_enum(MetricType, pop("type", None))
-        self.timestamp = value if (value := pop("timestamp", None)).__class__ in PLAIN else dump(value)
-        self.address = None if (value := pop("address", None)) is None else Address._load(value, "Notification.address")
-        self.parameters = (
-            None if (value := pop("parameters", None)) is None else load_map(value, "Notification.parameters")
-        )
+        self.id = value if (value := get("id")).__class__ in PLAIN else dump(value)
+        self.type = load_enum(MetricType, get("type"))
+        self.timestamp = value if (value := get("timestamp")).__class__ in PLAIN else dump(value)
+        self.address = None if (value := get("address")) is None else Address._load(value, "Notification.address")
+        self.parameters = None if (value := get("parameters")) is None else load_map(value, "Notification.parameters")
         self.profile_parameters = (
-            None
-            if (value := pop("profileParameters", None)) is None
-            else load_map(value, "Notification.profileParameters")
+            None if (value := get("profileParameters")) is None else load_map(value, "Notification.profileParameters")
         )
-        self.order = None if (value := pop("order", None)) is None else Order._load(value, "Notification.order")
-        self.product = None if (value := pop("product", None)) is None else Product._load(value, "Notification.product")
-        self.impression_id = value if (value := pop("impressionId", None)).__class__ in PLAIN else dump(value)
-        self.tokens = None if (value := pop("tokens", None)) is None else load_list(value, "Notification.tokens")
-        self.mbox = None if (value := pop("mbox", None)) is None else NotificationMbox._load(value, "Notification.mbox")
-        self.view = None if (value := pop("view", None)) is None else NotificationView._load(value, "Notification.view")
+        self.order = None if (value := get("order")) is None else Order._load(value, "Notification.order")
+        self.product = None if (value := get("product")) is None else Product._load(value, "Notification.product")
+        self.impression_id = value if (value := get("impressionId")).__class__ in PLAIN else dump(value)
+        self.tokens = None if (value := get("tokens")) is None else load_list(value, "Notification.tokens")
+        self.mbox = None if (value := get("mbox")) is None else NotificationMbox._load(value, "Notification.mbox")
+        self.view = None if (value := get("view")) is None else NotificationView._load(value, "Notification.view")
         self.page_load = (
-            None
-            if (value := pop("pageLoad", None)) is None
-            else NotificationPageLoad._load(value, "Notification.pageLoad")
+            None if (value := get("pageLoad")) is None else NotificationPageLoad._load(value, "Notification.pageLoad")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -5,7 +5,20 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "name",
+        "state",
+    }
+)
 
 
 class NotificationMbox(Model):
@@ -45,10 +58,10 @@ class NotificationMbox(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.name = value if (value := pop("name", None)).__class__ in PLAIN else dump(value)
-        self.state = value if (value := pop("state", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.name = value if (value := get("name")).__class__ in PLAIN else dump(value)
+        self.state = value if (value := get("state")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

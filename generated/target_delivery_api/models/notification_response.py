@@ -6,7 +6,21 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ..models.trace_response import TraceResponse
-from ..types import PLAIN, Model, dump, load_map, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_map,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "id",
+        "trace",
+    }
+)
 
 
 class NotificationResponse(Model):
@@ -46,10 +60,10 @@ class NotificationResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
-        self.trace = None if (value := pop("trace", None)) is None else load_map(value, "NotificationResponse.trace")
-        self.additional_properties = dump(data) if data else data
+        self.id = value if (value := get("id")).__class__ in PLAIN else dump(value)
+        self.trace = None if (value := get("trace")) is None else load_map(value, "NotificationResponse.trace")
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

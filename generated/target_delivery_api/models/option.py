@@ -7,7 +7,24 @@ from typing import Any, Self
 
 from ..models.option_type import OptionType
 from ..models.response_tokens import ResponseTokens
-from ..types import PLAIN, Model, dump, load_enum, load_map, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_enum,
+    load_map,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "type",
+        "content",
+        "eventToken",
+        "responseTokens",
+    }
+)
 
 
 class Option(Model):
@@ -60,14 +77,14 @@ class Option(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.type = load_enum(OptionType, pop("type", None))
-        self.content = value if (value := pop("content", None)).__class__ in PLAIN else dump(value)
-        self.event_token = value if (value := pop("eventToken", None)).__class__ in PLAIN else dump(value)
+        self.type = load_enum(OptionType, get("type"))
+        self.content = value if (value := get("content")).__class__ in PLAIN else dump(value)
+        self.event_token = value if (value := get("eventToken")).__class__ in PLAIN else dump(value)
         self.response_tokens = (
-            None if (value := pop("responseTokens", None)) is None else load_map(value, "Option.responseTokens")
+            None if (value := get("responseTokens")) is None else load_map(value, "Option.responseTokens")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

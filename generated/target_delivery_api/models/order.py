@@ -6,7 +6,27 @@ from __future__ import annotations
 import datetime
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_datetime, load_list, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_datetime,
+    load_list,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "id",
+        "total",
+        "purchasedProductIds",
+        "time",
+        "experienceLocalId",
+        "duplicate",
+        "outlier",
+    }
+)
 
 
 class Order(Model):
@@ -78,21 +98,17 @@ class Order(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.id = value if (value := pop("id", None)).__class__ in PLAIN else dump(value)
-        self.total = value if (value := pop("total", None)).__class__ in PLAIN else dump(value)
+        self.id = value if (value := get("id")).__class__ in PLAIN else dump(value)
+        self.total = value if (value := get("total")).__class__ in PLAIN else dump(value)
         self.purchased_product_ids = (
-            None
-            if (value := pop("purchasedProductIds", None)) is None
-            else load_list(value, "Order.purchasedProductIds")
+            None if (value := get("purchasedProductIds")) is None else load_list(value, "Order.purchasedProductIds")
         )
-        self.time = load_datetime(pop("time", None), "Order.time")
-        self.experience_local_id = (
-            value if (value := pop("experienceLocalId", None)).__class__ in PLAIN else dump(value)
-        )
-        self.duplicate = value if (value := pop("duplicate", None)).__class__ in PLAIN else dump(value)
-        self.outlier = value if (value := pop("outlier", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.time = load_datetime(get("time"), "Order.time")
+        self.experience_local_id = value if (value := get("experienceLocalId")).__class__ in PLAIN else dump(value)
+        self.duplicate = value if (value := get("duplicate")).__class__ in PLAIN else dump(value)
+        self.outlier = value if (value := get("outlier")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -9,7 +9,25 @@ from ..models.analytics_response import AnalyticsResponse
 from ..models.metric import Metric
 from ..models.option import Option
 from ..models.trace_response import TraceResponse
-from ..types import PLAIN, Model, dump, load_map, load_models, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_map,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "options",
+        "metrics",
+        "analytics",
+        "state",
+        "trace",
+    }
+)
 
 
 class PageLoadResponse(Model):
@@ -67,21 +85,21 @@ class PageLoadResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
         self.options = (
-            None if (value := pop("options", None)) is None else load_models(Option, value, "PageLoadResponse.options")
+            None if (value := get("options")) is None else load_models(Option, value, "PageLoadResponse.options")
         )
         self.metrics = (
-            None if (value := pop("metrics", None)) is None else load_models(Metric, value, "PageLoadResponse.metrics")
+            None if (value := get("metrics")) is None else load_models(Metric, value, "PageLoadResponse.metrics")
         )
         self.analytics = (
             None
-            if (value := pop("analytics", None)) is None
+            if (value := get("analytics")) is None
             else AnalyticsResponse._load(value, "PageLoadResponse.analytics")
         )
-        self.state = value if (value := pop("state", None)).__class__ in PLAIN else dump(value)
-        self.trace = None if (value := pop("trace", None)) is None else load_map(value, "PageLoadResponse.trace")
-        self.additional_properties = dump(data) if data else data
+        self.state = value if (value := get("state")).__class__ in PLAIN else dump(value)
+        self.trace = None if (value := get("trace")) is None else load_map(value, "PageLoadResponse.trace")
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -9,7 +9,27 @@ from ..models.analytics_response import AnalyticsResponse
 from ..models.metric import Metric
 from ..models.option import Option
 from ..models.trace_response import TraceResponse
-from ..types import PLAIN, Model, dump, load_map, load_models, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_map,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "index",
+        "name",
+        "options",
+        "metrics",
+        "analytics",
+        "trace",
+        "state",
+    }
+)
 
 
 class PrefetchMboxResponse(Model):
@@ -79,27 +99,23 @@ class PrefetchMboxResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.index = value if (value := pop("index", None)).__class__ in PLAIN else dump(value)
-        self.name = value if (value := pop("name", None)).__class__ in PLAIN else dump(value)
+        self.index = value if (value := get("index")).__class__ in PLAIN else dump(value)
+        self.name = value if (value := get("name")).__class__ in PLAIN else dump(value)
         self.options = (
-            None
-            if (value := pop("options", None)) is None
-            else load_models(Option, value, "PrefetchMboxResponse.options")
+            None if (value := get("options")) is None else load_models(Option, value, "PrefetchMboxResponse.options")
         )
         self.metrics = (
-            None
-            if (value := pop("metrics", None)) is None
-            else load_models(Metric, value, "PrefetchMboxResponse.metrics")
+            None if (value := get("metrics")) is None else load_models(Metric, value, "PrefetchMboxResponse.metrics")
         )
         self.analytics = (
             None
-            if (value := pop("analytics", None)) is None
+            if (value := get("analytics")) is None
             else AnalyticsResponse._load(value, "PrefetchMboxResponse.analytics")
         )
-        self.trace = None if (value := pop("trace", None)) is None else load_map(value, "PrefetchMboxResponse.trace")
-        self.state = value if (value := pop("state", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.trace = None if (value := get("trace")) is None else load_map(value, "PrefetchMboxResponse.trace")
+        self.state = value if (value := get("state")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -8,7 +8,21 @@ from typing import Any, Self
 from ..models.mbox_request import MboxRequest
 from ..models.request_details import RequestDetails
 from ..models.view_request import ViewRequest
-from ..types import Model, dump, load_models, load_object
+from ..types import (
+    Model,
+    dump,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "views",
+        "pageLoad",
+        "mboxes",
+    }
+)
 
 
 class PrefetchRequest(Model):
@@ -54,21 +68,17 @@ class PrefetchRequest(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
         self.views = (
-            None if (value := pop("views", None)) is None else load_models(ViewRequest, value, "PrefetchRequest.views")
+            None if (value := get("views")) is None else load_models(ViewRequest, value, "PrefetchRequest.views")
         )
         self.page_load = (
-            None
-            if (value := pop("pageLoad", None)) is None
-            else RequestDetails._load(value, "PrefetchRequest.pageLoad")
+            None if (value := get("pageLoad")) is None else RequestDetails._load(value, "PrefetchRequest.pageLoad")
         )
         self.mboxes = (
-            None
-            if (value := pop("mboxes", None)) is None
-            else load_models(MboxRequest, value, "PrefetchRequest.mboxes")
+            None if (value := get("mboxes")) is None else load_models(MboxRequest, value, "PrefetchRequest.mboxes")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -9,7 +9,22 @@ from ..models.metric import Metric
 from ..models.page_load_response import PageLoadResponse
 from ..models.prefetch_mbox_response import PrefetchMboxResponse
 from ..models.view import View
-from ..types import Model, dump, load_models, load_object
+from ..types import (
+    Model,
+    dump,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "views",
+        "pageLoad",
+        "mboxes",
+        "metrics",
+    }
+)
 
 
 class PrefetchResponse(Model):
@@ -61,24 +76,20 @@ class PrefetchResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.views = (
-            None if (value := pop("views", None)) is None else load_models(View, value, "PrefetchResponse.views")
-        )
+        self.views = None if (value := get("views")) is None else load_models(View, value, "PrefetchResponse.views")
         self.page_load = (
-            None
-            if (value := pop("pageLoad", None)) is None
-            else PageLoadResponse._load(value, "PrefetchResponse.pageLoad")
+            None if (value := get("pageLoad")) is None else PageLoadResponse._load(value, "PrefetchResponse.pageLoad")
         )
         self.mboxes = (
             None
-            if (value := pop("mboxes", None)) is None
+            if (value := get("mboxes")) is None
             else load_models(PrefetchMboxResponse, value, "PrefetchResponse.mboxes")
         )
         self.metrics = (
-            None if (value := pop("metrics", None)) is None else load_models(Metric, value, "PrefetchResponse.metrics")
+            None if (value := get("metrics")) is None else load_models(Metric, value, "PrefetchResponse.metrics")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -6,7 +6,25 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ..models.qa_mode_preview_index import QAModePreviewIndex
-from ..types import PLAIN, Model, dump, load_list, load_models, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_list,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "token",
+        "listedActivitiesOnly",
+        "evaluateAsTrueAudienceIds",
+        "evaluateAsFalseAudienceIds",
+        "previewIndexes",
+    }
+)
 
 
 class QAMode(Model):
@@ -64,27 +82,27 @@ class QAMode(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.token = value if (value := pop("token", None)).__class__ in PLAIN else dump(value)
+        self.token = value if (value := get("token")).__class__ in PLAIN else dump(value)
         self.listed_activities_only = (
-            value if (value := pop("listedActivitiesOnly", None)).__class__ in PLAIN else dump(value)
+            value if (value := get("listedActivitiesOnly")).__class__ in PLAIN else dump(value)
         )
         self.evaluate_as_true_audience_ids = (
             None
-            if (value := pop("evaluateAsTrueAudienceIds", None)) is None
+            if (value := get("evaluateAsTrueAudienceIds")) is None
             else load_list(value, "QAMode.evaluateAsTrueAudienceIds")
         )
         self.evaluate_as_false_audience_ids = (
             None
-            if (value := pop("evaluateAsFalseAudienceIds", None)) is None
+            if (value := get("evaluateAsFalseAudienceIds")) is None
             else load_list(value, "QAMode.evaluateAsFalseAudienceIds")
         )
         self.preview_indexes = (
             None
-            if (value := pop("previewIndexes", None)) is None
+            if (value := get("previewIndexes")) is None
             else load_models(QAModePreviewIndex, value, "QAMode.previewIndexes")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -5,7 +5,20 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "activityIndex",
+        "experienceIndex",
+    }
+)
 
 
 class QAModePreviewIndex(Model):
@@ -45,10 +58,10 @@ class QAModePreviewIndex(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.activity_index = value if (value := pop("activityIndex", None)).__class__ in PLAIN else dump(value)
-        self.experience_index = value if (value := pop("experienceIndex", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.activity_index = value if (value := get("activityIndex")).__class__ in PLAIN else dump(value)
+        self.experience_index = value if (value := get("experienceIndex")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

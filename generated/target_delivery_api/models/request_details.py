@@ -9,7 +9,23 @@ from ..models.address import Address
 from ..models.order import Order
 from ..models.parameters import Parameters
 from ..models.product import Product
-from ..types import Model, dump, load_map, load_object
+from ..types import (
+    Model,
+    dump,
+    load_map,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "address",
+        "parameters",
+        "profileParameters",
+        "order",
+        "product",
+    }
+)
 
 
 class RequestDetails(Model):
@@ -68,23 +84,15 @@ class RequestDetails(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.address = (
-            None if (value := pop("address", None)) is None else Address._load(value, "RequestDetails.address")
-        )
-        self.parameters = (
-            None if (value := pop("parameters", None)) is None else load_map(value, "RequestDetails.parameters")
-        )
+        self.address = None if (value := get("address")) is None else Address._load(value, "RequestDetails.address")
+        self.parameters = None if (value := get("parameters")) is None else load_map(value, "RequestDetails.parameters")
         self.profile_parameters = (
-            None
-            if (value := pop("profileParameters", None)) is None
-            else load_map(value, "RequestDetails.profileParameters")
+            None if (value := get("profileParameters")) is None else load_map(value, "RequestDetails.profileParameters")
         )
-        self.order = None if (value := pop("order", None)) is None else Order._load(value, "RequestDetails.order")
-        self.product = (
-            None if (value := pop("product", None)) is None else Product._load(value, "RequestDetails.product")
-        )
-        self.additional_properties = dump(data) if data else data
+        self.order = None if (value := get("order")) is None else Order._load(value, "RequestDetails.order")
+        self.product = None if (value := get("product")) is None else Product._load(value, "RequestDetails.product")
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

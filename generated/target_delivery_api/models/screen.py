@@ -6,7 +6,24 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ..models.screen_orientation_type import ScreenOrientationType
-from ..types import PLAIN, Model, dump, load_enum, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_enum,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "width",
+        "height",
+        "colorDepth",
+        "pixelRatio",
+        "orientation",
+    }
+)
 
 
 class Screen(Model):
@@ -64,13 +81,13 @@ class Screen(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.width = value if (value := pop("width", None)).__class__ in PLAIN else dump(value)
-        self.height = value if (value := pop("height", None)).__class__ in PLAIN else dump(value)
-        self.color_depth = value if (value := pop("colorDepth", None)).__class__ in PLAIN else dump(value)
-        self.pixel_ratio = value if (value := pop("pixelRatio", None)).__class__ in PLAIN else dump(value)
-        self.orientation = load_enum(ScreenOrientationType, pop("orientation", None))
-        self.additional_properties = dump(data) if data else data
+        self.width = value if (value := get("width")).__class__ in PLAIN else dump(value)
+        self.height = value if (value := get("height")).__class__ in PLAIN else dump(value)
+        self.color_depth = value if (value := get("colorDepth")).__class__ in PLAIN else dump(value)
+        self.pixel_ratio = value if (value := get("pixelRatio")).__class__ in PLAIN else dump(value)
+        self.orientation = load_enum(ScreenOrientationType, get("orientation"))
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -6,7 +6,19 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ..models.telemetry_entry import TelemetryEntry
-from ..types import Model, dump, load_models, load_object
+from ..types import (
+    Model,
+    dump,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "entries",
+    }
+)
 
 
 class Telemetry(Model):
@@ -40,11 +52,11 @@ class Telemetry(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
         self.entries = (
-            None if (value := pop("entries", None)) is None else load_models(TelemetryEntry, value, "Telemetry.entries")
+            None if (value := get("entries")) is None else load_models(TelemetryEntry, value, "Telemetry.entries")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

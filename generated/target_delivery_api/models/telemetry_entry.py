@@ -8,7 +8,27 @@ from typing import Any, Self
 from ..models.execution_mode import ExecutionMode
 from ..models.telemetry_features import TelemetryFeatures
 from ..models.telemetry_request import TelemetryRequest
-from ..types import PLAIN, Model, dump, load_enum, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_enum,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "requestId",
+        "timestamp",
+        "mode",
+        "execution",
+        "parsing",
+        "features",
+        "request",
+        "telemetryServerToken",
+    }
+)
 
 
 class TelemetryEntry(Model):
@@ -84,24 +104,22 @@ class TelemetryEntry(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.request_id = value if (value := pop("requestId", None)).__class__ in PLAIN else dump(value)
-        self.timestamp = value if (value := pop("timestamp", None)).__class__ in PLAIN else dump(value)
-        self.mode = load_enum(ExecutionMode, pop("mode", None))
-        self.execution = value if (value := pop("execution", None)).__class__ in PLAIN else dump(value)
-        self.parsing = value if (value := pop("parsing", None)).__class__ in PLAIN else dump(value)
+        self.request_id = value if (value := get("requestId")).__class__ in PLAIN else dump(value)
+        self.timestamp = value if (value := get("timestamp")).__class__ in PLAIN else dump(value)
+        self.mode = load_enum(ExecutionMode, get("mode"))
+        self.execution = value if (value := get("execution")).__class__ in PLAIN else dump(value)
+        self.parsing = value if (value := get("parsing")).__class__ in PLAIN else dump(value)
         self.features = (
-            None
-            if (value := pop("features", None)) is None
-            else TelemetryFeatures._load(value, "TelemetryEntry.features")
+            None if (value := get("features")) is None else TelemetryFeatures._load(value, "TelemetryEntry.features")
         )
         self.request = (
-            None if (value := pop("request", None)) is None else TelemetryRequest._load(value, "TelemetryEntry.request")
+            None if (value := get("request")) is None else TelemetryRequest._load(value, "TelemetryEntry.request")
         )
         self.telemetry_server_token = (
-            value if (value := pop("telemetryServerToken", None)).__class__ in PLAIN else dump(value)
+            value if (value := get("telemetryServerToken")).__class__ in PLAIN else dump(value)
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

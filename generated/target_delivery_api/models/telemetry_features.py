@@ -6,7 +6,25 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ..models.decisioning_method import DecisioningMethod
-from ..types import PLAIN, Model, dump, load_enum, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_enum,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "decisioningMethod",
+        "executeMboxCount",
+        "executePageLoad",
+        "prefetchMboxCount",
+        "prefetchPageLoad",
+        "prefetchViewCount",
+    }
+)
 
 
 class TelemetryFeatures(Model):
@@ -70,18 +88,14 @@ class TelemetryFeatures(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.decisioning_method = load_enum(DecisioningMethod, pop("decisioningMethod", None))
-        self.execute_mbox_count = value if (value := pop("executeMboxCount", None)).__class__ in PLAIN else dump(value)
-        self.execute_page_load = value if (value := pop("executePageLoad", None)).__class__ in PLAIN else dump(value)
-        self.prefetch_mbox_count = (
-            value if (value := pop("prefetchMboxCount", None)).__class__ in PLAIN else dump(value)
-        )
-        self.prefetch_page_load = value if (value := pop("prefetchPageLoad", None)).__class__ in PLAIN else dump(value)
-        self.prefetch_view_count = (
-            value if (value := pop("prefetchViewCount", None)).__class__ in PLAIN else dump(value)
-        )
-        self.additional_properties = dump(data) if data else data
+        self.decisioning_method = load_enum(DecisioningMethod, get("decisioningMethod"))
+        self.execute_mbox_count = value if (value := get("executeMboxCount")).__class__ in PLAIN else dump(value)
+        self.execute_page_load = value if (value := get("executePageLoad")).__class__ in PLAIN else dump(value)
+        self.prefetch_mbox_count = value if (value := get("prefetchMboxCount")).__class__ in PLAIN else dump(value)
+        self.prefetch_page_load = value if (value := get("prefetchPageLoad")).__class__ in PLAIN else dump(value)
+        self.prefetch_view_count = value if (value := get("prefetchViewCount")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

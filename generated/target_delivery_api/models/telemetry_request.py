@@ -5,7 +5,23 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "dns",
+        "tls",
+        "timeToFirstByte",
+        "download",
+        "responseSize",
+    }
+)
 
 
 class TelemetryRequest(Model):
@@ -63,13 +79,13 @@ class TelemetryRequest(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.dns = value if (value := pop("dns", None)).__class__ in PLAIN else dump(value)
-        self.tls = value if (value := pop("tls", None)).__class__ in PLAIN else dump(value)
-        self.time_to_first_byte = value if (value := pop("timeToFirstByte", None)).__class__ in PLAIN else dump(value)
-        self.download = value if (value := pop("download", None)).__class__ in PLAIN else dump(value)
-        self.response_size = value if (value := pop("responseSize", None)).__class__ in PLAIN else dump(value)
-        self.additional_properties = dump(data) if data else data
+        self.dns = value if (value := get("dns")).__class__ in PLAIN else dump(value)
+        self.tls = value if (value := get("tls")).__class__ in PLAIN else dump(value)
+        self.time_to_first_byte = value if (value := get("timeToFirstByte")).__class__ in PLAIN else dump(value)
+        self.download = value if (value := get("download")).__class__ in PLAIN else dump(value)
+        self.response_size = value if (value := get("responseSize")).__class__ in PLAIN else dump(value)
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

@@ -5,7 +5,21 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ..types import PLAIN, Model, dump, load_map, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_map,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "authorizationToken",
+        "usage",
+    }
+)
 
 
 class Trace(Model):
@@ -46,12 +60,10 @@ class Trace(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.authorization_token = (
-            value if (value := pop("authorizationToken", None)).__class__ in PLAIN else dump(value)
-        )
-        self.usage = None if (value := pop("usage", None)) is None else load_map(value, "Trace.usage")
-        self.additional_properties = dump(data) if data else data
+        self.authorization_token = value if (value := get("authorizationToken")).__class__ in PLAIN else dump(value)
+        self.usage = None if (value := get("usage")) is None else load_map(value, "Trace.usage")
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self

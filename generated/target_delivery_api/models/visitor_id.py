@@ -6,7 +6,23 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ..models.customer_id import CustomerId
-from ..types import PLAIN, Model, dump, load_models, load_object
+from ..types import (
+    PLAIN,
+    Model,
+    dump,
+    load_models,
+    load_object,
+    load_unknown,
+)
+
+_KEYS = frozenset(
+    {
+        "tntId",
+        "thirdPartyId",
+        "marketingCloudVisitorId",
+        "customerIds",
+    }
+)
 
 
 class VisitorId(Model):
@@ -60,18 +76,16 @@ class VisitorId(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data = load_object(value, where)
-        pop = data.pop
+        data: Any = load_object(value, where)
+        get = data.get
         self = cls.__new__(cls)
-        self.tnt_id = value if (value := pop("tntId", None)).__class__ in PLAIN else dump(value)
-        self.third_party_id = value if (value := pop("thirdPartyId", None)).__class__ in PLAIN else dump(value)
+        self.tnt_id = value if (value := get("tntId")).__class__ in PLAIN else dump(value)
+        self.third_party_id = value if (value := get("thirdPartyId")).__class__ in PLAIN else dump(value)
         self.marketing_cloud_visitor_id = (
-            value if (value := pop("marketingCloudVisitorId", None)).__class__ in PLAIN else dump(value)
+            value if (value := get("marketingCloudVisitorId")).__class__ in PLAIN else dump(value)
         )
         self.customer_ids = (
-            None
-            if (value := pop("customerIds", None)) is None
-            else load_models(CustomerId, value, "VisitorId.customerIds")
+            None if (value := get("customerIds")) is None else load_models(CustomerId, value, "VisitorId.customerIds")
         )
-        self.additional_properties = dump(data) if data else data
+        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
         return self
