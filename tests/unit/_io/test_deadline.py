@@ -60,6 +60,8 @@ FAULTS: dict[str, Behaviour] = {
     "endless trailers": flood(b"a: b\r\n"),
 }
 
+MUCH_ALIKE = {"drips the status line", "drips a body without length", "drips 100 Continue", "endless trailers"}
+
 
 def late_start(behave: Behaviour) -> Behaviour:
     """Wait until the bytes before have been read, so that these are not taken for part of them."""
@@ -76,14 +78,16 @@ def ends_in_time(call: Callable[[], object], timeout_ms: int = TIMEOUT_MS) -> No
     assert timeout_ms / 1000 - 0.05 <= took_s <= timeout_ms / 1000 + SLACK_S
 
 
-@pytest.mark.parametrize("retries", [0, 5])
+@pytest.mark.parametrize("retries", [0, pytest.param(5, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("fault", ["accepts, then hangs", "drips headers", "drips the body"])
 def test_half_a_second_means_half_a_second(fault: str, retries: int) -> None:
     with raw_server(FAULTS[fault]) as server, client_of(server.domain, timeout=500, retries=retries) as client:
         ends_in_time(lambda: client.get_offers(**CALL), timeout_ms=500)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fault, marks=[pytest.mark.slow] if fault in MUCH_ALIKE else []) for fault in FAULTS]
+)
 def test_a_call_ends_when_its_server_does_not(fault: str) -> None:
     with raw_server(FAULTS[fault]) as server, client_of(server.domain, timeout=TIMEOUT_MS) as client:
         if fault == "endless trailers":

@@ -7,6 +7,7 @@ import http.client
 import logging
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -223,6 +224,32 @@ def test_ca_certs_verifies_the_server(authority: Authority, secure: dict[str, An
                     TransportError, lambda client=client: client.get_offers(**CALL), "^TLS with .* failed .*ca_certs"
                 )
         assert len(server.received) == 1
+
+
+def test_trusted_certificates_are_read_once(
+    authority: Authority, secure: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading the system's takes 20 ms: more than the handshake, and it would be done for every connection."""
+    reads: list[object] = []
+    load = ssl.SSLContext.load_verify_locations
+    monkeypatch.setattr(
+        ssl.SSLContext, "load_verify_locations", lambda context, *files: (reads.append(files), load(context, *files))
+    )
+    together = threading.Barrier(4)
+
+    def wait_for_all(received: Received) -> Answer:
+        together.wait(5)
+        return ok(received)
+
+    with serving(wait_for_all, tls=authority.server_context()) as server, client_of(server.domain, **secure) as client:
+        with ThreadPoolExecutor(4) as threads:
+            results = list(threads.map(lambda _: client.get_offers(**CALL), range(4)))
+        assert [result.response.status for result in results] == [200] * 4
+        assert server.connections == 4
+        client._transport._pools._by_host.clear()
+        server.answer = ok
+        client.get_offers(**CALL)
+    assert len(reads) == 1
 
 
 def test_a_certificate_for_another_host_is_refused(authority: Authority, secure: dict[str, Any]) -> None:

@@ -170,7 +170,11 @@ def test_a_repeated_request_is_the_same_to_the_byte(server: LoopbackServer, make
     assert len(body["notifications"][0]["impressionId"]) == 36
 
 
-@pytest.mark.parametrize("value", [lambda: "1", lambda: formatdate(time.time() + 2, usegmt=True)], ids=["s", "date"])
+@pytest.mark.parametrize(
+    "value",
+    [lambda: "1", pytest.param(lambda: formatdate(time.time() + 2, usegmt=True), marks=pytest.mark.slow)],
+    ids=["s", "date"],
+)
 def test_retry_after_is_honoured(value: Callable[[], str], server: LoopbackServer, make_client: Make) -> None:
     server.answer = answering(Answer(status=429, headers={"Retry-After": value()}))
     took_s = timed(lambda: make_client(timeout=5000).get_offers(**CALL))
