@@ -18,11 +18,20 @@ from target._io.resolve import AddressInfo, resolve
 class _TimelyConnect(DeadlineConnection):
     """Mixed into urllib3's own connection classes: name lookup and every address share the deadline."""
 
+    _handle: socket.socket | None = None
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        finally:
+            self._unguard()
+
     def _new_conn(self) -> socket.socket:
         if self._ends_at is None or self.timeout is None:
             return super()._new_conn()
         try:
-            addresses = resolve(self._dns_host.strip("[]"), self.port, allowed_gai_family(), self.timeout)
+            host = self._dns_host.strip("[]")
+            addresses = resolve(host, self.port, allowed_gai_family(), self.timeout, self._abort)
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"No address for {self.host} in time") from error
         except OSError as error:
@@ -51,11 +60,26 @@ class _TimelyConnect(DeadlineConnection):
             sock.settimeout(timeout_s)
             if self.source_address:
                 sock.bind(self.source_address)
+            self._guard(sock)
             sock.connect(where)
-        except OSError:
+        except BaseException:
             sock.close()
             raise
         return sock
+
+    def _guard(self, sock: socket.socket) -> None:
+        """Let the call be ended while it connects, by a second handle: the first may become part of a TLS socket."""
+        if self._abort is not None:
+            self._unguard()
+            self._handle = sock.dup()
+            self._abort.watch_socket(self._handle)
+
+    def _unguard(self) -> None:
+        if self._handle is not None:
+            if self._abort is not None:
+                self._abort.watch(None)
+            self._handle.close()
+            self._handle = None
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import http.client
 import io
 import socket
 import ssl
+import threading
 import time
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import urllib3
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
+from target._io.abort import Abort
 from target._io.heads import parse_head
 
 _SOONEST_S = 0.001  # a socket timeout of 0 would mean "do not block"
@@ -21,20 +23,32 @@ _TLS_RECORD_BYTES = 16384
 
 
 class _Left(float):
-    """Seconds left, as urllib3 hands them on to a connection, with the moment they count up to."""
+    """Seconds left, as urllib3 hands them on to a connection, with what else the connection must know of the call."""
 
     ends_at: float
+    abort: Abort | None
 
 
 class Deadline(urllib3.Timeout):
-    """A point in time in the shape of a Timeout: however often urllib3 asks, it is told what is left."""
+    """A point in time in the shape of a Timeout: however often urllib3 asks, it is told what is left.
 
-    def __init__(self, timeout_s: float) -> None:  # what the base class holds, this one has no use for
+    With ``abort`` the call can also be ended before, from another thread.
+    """
+
+    def __init__(self, timeout_s: float, abort: Abort | None = None) -> None:  # of the base class nothing is used
         self.ends_at = time.monotonic() + timeout_s
+        self.abort = abort
 
     def remaining_s(self) -> float:
         """Seconds left; 0 or less when it has passed."""
         return self.ends_at - time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait. Raises ClientClosed when the call is ended from another thread."""
+        if self.abort is None:
+            time.sleep(seconds)
+        else:
+            self.abort.wait(threading.Event(), seconds)
 
     def clone(self) -> Deadline:
         """The same point in time: urllib3 clones a Timeout before each use of it."""
@@ -57,6 +71,7 @@ class Deadline(urllib3.Timeout):
     def _left(self, least_s: float) -> _Left:
         left = _Left(max(self.remaining_s(), least_s))
         left.ends_at = self.ends_at
+        left.abort = self.abort
         return left
 
 
@@ -142,6 +157,7 @@ class _Answer(http.client.HTTPResponse):
         return True
 
     def _close_conn(self) -> None:
+        self._carrier.disarm()
         reader = cast("io.BufferedReader | None", self.fp)
         left_over = b""
         if reader is not None and not reader.closed:
@@ -164,6 +180,7 @@ class DeadlineConnection(HTTPConnection):
     connecting = False
     _seconds: float | None = None
     _ends_at: float | None = None
+    _abort: Abort | None = None
     _held: list[bytes] | None = None
 
     @property
@@ -175,6 +192,7 @@ class DeadlineConnection(HTTPConnection):
     def timeout(self, value: float | None) -> None:
         self._seconds = value
         self._ends_at = getattr(value, "ends_at", None)
+        self._abort = getattr(value, "abort", None)
 
     def arm(self, sock: socket.socket) -> None:
         """Give the socket what is left of the time. Raises TimeoutError when nothing is."""
@@ -184,6 +202,15 @@ class DeadlineConnection(HTTPConnection):
         if remaining_s <= 0:
             raise TimeoutError("the deadline has passed")
         sock.settimeout(remaining_s)
+        if self._abort is not None and not self.connecting:
+            self._abort.watch_socket(sock)
+
+    def disarm(self) -> None:
+        """The answer is complete: what ends this call from now on must not end the connection's next one."""
+        if self._abort is not None and not self.connecting:
+            self._abort.watch(None)
+            if self._abort.called:
+                self.close()
 
     def connect(self) -> None:
         self.connecting = True

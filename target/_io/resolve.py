@@ -5,49 +5,63 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from concurrent.futures import Future
 from typing import Any
+
+from target._io.abort import Abort
 
 AddressInfo = tuple[Any, Any, int, str, Any]
 
 _lock = threading.Lock()
+_Lookup = Future[list[AddressInfo]]
 _running: dict[tuple[str, int, int], _Lookup] = {}
 
 
-class _Lookup:
-    """One lookup in progress; every call that wants the same host waits for the same one."""
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.addresses: list[AddressInfo] = []
-        self.error: OSError | UnicodeError | None = None
-
-
-def resolve(host: str, port: int, family: int, timeout_s: float) -> list[AddressInfo]:
+def resolve(host: str, port: int, family: int, timeout_s: float, abort: Abort | None = None) -> list[AddressInfo]:
     """Addresses of ``host`` as ``socket.getaddrinfo`` gives them.
 
     Raises:
         TimeoutError: No answer within ``timeout_s`` seconds. The lookup goes on, at most one for each host.
         OSError: The name does not resolve.
+        ClientClosed: ``abort`` was called meanwhile.
     """
     try:  # an address needs no lookup, and no thread
         return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         pass
+    lookup = look_up(host, port, family)
+    done = threading.Event()
+    lookup.add_done_callback(lambda _: done.set())
+    if abort is None:
+        done.wait(timeout_s)
+    else:
+        abort.wait(done, timeout_s)
+    if not lookup.done():
+        raise TimeoutError(f"no address for {host} in time")
+    return addresses_of(lookup, host)
+
+
+def look_up(host: str, port: int, family: int) -> _Lookup:
+    """The lookup of this host that is in progress, begun if there is none. It cannot be cancelled."""
     key = (host, port, family)
     with _lock:
         lookup = _running.get(key)
-        is_new = lookup is None
-        if lookup is None:
-            lookup = _running[key] = _Lookup()
-    if is_new:
-        _start(key, lookup)
-    if not lookup.done.wait(timeout_s):
-        raise TimeoutError(f"no address for {host} in time")
-    if isinstance(lookup.error, OSError):
-        raise type(lookup.error)(*lookup.error.args)  # each waiting call gets one of its own, with its own traceback
-    if lookup.error is not None:
-        raise OSError(f"{host} is no host name") from lookup.error
-    return lookup.addresses
+        if lookup is not None:
+            return lookup
+        lookup = _running[key] = Future()
+        lookup.set_running_or_notify_cancel()
+    _start(key, lookup)
+    return lookup
+
+
+def addresses_of(lookup: _Lookup, host: str) -> list[AddressInfo]:
+    """What a lookup that is done has found. Raises OSError: each call one of its own, with its own traceback."""
+    error = lookup.exception()
+    if isinstance(error, OSError):
+        raise type(error)(*error.args)
+    if error is not None:
+        raise OSError(f"{host} is no host name") from error
+    return lookup.result()
 
 
 def _start(key: tuple[str, int, int], lookup: _Lookup) -> None:
@@ -59,14 +73,19 @@ def _start(key: tuple[str, int, int], lookup: _Lookup) -> None:
 
 def _look_up(key: tuple[str, int, int], lookup: _Lookup) -> None:
     host, port, family = key
+    addresses: list[AddressInfo] = []
+    failure: OSError | UnicodeError | None = None
     try:
-        lookup.addresses = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        lookup.error = error
+        failure = error
     finally:
         with _lock:
             _running.pop(key, None)
-        lookup.done.set()
+        if failure is None:
+            lookup.set_result(addresses)
+        else:
+            lookup.set_exception(failure)
 
 
 def _forget_after_fork() -> None:

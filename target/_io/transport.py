@@ -51,8 +51,12 @@ class Transport:
         )
         self._closed = False
 
-    def send(self, call: Call) -> Reply:
+    def send(self, call: Call, deadline: Deadline | None = None) -> Reply:
         """The answer to ``call``, whatever its status.
+
+        Args:
+            call: What to send.
+            deadline: Where the call began before; by default it begins now.
 
         Raises:
             TargetTimeout: The deadline passed.
@@ -62,7 +66,7 @@ class Transport:
         from target_delivery_api.api.delivery import execute  # the models behind it are slow to import
 
         config = self._config
-        deadline = Deadline(config.timeout_s)
+        deadline = deadline or Deadline(config.timeout_s)
         arguments = execute.get_kwargs(
             body=call.content,
             ims_org_id=config.organization_id,
@@ -94,7 +98,7 @@ class Transport:
                 jitter = random.random()
                 delay_s = retry_delay_s(failure, attempts, self._config.retries, deadline.remaining_s(), jitter)
             if delay_s is not None:
-                time.sleep(delay_s)
+                deadline.sleep(delay_s)
             elif isinstance(outcome, Reply):
                 return outcome
             else:
@@ -198,6 +202,8 @@ def _read(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline) -> 
     finally:
         if not complete:
             response.close()
+        if deadline.abort is not None:
+            deadline.abort.watch(None)  # from here on the connection may serve another call
         response.release_conn()
 
 
