@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tldextract
 
-# The API takes no longer URLs either; what is longer is read, but not kept.
-_MAX_CACHED_LENGTH = 4096
+# What is longer is read, but not kept, so that the cache stays small whatever callers send.
+_MAX_CACHED_LENGTH = 1024
 _MAX_HOST_LENGTH = 255
 _PARTS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://([^/?#\\]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 _PORT = re.compile(r":[0-9]*\Z")

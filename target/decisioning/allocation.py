@@ -32,22 +32,23 @@ def hash_text(text: str) -> int:
 
 def allocation_of(client: str, activity_id: str, visitor: str, salt: str = SALT) -> float:
     """The visitor's place in the activity, in percent with two decimals."""
-    return round(abs(hash_text(f"{client}.{activity_id}.{visitor}.{salt}")) % 10000 / 100, 2)
+    return Allocations(client, visitor, salt)[activity_id]
 
 
 class Allocations(dict[str, float]):
     """The places of one visitor by activity id, each computed when first asked for."""
 
-    __slots__ = ("_client", "_visitor")
+    __slots__ = ("_after", "_before")
 
-    def __init__(self, client: str, visitor: str) -> None:
+    def __init__(self, client: str, visitor: str, salt: str = SALT) -> None:
         super().__init__()
-        self._client = client
-        self._visitor = visitor
+        self._before = f"{client}."
+        self._after = f".{visitor}.{salt}"
 
     def __missing__(self, activity_id: str) -> float:
-        value = self[activity_id] = allocation_of(self._client, activity_id, self._visitor)
-        return value
+        place = abs(hash_text(self._before + activity_id + self._after)) % 10000 / 100
+        self[activity_id] = place
+        return place
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any
 from target.decisioning.address import parse_address
 from target.decisioning.allocation import Allocations
 from target.decisioning.geo import build_geo_variables
-from target.decisioning.user_agent import parse_user_agent
+from target.decisioning.user_agent import parse_client_hints, parse_user_agent
 
 _DAY_S = 86_400
 # Nothing in a request names the visitor's language; Target's other SDKs tell rules the same.
@@ -102,7 +102,8 @@ def parameters_of(part: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _user(visit: Visit) -> dict[str, Any]:
-    found = parse_user_agent(visit.context.get("userAgent"))
+    user_agent = visit.context.get("userAgent")
+    found = parse_user_agent(user_agent) if user_agent else parse_client_hints(visit.context.get("clientHints"))
     return {
         "browserType": found.browser,
         "platform": found.platform,

@@ -1,9 +1,11 @@
-"""Which browser and platform a user agent names."""
+"""Which browser and platform a user agent, or client hints, name."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _MAX_LENGTH = 512
 # The names that rules use, where the parser tells apart more than they do.
@@ -32,6 +34,10 @@ _PLATFORMS = {
     "centos": "linux",
 }
 UNKNOWN = "unknown"
+# One of the brands in Sec-CH-UA: "Google Chrome";v="110". Chromium is named beside the browser that is made from it.
+_BRAND = re.compile(r'"([^"]{1,64})"\s*;\s*v\s*=\s*"(\d{1,9})')
+_BRANDS = {"Microsoft Edge": "edge", "Google Chrome": "chrome", "Chromium": "chrome"}
+_HINTED_PLATFORMS = {"macos": "mac", "chromium os": "chrome os"}
 
 
 class UserAgent(NamedTuple):
@@ -49,6 +55,22 @@ def parse_user_agent(user_agent: object) -> UserAgent:
     """
     # A genuine one is shorter; the time that matching takes grows with the length, and callers do not choose it.
     return _parse(user_agent[:_MAX_LENGTH]) if isinstance(user_agent, str) else _parse("")
+
+
+def parse_client_hints(hints: Any) -> UserAgent:
+    """The same from the client hints of a request in wire form, which a browser may send instead. Never fails."""
+    if not isinstance(hints, Mapping):
+        return UserAgent(UNKNOWN, -1, UNKNOWN)
+    given = hints.get("browserUAWithMajorVersion") or hints.get("browserUAWithFullVersion")
+    versions = dict(_BRAND.findall(given[:_MAX_LENGTH])) if isinstance(given, str) else {}
+    brand = next((brand for brand in _BRANDS if brand in versions), None)
+    platform = hints.get("platform")
+    system = platform[:_MAX_LENGTH].strip('" ').lower() if isinstance(platform, str) else ""
+    return UserAgent(
+        _BRANDS[brand] if brand else UNKNOWN,
+        int(versions[brand]) if brand else -1,
+        _HINTED_PLATFORMS.get(system, system) or UNKNOWN,
+    )
 
 
 def load_user_agent_patterns() -> None:

@@ -78,7 +78,9 @@ def test_no_id_makes_no_visitor(ids: dict[str, object]) -> None:
 
 @given(st.text(), st.text(), st.text())
 def test_allocation_is_a_percentage(client: str, activity: str, visitor: str) -> None:
-    assert 0 <= allocation_of(client, activity, visitor) < 100
+    place = allocation_of(client, activity, visitor)
+    assert 0 <= place < 100
+    assert place == round(place, 2)
 
 
 def test_each_activity_is_computed_once() -> None:

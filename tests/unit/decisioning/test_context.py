@@ -47,6 +47,12 @@ def test_address_of_the_mbox_comes_before_that_of_the_call() -> None:
         assert build_scope(context, address=nothing)["page"]["subdomain"] == "a"
 
 
+def test_client_hints_stand_in_for_a_missing_user_agent() -> None:
+    hints = {"browserUAWithMajorVersion": '"Google Chrome";v="110"', "platform": "Linux"}
+    assert build_scope({"clientHints": hints})["user"]["browserType"] == "chrome"
+    assert build_scope({"clientHints": hints, "userAgent": FIREFOX})["user"]["browserType"] == "firefox"
+
+
 @given(st.floats(0, 4e9))
 def test_time_is_utc_and_monday_is_the_first_day(now_s: float) -> None:
     moment = datetime.datetime.fromtimestamp(int(now_s), datetime.UTC)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.decisioning.user_agent import _parse, parse_user_agent
+from target.decisioning.user_agent import _parse, parse_client_hints, parse_user_agent
 
 APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 13_5 like Mac OS X)"
@@ -60,3 +60,27 @@ def test_cache_is_bounded_and_long_agents_share_an_entry() -> None:
     agents = {parse_user_agent("x" * 512 + str(number)) for number in range(20)}
     assert len(agents) == 1
     assert _parse.cache_info().currsize <= before + 1
+
+
+@pytest.mark.parametrize(
+    ("hints", "expected"),
+    [
+        (
+            {
+                "browserUAWithMajorVersion": '"Not A(Brand";v="24", "Chromium";v="110", "Microsoft Edge";v="111"',
+                "platform": '"Windows"',
+            },
+            ("edge", 111, "windows"),
+        ),
+        (
+            {"browserUAWithMajorVersion": '"Chromium";v="110", "Google Chrome";v="110"', "platform": "macOS"},
+            ("chrome", 110, "mac"),
+        ),
+        ({"browserUAWithFullVersion": '"Chromium";v="110.0.5481.77"'}, ("chrome", 110, "unknown")),
+        ({"browserUAWithMajorVersion": '"Other";v="3"', "platform": ""}, ("unknown", -1, "unknown")),
+        ({"browserUAWithMajorVersion": 5, "platform": []}, ("unknown", -1, "unknown")),
+        (None, ("unknown", -1, "unknown")),
+    ],
+)
+def test_client_hints(hints: Any, expected: tuple[str, int, str]) -> None:
+    assert tuple(parse_client_hints(hints)) == expected
