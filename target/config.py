@@ -28,6 +28,7 @@ from target.values import (
     parse_printable,
     parse_session_id,
     parse_text,
+    parse_transport,
     reject_unknown,
 )
 
@@ -71,6 +72,14 @@ class ClientConfig(NamedTuple):
     async_workers: int
 
 
+class AsyncClientConfig(NamedTuple):
+    """Options of one asyncio client, validated."""
+
+    client: ClientConfig
+    transport: str
+    max_concurrency: int
+
+
 class RequestConfig(NamedTuple):
     """Options of one call, validated; ``request`` is still as the caller wrote it."""
 
@@ -91,6 +100,8 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     """Validate what ``TargetClient.create`` was given. Raises OptionsError."""
     if not isinstance(options, Mapping) or not options:
         raise OptionsError("Options are required: pass at least client and organization_id")
+    for name in _ASYNC_OPTIONS.keys() & options.keys():
+        raise OptionsError(f"Option {name!r} belongs to AsyncTargetClient: leave it out, or use that client")
     reject_unknown(options, _CLIENT_OPTIONS)  # first, since a missing option is often a misspelt one
     for name, label in (("client", "Client"), ("organization_id", "Organization Id")):
         if options.get(name) in (None, ""):
@@ -105,6 +116,24 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
             raise OptionsError(f"Option {name!r} has no effect together with 'pool': set it on your own pool")
     timeout_ms = values.pop("timeout")
     return ClientConfig(timeout_s=timeout_ms / 1000, **{k: v for k, v in values.items() if k not in _ON_DEVICE})
+
+
+def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:
+    """Validate what ``AsyncTargetClient.create`` was given. Raises OptionsError."""
+    given = dict(options) if isinstance(options, Mapping) else {}
+    if given.get("async_workers") is not None:
+        raise OptionsError("Option 'async_workers' belongs to TargetClient, for callbacks: use 'max_concurrency' here")
+    own = {name: given.pop(name, None) for name in _ASYNC_OPTIONS}
+    values = {
+        name: default if own[name] is None else parse(name, own[name])
+        for name, (parse, default) in _ASYNC_OPTIONS.items()
+    }
+    config = parse_client_options(given)
+    if given.get("pool_size") is None:  # a thread without a kept connection would make a new one for each call
+        config = config._replace(pool_size=max(config.pool_size, values["max_concurrency"]))
+    if config.pool is not None and values["transport"] == "aiohttp":
+        raise OptionsError("Option 'pool' is a pool of urllib3, which aiohttp cannot use: set transport to 'threads'")
+    return AsyncClientConfig(client=config, **values)
 
 
 def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
@@ -159,6 +188,11 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "ca_certs": (parse_text, None),
     "max_response_bytes": (parse_at_least(1), 64 * 1024 * 1024),
     "async_workers": (parse_at_least(1), 8),
+}
+# The same for what AsyncClientOptions adds.
+_ASYNC_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
+    "transport": (parse_transport, "auto"),
+    "max_concurrency": (parse_at_least(1), 64),
 }
 # Validated so that a mistake shows early; nothing reads them while decisions are made on the server only.
 _ON_DEVICE = frozenset(

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from target_delivery_api.models import CustomerId, DeliveryRequest
 
 DecisioningMethodName = Literal["server-side", "on-device", "hybrid"]
+TransportName = Literal["auto", "threads", "aiohttp"]
 AuthState = Literal[0, 1, 2, "0", "1", "2", "unknown", "authenticated", "logged_out"]
 
 
-class ClientOptions(TypedDict, total=False):
-    """Options of ``TargetClient.create``. Durations are milliseconds; None means the default."""
+class CommonOptions(TypedDict, total=False):
+    """Options of both clients. Durations are milliseconds; None means the default."""
 
     client: Required[str]
     """Client code of the Target account; also the first label of its default host."""
@@ -76,8 +77,24 @@ class ClientOptions(TypedDict, total=False):
     """Path of a PEM bundle to verify servers with, instead of the system's."""
     max_response_bytes: int | None
     """Unpacked size above which an answer is refused. Default 67108864 (64 MiB)."""
+
+
+class ClientOptions(CommonOptions, total=False):
+    """Options of ``TargetClient.create``."""
+
     async_workers: int | None
     """Threads, at most, that serve the calls with a callback. Default 8."""
+
+
+class AsyncClientOptions(CommonOptions, total=False):
+    """Options of ``AsyncTargetClient.create``."""
+
+    transport: TransportName | None
+    """``"aiohttp"``: sockets on the event loop, with the extra ``target-delivery[aiohttp]``. ``"threads"``: urllib3 on
+    threads of the client's own. Default ``"auto"``: aiohttp where it is installed and no ``pool`` is given."""
+    max_concurrency: int | None
+    """Calls sent at once; further ones wait their turn, within their ``timeout``. With threads also how many of them
+    there are at most, and how many connections are kept where ``pool_size`` names no number. Default 64."""
 
 
 class CustomerIdDict(TypedDict, total=False):

@@ -13,6 +13,7 @@ from target.events import EVENT_NAMES, EventHandler
 if TYPE_CHECKING:
     import urllib3
 
+TRANSPORTS = ("auto", "threads", "aiohttp")
 DECISIONING_METHODS = ("hybrid", "on-device", "server-side")
 
 _CLIENT_CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
@@ -175,6 +176,13 @@ def parse_method(_: str, value: object) -> str:
     """The name of a decisioning method, whether or not it works yet."""
     if value not in DECISIONING_METHODS:
         raise OptionsError(f"Invalid Decisioning Method.  Must be set to one of: {','.join(DECISIONING_METHODS)}")
+    return str(value)
+
+
+def parse_transport(name: str, value: object) -> str:
+    """The name of a way to send."""
+    if value not in TRANSPORTS:
+        raise OptionsError(f"Option {name!r} must be one of: {', '.join(TRANSPORTS)}")
     return str(value)
 
 
