@@ -53,7 +53,7 @@ class RawServer:
                 threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError), sock:
+        with contextlib.suppress(OSError, ValueError), sock:  # close() may take the socket away under it
             self.behave(sock)
 
 
