@@ -7,6 +7,7 @@ TargetError
 ├── TargetUnavailable                   the circuit breaker is open: the host kept failing and is left alone
 ├── ApiError                            the API answered with a status other than success
 ├── AttributeNotFound (also KeyError)   get_value() was asked for what the answer does not hold
+├── OutboxFull                          queued notifications fill the outbox, and when_full is "raise"
 └── ClientClosed                        the client was used after close()
 
 Messages never hold ids, cookies or tokens; ``ApiError.body`` is the answer as it came and may.
@@ -33,6 +34,10 @@ class TargetTimeout(TargetError, TimeoutError):
 
 class TargetUnavailable(TargetError):
     """The circuit breaker is open: the host failed ``breaker_failures`` times in a row and is left alone."""
+
+
+class OutboxFull(TargetError):
+    """The outbox has no room for what was queued; nothing of it is stored. See ``Outbox.max_pending``."""
 
 
 class ClientClosed(TargetError):

@@ -1,0 +1,173 @@
+"""The outbox file: its tables, how it is opened, and how one that is corrupt is moved out of the way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from target._io.outbox.store import StoreBroken
+
+VERSION = 1
+BUSY_S = 1.0
+_SUFFIXES = ("", "-wal", "-shm")
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_COLUMNS = """
+    account TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    envelope TEXT NOT NULL,
+    notification TEXT NOT NULL,
+    telemetry TEXT,
+    queued_at INTEGER NOT NULL,
+    since_s REAL NOT NULL
+"""
+# AUTOINCREMENT, so that the number of an entry that is gone is never given to another.
+_TABLES = f"""
+CREATE TABLE entry (seq INTEGER PRIMARY KEY AUTOINCREMENT, misses INTEGER NOT NULL DEFAULT 0, {_COLUMNS});
+CREATE INDEX entry_of_session ON entry (account, session_id, seq);
+CREATE TABLE dead (seq INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, status INTEGER, {_COLUMNS});
+CREATE INDEX dead_of_account ON dead (account, seq);
+CREATE TABLE lane (
+    account TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    due_s REAL NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    suspects INTEGER NOT NULL DEFAULT 0,
+    status INTEGER,
+    token TEXT,
+    lease_end_s REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY (account, session_id)
+) WITHOUT ROWID;
+CREATE INDEX lane_due ON lane (account, due_s);
+"""
+
+
+def open_file(path: str) -> sqlite3.Connection:
+    """A connection to the outbox file at ``path``, made if need be; any thread may use it, one at a time.
+
+    Raises:
+        StoreBroken: A newer version of this package wrote the file.
+        sqlite3.Error: It cannot be opened, or is no such file.
+        OSError: It cannot be made.
+    """
+    # Made here, since SQLite would let everyone read it; its -wal and -shm take after it.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        _use_wal(connection)
+        # A commit is with the operating system when it returns, which is what a killed process needs. Waiting for the
+        # disk as well (FULL) would add milliseconds to every call that queues, and help only when the power fails.
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA journal_size_limit=4194304")
+        # Senders see to it every second (``tidy``); here only where they cannot keep up.
+        connection.execute("PRAGMA wal_autocheckpoint=10000")
+        if _version(connection) != VERSION:
+            with transaction(connection):
+                _create(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One writing transaction: all of it or, when anything is raised, nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # a full disk has rolled it back already
+            connection.execute("ROLLBACK")
+        raise
+
+
+def tidy(path: str) -> None:
+    """Carry what the write-ahead log holds over into the file. Others may read and write meanwhile."""
+    # Whatever goes wrong here goes wrong for those who write, too, and they say so.
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(_open_existing(path)) as connection:
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def is_corrupt(error: Exception) -> bool:
+    """Whether ``error`` says that the file is not, or no longer, a database."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _CORRUPT  # the low byte; the rest says more precisely what
+
+
+def inode_of(path: str) -> tuple[int, int]:
+    """Which file ``path`` names now. Raises OSError."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def words_of(error: Exception) -> str:
+    """What the system says of ``error``, without the path, which the log names anyway."""
+    return (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
+
+
+def move_aside(path: str) -> str | None:
+    """Give a corrupt file, and what belongs to it, a new name: that name, or None where another process was faster.
+
+    Raises:
+        OSError: It cannot be renamed.
+    """
+    with open(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)) as lock:
+        with contextlib.suppress(ImportError):  # Windows has none, and renames no file that another process has open
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if _is_sound(path):
+            return None
+        aside = f"{path}.corrupt-{time.time_ns()}"
+        for suffix in _SUFFIXES:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path + suffix, aside + suffix)
+        return aside
+
+
+def _open_existing(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{Path(path).as_uri()}?mode=rw", timeout=BUSY_S, uri=True)
+
+
+def _is_sound(path: str) -> bool:
+    try:
+        with contextlib.closing(_open_existing(path)) as connection:
+            return bool(connection.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",))
+    except sqlite3.DatabaseError as error:
+        return not is_corrupt(error)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Several processes may open a new file at once, and SQLite does not wait for its turn where it changes this."""
+    give_up_at = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    version = _version(connection)
+    if version == VERSION:  # another process has just made it
+        return
+    if version > VERSION:
+        raise StoreBroken(f"a newer version of this package wrote it (schema {version}, this one knows {VERSION})")
+    for statement in _TABLES.split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={VERSION}")

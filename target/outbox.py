@@ -1,0 +1,121 @@
+"""What callers say about the notification outbox, and what they get back from it: Outbox and DeadLetter."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from target.errors import OptionsError
+from target.values import kind_of, parse_at_least, parse_milliseconds
+
+WhenFull = Literal["raise", "drop_oldest"]
+DeathReason = Literal["refused", "unacknowledged", "expired"]
+
+MAX_PENDING = 10_000
+FLUSH_INTERVAL_MS = 1000
+MAX_AGE_MS = 86_400_000
+LEASE_MS = 30_000
+_WHEN_FULL = ("raise", "drop_oldest")
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Where queued notifications wait until Target has acknowledged them: make one with ``memory`` or ``sqlite``.
+
+    A description only: it opens nothing, never changes, and may be given to several clients.
+
+    Attributes:
+        path: The SQLite file, absolute; None for memory.
+        max_pending: How many notifications may wait, those of other processes in the same file included.
+        when_full: ``"raise"`` refuses new ones with OutboxFull, ``"drop_oldest"`` gives up the oldest for them.
+        flush_interval: Milliseconds that a visitor's first notification waits for others to travel with.
+        max_age: Milliseconds after which a notification that Target did not take is given up.
+        lease: Milliseconds after which another process may take over what a process that died was sending.
+    """
+
+    path: str | None = None
+    max_pending: int = MAX_PENDING
+    when_full: WhenFull = "raise"
+    flush_interval: float = FLUSH_INTERVAL_MS
+    max_age: float = MAX_AGE_MS
+    lease: float = LEASE_MS
+
+    def __post_init__(self) -> None:
+        if self.path is not None:
+            object.__setattr__(self, "path", _parse_path(self.path))
+        parse_at_least(1)("max_pending", self.max_pending)
+        if self.when_full not in _WHEN_FULL:
+            raise OptionsError(f"Option 'when_full' must be one of {', '.join(map(repr, _WHEN_FULL))}")
+        parse_milliseconds("flush_interval", self.flush_interval)
+        for name, value in (("max_age", self.max_age), ("lease", self.lease)):
+            if parse_milliseconds(name, value) <= 0:
+                raise OptionsError(f"Option {name!r} must be more than 0 milliseconds")
+
+    @classmethod
+    def memory(
+        cls,
+        *,
+        max_pending: int = MAX_PENDING,
+        when_full: WhenFull = "raise",
+        flush_interval: float = FLUSH_INTERVAL_MS,
+        max_age: float = MAX_AGE_MS,
+        lease: float = LEASE_MS,
+    ) -> Self:
+        """An outbox in this process's memory: what is still in it when the process dies is lost.
+
+        Raises:
+            OptionsError: An option is wrong.
+        """
+        return cls(None, max_pending, when_full, flush_interval, max_age, lease)
+
+    @classmethod
+    def sqlite(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        max_pending: int = MAX_PENDING,
+        when_full: WhenFull = "raise",
+        flush_interval: float = FLUSH_INTERVAL_MS,
+        max_age: float = MAX_AGE_MS,
+        lease: float = LEASE_MS,
+    ) -> Self:
+        """An outbox in a file on a local disk: it outlives the process, and processes of one host may share it.
+
+        What is queued survives a crash or ``kill -9`` of the process. A power cut may cost the last moments before
+        it, never the file. The file holds visitor ids: it is made readable for its owner only.
+
+        Raises:
+            OptionsError: An option is wrong.
+        """
+        if path is None:
+            raise OptionsError("Option 'path' must be the path of a file, not None")
+        return cls(os.fspath(path), max_pending, when_full, flush_interval, max_age, lease)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A notification that the outbox gave up; ``retry_dead_letters`` sends it once more.
+
+    Attributes:
+        notification: The notification in wire form. It holds ids, so it stays out of this object's repr.
+        reason: ``"refused"`` (400 or 413, sent alone), ``"unacknowledged"`` (answers did not list it) or
+            ``"expired"`` (older than ``max_age``).
+        status: The last HTTP status it was answered with; None when there was no answer.
+        queued_at: When it was queued: milliseconds since the epoch.
+    """
+
+    notification: dict[str, Any] = field(repr=False)
+    reason: DeathReason
+    status: int | None
+    queued_at: int
+
+
+def _parse_path(path: object) -> str:
+    if not isinstance(path, str):
+        raise OptionsError(f"Option 'path' must be the path of a file, not {kind_of(path)}")
+    if not path or "\0" in path:
+        raise OptionsError("Option 'path' must be the path of a file")
+    if path == ":memory:":
+        raise OptionsError("Option 'path' must be the path of a file: for memory, use Outbox.memory()")
+    return os.path.abspath(path)
