@@ -12,17 +12,19 @@ import urllib3
 from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
+from target._io import failures
 from target._io.deadline import Deadline, DiedUnanswered
 from target._io.pools import MOST_HOSTS, DeadlinePools, open_manager
 from target.config import ClientConfig
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Failure, Stage, retry_delay_s
-from target.errors import ClientClosed, TargetError, TargetTimeout, TransportError
+from target.errors import TargetError, TransportError
 from target_delivery_api import Client
 
 SDK_NAME = "target-delivery-python"
 SDK_VERSION = "0.1.0"  # a test holds it against pyproject.toml; importlib.metadata would cost every start
+SDK_HEADERS = {"X-EXC-SDK": SDK_NAME, "X-EXC-SDK-Version": SDK_VERSION}
 _READ_BYTES = 65536
 
 
@@ -47,7 +49,7 @@ class Transport:
             "",
             pool=self._pools,
             retries=Retry(False, redirect=False),  # made once: urllib3 would turn a plain False into one on every call
-            headers={"X-EXC-SDK": SDK_NAME, "X-EXC-SDK-Version": SDK_VERSION},
+            headers=SDK_HEADERS,
         )
         self._closed = False
 
@@ -111,31 +113,17 @@ class Transport:
             content = _read(response, self._config.max_response_bytes, deadline)
         except (http_errors.HTTPError, HTTPException, TransportError, OSError) as error:
             return self._failed(error, call, started)
-        self._config.logger.debug(
-            "POST %s request %s: %d, %d bytes sent, %d received, %.1f ms",
-            call.base_url,
-            call.trace_id,
-            response.status,
-            len(call.content),
-            len(content),
-            (time.perf_counter() - started) * 1000,
-        )
+        failures.log_answer(self._config, call, response.status, len(content), started)
         reply = Reply(response.status, response.reason or "", content)
         if response.status < 400:
             return _Attempt(reply)
         return _Attempt(
-            reply, Failure(Stage.ANSWERED, response.status, _retry_after_s(response.headers.get("Retry-After")))
+            reply, Failure(Stage.ANSWERED, response.status, retry_after_s(response.headers.get("Retry-After")))
         )
 
     def _failed(self, error: Exception, call: Call, started: float) -> _Attempt:
         explained, stage = self._explain(error, call)
-        self._config.logger.debug(
-            "POST %s request %s: %s after %.1f ms",
-            call.base_url,
-            call.trace_id,
-            type(explained).__name__,
-            (time.perf_counter() - started) * 1000,
-        )
+        failures.log_failure(self._config, call, type(explained).__name__, started)
         return _Attempt(explained, None if stage is None else Failure(stage))
 
     def _explain(self, error: Exception, call: Call) -> tuple[TargetError, Stage | None]:
@@ -148,28 +136,19 @@ class Transport:
         stage = None
         explained: TargetError
         if self._closed:
-            explained = ClientClosed("The client was closed during the call")
+            explained = failures.closed_meanwhile()
         elif _is_timeout(cause):
-            explained = TargetTimeout(
-                f"No complete answer from {call.base_url} within {self._config.timeout_s * 1000:.0f} ms: raise "
-                "'timeout', or fall back to default content"
-            )
+            explained = failures.timed_out(self._config, call)
         elif isinstance(cause, http_errors.SSLError | ssl.SSLError):
-            explained = TransportError(
-                f"TLS with {call.base_url} failed ({_reason(error)}): check server_domain and ca_certs"
-            )
+            explained = failures.tls_failed(call, failures.reason_of(error))
         elif isinstance(error, http_errors.ProxyError) or isinstance(cause, http_errors.NewConnectionError):
-            explained = TransportError(
-                f"{call.base_url} cannot be reached ({_reason(error)}): check server_domain, proxy and the network"
-            )
+            explained = failures.unreachable(call, failures.reason_of(error))
             stage = Stage.CONNECTING
         elif isinstance(cause, RemoteDisconnected | DiedUnanswered):
-            explained = TransportError(f"{call.base_url} closed the connection without an answer: try again")
+            explained = failures.unanswered(call)
             stage = Stage.UNANSWERED
         else:
-            explained = TransportError(
-                f"The answer from {call.base_url} could not be read ({type(cause).__name__}): try again"
-            )
+            explained = failures.unreadable(call, type(cause).__name__)
         explained.__cause__ = error
         return explained, stage
 
@@ -179,11 +158,9 @@ def _read(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline) -> 
     complete = False
     try:
         if response.status < 200:
-            raise TransportError(
-                f"The server answered {response.status}, which is no final status: check server_domain"
-            )
+            raise failures.not_final(response.status)
         if (getattr(response, "length_remaining", None) or 0) > most:  # as announced; stand-ins for responses lack it
-            raise _too_large(most)
+            raise failures.too_large(most)
         if _is_plain(response):
             content = response.read()
             complete = True
@@ -193,7 +170,7 @@ def _read(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline) -> 
         while chunk := response.read(_READ_BYTES):
             size += len(chunk)
             if size > most:
-                raise _too_large(most)
+                raise failures.too_large(most)
             if deadline.remaining_s() <= 0:  # unpacking takes time, too
                 raise TimeoutError("the deadline has passed")
             chunks.append(chunk)
@@ -212,10 +189,6 @@ def _is_plain(response: urllib3.BaseHTTPResponse) -> bool:
     return getattr(response, "length_remaining", None) is not None and "Content-Encoding" not in response.headers
 
 
-def _too_large(most: int) -> TransportError:
-    return TransportError(f"The answer is larger than max_response_bytes ({most}): raise it, or ask for less")
-
-
 def _origin(error: BaseException) -> BaseException:
     """What went wrong inside: urllib3 wraps what happens on a connection in use, or on the way to a proxy."""
     if isinstance(error, http_errors.ProxyError):
@@ -231,19 +204,7 @@ def _is_timeout(cause: BaseException) -> bool:
     return isinstance(cause, http_errors.TimeoutError | http_errors.EmptyPoolError | TimeoutError)
 
 
-def _reason(error: BaseException) -> str:
-    """The system's words for what went wrong: urllib3's own repeat addresses of objects, and URLs."""
-    seen: BaseException | None = error
-    while seen is not None:
-        # http.client gives a proxy's refusal as a sentence alone: "Tunnel connection failed: 407 ..."
-        if isinstance(seen, OSError) and (seen.strerror or len(seen.args) == 1):
-            return seen.strerror or str(seen.args[0])
-        inner = next((arg for arg in seen.args if isinstance(arg, BaseException)), None)
-        seen = seen.__cause__ or inner
-    return type(error).__name__
-
-
-def _retry_after_s(value: str | None) -> float | None:
+def retry_after_s(value: str | None) -> float | None:
     """Seconds that a Retry-After header asks for: a number, or a date."""
     if value is None:
         return None
