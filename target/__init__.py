@@ -21,6 +21,7 @@ from target.errors import (
 from target.response import TargetCookie, TargetDeliveryResponse
 
 if TYPE_CHECKING:
+    from target.aio import AsyncTargetClient
     from target.model_methods import ClientHints, Context
     from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
     from target.visitor import Visitor
@@ -98,6 +99,7 @@ __all__ = [
     "ApiError",
     "Application",
     "AsyncResult",
+    "AsyncTargetClient",
     "AttributeNotFound",
     "AttributesProvider",
     "AudienceManager",
@@ -173,6 +175,7 @@ __all__ = [
 
 # Imported on first use: there are 64 models and enums, and a call needs a few.
 _ELSEWHERE = {
+    "AsyncTargetClient": "target.aio",
     "ClientHints": "target.model_methods",
     "Context": "target.model_methods",
     "Visitor": "target.visitor",

@@ -17,7 +17,14 @@ from target._io.transport import SDK_VERSION
 from target_delivery_api import models
 
 ROOT = Path(__file__).parents[2]
-CLIENT = {"TargetClient", "TargetDeliveryResponse", "TargetCookie", "AttributesProvider", "AsyncResult"}
+CLIENT = {
+    "TargetClient",
+    "AsyncTargetClient",
+    "TargetDeliveryResponse",
+    "TargetCookie",
+    "AttributesProvider",
+    "AsyncResult",
+}
 ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 VISITOR = {"Visitor", "qa_mode_from_cookie", "qa_mode_from_url", "qa_mode_to_cookie"}
 

@@ -1,0 +1,227 @@
+"""Sends calls of an event loop on sockets of that loop, through aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import random
+import ssl
+import time
+import weakref
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple, cast
+
+import aiohttp
+import urllib3
+from urllib3 import exceptions as http_errors
+from yarl import URL
+
+from target._io import failures
+from target._io.aio.wire import Connector, DiedUnanswered
+from target._io.deadline import Deadline
+from target._io.pools import open_manager, share_trust
+from target._io.transport import SDK_HEADERS, retry_after_s
+from target.config import ClientConfig
+from target.delivery.reply import Reply
+from target.delivery.request import Call
+from target.delivery.retry import Failure, Stage, retry_delay_s
+from target.errors import TargetError, TransportError
+from target_delivery_api import Client
+
+_READ_BYTES = 65536
+_LARGE_BYTES = 2**20  # above which aiohttp warns of bodies that are written at once
+_LONGEST_LINE = 65536  # of a head, as http.client has it
+_ERRORS = (aiohttp.ClientError, http_errors.HTTPError, TransportError, OSError)
+
+
+class _Request(NamedTuple):
+    """What goes over the wire, as the generated transport would send it."""
+
+    method: str
+    url: str
+    content: bytes
+    headers: Mapping[str, str]
+
+
+class _Writer:
+    """Stands where that transport expects its pool, and keeps the request instead of sending it."""
+
+    def urlopen(self, method: str, url: str, *, body: Any, headers: Mapping[str, str], **_: Any) -> Any:
+        """The request."""
+        return _Request(method, url, body, headers)
+
+    def clear(self) -> None:
+        """Nothing is open."""
+
+
+class AiohttpTransport:
+    """One client's way to the API, on one event loop."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._manager = open_manager(config)  # connects nothing here: it knows proxies and certificates
+        self._writer = Client("", pool=_Writer(), headers=SDK_HEADERS)
+        self._session = aiohttp.ClientSession(
+            connector=Connector(config.timeout_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),  # the deadline is kept by who calls
+            auto_decompress=False,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
+        weakref.finalize(self, self._session.detach)  # or it would log that the user forgot to close a session
+
+    async def send(self, call: Call, deadline: Deadline) -> Reply:
+        """The answer; see AsyncTransport."""
+        request = self._write(call)
+        attempts = 0
+        while True:
+            attempts += 1
+            outcome, failure = await self._attempt(call, request, deadline)
+            delay_s = None
+            if failure is not None:
+                jitter = random.random()
+                delay_s = retry_delay_s(failure, attempts, self._config.retries, deadline.remaining_s(), jitter)
+            if delay_s is not None:
+                await asyncio.sleep(delay_s)
+            elif isinstance(outcome, Reply):
+                return outcome
+            else:
+                raise outcome
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+        for _ in range(2):  # the loop closes a socket in the turn after it was told to
+            await asyncio.sleep(0)
+
+    def _write(self, call: Call) -> _Request:
+        from target_delivery_api.api.delivery import execute  # the models behind it are slow to import
+
+        arguments = execute.get_kwargs(
+            body=call.content,
+            ims_org_id=self._config.organization_id,
+            session_id=call.session_id,
+            version=self._config.version,
+        )
+        headers = {"X-Request-Id": call.trace_id}
+        return cast("_Request", self._writer.request(base_url=call.base_url, headers=headers, **arguments))
+
+    async def _attempt(
+        self, call: Call, request: _Request, deadline: Deadline
+    ) -> tuple[Reply | TargetError, Failure | None]:
+        started = time.perf_counter()
+        try:
+            reply, failure = await self._exchange(request)
+        except _ERRORS as error:
+            explained, failure = self._explain(error, call)
+            failures.log_failure(self._config, call, type(explained).__name__, started)
+            return explained, failure
+        except asyncio.CancelledError:
+            what = "TargetTimeout" if deadline.remaining_s() <= 0 else "cancelled"
+            failures.log_failure(self._config, call, what, started)
+            raise
+        failures.log_answer(self._config, call, reply.status, len(reply.content), started)
+        return reply, failure
+
+    async def _exchange(self, request: _Request) -> tuple[Reply, Failure | None]:
+        data, headers = _body(request)
+        options: dict[str, Any] = {}
+        proxy = self._manager.proxy
+        if self._config.secure or (proxy is not None and proxy.scheme == "https"):
+            options["ssl"] = self._context()
+        if proxy is not None:
+            options["proxy"] = proxy.url
+            proxy_headers = dict(self._manager.proxy_headers)  # type: ignore[attr-defined]
+            if self._config.secure:
+                options["proxy_headers"] = proxy_headers
+            else:  # no tunnel: the request itself is what the proxy reads
+                headers |= proxy_headers
+        response = await self._session.request(
+            request.method, URL(request.url, encoded=True), data=data, headers=headers, allow_redirects=False, **options
+        )
+        try:
+            content = await _read(response, self._config.max_response_bytes)
+        except BaseException:
+            response.close()
+            raise
+        response.release()
+        reply = Reply(response.status, response.reason or "", content)
+        if response.status < 400:
+            return reply, None
+        wanted = retry_after_s(response.headers.get("Retry-After"))
+        return reply, Failure(Stage.ANSWERED, response.status, wanted)
+
+    def _context(self) -> ssl.SSLContext:
+        options = self._manager.connection_pool_kw
+        if "ssl_context" not in options:
+            share_trust(self._manager)
+        return cast("ssl.SSLContext", options["ssl_context"])
+
+    def _explain(self, error: Exception, call: Call) -> tuple[TargetError, Failure | None]:
+        """The error a caller gets for what aiohttp raised, and how far the attempt had got if it may be repeated."""
+        if isinstance(error, TransportError):
+            return error, None
+        cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+        stage = None
+        if isinstance(cause, ssl.SSLError | http_errors.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+            explained = failures.tls_failed(call, failures.reason_of(cause))
+        elif isinstance(error, aiohttp.ClientHttpProxyError):
+            explained = failures.unreachable(call, f"Tunnel connection failed: {error.status} {error.message}")
+            stage = Stage.CONNECTING
+        elif isinstance(error, aiohttp.ClientConnectorError):
+            explained = failures.unreachable(call, failures.reason_of(cause))
+            stage = Stage.CONNECTING
+        elif isinstance(error, DiedUnanswered | aiohttp.ClientConnectionResetError):
+            explained = failures.unanswered(call)
+            stage = Stage.UNANSWERED
+        else:
+            explained = failures.unreadable(call, type(error).__name__)
+        # What aiohttp says of an answer or a URL shows all of the URL, ids included.
+        if not isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
+            explained.__cause__ = error
+        return explained, None if stage is None else Failure(stage)
+
+
+def _body(request: _Request) -> tuple[bytes | AsyncIterator[bytes], dict[str, str]]:
+    headers = dict(request.headers)
+    if len(request.content) <= _LARGE_BYTES:
+        return request.content, headers
+    return _pieces(request.content), {**headers, "Content-Length": str(len(request.content))}
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _READ_BYTES):
+        yield content[start : start + _READ_BYTES]
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The unpacked body."""
+    if response.status < 200:
+        raise failures.not_final(response.status)
+    if (response.content_length or 0) > most:
+        raise failures.too_large(most)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > most:
+            raise failures.too_large(most)
+        chunks.append(chunk)
+    content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    encodings = response.headers.getall("Content-Encoding", [])
+    return await _unpack(content, ", ".join(encodings), most) if encodings else content
+
+
+async def _unpack(content: bytes, encoding: str, most: int) -> bytes:
+    """The body as urllib3 unpacks it, piece by piece, so that a small one cannot become a huge one."""
+    packed = urllib3.HTTPResponse(io.BytesIO(content), {"Content-Encoding": encoding}, preload_content=False)
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := packed.read(_READ_BYTES, decode_content=True):
+        size += len(chunk)
+        if size > most:
+            raise failures.too_large(most)
+        chunks.append(chunk)
+        await asyncio.sleep(0)  # the loop has other things to do, and a deadline may pass
+    return b"".join(chunks)

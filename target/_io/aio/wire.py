@@ -1,0 +1,129 @@
+"""aiohttp's connections as this package needs them: kept only while they are clean, closed at once, names looked up."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from functools import partial
+from typing import Any, cast
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from urllib3.util.connection import allowed_gai_family
+
+from target._io.heads import LONGEST_HEAD, parse_head
+from target._io.resolve import addresses_of, look_up
+
+_KEEP_ALIVE_S = 60.0
+_NEXT_ADDRESS_S = 0.25
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+class DiedUnanswered(aiohttp.ServerDisconnectedError):
+    """The connection broke before the first byte of an answer, so the request may be sent again."""
+
+
+class Wire(ResponseHandler):
+    """One connection, closed as soon as a byte comes that is no part of the answer to the request just sent.
+
+    aiohttp would take such bytes for the next answer, which is another visitor's.
+    """
+
+    _answered = False
+    _between = True  # answers
+    _head: bytes | None = None  # what has come of it; None once it is whole, or aiohttp's alone to read
+    _body_left: int | None = None  # in bytes, where the head says how many there are
+    _last = b""
+
+    def set_response_params(self, **options: Any) -> None:
+        """Expect an answer: aiohttp calls this before it sends a request."""
+        self._answered, self._between = False, False
+        self._head, self._body_left, self._last = b"", None, b""
+        super().set_response_params(**options)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what belongs to the answer."""
+        if not data:  # aiohttp calls itself, to go on with what it has
+            super().data_received(data)
+            return
+        if self._between:
+            self.close()
+            return
+        self._answered = True
+        super().data_received(self._cut(data))
+        self._last = (self._last + data)[-len(_LAST_CHUNK) :]
+        if not self._between and self._payload is not None and self._payload.is_eof():
+            self._between = True  # a body in chunks, whose end aiohttp finds
+            if self._last != _LAST_CHUNK:
+                self.close()
+
+    def set_exception(self, exc: Any, *cause: Any) -> None:
+        """Fail the request just sent."""
+        if not self._answered and isinstance(exc, OSError | aiohttp.ServerDisconnectedError):
+            exc = DiedUnanswered()
+        super().set_exception(exc, *cause)
+
+    def close(self) -> None:
+        """Close at once: TLS would first wait for the other side to say goodbye."""
+        if self.transport is not None:
+            self.transport.abort()
+        super().close()
+
+    def _cut(self, data: bytes) -> bytes:
+        """``data`` without what follows the answer, where its head says how long it is."""
+        if self._head is not None:
+            before = len(self._head)
+            self._head += data
+            parsed = parse_head(self._head)
+            if parsed is None:
+                if b"\r\n\r\n" in self._head or len(self._head) > LONGEST_HEAD:
+                    self._head = None
+                    self.force_close()  # an unusual head: who knows where aiohttp sees the answer's end
+                return data
+            (head, size), self._head = parsed, None
+            if head.length is None:
+                return data
+            ends = size - before + head.length
+        elif self._body_left is not None:
+            ends = self._body_left
+        else:
+            return data
+        self._body_left = max(ends - len(data), 0)
+        self._between = len(data) >= ends
+        if len(data) > ends:
+            self.force_close()
+        return data[:ends]
+
+
+class Connector(aiohttp.TCPConnector):
+    """Connections to any host, as many as are asked for: the client counts its calls itself."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(
+            limit=0,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            use_dns_cache=False,
+            resolver=_Resolver(),
+            # An address that does not answer must not eat the time of those after it.
+            happy_eyeballs_delay=min(_NEXT_ADDRESS_S, timeout_s / 4),
+        )
+        self._factory = cast("partial[ResponseHandler]", partial(Wire, loop=asyncio.get_running_loop()))
+
+    def __del__(self, *_: object) -> None:
+        """Say nothing, not even when it was not closed: the user never made one, and its sockets end with it."""
+
+
+class _Resolver(AbstractResolver):
+    """Lookups on threads that nobody waits for at exit; aiohttp's own take those of the loop's default executor."""
+
+    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
+        lookup = look_up(host, port, family or allowed_gai_family())
+        await asyncio.wait([asyncio.wrap_future(lookup)])
+        return [
+            ResolveResult(hostname=host, host=str(where[0]), port=port, family=kind, proto=protocol, flags=0)
+            for kind, _, protocol, _, where in addresses_of(lookup, host)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept."""

@@ -1,0 +1,202 @@
+"""AsyncTargetClient: TargetClient for asyncio. What is sent and what it means is decided by the same modules."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
+
+from target._io.aio import AsyncTransport, open_transport
+from target._io.aio.gate import Gate
+from target._io.deadline import Deadline
+from target._io.runtime import system_runtime
+from target.attributes import AttributesProvider
+from target.calls import Calls, merge, merge_for_attributes, parse_names
+from target.config import AsyncClientConfig, RequestConfig, parse_async_client_options, parse_request_options
+from target.delivery import cookies
+from target.delivery.request import Call
+from target.errors import ClientClosed, OptionsError
+from target.events import CLIENT_READY, emit
+from target.response import TargetDeliveryResponse
+
+if TYPE_CHECKING:
+    from target.options import AsyncClientOptions, AttributesOptions, RequestOptions
+
+# So that `client = await AsyncTargetClient.create(...)` has been assigned when the handler of client_ready runs.
+_READY_DELAY_S = 0.1
+
+
+class AsyncTargetClient:
+    """A client of the Adobe Target Delivery API for asyncio: make one with ``create``, share it between the tasks of
+    its event loop, close it.
+
+    Options, results and errors are those of ``TargetClient``, but for callbacks: cancel a call or put it under
+    ``asyncio.timeout``, and it ends at once and leaves no connection behind.
+    """
+
+    TARGET_COOKIE_NAME = cookies.TARGET_COOKIE_NAME
+    TARGET_LOCATION_HINT_COOKIE_NAME = cookies.LOCATION_HINT_COOKIE_NAME
+
+    _config: AsyncClientConfig
+    _calls: Calls
+    _transport: AsyncTransport
+    _gate: Gate
+    _loop: asyncio.AbstractEventLoop
+    _ready: asyncio.TimerHandle | None
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise OptionsError("Please use AsyncTargetClient.create static method instead")
+
+    @overload
+    @classmethod
+    async def create(cls, options: AsyncClientOptions, /) -> Self: ...
+    @overload
+    @classmethod
+    async def create(cls, /, **keywords: Unpack[AsyncClientOptions]) -> Self: ...
+    @classmethod
+    async def create(cls, options: Any = None, /, **keywords: Any) -> Self:
+        """A client with these options, bound to the running event loop; see ``target.options.AsyncClientOptions``.
+
+        Raises:
+            OptionsError: An option is missing, unknown or wrong.
+        """
+        self = cls.__new__(cls)
+        self._config = parse_async_client_options(merge(options, keywords))
+        self._calls = Calls(self._config.client, system_runtime())
+        self._loop = asyncio.get_running_loop()
+        self._transport = open_transport(self._config)
+        self._gate = Gate(self._config)
+        self._ready = None
+        config = self._config.client
+        if CLIENT_READY in config.events:
+            self._ready = self._loop.call_later(_READY_DELAY_S, emit, config.events, CLIENT_READY, config.logger)
+        return self
+
+    @overload
+    async def get_offers(self, options: RequestOptions, /) -> TargetDeliveryResponse: ...
+    @overload
+    async def get_offers(self, /, **keywords: Unpack[RequestOptions]) -> TargetDeliveryResponse: ...
+    async def get_offers(self, options: Any = None, /, **keywords: Any) -> TargetDeliveryResponse:
+        """Ask for offers: to show now (``execute``), to show later (``prefetch``), or both.
+
+        Args:
+            options: See ``target.options.RequestOptions``.
+            **keywords: The same.
+
+        Raises:
+            OptionsError: The options or the request cannot be sent, or the client belongs to another event loop.
+            TargetTimeout: No complete answer within the client's ``timeout``; waiting for its turn counts.
+            TransportError: No usable answer.
+            ApiError: The API refused the request or failed.
+            ClientClosed: The client was closed.
+        """
+        parsed = self._parse(merge(options, keywords))
+        return await self._deliver(self._calls.offers(parsed))
+
+    @overload
+    async def get_attributes(
+        self, mbox_names: Sequence[str] | str, options: AttributesOptions | None = None, /
+    ) -> AttributesProvider: ...
+    @overload
+    async def get_attributes(
+        self, mbox_names: Sequence[str] | str, /, **keywords: Unpack[AttributesOptions]
+    ) -> AttributesProvider: ...
+    async def get_attributes(
+        self, mbox_names: Sequence[str] | str, options: Any = None, /, **keywords: Any
+    ) -> AttributesProvider:
+        """Ask for JSON offers and read them as plain values.
+
+        Args:
+            mbox_names: Mboxes to execute besides those that ``options["request"]`` names.
+            options: See ``target.options.AttributesOptions``; ``request`` may be left out.
+            **keywords: The same.
+
+        Raises:
+            The errors of ``get_offers``.
+        """
+        names = parse_names(mbox_names)
+        parsed = self._parse(merge_for_attributes(options, keywords))
+        return AttributesProvider(await self._deliver(self._calls.offers(parsed, names)))
+
+    @overload
+    async def send_notifications(self, options: RequestOptions, /) -> TargetDeliveryResponse: ...
+    @overload
+    async def send_notifications(self, /, **keywords: Unpack[RequestOptions]) -> TargetDeliveryResponse: ...
+    async def send_notifications(self, options: Any = None, /, **keywords: Any) -> TargetDeliveryResponse:
+        """Tell Target what was shown (display) or used (click), from ``request.notifications``.
+
+        Args:
+            options: As for ``get_offers``. Always goes to the server, whatever ``decisioning_method`` says.
+            **keywords: The same.
+
+        Returns:
+            A TargetDeliveryResponse whose ``response.notifications`` lists the ids that were taken.
+
+        Raises:
+            The errors of ``get_offers``.
+        """
+        parsed = self._parse(merge(options, keywords))
+        return await self._deliver(self._calls.notifications(parsed))
+
+    @staticmethod
+    def visitor_cookie_name(organization_id: str) -> str:
+        """Name of the cookie with the visitor's Experience Cloud id: ``AMCV_`` and the organization id."""
+        from target.visitor import visitor_cookie_name
+
+        return visitor_cookie_name(organization_id)
+
+    async def wait_until_ready(self, timeout: float | None = None) -> bool:  # noqa: ARG002
+        """Whether decisions can be made, after at most ``timeout`` ms; on the server they can be at once.
+
+        Raises:
+            ClientClosed: The client was closed.
+        """
+        self._check()
+        return True
+
+    async def aclose(self, timeout: float = 1000) -> None:
+        """Let calls in progress end within ``timeout`` ms, then end them, and close every connection and thread.
+
+        Later calls raise ClientClosed, as do those it ended. Closing twice is harmless.
+        """
+        self._check_loop()
+        if self._ready is not None:
+            self._ready.cancel()
+        try:
+            await self._gate.close(timeout / 1000)
+        finally:
+            await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    def _check(self) -> None:
+        if self._gate.closed:
+            raise ClientClosed("The client is closed: make a new one with AsyncTargetClient.create")
+        self._check_loop()
+
+    def _check_loop(self) -> None:
+        if asyncio.get_running_loop() is not self._loop:
+            raise OptionsError(
+                "This client belongs to another event loop, the one it was created on: create one on each loop"
+            )
+
+    def _parse(self, options: Mapping[str, Any]) -> RequestConfig:
+        self._check()
+        for name in ("callback", "err_callback"):
+            if options.get(name) is not None:
+                raise OptionsError(
+                    f"Option {name!r} belongs to TargetClient: await the call, or make it a task; to end it early, "
+                    "cancel it or use asyncio.timeout"
+                )
+        return parse_request_options(options)
+
+    async def _deliver(self, call: Call) -> TargetDeliveryResponse:
+        deadline = Deadline(self._config.client.timeout_s)
+        async with self._gate.slot(deadline):
+            async with self._gate.sending(call, deadline):
+                reply = await self._transport.send(call, deadline)
+            return self._calls.result(call, reply)
