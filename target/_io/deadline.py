@@ -12,7 +12,8 @@ from typing import Any, cast
 
 import urllib3
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HeaderParsingError, NewConnectionError
+from urllib3.util.response import assert_header_parsing
 
 from target._io.abort import Abort
 from target._io.heads import parse_head
@@ -38,6 +39,9 @@ class Deadline(urllib3.Timeout):
     def __init__(self, timeout_s: float, abort: Abort | None = None) -> None:  # of the base class nothing is used
         self.ends_at = time.monotonic() + timeout_s
         self.abort = abort
+
+    def __repr__(self) -> str:
+        return f"Deadline({self.remaining_s():.3f} s left)"
 
     def remaining_s(self) -> float:
         """Seconds left; 0 or less when it has passed."""
@@ -132,10 +136,14 @@ class _Answer(http.client.HTTPResponse):
         try:
             if self.headers is not None or self.debuglevel or not self._begin_plain():
                 super().begin()
+                if self._carrier.keeps_deadline:
+                    assert_header_parsing(self.msg)
         except http.client.RemoteDisconnected as error:
             if self._carrier.answered:
                 raise http.client.BadStatusLine("nothing but interim answers") from error
             raise
+        except HeaderParsingError:  # urllib3 would go on, with a warning that shows the URL, session id included
+            raise http.client.HTTPException("headers that cannot be read") from None
 
     def _begin_plain(self) -> bool:
         """Take status and headers from what has arrived, where they are plain; else leave all to http.client."""
@@ -182,6 +190,11 @@ class DeadlineConnection(HTTPConnection):
     _ends_at: float | None = None
     _abort: Abort | None = None
     _held: list[bytes] | None = None
+
+    @property
+    def keeps_deadline(self) -> bool:
+        """Whether the call in progress is one of this package's."""
+        return self._ends_at is not None
 
     @property
     def timeout(self) -> float | None:

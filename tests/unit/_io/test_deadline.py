@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import socket
 import ssl
 import threading
@@ -16,6 +17,7 @@ import urllib3
 
 from target import TargetClient, TargetError, TargetTimeout
 from target._io import resolve as resolving
+from target._io.deadline import Deadline
 from tests.loopback import Answer, serving
 from tests.tls import Authority
 from tests.unit._io.calls import CALL, SLACK_S, client_of, eventually, expect, timed
@@ -389,3 +391,8 @@ class _pumped:  # noqa: N801
                 sink.sendall(data)
         except OSError:
             pass
+
+
+def test_a_deadline_can_be_looked_at() -> None:
+    """Error reporters show the local variables of every frame."""
+    assert re.fullmatch(r"Deadline\((99\.9|100\.0)\d\d s left\)", repr(Deadline(100)))

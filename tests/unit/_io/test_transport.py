@@ -245,6 +245,9 @@ WRONG: dict[str, tuple[bytes, bool, type[TargetError], str]] = {
     "100 headers too many": (
         b"HTTP/1.1 200 OK\r\n" + b"X-A: 1\r\n" * 200 + b"\r\n", False, TransportError, "could not be read",
     ),
+    "a header without a colon": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno colon\r\nX: 1\r\n\r\n{}", False, TransportError, "not be read",
+    ),
     "a header without end": (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000, False, TransportError, "could not be read"),
     "a status line without end": (b"HTTP/1.1 200 " + b"a" * 70_000, False, TransportError, "could not be read"),
     "no HTTP": (b"SSH-2.0-OpenSSH_9.0\r\n", False, TransportError, "could not be read"),
@@ -261,7 +264,7 @@ COMPLETE = {"no gzip", "gzip cut short"}  # wrong inside, and read to their anno
 
 @pytest.mark.parametrize("own_pool", [True, False], ids=["own pool", "caller's blocking pool"])
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_answer_spoils_only_its_own_call(case: str, own_pool: bool) -> None:
+def test_a_wrong_answer_spoils_only_its_own_call(case: str, own_pool: bool, caplog: pytest.LogCaptureFixture) -> None:
     """One error, a connection that is not used again unless all of the answer was read, and a next call that works."""
     content, ends, error, message = WRONG[case]
     after: list[bytes] = []
@@ -288,6 +291,7 @@ def test_a_wrong_answer_spoils_only_its_own_call(case: str, own_pool: bool) -> N
             assert eventually(lambda: after)
             assert after == [b"P" if case in COMPLETE else b""]
             assert len(server.connections) == (1 if case in COMPLETE else 2)
+    assert SESSION_ID not in caplog.text  # not in urllib3's warnings either
 
 
 MISREAD: dict[str, tuple[Answer, type[TargetError], str]] = {
