@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from target.errors import AttributeNotFound
+from target.errors import AttributeNotFound, TargetError
 from target.response import TargetDeliveryResponse
 
 
 class AttributesProvider:
-    """JSON offers of an answer, merged by mbox: prefetch first, then execute, later options over earlier ones."""
+    """JSON offers of an answer, merged by mbox: prefetch first, then execute, later options over earlier ones.
 
-    def __init__(self, result: TargetDeliveryResponse) -> None:
+    Attributes:
+        is_default: Whether these are the client's ``default_attributes``, since the call failed.
+        error: Why it failed; None when it did not.
+    """
+
+    def __init__(
+        self,
+        result: TargetDeliveryResponse,
+        defaults: Mapping[str, Mapping[str, Any]] | None = None,
+        error: TargetError | None = None,
+    ) -> None:
         self._result = result
-        self._by_mbox = _index(result)
+        self._by_mbox = _index(result) if defaults is None else {name: dict(of) for name, of in defaults.items()}
+        self.is_default = defaults is not None
+        self.error = error
 
     def get_value(self, mbox: str, key: str) -> Any:
         """The value of ``key`` in the offers of ``mbox``. Raises AttributeNotFound, which is a KeyError."""
@@ -32,7 +45,7 @@ class AttributesProvider:
         return None if attributes is None else dict(attributes)
 
     def get_response(self) -> TargetDeliveryResponse:
-        """The whole answer, with the cookies to set."""
+        """The whole answer, with the cookies to set. Of default attributes: the cookies alone, ``response`` None."""
         return self._result
 
 

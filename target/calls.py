@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from target.attributes import AttributesProvider
 from target.config import ClientConfig, RequestConfig, Runtime
 from target.delivery import assemble, reply
 from target.delivery import request as requests
 from target.delivery.edge import cluster_of_edge_host
 from target.delivery.mboxes import MAX_NAME_LENGTH
-from target.errors import OptionsError
+from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
 from target.response import TargetDeliveryResponse
 
 
@@ -38,8 +39,30 @@ class Calls:
             self._learnt_cluster = cluster_of_edge_host(response.edge_host) or self._learnt_cluster
         return assemble.assemble(call, response, self._runtime.now_s())
 
+    def default_attributes(self, call: requests.Call, error: TargetError) -> AttributesProvider:
+        """What ``get_attributes`` answers with after ``error``. Raises ``error`` where there is nothing to answer."""
+        defaults = self._config.default_attributes
+        if not defaults or not is_outage(error):
+            raise error
+        asked = asked_names(call.body)
+        found = {name: defaults[name] for name in asked if name in defaults}
+        return AttributesProvider(assemble.assemble(call, None, self._runtime.now_s()), found, error)
+
     def _cluster(self) -> str | None:
         return self._learnt_cluster or self._config.target_location_hint
+
+
+def is_outage(error: TargetError) -> bool:
+    """Whether ``error`` says that the service is away or failing, rather than that the request is wrong."""
+    if isinstance(error, ApiError):
+        return error.status >= 500
+    return isinstance(error, TransportError | TargetTimeout | TargetUnavailable)
+
+
+def asked_names(body: Mapping[str, Any]) -> list[str]:
+    """Names of the mboxes that a request in wire form asks for."""
+    parts = [body.get("prefetch") or {}, body.get("execute") or {}]
+    return [mbox["name"] for part in parts for mbox in part.get("mboxes") or ()]
 
 
 def merge(options: object, keywords: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
+from target._io.abort import Abort
+from target._io.breaker import Breaker
+from target._io.deadline import Deadline
 from target._io.runtime import system_runtime
 from target._io.transport import Transport
 from target._io.workers import AsyncResult, Workers
@@ -14,7 +17,7 @@ from target.calls import Calls, merge, merge_for_attributes, parse_names
 from target.config import ClientConfig, RequestConfig, parse_client_options, parse_request_options
 from target.delivery import cookies
 from target.delivery.request import Call
-from target.errors import ClientClosed, OptionsError
+from target.errors import ClientClosed, OptionsError, TargetError
 from target.events import CLIENT_READY, emit
 from target.response import TargetDeliveryResponse
 
@@ -31,6 +34,8 @@ T = TypeVar("T")
 
 # So that `client = TargetClient.create(...)` has been assigned when the handler of client_ready runs.
 _READY_DELAY_S = 0.1
+# How long a call that was ended may take to notice.
+_ABORT_S = 0.2
 
 
 class TargetClient:
@@ -47,6 +52,9 @@ class TargetClient:
     _calls: Calls
     _transport: Transport
     _workers: Workers
+    _breaker: Breaker
+    _running: set[Abort]
+    _ready: threading.Timer | None
     _closed: bool
 
     def __init__(self, *_: object, **__: object) -> None:
@@ -71,11 +79,14 @@ class TargetClient:
         self._transport = Transport(self._config)
         self._workers = Workers(self._config.async_workers, self._config.logger)
         self._closed = False
+        self._breaker = Breaker(self._config.breaker_failures, self._config.breaker_reset_s)
+        self._running = set()
+        self._ready = None
         if CLIENT_READY in self._config.events:
             config = self._config
-            timer = threading.Timer(_READY_DELAY_S, emit, (config.events, CLIENT_READY, config.logger))
-            timer.daemon = True
-            timer.start()
+            self._ready = threading.Timer(_READY_DELAY_S, emit, (config.events, CLIENT_READY, config.logger))
+            self._ready.daemon = True
+            self._ready.start()
         return self
 
     @overload
@@ -102,12 +113,13 @@ class TargetClient:
             OptionsError: The options or the request cannot be sent.
             TargetTimeout: No complete answer within the client's ``timeout``.
             TransportError: No usable answer.
+            TargetUnavailable: The host kept failing and is left alone (``breaker_failures``).
             ApiError: The API refused the request or failed.
             ClientClosed: The client was closed.
         """
         parsed = self._parse(merge(options, keywords))
         call = self._calls.offers(parsed)
-        return self._run(parsed, lambda: self._deliver(call))
+        return self._run(parsed, lambda abort: self._deliver(call, abort))
 
     @overload
     def get_attributes(  # type: ignore[overload-overlap]
@@ -137,12 +149,12 @@ class TargetClient:
             An AttributesProvider; with ``callback``, an AsyncResult at once.
 
         Raises:
-            The errors of ``get_offers``.
+            The errors of ``get_offers``; with ``default_attributes`` none that says the service is away.
         """
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
         call = self._calls.offers(parsed, names)
-        return self._run(parsed, lambda: AttributesProvider(self._deliver(call)))
+        return self._run(parsed, lambda abort: self._attributes(call, abort))
 
     @overload
     def send_notifications(  # type: ignore[overload-overlap]
@@ -172,7 +184,7 @@ class TargetClient:
         """
         parsed = self._parse(merge(options, keywords))
         call = self._calls.notifications(parsed)
-        return self._run(parsed, lambda: self._deliver(call))
+        return self._run(parsed, lambda abort: self._deliver(call, abort))
 
     @staticmethod
     def visitor_cookie_name(organization_id: str) -> str:
@@ -181,10 +193,29 @@ class TargetClient:
 
         return visitor_cookie_name(organization_id)
 
-    def close(self) -> None:
-        """Close the connections and end the threads; later calls raise ClientClosed. Closing twice is harmless."""
+    def wait_until_ready(self, timeout: float | None = None) -> bool:  # noqa: ARG002
+        """Whether the client can decide: at once, since a server-side client needs nothing first.
+
+        Args:
+            timeout: Milliseconds to wait at most; None waits for as long as it takes.
+        """
+        return not self._closed
+
+    def close(self, timeout: float = 1000) -> None:
+        """End every thread, timer and socket of this client; later calls raise ClientClosed. Closing twice is harmless.
+
+        Args:
+            timeout: Milliseconds that calls with a callback may take to end; those still running then are ended, and
+                those that have not begun never are: both get ClientClosed.
+        """
         self._closed = True
+        if self._ready is not None:
+            self._ready.cancel()
         self._workers.close()
+        if not self._workers.join(timeout / 1000):
+            for abort in list(self._running):
+                abort()
+            self._workers.join(_ABORT_S)
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -198,10 +229,25 @@ class TargetClient:
             raise ClientClosed("The client is closed: make a new one with TargetClient.create")
         return parse_request_options(options)
 
-    def _run(self, parsed: RequestConfig, work: Callable[[], T]) -> T | AsyncResult[T]:
+    def _run(self, parsed: RequestConfig, work: Callable[[Abort | None], T]) -> T | AsyncResult[T]:
         if parsed.callback is None:
-            return work()
-        return self._workers.submit(work, parsed.callback, parsed.err_callback)
+            return work(None)
+        return self._workers.submit(lambda: self._run_aside(work), parsed.callback, parsed.err_callback)
 
-    def _deliver(self, call: Call) -> TargetDeliveryResponse:
-        return self._calls.result(call, self._transport.send(call))
+    def _run_aside(self, work: Callable[[Abort | None], T]) -> T:
+        abort = Abort()
+        self._running.add(abort)
+        try:
+            return work(abort)
+        finally:
+            self._running.discard(abort)
+
+    def _attributes(self, call: Call, abort: Abort | None) -> AttributesProvider:
+        try:
+            return AttributesProvider(self._deliver(call, abort))
+        except TargetError as error:
+            return self._calls.default_attributes(call, error)
+
+    def _deliver(self, call: Call, abort: Abort | None) -> TargetDeliveryResponse:
+        with self._breaker.watching(call.base_url):
+            return self._calls.result(call, self._transport.send(call, Deadline(self._config.timeout_s, abort)))

@@ -14,6 +14,7 @@ from target.values import (
     parse_callback,
     parse_client_code,
     parse_deadline_ms,
+    parse_default_attributes,
     parse_domain,
     parse_events,
     parse_flag,
@@ -70,6 +71,9 @@ class ClientConfig(NamedTuple):
     ca_certs: str | None
     max_response_bytes: int
     async_workers: int
+    breaker_failures: int
+    breaker_reset_s: float
+    default_attributes: Mapping[str, Mapping[str, Any]]
 
 
 class AsyncClientConfig(NamedTuple):
@@ -114,8 +118,11 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     for name in ("proxy", "ca_certs", "pool_size"):
         if values["pool"] is not None and options.get(name) is not None:
             raise OptionsError(f"Option {name!r} has no effect together with 'pool': set it on your own pool")
-    timeout_ms = values.pop("timeout")
-    return ClientConfig(timeout_s=timeout_ms / 1000, **{k: v for k, v in values.items() if k not in _ON_DEVICE})
+    return ClientConfig(
+        timeout_s=values.pop("timeout") / 1000,
+        breaker_reset_s=values.pop("breaker_reset") / 1000,
+        **{name: value for name, value in values.items() if name not in _ON_DEVICE},
+    )
 
 
 def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:
@@ -188,6 +195,9 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "ca_certs": (parse_text, None),
     "max_response_bytes": (parse_at_least(1), 64 * 1024 * 1024),
     "async_workers": (parse_at_least(1), 8),
+    "breaker_failures": (parse_at_least(0), 0),
+    "breaker_reset": (parse_milliseconds, 30_000),
+    "default_attributes": (parse_default_attributes, {}),
 }
 # The same for what AsyncClientOptions adds.
 _ASYNC_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {

@@ -84,6 +84,13 @@ class ClientOptions(CommonOptions, total=False):
 
     async_workers: int | None
     """Threads, at most, that serve the calls with a callback. Default 8."""
+    breaker_failures: int | None
+    """Failed calls in a row (TransportError, TargetTimeout, 5xx) after which a host is left alone and calls raise
+    TargetUnavailable at once. Default 0: never."""
+    breaker_reset: float | None
+    """ms for which such a host is left alone; then one call at a time tries it. Default 30000."""
+    default_attributes: Mapping[str, Mapping[str, Any]] | None
+    """``{mbox: {key: value}}``: what ``get_attributes`` answers with when the service cannot be reached or fails."""
 
 
 class AsyncClientOptions(CommonOptions, total=False):

@@ -172,6 +172,14 @@ def parse_mapping(name: str, value: object) -> Mapping[str, Any]:
     return value
 
 
+def parse_default_attributes(name: str, value: object) -> Mapping[str, Mapping[str, Any]]:
+    """Attributes by mbox, copied."""
+    for mbox, attributes in parse_mapping(name, value).items():
+        if not isinstance(mbox, str) or not isinstance(attributes, Mapping):
+            raise OptionsError(f"Option {name!r} must be a dict of dicts: {{mbox: {{key: value}}}}")
+    return {mbox: dict(attributes) for mbox, attributes in parse_mapping(name, value).items()}
+
+
 def parse_method(_: str, value: object) -> str:
     """The name of a decisioning method, whether or not it works yet."""
     if value not in DECISIONING_METHODS:

@@ -7,6 +7,7 @@ import logging
 import os
 import queue
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Generic, NoReturn, TypeVar
@@ -72,7 +73,7 @@ class Workers:
         self._lock = threading.Lock()
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
-        self._threads = 0
+        self._threads: list[threading.Thread] = []
         self._end = weakref.finalize(self, _end_all, self._tasks, self._size)
         self._process_id = os.getpid()
 
@@ -109,24 +110,24 @@ class Workers:
         with self._lock:
             if self._closed:
                 raise ClientClosed("The client is closed: make a new one with TargetClient.create")
-            if not self._idle.acquire(blocking=False) and self._threads < self._size:
+            if not self._idle.acquire(blocking=False) and len(self._threads) < self._size:
                 self._start_thread()
             self._tasks.put(task)
         return result
 
     def _start_thread(self) -> None:
-        name = f"target-worker-{self._threads + 1}"
+        name = f"target-worker-{len(self._threads) + 1}"
         thread = threading.Thread(target=_work, args=(self._tasks, self._idle), name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
-            if self._threads == 0:
+            if not self._threads:
                 raise TransportError("No thread can be started for a callback: make the call without one") from error
             return  # the threads there are take the work in turn
-        self._threads += 1
+        self._threads.append(thread)
 
     def close(self) -> None:
-        """Let running work end; work that has not begun ends with ClientClosed."""
+        """Begin no more: work that has not begun ends with ClientClosed, running work goes on."""
         with self._lock:
             if self._closed:
                 return
@@ -139,6 +140,14 @@ class Workers:
             if task is not None:
                 task(False)
         self._end()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait, after ``close``, until all threads have ended; False when ``timeout_s`` seconds were not enough."""
+        ends_at = time.monotonic() + timeout_s
+        others = [thread for thread in self._threads if thread is not threading.current_thread()]
+        for thread in others:
+            thread.join(max(ends_at - time.monotonic(), 0))
+        return not any(thread.is_alive() for thread in others)
 
 
 def _refuse() -> NoReturn:
