@@ -88,9 +88,7 @@ class Outbox:
         Raises:
             OptionsError: An option is wrong.
         """
-        if path is None:
-            raise OptionsError("Option 'path' must be the path of a file, not None")
-        return cls(os.fspath(path), max_pending, when_full, flush_interval, max_age, lease)
+        return cls(_parse_path(path), max_pending, when_full, flush_interval, max_age, lease)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +110,7 @@ class DeadLetter:
 
 
 def _parse_path(path: object) -> str:
+    path = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(path, str):
         raise OptionsError(f"Option 'path' must be the path of a file, not {kind_of(path)}")
     if not path or "\0" in path:

@@ -93,7 +93,7 @@ class Worker:
         with self._lock:
             own = threading.current_thread() in self._threads
             started = self._main is not None
-        if started and not own:
+        if started and not own and timeout_s > 0:
             self.flush(timeout_s)
         self._end()
         for thread in [] if own else list(self._threads):

@@ -1,0 +1,73 @@
+"""A process that queues notifications from 8 threads until it is killed, and goes on where it was: see its test."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from target._io.outbox.handle import OutboxHandle
+from target._io.runtime import system_runtime
+from target._io.transport import Transport
+from target.config import parse_client_options, parse_request_options
+from target.delivery.request import build_notifications_call
+from target.errors import OutboxFull
+from target.outbox import Outbox
+
+THREADS = 8
+PER_SESSION = 25
+TIMEOUT_MS = 200
+LEASE_MS = 500
+
+
+def main(domain: str, folder: Path, total: int, pace_s: float) -> None:
+    journal = folder / "queued"
+    done = set(journal.read_text().split("\n")[:-1]) if journal.exists() else set()  # the last may be half a line
+    log = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    config = parse_client_options(
+        {
+            "client": "acme",
+            "organization_id": "1234@AdobeOrg",
+            "server_domain": domain,
+            "secure": False,
+            "edge_routing": False,
+            "timeout": TIMEOUT_MS,
+        }
+    )
+    runtime, transport = system_runtime(), Transport(config)
+    outbox = Outbox.sqlite(folder / "outbox.db", flush_interval=50, lease=LEASE_MS)
+    handle = OutboxHandle(outbox, config, runtime, transport.send, lambda name, /, **payload: None)
+
+    def queue(thread: int) -> None:
+        for number in range(thread, total, THREADS):
+            name = f"n-{number}"
+            if name in done:
+                continue
+            item = {"id": name, "impressionId": name, "type": "display", "timestamp": 1_700_000_000_000}
+            session = f"s-{thread}-{number // THREADS // PER_SESSION}"
+            options = parse_request_options({"request": {"notifications": [item]}, "session_id": session})
+            call = build_notifications_call(config, options, runtime, None)
+            while True:
+                try:
+                    handle.queue(call)
+                    break
+                except OutboxFull:
+                    time.sleep(0.01)
+            os.write(log, f"{name}\n".encode())
+            time.sleep(pace_s)
+
+    threads = [threading.Thread(target=queue, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert handle.flush()
+    print(f"dead {len(handle.dead_letters)} pending {handle.pending}", flush=True)  # noqa: T201
+    handle.close(1000)
+    transport.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

@@ -1,0 +1,126 @@
+"""Outboxes under test: entries, stores with a clock that tests move, and handles that send over real HTTP."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from target._io.outbox.durable import DurableStore
+from target._io.outbox.handle import OutboxHandle
+from target._io.outbox.memory import MemoryStore
+from target._io.outbox.sqlite import SqliteStore
+from target._io.outbox.store import Limits, Store
+from target._io.runtime import system_runtime
+from target._io.transport import Transport
+from target.config import ClientConfig, parse_client_options, parse_request_options
+from target.delivery.outgoing import Entry
+from target.delivery.request import Call, build_notifications_call
+from target.outbox import Outbox
+
+START_S = 1_700_000_000.0
+KINDS = ("memory", "sqlite", "durable")
+LOGGER = logging.getLogger("target")
+TIMESTAMP = 1_700_000_000_000
+
+
+class Clock:
+    """Seconds since the epoch, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = START_S
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_store(kind: str, path: Path, clock: Any, account: str = "acme", **limits: Any) -> Store:
+    made = Limits(
+        **{"max_pending": 100, "when_full": "raise", "flush_interval_s": 0.0, "lease_s": 30.0, **limits}, now_s=clock
+    )
+    if kind == "memory":
+        return MemoryStore(made)
+    return {"sqlite": SqliteStore, "durable": DurableStore}[kind](str(path), account, made, LOGGER)
+
+
+def entry(name: str, session_id: str = "s", since_s: float = START_S, **fields: Any) -> Entry:
+    made = Entry(
+        0, session_id, '{"body":{},"cluster":null}', json.dumps({"id": name}), None, int(since_s * 1000), since_s
+    )
+    return made._replace(**fields)
+
+
+def names(entries: Any) -> list[str]:
+    return [json.loads(item.notification)["id"] for item in entries]
+
+
+def options_of(domain: str, **options: Any) -> dict[str, Any]:
+    return {
+        "client": "acme",
+        "organization_id": "1234@AdobeOrg",
+        "server_domain": domain,
+        "secure": False,
+        "edge_routing": False,
+        **options,
+    }
+
+
+def notification(name: str, **fields: Any) -> dict[str, Any]:
+    return {"id": name, "type": "display", "timestamp": TIMESTAMP, **fields}
+
+
+class Wired:
+    """A handle with all that a client would give it."""
+
+    def __init__(self, outbox: Outbox, domain: str, runtime: Any = None, **options: Any) -> None:
+        self.config: ClientConfig = parse_client_options(options_of(domain, **options))
+        self.runtime = runtime or system_runtime()
+        self.transport = Transport(self.config)
+        events = self.events = list[tuple[str, dict[str, Any]]]()
+
+        def emit(name: str, /, **payload: Any) -> None:  # which must not keep the handle alive
+            events.append((name, payload))
+
+        self.handle = OutboxHandle(outbox, self.config, self.runtime, self.transport.send, emit)
+
+    def call(self, *ids: str, session_id: str = "session-1", **request: Any) -> Call:
+        wire = {"notifications": [notification(name) for name in ids], **request}
+        parsed = parse_request_options({"request": wire, "session_id": session_id})
+        return build_notifications_call(self.config, parsed, self.runtime, None)
+
+    def queue(self, *ids: str, session_id: str = "session-1", **request: Any) -> list[str]:
+        return self.handle.queue(self.call(*ids, session_id=session_id, **request))
+
+    def told(self, name: str) -> list[str]:
+        return [payload["id"] for event, payload in self.events if event == name]
+
+    def close(self, timeout_ms: float = 1000) -> None:
+        self.handle.close(timeout_ms)
+        self.transport.close()
+
+
+@contextmanager
+def wired(outbox: Outbox, domain: str, **options: Any) -> Iterator[Wired]:
+    made = Wired(outbox, domain, **options)
+    try:
+        yield made
+    finally:
+        made.close(0)
+
+
+def batches_of(server: Any) -> list[list[str]]:
+    """The ids of each request that a LoopbackServer got."""
+    return [[item["id"] for item in received.body["notifications"]] for received in server.received]
+
+
+def ids_of(server: Any) -> list[str]:
+    """The same ids, one after another."""
+    return [name for batch in batches_of(server) for name in batch]
+
+
+def counted(prefix: str, count: int) -> Iterator[str]:
+    return (f"{prefix}-{number}" for number in itertools.islice(itertools.count(), count))
