@@ -93,9 +93,7 @@ def dump(value: Any) -> Any:
 
 
 def load_object(value: Any, where: str) -> dict[str, Any]:
-    """A new dict of the object's fields. ``where`` names class and key in the TypeError for anything else."""
-    if value.__class__ is dict:
-        return value.copy()
+    """The object's fields, only to be read. ``where`` names class and key in the TypeError for anything else."""
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Model):
@@ -121,11 +119,11 @@ def load_list(value: Any, where: str) -> list[Any]:
 
 
 def load_models(model: type[M], value: Any, where: str) -> list[M]:
-    """A list of models; null items are skipped."""
+    """A list of models; null items are skipped. ``where`` names class, key and, with ``[]``, that it is an item."""
     if not isinstance(value, (list, tuple)):
-        raise _wrong_type(where, "a list", value)
-    load, item_where = model._load, f"{where}[]"
-    return [load(item, item_where) for item in value if item is not None]
+        raise _wrong_type(where.removesuffix("[]"), "a list", value)
+    load = model._load
+    return [load(item, where) for item in value if item is not None]
 
 
 def load_enum(enum: type[StrEnum], value: Any) -> Any:

@@ -32,7 +32,7 @@ class Abort:
         with self._lock:
             self._wake = wake
             if self.called and wake is not None:
-                raise ClientClosed("The call was given up")
+                raise ClientClosed("The client was closed during the call: make it again on a new client")
 
     def watch_socket(self, sock: socket.socket) -> None:
         """From now on, end the call by shutting ``sock`` down. Raises ClientClosed when it was ended already."""
@@ -44,7 +44,7 @@ class Abort:
         event.wait(seconds)
         self.watch(None)
         if self.called:
-            raise ClientClosed("The call was given up")
+            raise ClientClosed("The client was closed during the call: make it again on a new client")
 
 
 def _shut_down(sock: socket.socket) -> None:

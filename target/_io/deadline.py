@@ -16,11 +16,13 @@ from urllib3.exceptions import HeaderParsingError, NewConnectionError
 from urllib3.util.response import assert_header_parsing
 
 from target._io.abort import Abort
-from target._io.heads import parse_head
+from target._io.heads import parse_head, write_headers
 
 _SOONEST_S = 0.001  # a socket timeout of 0 would mean "do not block"
 _READ_BYTES = 65536
 _TLS_RECORD_BYTES = 16384
+# urllib3 is given these two, which it would add itself, for all the headers that are written in one piece.
+_IN_LINES = {"Accept-Encoding": "", "User-Agent": ""}
 
 
 class _Left(float):
@@ -190,6 +192,7 @@ class DeadlineConnection(HTTPConnection):
     _ends_at: float | None = None
     _abort: Abort | None = None
     _held: list[bytes] | None = None
+    _lines: bytes | None = None
 
     @property
     def keeps_deadline(self) -> bool:
@@ -242,18 +245,19 @@ class DeadlineConnection(HTTPConnection):
             super().request(method, url, body, headers, **options)
             return
         held = self._held = []
+        self._lines = write_headers(headers)
         try:
-            super().request(method, url, body, headers, **options)
+            super().request(method, url, body, headers if self._lines is None else _IN_LINES, **options)
         finally:
-            self._held = None
+            self._held = self._lines = None
         self.send(b"".join(held))
 
     def putheader(self, header: Any, *values: Any) -> None:
-        """Add a header. urllib3 looks for its mark of headers to skip; this package's own requests have none."""
-        if self._held is None:
+        """Add a header; one that stands for all those already written adds them in one piece."""
+        if self._lines is None or header not in _IN_LINES:
             super().putheader(header, *values)
-        else:
-            http.client.HTTPConnection.putheader(self, header, *values)
+        elif header == "User-Agent":
+            self._output(self._lines)  # type: ignore[attr-defined]
 
     def send(self, data: Any) -> None:
         if self._ends_at is None or not isinstance(data, bytes):

@@ -24,7 +24,11 @@ from target_delivery_api import Client
 
 SDK_NAME = "target-delivery-python"
 SDK_VERSION = "0.1.0"  # a test holds it against pyproject.toml; importlib.metadata would cost every start
-SDK_HEADERS = {"X-EXC-SDK": SDK_NAME, "X-EXC-SDK-Version": SDK_VERSION}
+SDK_HEADERS = {
+    "User-Agent": f"{SDK_NAME}/{SDK_VERSION}",
+    "X-EXC-SDK": SDK_NAME,
+    "X-EXC-SDK-Version": SDK_VERSION,
+}
 _READ_BYTES = 65536
 
 

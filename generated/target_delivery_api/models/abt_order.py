@@ -82,7 +82,7 @@ class ABTOrder(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.id = value if (value := get("id")).__class__ in PLAIN else dump(value)
@@ -90,5 +90,5 @@ class ABTOrder(Model):
         self.total = value if (value := get("total")).__class__ in PLAIN else dump(value)
         self.time = load_datetime(get("time"), "ABTOrder.time")
         self.product_ids = None if (value := get("productIds")) is None else load_list(value, "ABTOrder.productIds")
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

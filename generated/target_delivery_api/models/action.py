@@ -72,12 +72,12 @@ class Action(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.type = value if (value := get("type")).__class__ in PLAIN else dump(value)
         self.selector = value if (value := get("selector")).__class__ in PLAIN else dump(value)
         self.css_selector = value if (value := get("cssSelector")).__class__ in PLAIN else dump(value)
         self.content = value if (value := get("content")).__class__ in PLAIN else dump(value)
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

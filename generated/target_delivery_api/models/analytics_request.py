@@ -75,7 +75,7 @@ class AnalyticsRequest(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.supplemental_data_id = value if (value := get("supplementalDataId")).__class__ in PLAIN else dump(value)
@@ -84,5 +84,5 @@ class AnalyticsRequest(Model):
         self.tracking_server_secure = (
             value if (value := get("trackingServerSecure")).__class__ in PLAIN else dump(value)
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

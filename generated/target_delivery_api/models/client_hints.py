@@ -100,7 +100,7 @@ class ClientHints(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.mobile = value if (value := get("mobile")).__class__ in PLAIN else dump(value)
@@ -115,5 +115,5 @@ class ClientHints(Model):
         )
         self.architecture = value if (value := get("architecture")).__class__ in PLAIN else dump(value)
         self.bitness = value if (value := get("bitness")).__class__ in PLAIN else dump(value)
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

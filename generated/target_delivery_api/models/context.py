@@ -139,7 +139,7 @@ class Context(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.channel = load_enum(ChannelType, get("channel"))
@@ -160,5 +160,5 @@ class Context(Model):
             None if (value := get("clientHints")) is None else ClientHints._load(value, "Context.clientHints")
         )
         self.beacon = value if (value := get("beacon")).__class__ in PLAIN else dump(value)
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -157,7 +157,7 @@ class DeliveryRequest(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.request_id = value if (value := get("requestId")).__class__ in PLAIN else dump(value)
@@ -186,9 +186,9 @@ class DeliveryRequest(Model):
         self.notifications = (
             None
             if (value := get("notifications")) is None
-            else load_models(Notification, value, "DeliveryRequest.notifications")
+            else load_models(Notification, value, "DeliveryRequest.notifications[]")
         )
         self.qa_mode = None if (value := get("qaMode")) is None else QAMode._load(value, "DeliveryRequest.qaMode")
         self.preview = None if (value := get("preview")) is None else Preview._load(value, "DeliveryRequest.preview")
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

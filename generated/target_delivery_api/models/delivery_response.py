@@ -112,7 +112,7 @@ class DeliveryResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.status = value if (value := get("status")).__class__ in PLAIN else dump(value)
@@ -129,10 +129,10 @@ class DeliveryResponse(Model):
         self.notifications = (
             None
             if (value := get("notifications")) is None
-            else load_models(NotificationResponse, value, "DeliveryResponse.notifications")
+            else load_models(NotificationResponse, value, "DeliveryResponse.notifications[]")
         )
         self.telemetry_server_token = (
             value if (value := get("telemetryServerToken")).__class__ in PLAIN else dump(value)
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -60,14 +60,14 @@ class ExecuteResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.page_load = (
             None if (value := get("pageLoad")) is None else PageLoadResponse._load(value, "ExecuteResponse.pageLoad")
         )
         self.mboxes = (
-            None if (value := get("mboxes")) is None else load_models(MboxResponse, value, "ExecuteResponse.mboxes")
+            None if (value := get("mboxes")) is None else load_models(MboxResponse, value, "ExecuteResponse.mboxes[]")
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

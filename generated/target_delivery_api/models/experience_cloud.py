@@ -59,7 +59,7 @@ class ExperienceCloud(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.audience_manager = (
@@ -70,5 +70,5 @@ class ExperienceCloud(Model):
         self.analytics = (
             None if (value := get("analytics")) is None else AnalyticsRequest._load(value, "ExperienceCloud.analytics")
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

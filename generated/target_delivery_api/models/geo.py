@@ -93,7 +93,7 @@ class Geo(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.ip_address = value if (value := get("ipAddress")).__class__ in PLAIN else dump(value)
@@ -103,5 +103,5 @@ class Geo(Model):
         self.state_code = value if (value := get("stateCode")).__class__ in PLAIN else dump(value)
         self.city = value if (value := get("city")).__class__ in PLAIN else dump(value)
         self.zip = value if (value := get("zip")).__class__ in PLAIN else dump(value)
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -92,16 +92,20 @@ class MboxResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.index = value if (value := get("index")).__class__ in PLAIN else dump(value)
         self.name = value if (value := get("name")).__class__ in PLAIN else dump(value)
-        self.options = None if (value := get("options")) is None else load_models(Option, value, "MboxResponse.options")
-        self.metrics = None if (value := get("metrics")) is None else load_models(Metric, value, "MboxResponse.metrics")
+        self.options = (
+            None if (value := get("options")) is None else load_models(Option, value, "MboxResponse.options[]")
+        )
+        self.metrics = (
+            None if (value := get("metrics")) is None else load_models(Metric, value, "MboxResponse.metrics[]")
+        )
         self.analytics = (
             None if (value := get("analytics")) is None else AnalyticsResponse._load(value, "MboxResponse.analytics")
         )
         self.trace = None if (value := get("trace")) is None else load_map(value, "MboxResponse.trace")
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -75,7 +75,7 @@ class Metric(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.type = load_enum(MetricType, get("type"))
@@ -84,5 +84,5 @@ class Metric(Model):
         self.analytics = (
             None if (value := get("analytics")) is None else AnalyticsResponse._load(value, "Metric.analytics")
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -75,12 +75,12 @@ class MobilePlatform(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.device_type = load_enum(DeviceType, get("deviceType"))
         self.platform_type = load_enum(MobilePlatformType, get("platformType"))
         self.device_name = value if (value := get("deviceName")).__class__ in PLAIN else dump(value)
         self.version = value if (value := get("version")).__class__ in PLAIN else dump(value)
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

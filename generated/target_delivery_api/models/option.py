@@ -77,7 +77,7 @@ class Option(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.type = load_enum(OptionType, get("type"))
@@ -86,5 +86,5 @@ class Option(Model):
         self.response_tokens = (
             None if (value := get("responseTokens")) is None else load_map(value, "Option.responseTokens")
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -98,7 +98,7 @@ class Order(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.id = value if (value := get("id")).__class__ in PLAIN else dump(value)
@@ -110,5 +110,5 @@ class Order(Model):
         self.experience_local_id = value if (value := get("experienceLocalId")).__class__ in PLAIN else dump(value)
         self.duplicate = value if (value := get("duplicate")).__class__ in PLAIN else dump(value)
         self.outlier = value if (value := get("outlier")).__class__ in PLAIN else dump(value)
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

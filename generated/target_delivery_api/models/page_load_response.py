@@ -85,14 +85,14 @@ class PageLoadResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.options = (
-            None if (value := get("options")) is None else load_models(Option, value, "PageLoadResponse.options")
+            None if (value := get("options")) is None else load_models(Option, value, "PageLoadResponse.options[]")
         )
         self.metrics = (
-            None if (value := get("metrics")) is None else load_models(Metric, value, "PageLoadResponse.metrics")
+            None if (value := get("metrics")) is None else load_models(Metric, value, "PageLoadResponse.metrics[]")
         )
         self.analytics = (
             None
@@ -101,5 +101,5 @@ class PageLoadResponse(Model):
         )
         self.state = value if (value := get("state")).__class__ in PLAIN else dump(value)
         self.trace = None if (value := get("trace")) is None else load_map(value, "PageLoadResponse.trace")
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -99,16 +99,16 @@ class PrefetchMboxResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.index = value if (value := get("index")).__class__ in PLAIN else dump(value)
         self.name = value if (value := get("name")).__class__ in PLAIN else dump(value)
         self.options = (
-            None if (value := get("options")) is None else load_models(Option, value, "PrefetchMboxResponse.options")
+            None if (value := get("options")) is None else load_models(Option, value, "PrefetchMboxResponse.options[]")
         )
         self.metrics = (
-            None if (value := get("metrics")) is None else load_models(Metric, value, "PrefetchMboxResponse.metrics")
+            None if (value := get("metrics")) is None else load_models(Metric, value, "PrefetchMboxResponse.metrics[]")
         )
         self.analytics = (
             None
@@ -117,5 +117,5 @@ class PrefetchMboxResponse(Model):
         )
         self.trace = None if (value := get("trace")) is None else load_map(value, "PrefetchMboxResponse.trace")
         self.state = value if (value := get("state")).__class__ in PLAIN else dump(value)
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -68,17 +68,17 @@ class PrefetchRequest(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.views = (
-            None if (value := get("views")) is None else load_models(ViewRequest, value, "PrefetchRequest.views")
+            None if (value := get("views")) is None else load_models(ViewRequest, value, "PrefetchRequest.views[]")
         )
         self.page_load = (
             None if (value := get("pageLoad")) is None else RequestDetails._load(value, "PrefetchRequest.pageLoad")
         )
         self.mboxes = (
-            None if (value := get("mboxes")) is None else load_models(MboxRequest, value, "PrefetchRequest.mboxes")
+            None if (value := get("mboxes")) is None else load_models(MboxRequest, value, "PrefetchRequest.mboxes[]")
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

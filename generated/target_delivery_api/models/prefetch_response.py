@@ -76,20 +76,20 @@ class PrefetchResponse(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
-        self.views = None if (value := get("views")) is None else load_models(View, value, "PrefetchResponse.views")
+        self.views = None if (value := get("views")) is None else load_models(View, value, "PrefetchResponse.views[]")
         self.page_load = (
             None if (value := get("pageLoad")) is None else PageLoadResponse._load(value, "PrefetchResponse.pageLoad")
         )
         self.mboxes = (
             None
             if (value := get("mboxes")) is None
-            else load_models(PrefetchMboxResponse, value, "PrefetchResponse.mboxes")
+            else load_models(PrefetchMboxResponse, value, "PrefetchResponse.mboxes[]")
         )
         self.metrics = (
-            None if (value := get("metrics")) is None else load_models(Metric, value, "PrefetchResponse.metrics")
+            None if (value := get("metrics")) is None else load_models(Metric, value, "PrefetchResponse.metrics[]")
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

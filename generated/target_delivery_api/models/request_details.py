@@ -84,7 +84,7 @@ class RequestDetails(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.address = None if (value := get("address")) is None else Address._load(value, "RequestDetails.address")
@@ -94,5 +94,5 @@ class RequestDetails(Model):
         )
         self.order = None if (value := get("order")) is None else Order._load(value, "RequestDetails.order")
         self.product = None if (value := get("product")) is None else Product._load(value, "RequestDetails.product")
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -81,7 +81,7 @@ class Screen(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.width = value if (value := get("width")).__class__ in PLAIN else dump(value)
@@ -89,5 +89,5 @@ class Screen(Model):
         self.color_depth = value if (value := get("colorDepth")).__class__ in PLAIN else dump(value)
         self.pixel_ratio = value if (value := get("pixelRatio")).__class__ in PLAIN else dump(value)
         self.orientation = load_enum(ScreenOrientationType, get("orientation"))
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -52,11 +52,11 @@ class Telemetry(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.entries = (
-            None if (value := get("entries")) is None else load_models(TelemetryEntry, value, "Telemetry.entries")
+            None if (value := get("entries")) is None else load_models(TelemetryEntry, value, "Telemetry.entries[]")
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -104,7 +104,7 @@ class TelemetryEntry(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.request_id = value if (value := get("requestId")).__class__ in PLAIN else dump(value)
@@ -121,5 +121,5 @@ class TelemetryEntry(Model):
         self.telemetry_server_token = (
             value if (value := get("telemetryServerToken")).__class__ in PLAIN else dump(value)
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -88,7 +88,7 @@ class TelemetryFeatures(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.decisioning_method = load_enum(DecisioningMethod, get("decisioningMethod"))
@@ -97,5 +97,5 @@ class TelemetryFeatures(Model):
         self.prefetch_mbox_count = value if (value := get("prefetchMboxCount")).__class__ in PLAIN else dump(value)
         self.prefetch_page_load = value if (value := get("prefetchPageLoad")).__class__ in PLAIN else dump(value)
         self.prefetch_view_count = value if (value := get("prefetchViewCount")).__class__ in PLAIN else dump(value)
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

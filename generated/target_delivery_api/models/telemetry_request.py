@@ -79,7 +79,7 @@ class TelemetryRequest(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.dns = value if (value := get("dns")).__class__ in PLAIN else dump(value)
@@ -87,5 +87,5 @@ class TelemetryRequest(Model):
         self.time_to_first_byte = value if (value := get("timeToFirstByte")).__class__ in PLAIN else dump(value)
         self.download = value if (value := get("download")).__class__ in PLAIN else dump(value)
         self.response_size = value if (value := get("responseSize")).__class__ in PLAIN else dump(value)
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -99,17 +99,17 @@ class View(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.name = value if (value := get("name")).__class__ in PLAIN else dump(value)
         self.key = value if (value := get("key")).__class__ in PLAIN else dump(value)
-        self.options = None if (value := get("options")) is None else load_models(Option, value, "View.options")
-        self.metrics = None if (value := get("metrics")) is None else load_models(Metric, value, "View.metrics")
+        self.options = None if (value := get("options")) is None else load_models(Option, value, "View.options[]")
+        self.metrics = None if (value := get("metrics")) is None else load_models(Metric, value, "View.metrics[]")
         self.analytics = (
             None if (value := get("analytics")) is None else AnalyticsResponse._load(value, "View.analytics")
         )
         self.state = value if (value := get("state")).__class__ in PLAIN else dump(value)
         self.trace = None if (value := get("trace")) is None else load_map(value, "View.trace")
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

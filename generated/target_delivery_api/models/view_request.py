@@ -99,7 +99,7 @@ class ViewRequest(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.address = None if (value := get("address")) is None else Address._load(value, "ViewRequest.address")
@@ -111,5 +111,5 @@ class ViewRequest(Model):
         self.product = None if (value := get("product")) is None else Product._load(value, "ViewRequest.product")
         self.name = value if (value := get("name")).__class__ in PLAIN else dump(value)
         self.key = value if (value := get("key")).__class__ in PLAIN else dump(value)
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

@@ -76,7 +76,7 @@ class VisitorId(Model):
 
     @classmethod
     def _load(cls, value: Any, where: str) -> Self:
-        data: Any = load_object(value, where)
+        data: Any = value if value.__class__ is dict else load_object(value, where)
         get = data.get
         self = cls.__new__(cls)
         self.tnt_id = value if (value := get("tntId")).__class__ in PLAIN else dump(value)
@@ -85,7 +85,7 @@ class VisitorId(Model):
             value if (value := get("marketingCloudVisitorId")).__class__ in PLAIN else dump(value)
         )
         self.customer_ids = (
-            None if (value := get("customerIds")) is None else load_models(CustomerId, value, "VisitorId.customerIds")
+            None if (value := get("customerIds")) is None else load_models(CustomerId, value, "VisitorId.customerIds[]")
         )
-        self.additional_properties = {} if data.keys() <= _KEYS else load_unknown(data, _KEYS)
+        self.additional_properties = {} if _KEYS.issuperset(data) else load_unknown(data, _KEYS)
         return self

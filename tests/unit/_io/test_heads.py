@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target._io.heads import LONGEST_HEAD, parse_head
+from target._io.heads import LONGEST_HEAD, parse_head, write_headers
 
 
 class Wire:
@@ -126,3 +126,33 @@ def test_no_head_is_read_in_another_way(
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_left(data: bytes) -> None:
     assert parse_head(b"HTTP/1.1 200 OK\r\n" + data) is None or b"\r\n\r\n" in b"\r\n" + data
+
+
+SENT = {"User-Agent": "sdk/1", "Accept-Encoding": "gzip", "X-Request-Id": "1"}
+
+
+def test_plain_headers_are_written_in_one_piece() -> None:
+    assert write_headers(SENT) == b"User-Agent: sdk/1\r\nAccept-Encoding: gzip\r\nX-Request-Id: 1"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        {},
+        {"Accept-Encoding": "gzip"},  # urllib3 would add its own User-Agent
+        {"User-Agent": "sdk/1"},
+        {**SENT, "X": "a\r\nHost: evil.example"},
+        {**SENT, "X": "a\nb"},
+        {**SENT, "X\r\nY": "a"},
+        {**SENT, "X": "é"},
+        {**SENT, "X": "\x00"},
+        {**SENT, "X": b"bytes"},
+        {**SENT, "X": 1},
+        {**SENT, "content-length": "3"},
+        {**SENT, "Host": "other.example"},
+        {**SENT, "Transfer-Encoding": "chunked"},
+    ],
+)
+def test_any_other_headers_are_left_to_http_client(headers: dict[str, Any] | None) -> None:
+    assert write_headers(headers) is None

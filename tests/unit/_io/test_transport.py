@@ -9,6 +9,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -456,11 +457,12 @@ def test_a_call_that_outlives_its_client_succeeds_and_leaves_no_connection() -> 
 
     with raw_server(behave) as server:
         client = client_of(server.domain)
-        result = client.get_offers(**CALL, callback=print)
-        arrived.wait(5)
-        client.close()
-        go_on.set()
-        assert result.get(5).response.status == 200
+        with ThreadPoolExecutor(1) as other_thread:
+            result = other_thread.submit(client.get_offers, CALL)
+            arrived.wait(5)
+            client.close()
+            go_on.set()
+            assert result.result(5).response.status == 200
         assert eventually(lambda: server.connections[0].fileno() == -1)
 
 
