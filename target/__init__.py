@@ -13,6 +13,7 @@ from target.errors import (
     AttributeNotFound,
     ClientClosed,
     OptionsError,
+    OutboxFull,
     TargetError,
     TargetTimeout,
     TargetUnavailable,
@@ -23,6 +24,7 @@ from target.response import TargetCookie, TargetDeliveryResponse
 if TYPE_CHECKING:
     from target.aio import AsyncTargetClient
     from target.model_methods import ClientHints, Context
+    from target.outbox import DeadLetter, Outbox
     from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
     from target.visitor import Visitor
     from target_delivery_api.models import (
@@ -110,6 +112,7 @@ __all__ = [
     "ClientHints",
     "Context",
     "CustomerId",
+    "DeadLetter",
     "DecisioningMethod",
     "DeliveryRequest",
     "DeliveryResponse",
@@ -135,6 +138,8 @@ __all__ = [
     "OptionType",
     "OptionsError",
     "Order",
+    "Outbox",
+    "OutboxFull",
     "PageLoadResponse",
     "Parameters",
     "PrefetchMboxResponse",
@@ -178,6 +183,8 @@ _ELSEWHERE = {
     "AsyncTargetClient": "target.aio",
     "ClientHints": "target.model_methods",
     "Context": "target.model_methods",
+    "DeadLetter": "target.outbox",
+    "Outbox": "target.outbox",
     "Visitor": "target.visitor",
     "qa_mode_from_cookie": "target.qa_mode",
     "qa_mode_from_url": "target.qa_mode",

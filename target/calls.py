@@ -52,6 +52,12 @@ class Calls:
         return self._learnt_cluster or self._config.target_location_hint
 
 
+def refuse_callbacks(parsed: RequestConfig) -> None:
+    """Raise OptionsError for a callback where nothing would ever call it."""
+    if parsed.callback is not None:
+        raise OptionsError("queue_notifications takes no callback: use the events notification_acknowledged and _dead")
+
+
 def is_outage(error: TargetError) -> bool:
     """Whether ``error`` says that the service is away or failing, rather than that the request is wrong."""
     if isinstance(error, ApiError):

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from target._io.abort import Abort
-from target._io.breaker import Breaker
 from target._io.deadline import Deadline
 from target._io.runtime import system_runtime
 from target._io.transport import Transport
 from target._io.workers import AsyncResult, Workers
 from target.attributes import AttributesProvider
-from target.calls import Calls, merge, merge_for_attributes, parse_names
+from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_callbacks
 from target.config import ClientConfig, RequestConfig, parse_client_options, parse_request_options
 from target.delivery import cookies
 from target.delivery.request import Call
 from target.errors import ClientClosed, OptionsError, TargetError
 from target.events import CLIENT_READY, emit
 from target.response import TargetDeliveryResponse
+from target.services import Services
 
 if TYPE_CHECKING:
+    from target._io.outbox.handle import OutboxHandle
     from target.options import (
         AttributesCallbackOptions,
         AttributesOptions,
@@ -52,7 +54,7 @@ class TargetClient:
     _calls: Calls
     _transport: Transport
     _workers: Workers
-    _breaker: Breaker
+    _services: Services
     _running: set[Abort]
     _ready: threading.Timer | None
     _closed: bool
@@ -75,11 +77,12 @@ class TargetClient:
         """
         self = cls.__new__(cls)
         self._config = parse_client_options(merge(options, keywords))
-        self._calls = Calls(self._config, system_runtime())
+        runtime = system_runtime()
+        self._calls = Calls(self._config, runtime)
         self._transport = Transport(self._config)
+        self._services = Services(self._config, runtime, self._transport.send)
         self._workers = Workers(self._config.async_workers, self._config.logger)
         self._closed = False
-        self._breaker = Breaker(self._config.breaker_failures, self._config.breaker_reset_s)
         self._running = set()
         self._ready = None
         if CLIENT_READY in self._config.events:
@@ -186,6 +189,34 @@ class TargetClient:
         call = self._calls.notifications(parsed)
         return self._run(parsed, lambda abort: self._deliver(call, abort))
 
+    @overload
+    def queue_notifications(self, options: RequestOptions, /) -> list[str]: ...
+    @overload
+    def queue_notifications(self, /, **keywords: Unpack[RequestOptions]) -> list[str]: ...
+    def queue_notifications(self, options: Any = None, /, **keywords: Any) -> list[str]:
+        """Put notifications into the outbox, which sends them until Target acknowledges them (at-least-once).
+
+        Args:
+            options: As for ``send_notifications``, without callbacks.
+            **keywords: The same.
+
+        Returns:
+            The ids of the notifications, at once.
+
+        Raises:
+            OptionsError: The options or the request cannot be sent, or the client has no outbox.
+            OutboxFull: There is no room, and the outbox's ``when_full`` is ``"raise"``.
+            ClientClosed: The client was closed.
+        """
+        parsed = self._parse(merge(options, keywords))
+        refuse_callbacks(parsed)
+        return self._services.queue(self._calls.notifications(parsed))
+
+    @property
+    def outbox(self) -> OutboxHandle | None:
+        """The outbox at work: ``pending``, ``dead_letters``, ``counters``, ``flush``; None without one."""
+        return self._services.outbox
+
     @staticmethod
     def visitor_cookie_name(organization_id: str) -> str:
         """Name of the cookie with the visitor's Experience Cloud id: ``AMCV_`` and the organization id."""
@@ -205,14 +236,16 @@ class TargetClient:
         """End every thread, timer and socket of this client; later calls raise ClientClosed. Closing twice is harmless.
 
         Args:
-            timeout: Milliseconds that calls with a callback may take to end; those still running then are ended, and
-                those that have not begun never are: both get ClientClosed.
+            timeout: Milliseconds to send what is pending, and for calls with a callback to end; those still running
+                then are ended, and those that have not begun never are: both get ClientClosed.
         """
+        ends_at = time.monotonic() + timeout / 1000
         self._closed = True
         if self._ready is not None:
             self._ready.cancel()
         self._workers.close()
-        if not self._workers.join(timeout / 1000):
+        self._services.close(timeout / 1000)
+        if not self._workers.join(max(ends_at - time.monotonic(), 0)):
             for abort in list(self._running):
                 abort()
             self._workers.join(_ABORT_S)
@@ -249,5 +282,5 @@ class TargetClient:
             return self._calls.default_attributes(call, error)
 
     def _deliver(self, call: Call, abort: Abort | None) -> TargetDeliveryResponse:
-        with self._breaker.watching(call.base_url):
+        with self._services.breaker.watching(call.base_url):
             return self._calls.result(call, self._transport.send(call, Deadline(self._config.timeout_s, abort)))

@@ -25,6 +25,7 @@ from target.values import (
     parse_mapping,
     parse_method,
     parse_milliseconds,
+    parse_outbox,
     parse_pool,
     parse_printable,
     parse_session_id,
@@ -35,6 +36,8 @@ from target.values import (
 
 if TYPE_CHECKING:
     import urllib3
+
+    from target.outbox import Outbox
 
 SERVER_SIDE = "server-side"
 
@@ -74,6 +77,7 @@ class ClientConfig(NamedTuple):
     breaker_failures: int
     breaker_reset_s: float
     default_attributes: Mapping[str, Mapping[str, Any]]
+    outbox: Outbox | None
 
 
 class AsyncClientConfig(NamedTuple):
@@ -198,6 +202,7 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "breaker_failures": (parse_at_least(0), 0),
     "breaker_reset": (parse_milliseconds, 30_000),
     "default_attributes": (parse_default_attributes, {}),
+    "outbox": (parse_outbox, None),
 }
 # The same for what AsyncClientOptions adds.
 _ASYNC_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {

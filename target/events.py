@@ -10,13 +10,24 @@ CLIENT_READY = "client_ready"
 ARTIFACT_DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"
 ARTIFACT_DOWNLOAD_FAILED = "artifact_download_failed"
 GEO_LOCATION_UPDATED = "geo_location_updated"
+SEND_NOTIFICATION_FAILED = "send_notification_failed"
+NOTIFICATION_ACKNOWLEDGED = "notification_acknowledged"
+NOTIFICATION_DEAD = "notification_dead"
 
-EVENT_NAMES = (CLIENT_READY, ARTIFACT_DOWNLOAD_SUCCEEDED, ARTIFACT_DOWNLOAD_FAILED, GEO_LOCATION_UPDATED)
+EVENT_NAMES = (
+    CLIENT_READY,
+    ARTIFACT_DOWNLOAD_SUCCEEDED,
+    ARTIFACT_DOWNLOAD_FAILED,
+    GEO_LOCATION_UPDATED,
+    SEND_NOTIFICATION_FAILED,
+    NOTIFICATION_ACKNOWLEDGED,
+    NOTIFICATION_DEAD,
+)
 
 EventHandler = Callable[[dict[str, Any]], object]
 
 
-def emit(handlers: Mapping[str, EventHandler], name: str, logger: logging.Logger, **payload: Any) -> None:
+def emit(handlers: Mapping[str, EventHandler], name: str, logger: logging.Logger, /, **payload: Any) -> None:
     """Call the handler of ``name``, if any, with ``{"type": name, **payload}``. What it raises is logged."""
     handler = handlers.get(name)
     if handler is None:

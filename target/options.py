@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from target.attributes import AttributesProvider
     from target.events import EventHandler
+    from target.outbox import Outbox
     from target.response import TargetDeliveryResponse
     from target.visitor import Visitor
     from target_delivery_api.models import CustomerId, DeliveryRequest
@@ -91,6 +92,8 @@ class ClientOptions(CommonOptions, total=False):
     """ms for which such a host is left alone; then one call at a time tries it. Default 30000."""
     default_attributes: Mapping[str, Mapping[str, Any]] | None
     """``{mbox: {key: value}}``: what ``get_attributes`` answers with when the service cannot be reached or fails."""
+    outbox: Outbox | None
+    """Where ``queue_notifications`` keeps notifications until Target has acknowledged them. Default: none."""
 
 
 class AsyncClientOptions(CommonOptions, total=False):

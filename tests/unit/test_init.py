@@ -26,6 +26,7 @@ CLIENT = {
     "AsyncResult",
 }
 ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
+OUTBOX = {"Outbox", "DeadLetter"}
 VISITOR = {"Visitor", "qa_mode_from_cookie", "qa_mode_from_url", "qa_mode_to_cookie"}
 
 
@@ -36,7 +37,7 @@ def test_all_is_sorted_and_has_no_name_twice() -> None:
 def test_all_is_our_own_names_and_every_model_and_enum() -> None:
     own = set(target.__all__) - set(models.__all__)
     assert own >= CLIENT | ERRORS
-    assert own <= CLIENT | ERRORS | VISITOR
+    assert own <= CLIENT | ERRORS | VISITOR | OUTBOX
     assert set(models.__all__) <= set(target.__all__)
 
 

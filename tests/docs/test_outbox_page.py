@@ -1,0 +1,45 @@
+"""docs/outbox.md tells the truth: its Python runs against the emulator, its tables name what the code has."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from target import Outbox
+from target.emulator import load_offers, running
+from target.outbox import DeathReason
+from tests.docs.blocks import leads_somewhere, links, run_blocks
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/outbox.md"
+TEXT = PAGE.read_text()
+
+
+def test_the_block_sends_the_notification(capsys: pytest.CaptureFixture[str]) -> None:
+    with running(offers=load_offers(ROOT / "examples/offers.json")) as emulator:
+        names: dict[str, Any] = {"__name__": "outbox"}
+        assert list(run_blocks(PAGE, names, emulator.server_domain)) == [1]
+        assert [item["notification"]["id"] for item in emulator.notifications] == ["order-7"]
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[0] == "['order-7']"
+    assert printed.splitlines()[1].startswith("True 0 ")
+
+
+def test_options_and_their_defaults_are_those_of_the_code() -> None:
+    table = dict(re.findall(r"^\| `(\w+)` \| `?\"?(\w+)", TEXT, re.MULTILINE))
+    parameters = inspect.signature(Outbox.memory).parameters
+    assert table == {name: str(parameter.default) for name, parameter in parameters.items()}
+
+
+def test_reasons_are_those_of_the_code() -> None:
+    assert all(f"`{reason}`" in TEXT for reason in typing.get_args(DeathReason))
+
+
+@pytest.mark.parametrize("link", links(PAGE))
+def test_links_lead_somewhere(link: str) -> None:
+    assert leads_somewhere(PAGE, link)
