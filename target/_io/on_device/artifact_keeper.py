@@ -1,0 +1,191 @@
+"""The thread that keeps one client's rules artifact up to date, and what others ask of it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+from target._io.abort import Abort
+from target._io.deadline import Deadline
+from target._io.on_device.artifact_rotation import ArtifactRotation, DownloadTimes, Emit
+from target._io.on_device.download import Download, Downloads
+from target.config import ClientConfig
+from target.decisioning.artifact import Artifact
+from target.events import CLIENT_READY
+from target.on_device_config import OnDeviceConfig
+
+_READY_DELAY_S = 0.1  # so that `client = TargetClient.create(...)` has been assigned when the handler runs
+
+
+class ArtifactKeeper:
+    """The current artifact of one client. Its thread is a daemon that ends with ``close``, or with this object.
+
+    Args:
+        config: Where the artifact is, and when to fetch it.
+        client_config: Size limit, timeout and logger.
+        downloads: What fetches it; it must not hold the client.
+        emit: Is told of events, on the thread.
+        record: Is told what a download took, on the thread, before its artifact is used.
+    """
+
+    def __init__(
+        self,
+        config: OnDeviceConfig,
+        client_config: ClientConfig,
+        downloads: Downloads,
+        emit: Emit,
+        record: Callable[[DownloadTimes], object] | None = None,
+    ) -> None:
+        self._url = config.artifact_url
+        self._logger = client_config.logger
+        self._downloads = downloads
+        self._rotation = ArtifactRotation(config, client_config, emit, record)
+        self._announced_at_s: float | None = None
+        self._is_ready_told = False
+        self._started = self._closed = False
+        self._fork_lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        # A SimpleQueue may be put into from anywhere, a garbage collection in the middle of a get included.
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._abort = Abort()
+        self._ready = threading.Event()
+        if self._rotation.current is not None or self._closed:
+            self._ready.set()
+        weakref.finalize(self, self._wake.put, None).atexit = False
+        self._process_id = os.getpid()
+
+    def _begin_after_fork(self) -> None:
+        """A fork leaves the thread behind. The artifact, if there was one, stays in use."""
+        with self._fork_lock:
+            if self._process_id == os.getpid():
+                return
+            self._begin()
+            if self._started and not self._closed and (self._rotation.due_in_s() is not None or self._owes_ready()):
+                self._start_thread()
+
+    @property
+    def current(self) -> Artifact | None:
+        """The artifact to decide from; None while there is none."""
+        if self._process_id != os.getpid():
+            self._begin_after_fork()
+        return self._rotation.current
+
+    def start(self) -> None:
+        """Take the artifact that was given, if one was, and begin to fetch. Never fails; twice is harmless."""
+        with self._lock:
+            if self._started or self._closed:
+                return
+            self._started = True
+        self._rotation.take_payload()
+        self._mark_ready()
+        self._start_thread()
+
+    def announce(self) -> None:
+        """Allow client_ready, which the thread emits once there is an artifact: ``create`` is about to return."""
+        if self._announced_at_s is None:
+            self._announced_at_s = time.monotonic()
+            self._wake.put(None)
+
+    def wait_until_ready(self, timeout_s: float | None) -> bool:
+        """Wait for the first artifact, up to ``timeout_s`` seconds (None: as long as it takes): whether it is there.
+
+        Returns at once when the keeper is closed, was not started, or asks itself, from the handler of an event.
+        """
+        is_there = self.current is not None
+        if not is_there and self._started and threading.current_thread() is not self._thread:
+            self._ready.wait(timeout_s)
+        return self._rotation.current is not None
+
+    def close(self, timeout_s: float) -> None:
+        """End the thread, and wait up to ``timeout_s`` seconds for that. The artifact stays. Twice is harmless."""
+        self._closed = True
+        if self._process_id != os.getpid():
+            return
+        self._ready.set()
+        self._abort()
+        self._wake.put(None)
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout_s)
+
+    def _start_thread(self) -> None:
+        arguments = (weakref.ref(self), self._wake, self._downloads, self._abort)
+        self._thread = threading.Thread(target=_keep, args=arguments, name="target-artifact", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system's limit, or the interpreter is about to end
+            self._thread = None
+            self._logger.error("No thread can be started to download the artifact: it stays as it is")
+
+    def _mark_ready(self) -> None:
+        if self._rotation.current is not None:
+            self._ready.set()
+
+    def _owes_ready(self) -> bool:
+        return self._announced_at_s is not None and not self._is_ready_told
+
+    def attend(self) -> float | None:
+        """For the thread: tell what is to be told. Returns the seconds until a download is due, None for never."""
+        self._rotation.settle()
+        if self._announced_at_s is not None and self._rotation.current is not None and not self._is_ready_told:
+            self._is_ready_told = True
+            time.sleep(max(0.0, self._announced_at_s + _READY_DELAY_S - time.monotonic()))
+            if not self._closed:
+                self._rotation.tell(CLIENT_READY)
+        return self._rotation.due_in_s()
+
+    def ask(self) -> tuple[str, dict[str, str], float]:
+        """For the thread: URL, headers and seconds of the download that is due."""
+        return (self._url, *self._rotation.ask())
+
+    def take(self, outcome: Download | Exception) -> None:
+        """For the thread: use what a download brought."""
+        self._rotation.take(outcome)
+        self._mark_ready()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._closed
+
+
+def _keep(
+    reference: weakref.ref[ArtifactKeeper], wake: queue.SimpleQueue[None], downloads: Downloads, abort: Abort
+) -> None:
+    """The thread. While it waits or downloads it holds no keeper: handlers of events may lead to the client."""
+    outcome: Download | Exception | None = None
+    while (keeper := reference()) is not None and not keeper.is_closed:
+        if outcome is not None:
+            keeper.take(outcome)
+            outcome = None
+        due_in_s = keeper.attend()
+        asked = keeper.ask() if due_in_s is not None and due_in_s <= 0 else None
+        del keeper
+        if asked is not None:
+            outcome = _fetch(downloads, *asked, abort)
+        else:
+            _wait(wake, due_in_s)
+
+
+def _fetch(
+    downloads: Downloads, url: str, headers: dict[str, str], timeout_s: float, abort: Abort
+) -> Download | Exception:
+    try:
+        return downloads.get(url, headers, Deadline(timeout_s, abort))
+    except Exception as error:  # noqa: BLE001  (whatever it is, the thread must go on)
+        return error
+
+
+def _wait(wake: queue.SimpleQueue[None], seconds: float | None) -> None:
+    try:
+        wake.get(timeout=seconds)
+    except queue.Empty:
+        return

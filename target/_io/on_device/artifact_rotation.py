@@ -1,0 +1,247 @@
+"""What the artifact is after each download, and when the next download is due: all of keeping it but the thread."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from target._io.on_device.artifact_cache import CacheError, parse_etag, read_cache, write_cache
+from target._io.on_device.download import Download
+from target.config import ClientConfig
+from target.decisioning.artifact import Artifact, ArtifactError, parse_artifact
+from target.errors import TargetError, TransportError
+from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED
+from target.on_device_config import OnDeviceConfig, without_query
+
+PAUSES_S = (0.5, 1.5)  # between the three tries of one download
+LONGEST_WAIT_S = 60.0  # between downloads, until the first that succeeds
+TRY_S = 10.0
+_MOST_DOUBLINGS = 6  # past the longest wait
+_MOST_PROBLEMS = 20  # so that an artifact of which much cannot be used does not fill the log
+
+
+class Emit(Protocol):
+    """Tells the client's owner of an event."""
+
+    def __call__(self, name: str, /, **payload: Any) -> None:
+        """Call the handler of ``name``, if there is one."""
+
+
+class DownloadTimes(NamedTuple):
+    """How long one download took: in all, for compiling, until the head of the answer, for its body; and its size."""
+
+    execution_ms: float
+    parsing_ms: float
+    first_byte_ms: float
+    body_ms: float
+    size: int
+
+
+class _Fresh(NamedTuple):
+    """A new artifact: compiled, as JSON, and as it came."""
+
+    artifact: Artifact
+    data: Any
+    download: Download
+    parsing_ms: float
+
+
+class ArtifactRotation:
+    """The artifact of one client and what follows it. For one thread; only ``current`` may be read from others.
+
+    Args:
+        config: Where the artifact is, and when to fetch it.
+        client_config: Size limit, timeout and logger.
+        emit: Is told of events.
+        record: Is told what a download took, before its artifact is used.
+    """
+
+    def __init__(
+        self,
+        config: OnDeviceConfig,
+        client_config: ClientConfig,
+        emit: Emit,
+        record: Callable[[DownloadTimes], object] | None,
+    ) -> None:
+        self._config = config
+        self._most_bytes = client_config.max_response_bytes
+        self._logger = client_config.logger
+        self._try_s = max(TRY_S, client_config.timeout_s)
+        self._emit = emit
+        self._record = record
+        self.current: Artifact | None = None
+        self._standby: Artifact | None = None  # from the cache; not used while the CDN may yet answer
+        self._etag: str | None = None
+        self._has_looked_for_cache = False
+        self._has_succeeded = False
+        self._tries = self._rounds = 0
+        self._next_at_s: float | None = 0.0
+        self._news: list[_Fresh | Exception] = []
+
+    def take_payload(self) -> None:
+        """Use the artifact that the caller gave, if one was given."""
+        payload = self._config.artifact_payload
+        if payload is None:
+            return
+        try:
+            self.current = parse_artifact(payload)
+        except Exception as error:  # noqa: BLE001  (the caller's object can raise anything; it is told as an event)
+            self._news.append(error)
+            return
+        self._log_problems(self.current)
+        self._succeed()
+
+    def due_in_s(self) -> float | None:
+        """Seconds until the next download is due; None when none ever is."""
+        return None if self._next_at_s is None else self._next_at_s - time.monotonic()
+
+    def ask(self) -> tuple[dict[str, str], float]:
+        """Headers and seconds of the download that is due."""
+        if self.current is None and not self._has_looked_for_cache:
+            self._has_looked_for_cache = True
+            self._look_for_cache()
+        headers = {} if self._etag is None else {"If-None-Match": self._etag}
+        if self.current is None and self._standby is not None:
+            # With something to fall back on, `create` should not wait in vain for a CDN that hangs.
+            return headers, min(self._try_s, max(0.5, self._config.maximum_wait_ready_s / 2))
+        return headers, self._try_s
+
+    def take(self, outcome: Download | Exception) -> None:
+        """Use what a download brought; ``settle`` does what may take longer."""
+        try:
+            fresh = self._read(outcome)
+        except Exception as error:  # noqa: BLE001  (whatever a file holds, the next one may be better)
+            self._fail(error)
+            return
+        if fresh is not None:
+            if self._record is not None:
+                self._record(_times(fresh))
+            self.current = fresh.artifact
+            self._etag = parse_etag(fresh.download.headers.get("etag"))
+            self._news.append(fresh)
+        elif self.current is None:
+            self.current = self._standby  # whose ETag was just confirmed
+        self._succeed()
+
+    def settle(self) -> None:
+        """Log, store and tell what has happened since the last time."""
+        news, self._news = self._news, []
+        for item in news:
+            if isinstance(item, Exception):
+                self._settle_failure(item)
+            else:
+                self._log_problems(item.artifact)
+                self._store(item.download.content)
+                self.tell(
+                    ARTIFACT_DOWNLOAD_SUCCEEDED,
+                    artifact_payload=item.data,
+                    artifact_location=self._config.artifact_url,
+                )
+
+    def tell(self, name: str, **payload: Any) -> None:
+        """Emit an event. Whatever its handler raises ends here."""
+        with contextlib.suppress(BaseException):  # foreign code: not even SystemExit may end the thread
+            self._emit(name, **payload)
+
+    def _read(self, outcome: Download | Exception) -> _Fresh | None:
+        """The artifact of an answer; None where it is the one whose ETag was sent."""
+        if isinstance(outcome, Exception):
+            raise outcome
+        if outcome.status == 304 and self._etag is not None:
+            return None
+        if outcome.status != 200:
+            raise TransportError(_REFUSALS.get(outcome.status, _REFUSED).format(status=outcome.status))
+        started_s = time.perf_counter()
+        data = _parse_json(outcome.content)
+        artifact = parse_artifact(data)
+        return _Fresh(artifact, data, outcome, (time.perf_counter() - started_s) * 1000)
+
+    def _succeed(self) -> None:
+        self._has_succeeded = True
+        self._standby = None
+        self._tries = 0
+        interval_s = self._config.polling_interval_s
+        self._next_at_s = time.monotonic() + interval_s if interval_s else None
+
+    def _fail(self, error: Exception) -> None:
+        if self.current is None and self._standby is not None:
+            self.current = self._standby
+            self._logger.warning("The artifact of artifact_cache is in use, since the download failed: %s", error)
+        if self._tries < len(PAUSES_S):
+            wait_s = PAUSES_S[self._tries]
+            self._tries += 1
+        else:
+            self._tries = 0
+            wait_s = self._config.polling_interval_s
+            if not self._has_succeeded:
+                wait_s = min(2.0 ** min(self._rounds, _MOST_DOUBLINGS), LONGEST_WAIT_S)
+                self._rounds += 1
+            self._news.append(error)
+        self._next_at_s = time.monotonic() + wait_s
+
+    def _settle_failure(self, error: Exception) -> None:
+        kept = "there is none yet" if self.current is None else "the last good one stays in use"
+        words = error if isinstance(error, TargetError) else type(error).__name__
+        self._logger.warning("The artifact at %s cannot be used, %s: %s", self._place, kept, words)
+        self.tell(ARTIFACT_DOWNLOAD_FAILED, artifact_location=self._config.artifact_url, error=error)
+
+    def _look_for_cache(self) -> None:
+        path = self._config.artifact_cache
+        if path is None:
+            return
+        try:
+            cached = read_cache(path, self._config.artifact_url, self._most_bytes)
+            if cached is not None:
+                self._standby, self._etag = parse_artifact(_parse_json(cached.content)), cached.etag
+        except Exception as error:  # noqa: BLE001  (a file that somebody else wrote must not keep the rules away)
+            words = error if isinstance(error, TargetError) else type(error).__name__
+            self._logger.warning("artifact_cache is not used: %s", words)
+
+    def _store(self, content: bytes) -> None:
+        path = self._config.artifact_cache
+        if path is None:
+            return
+        try:
+            write_cache(path, self._config.artifact_url, self._etag, content)
+        except CacheError as error:
+            self._logger.warning("artifact_cache is not kept up to date: %s", error)
+
+    def _log_problems(self, artifact: Artifact) -> None:
+        for problem in artifact.problems[:_MOST_PROBLEMS]:
+            self._logger.warning("The artifact holds a rule that only the server can decide: %s", problem)
+        if len(artifact.problems) > _MOST_PROBLEMS:
+            self._logger.warning("The same is true of %d more", len(artifact.problems) - _MOST_PROBLEMS)
+
+    @property
+    def _place(self) -> str:
+        return without_query(self._config.artifact_url)
+
+
+_REFUSED = "The CDN answered {status}, which is no artifact: check the options that say where it is"
+_REFUSALS: Mapping[int, str] = {
+    403: "The CDN answered 403: on-device decisioning is off for this client (switch it on in Target, under "
+    "Administration), or the options that say where the artifact is are wrong",
+    404: "The CDN answered 404: there is no artifact; check client, environment and property_token, and allow for "
+    "20 minutes after on-device decisioning was switched on",
+}
+
+
+def _parse_json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError("The decisioning artifact is not complete JSON") from error
+
+
+def _times(fresh: _Fresh) -> DownloadTimes:
+    download = fresh.download
+    return DownloadTimes(
+        execution_ms=download.first_byte_ms + download.body_ms + fresh.parsing_ms,
+        parsing_ms=fresh.parsing_ms,
+        first_byte_ms=download.first_byte_ms,
+        body_ms=download.body_ms,
+        size=len(download.content),
+    )

@@ -1,0 +1,130 @@
+"""Fetches a file over HTTP: one GET within a deadline, of bounded size, through the client's proxy and certificates."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import NamedTuple
+
+import urllib3
+from urllib3 import exceptions as http_errors
+from urllib3.util.retry import Retry
+
+from target._io.deadline import Deadline
+from target._io.pools import DeadlinePools, open_manager
+from target.config import ClientConfig
+from target.errors import TargetError, TargetTimeout, TransportError
+from target.on_device_config import without_query
+
+_READ_BYTES = 65536
+_NO_RETRIES = Retry(False, redirect=False)
+
+
+class Download(NamedTuple):
+    """An answer as it came: status, headers with names in lower case, the unpacked body, and how long it took.
+
+    ``first_byte_ms`` is the time until the head was there, ``body_ms`` what the body took after that.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    first_byte_ms: float
+    body_ms: float
+
+
+class Downloads:
+    """One client's way to files on a CDN. Safe to share between threads; redirects are not followed."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._owns_manager = config.pool is None
+        # An https URL is verified whatever ``secure`` says, which is about the Delivery API alone.
+        manager = config.pool or open_manager(config._replace(secure=True))
+        self._pools = DeadlinePools(manager, kept_hosts=2 if self._owns_manager else 0)
+        self._most_bytes = config.max_response_bytes
+
+    def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> Download:
+        """The answer of ``url``, whatever its status.
+
+        Raises:
+            TargetTimeout: The deadline passed.
+            TransportError: No usable answer.
+            ClientClosed: The deadline's abort was called.
+        """
+        if self._owns_manager:
+            self._pools.leave_to_parent()
+        started_s = time.perf_counter()
+        try:
+            response = self._pools.urlopen(
+                "GET",
+                url,
+                timeout=deadline,
+                headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
+                retries=_NO_RETRIES,
+                redirect=False,
+                preload_content=False,
+                decode_content=True,
+            )
+            began_s = time.perf_counter()
+            content = self._read(response, deadline)
+        except (http_errors.HTTPError, HTTPException, OSError) as error:
+            cause = _origin(error)
+            raise _explain(cause, url) from cause
+        return Download(
+            status=response.status,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            content=content,
+            first_byte_ms=(began_s - started_s) * 1000,
+            body_ms=(time.perf_counter() - began_s) * 1000,
+        )
+
+    def close(self) -> None:
+        """Close the idle connections, unless the pool is the caller's."""
+        if self._owns_manager:
+            self._pools.clear()
+
+    def _read(self, response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
+        """The unpacked body. Whatever goes wrong, the connection is not used again."""
+        complete = False
+        try:
+            chunks: list[bytes] = []
+            size = 0
+            while chunk := response.read(_READ_BYTES):
+                size += len(chunk)
+                if size > self._most_bytes:
+                    raise TransportError(f"The file is larger than max_response_bytes ({self._most_bytes}): raise it")
+                if deadline.remaining_s() <= 0:  # unpacking takes time, too
+                    raise TimeoutError("the deadline has passed")
+                chunks.append(chunk)
+            complete = True
+            return b"".join(chunks)
+        finally:
+            if not complete:
+                response.close()
+            if deadline.abort is not None:
+                deadline.abort.watch(None)  # from here on the connection may serve another download
+            response.release_conn()
+
+
+def _origin(error: BaseException) -> BaseException:
+    """What went wrong inside: urllib3 wraps it, in words that show the whole URL."""
+    while True:
+        inner = [error.reason] if isinstance(error, http_errors.MaxRetryError) else error.args[1:]
+        wrapped = next((item for item in inner if isinstance(item, Exception)), None)
+        if wrapped is None or isinstance(error, http_errors.NewConnectionError):
+            return error
+        error = wrapped
+
+
+def _explain(cause: BaseException, url: str) -> TargetError:
+    """The error for ``cause``, in words without the query of ``url``."""
+    place = without_query(url)
+    if isinstance(cause, http_errors.NewConnectionError):  # which is a timeout by descent
+        return TransportError(f"{place} cannot be reached: check the URL, proxy and the network")
+    if isinstance(cause, http_errors.TimeoutError | http_errors.EmptyPoolError | TimeoutError):
+        return TargetTimeout(f"No complete answer from {place} in time")
+    if isinstance(cause, http_errors.SSLError | ssl.SSLError):
+        return TransportError(f"TLS with {place} failed: check the URL and ca_certs")
+    return TransportError(f"The answer from {place} could not be read ({type(cause).__name__})")

@@ -1,0 +1,121 @@
+"""Telemetry entries: how long a call or a download took, as Target is told with a later request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+EDGE = "edge"
+LOCAL = "local"
+ARTIFACT_DOWNLOAD = "ArtifactDownload"  # what the requestId of a download's entry says; it has no request id
+
+
+def build_request_times(
+    first_byte_ms: float | None = None, download_ms: float | None = None, response_bytes: int | None = None
+) -> dict[str, Any]:
+    """The ``request`` of an entry: what is known of one HTTP exchange."""
+    times = {
+        "timeToFirstByte": _rounded(first_byte_ms),
+        "download": _rounded(download_ms),
+        "responseSize": response_bytes,
+    }
+    return {key: value for key, value in times.items() if value is not None}
+
+
+def build_download_entry(
+    now_s: float, execution_ms: float, parsing_ms: float | None, request: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The entry of one download of the artifact.
+
+    Args:
+        now_s: Epoch seconds.
+        execution_ms: All that the download took, reading the artifact included.
+        parsing_ms: What reading the artifact took.
+        request: From ``build_request_times``.
+    """
+    return _entry(ARTIFACT_DOWNLOAD, now_s, execution_ms, parsing_ms, request)
+
+
+def build_call_entry(
+    body: Mapping[str, Any],
+    *,
+    now_s: float,
+    execution_ms: float,
+    mode: str,
+    decisioning_method: str,
+    parsing_ms: float | None = None,
+    request: Mapping[str, Any] | None = None,
+    server_token: str | None = None,
+) -> dict[str, Any]:
+    """The entry of one call.
+
+    Args:
+        body: Its request in wire form.
+        now_s: Epoch seconds.
+        execution_ms: All that the call took.
+        mode: ``EDGE`` for an answer that names an edge host, else ``LOCAL``; see ``mode_of``.
+        decisioning_method: ``on-device``, ``server-side`` or ``hybrid``.
+        parsing_ms: What reading the answer, or making it a model, took.
+        request: From ``build_request_times``, for a call that was sent.
+        server_token: ``telemetryServerToken`` of the answer.
+    """
+    entry = _entry(str(body.get("requestId") or ""), now_s, execution_ms, parsing_ms, request)
+    entry["mode"] = mode
+    entry["features"] = build_features(body, decisioning_method)
+    if server_token:
+        entry["telemetryServerToken"] = server_token
+    return entry
+
+
+def mode_of(edge_host: str | None) -> str:
+    """Where a call was decided, by the ``edgeHost`` of its answer."""
+    return EDGE if edge_host else LOCAL
+
+
+def build_features(body: Mapping[str, Any], decisioning_method: str) -> dict[str, Any]:
+    """What a call asked for, in numbers; what it did not ask for is left out."""
+    features: dict[str, Any] = {"decisioningMethod": decisioning_method}
+    for part, names in (("execute", ("mboxes",)), ("prefetch", ("mboxes", "views"))):
+        asked = body.get(part)
+        if not isinstance(asked, Mapping):
+            continue
+        if asked.get("pageLoad") is not None:
+            features[f"{part}PageLoad"] = True
+        for name in names:
+            items = asked.get(name)
+            if isinstance(items, list) and items:
+                features[f"{part}{'MboxCount' if name == 'mboxes' else 'ViewCount'}"] = len(items)
+    return features
+
+
+def add_telemetry(body: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """``body`` with ``entries`` after those it has already. Neither is changed."""
+    if not entries:
+        return dict(body)
+    telemetry = body.get("telemetry")
+    telemetry = telemetry if isinstance(telemetry, Mapping) else {}
+    own = telemetry.get("entries")
+    return {**body, "telemetry": {**telemetry, "entries": [*(own if isinstance(own, list) else ()), *entries]}}
+
+
+def _entry(
+    request_id: str,
+    now_s: float,
+    execution_ms: float,
+    parsing_ms: float | None,
+    request: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "requestId": request_id,
+        "timestamp": int(now_s * 1000),
+        "execution": _rounded(execution_ms),
+    }
+    if parsing_ms is not None:
+        entry["parsing"] = _rounded(parsing_ms)
+    if request:
+        entry["request"] = dict(request)
+    return entry
+
+
+def _rounded(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds, 2)
