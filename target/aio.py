@@ -196,7 +196,10 @@ class AsyncTargetClient:
 
     async def _deliver(self, call: Call) -> TargetDeliveryResponse:
         deadline = Deadline(self._config.client.timeout_s)
-        async with self._gate.slot(deadline):
-            async with self._gate.sending(call, deadline):
+        await self._gate.enter(deadline)
+        try:
+            async with self._gate.until(call, deadline):
                 reply = await self._transport.send(call, deadline)
             return self._calls.result(call, reply)
+        finally:
+            self._gate.leave()

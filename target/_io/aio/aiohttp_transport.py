@@ -203,7 +203,7 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
         raise failures.too_large(most)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in response.content.iter_any():
+    while chunk := await response.content.readany():
         size += len(chunk)
         if size > most:
             raise failures.too_large(most)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import contextlib
+from collections.abc import Callable
+from types import TracebackType
 
 from target._io.deadline import Deadline
 from target._io.failures import closed_meanwhile, timed_out
 from target.config import AsyncClientConfig
 from target.delivery.request import Call
-from target.errors import TargetError, TargetTimeout
+from target.errors import TargetTimeout
 
 
 class Gate:
@@ -19,15 +20,14 @@ class Gate:
     def __init__(self, config: AsyncClientConfig) -> None:
         self._config = config
         self._slots = asyncio.Semaphore(config.max_concurrency)
-        self._waits: set[asyncio.Timeout] = set()
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self.waits: set[asyncio.Timeout] = set()
         self.closed = False
 
-    @asynccontextmanager
-    async def slot(self, deadline: Deadline) -> AsyncIterator[None]:
-        """Around one call, which waits here while ``max_concurrency`` others are in progress.
+    async def enter(self, deadline: Deadline) -> None:
+        """Before a call is sent: wait while ``max_concurrency`` others are in progress. ``leave`` must follow.
 
         Raises:
             TargetTimeout: The deadline passed before its turn came.
@@ -37,61 +37,46 @@ class Gate:
         self._idle.clear()
         try:
             if self._slots.locked():
-                async with self._until(deadline, self._no_slot()):
+                async with _Until(self, deadline, self._no_slot):
                     await self._slots.acquire()
             else:
                 await self._slots.acquire()
-            try:
-                yield
-            finally:
-                self._slots.release()
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self._idle.set()
+        except BaseException:
+            self._count_out()
+            raise
 
-    @asynccontextmanager
-    async def sending(self, call: Call, deadline: Deadline) -> AsyncIterator[None]:
+    def leave(self) -> None:
+        """After a call: let the next one in."""
+        self._slots.release()
+        self._count_out()
+
+    def until(self, call: Call, deadline: Deadline) -> _Until:
         """Around the sending of ``call``, which is cancelled when its time has come.
 
         Raises:
             TargetTimeout: The deadline passed.
             ClientClosed: The client was closed, and did not wait any longer.
         """
-        async with self._until(deadline, timed_out(self._config.client, call)):
-            yield
+        return _Until(self, deadline, lambda: timed_out(self._config.client, call))
 
     async def close(self, timeout_s: float) -> None:
         """Let no further call in, give those in progress ``timeout_s`` to end, and end the others."""
         self.closed = True
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._idle.wait()
-        except TimeoutError:
-            pass
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._idle.wait()
         finally:
             now = asyncio.get_running_loop().time()
-            for wait in list(self._waits):
+            for wait in list(self.waits):
                 if not wait.expired():
                     wait.reschedule(now)
-        if self._calls:
-            await self._idle.wait()
+        await self._idle.wait()
 
-    @asynccontextmanager
-    async def _until(self, deadline: Deadline, too_late: TargetTimeout) -> AsyncIterator[None]:
-        wait = asyncio.timeout(max(deadline.remaining_s(), 0))
-        try:
-            async with wait:
-                self._waits.add(wait)
-                yield
-        except TimeoutError as error:
-            if isinstance(error, TargetError) or not wait.expired():
-                raise
-            if self.closed and deadline.remaining_s() > 0:
-                raise closed_meanwhile() from None
-            raise too_late from None
-        finally:
-            self._waits.discard(wait)
+    def _count_out(self) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self._idle.set()
 
     def _no_slot(self) -> TargetTimeout:
         most, timeout_ms = self._config.max_concurrency, self._config.client.timeout_s * 1000
@@ -99,3 +84,30 @@ class Gate:
             f"{most} calls were in progress for all of {timeout_ms:.0f} ms: raise 'max_concurrency' or 'timeout', or "
             "fall back to default content"
         )
+
+
+class _Until:
+    """Cancels what is within at the deadline, or when the gate closes for good, and says which it was."""
+
+    __slots__ = ("_deadline", "_gate", "_too_late", "_wait")
+
+    def __init__(self, gate: Gate, deadline: Deadline, too_late: Callable[[], TargetTimeout]) -> None:
+        self._gate = gate
+        self._deadline = deadline
+        self._too_late = too_late
+        self._wait = asyncio.timeout(max(deadline.remaining_s(), 0))
+
+    async def __aenter__(self) -> None:
+        await self._wait.__aenter__()
+        self._gate.waits.add(self._wait)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._gate.waits.discard(self._wait)
+        try:
+            await self._wait.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            if self._gate.closed and self._deadline.remaining_s() > 0:
+                raise closed_meanwhile() from None
+            raise self._too_late() from None

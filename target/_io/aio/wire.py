@@ -52,11 +52,8 @@ class Wire(ResponseHandler):
             return
         self._answered = True
         super().data_received(self._cut(data))
-        self._last = (self._last + data)[-len(_LAST_CHUNK) :]
-        if not self._between and self._payload is not None and self._payload.is_eof():
-            self._between = True  # a body in chunks, whose end aiohttp finds
-            if self._last != _LAST_CHUNK:
-                self.close()
+        if not self._between:
+            self._look_for_end(data)
 
     def set_exception(self, exc: Any, *cause: Any) -> None:
         """Fail the request just sent."""
@@ -69,6 +66,14 @@ class Wire(ResponseHandler):
         if self.transport is not None:
             self.transport.abort()
         super().close()
+
+    def _look_for_end(self, data: bytes) -> None:
+        """Of a body in chunks, whose end aiohttp finds."""
+        self._last = (self._last + data)[-len(_LAST_CHUNK) :]
+        if self._payload is not None and self._payload.is_eof():
+            self._between = True
+            if self._last != _LAST_CHUNK:
+                self.close()
 
     def _cut(self, data: bytes) -> bytes:
         """``data`` without what follows the answer, where its head says how long it is."""
