@@ -31,7 +31,7 @@ check: lint type generate-check ## everything CI checks: lint, types, generated 
 lint: $(READY) ## ruff and the layer rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 type: $(READY) ## mypy --strict over target and target_delivery_api
 	$(BIN)/mypy

@@ -25,7 +25,6 @@ from target.values import (
     parse_mapping,
     parse_method,
     parse_milliseconds,
-    parse_outbox,
     parse_pool,
     parse_printable,
     parse_session_id,
@@ -169,6 +168,14 @@ def require_working_method(method: str | None) -> None:
         raise OptionsError(f"Decisioning method {method!r} is not available yet: use {SERVER_SIDE!r}")
 
 
+def _parse_outbox(name: str, value: object) -> Outbox:
+    from target.outbox import Outbox  # few clients have one
+
+    if not isinstance(value, Outbox):
+        raise OptionsError(f"Option {name!r} must be an Outbox: Outbox.memory() or Outbox.sqlite(path)")
+    return value
+
+
 # Option -> (how it is read, its default). The names, and their order in help texts, are those of ClientOptions.
 _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "client": (parse_client_code, None),
@@ -202,7 +209,7 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "breaker_failures": (parse_at_least(0), 0),
     "breaker_reset": (parse_milliseconds, 30_000),
     "default_attributes": (parse_default_attributes, {}),
-    "outbox": (parse_outbox, None),
+    "outbox": (_parse_outbox, None),
 }
 # The same for what AsyncClientOptions adds.
 _ASYNC_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {

@@ -13,8 +13,6 @@ from target.events import EVENT_NAMES, EventHandler
 if TYPE_CHECKING:
     import urllib3
 
-    from target.outbox import Outbox
-
 TRANSPORTS = ("auto", "threads", "aiohttp")
 DECISIONING_METHODS = ("hybrid", "on-device", "server-side")
 
@@ -171,15 +169,6 @@ def parse_mapping(name: str, value: object) -> Mapping[str, Any]:
     """A dict, or what behaves like one."""
     if not isinstance(value, Mapping):
         _wrong(name, "a dict", value)
-    return value
-
-
-def parse_outbox(name: str, value: object) -> Outbox:
-    """An Outbox."""
-    from target.outbox import Outbox  # few clients have one
-
-    if not isinstance(value, Outbox):
-        _wrong(name, "an Outbox: Outbox.memory() or Outbox.sqlite(path)", value)
     return value
 
 
