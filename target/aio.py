@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 from target._io.aio import AsyncTransport, open_transport
 from target._io.aio.gate import Gate
+from target._io.aio.threads import Threads
 from target._io.deadline import Deadline
 from target._io.runtime import system_runtime
+from target._io.transport import Transport
 from target.attributes import AttributesProvider
 from target.calls import Calls, merge, merge_for_attributes, parse_names
 from target.config import AsyncClientConfig, RequestConfig, parse_async_client_options, parse_request_options
 from target.delivery import cookies
 from target.delivery.request import Call
-from target.errors import ClientClosed, OptionsError
+from target.errors import ClientClosed, OptionsError, TargetError
 from target.events import CLIENT_READY, emit
 from target.response import TargetDeliveryResponse
+from target.services import Services
 
 if TYPE_CHECKING:
+    from target._io.outbox.handle import OutboxHandle
     from target.options import AsyncClientOptions, AttributesOptions, RequestOptions
 
 # So that `client = await AsyncTargetClient.create(...)` has been assigned when the handler of client_ready runs.
@@ -41,8 +45,13 @@ class AsyncTargetClient:
     _calls: Calls
     _transport: AsyncTransport
     _gate: Gate
+    _aside: Threads
+    _outbox_transport: Transport
+    _services: Services
     _loop: asyncio.AbstractEventLoop
     _ready: asyncio.TimerHandle | None
+    _closing: asyncio.Lock
+    _ended: bool
 
     def __init__(self, *_: object, **__: object) -> None:
         raise OptionsError("Please use AsyncTargetClient.create static method instead")
@@ -62,12 +71,18 @@ class AsyncTargetClient:
         """
         self = cls.__new__(cls)
         self._config = parse_async_client_options(merge(options, keywords))
-        self._calls = Calls(self._config.client, system_runtime())
+        config, runtime = self._config.client, system_runtime()
+        self._calls = Calls(config, runtime)
         self._loop = asyncio.get_running_loop()
         self._transport = open_transport(self._config)
         self._gate = Gate(self._config)
+        # The outbox works on a thread of its own, and its disk is not for the event loop to wait for.
+        self._outbox_transport = Transport(config)
+        self._services = Services(config, runtime, self._outbox_transport.send)
+        self._aside = Threads(1, config.logger)
+        self._closing = asyncio.Lock()
+        self._ended = False
         self._ready = None
-        config = self._config.client
         if CLIENT_READY in config.events:
             self._ready = self._loop.call_later(_READY_DELAY_S, emit, config.events, CLIENT_READY, config.logger)
         return self
@@ -87,6 +102,7 @@ class AsyncTargetClient:
             OptionsError: The options or the request cannot be sent, or the client belongs to another event loop.
             TargetTimeout: No complete answer within the client's ``timeout``; waiting for its turn counts.
             TransportError: No usable answer.
+            TargetUnavailable: The host kept failing and is left alone (``breaker_failures``).
             ApiError: The API refused the request or failed.
             ClientClosed: The client was closed.
         """
@@ -116,7 +132,11 @@ class AsyncTargetClient:
         """
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
-        return AttributesProvider(await self._deliver(self._calls.offers(parsed, names)))
+        call = self._calls.offers(parsed, names)
+        try:
+            return AttributesProvider(await self._deliver(call))
+        except TargetError as error:
+            return self._calls.default_attributes(call, error)
 
     @overload
     async def send_notifications(self, options: RequestOptions, /) -> TargetDeliveryResponse: ...
@@ -138,6 +158,34 @@ class AsyncTargetClient:
         parsed = self._parse(merge(options, keywords))
         return await self._deliver(self._calls.notifications(parsed))
 
+    @overload
+    async def queue_notifications(self, options: RequestOptions, /) -> list[str]: ...
+    @overload
+    async def queue_notifications(self, /, **keywords: Unpack[RequestOptions]) -> list[str]: ...
+    async def queue_notifications(self, options: Any = None, /, **keywords: Any) -> list[str]:
+        """Put notifications into the outbox, which sends them until Target acknowledges them (at-least-once).
+
+        Args:
+            options: As for ``send_notifications``.
+            **keywords: The same.
+
+        Returns:
+            The ids of the notifications, as soon as they are stored.
+
+        Raises:
+            OptionsError: The options or the request cannot be sent, or the client has no outbox.
+            OutboxFull: There is no room, and the outbox's ``when_full`` is ``"raise"``.
+            ClientClosed: The client was closed.
+        """
+        parsed = self._parse(merge(options, keywords))
+        call = self._calls.notifications(parsed)
+        return await self._aside.run(lambda: self._services.queue(call))
+
+    @property
+    def outbox(self) -> OutboxHandle | None:
+        """The outbox at work, None without one. Its methods block: await them through ``asyncio.to_thread``."""
+        return self._services.outbox
+
     @staticmethod
     def visitor_cookie_name(organization_id: str) -> str:
         """Name of the cookie with the visitor's Experience Cloud id: ``AMCV_`` and the organization id."""
@@ -146,26 +194,40 @@ class AsyncTargetClient:
         return visitor_cookie_name(organization_id)
 
     async def wait_until_ready(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-        """Whether decisions can be made, after at most ``timeout`` ms; on the server they can be at once.
+        """Whether the client can decide: at once, since a server-side client needs nothing first.
 
-        Raises:
-            ClientClosed: The client was closed.
+        Args:
+            timeout: Milliseconds to wait at most; None waits for as long as it takes.
         """
-        self._check()
-        return True
+        return not self._gate.closed
 
     async def aclose(self, timeout: float = 1000) -> None:
-        """Let calls in progress end within ``timeout`` ms, then end them, and close every connection and thread.
+        """End every task, thread, timer and socket of this client; later calls raise ClientClosed.
 
-        Later calls raise ClientClosed, as do those it ended. Closing twice is harmless.
+        Closing twice is harmless.
+
+        Args:
+            timeout: Milliseconds to send what is pending, and for calls in progress to end; those still running then
+                are ended with ClientClosed.
         """
         self._check_loop()
+        self._gate.closed = True
         if self._ready is not None:
             self._ready.cancel()
-        try:
-            await self._gate.close(timeout / 1000)
-        finally:
-            await self._transport.close()
+        async with self._closing:
+            if self._ended:
+                return
+            try:
+                await asyncio.gather(self._gate.close(timeout / 1000), self._flush(timeout / 1000))
+            finally:
+                self._ended = True
+                self._outbox_transport.close()
+                await self._aside.close()
+                await self._transport.close()
+
+    async def _flush(self, timeout_s: float) -> None:
+        if self._services.outbox is not None:
+            await self._aside.run(lambda: self._services.close(timeout_s))
 
     async def __aenter__(self) -> Self:
         return self
@@ -198,8 +260,9 @@ class AsyncTargetClient:
         deadline = Deadline(self._config.client.timeout_s)
         await self._gate.enter(deadline)
         try:
-            async with self._gate.until(call, deadline):
-                reply = await self._transport.send(call, deadline)
-            return self._calls.result(call, reply)
+            with self._services.breaker.watching(call.base_url):
+                async with self._gate.until(call, deadline):
+                    reply = await self._transport.send(call, deadline)
+                return self._calls.result(call, reply)
         finally:
             self._gate.leave()

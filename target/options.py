@@ -78,13 +78,6 @@ class CommonOptions(TypedDict, total=False):
     """Path of a PEM bundle to verify servers with, instead of the system's."""
     max_response_bytes: int | None
     """Unpacked size above which an answer is refused. Default 67108864 (64 MiB)."""
-
-
-class ClientOptions(CommonOptions, total=False):
-    """Options of ``TargetClient.create``."""
-
-    async_workers: int | None
-    """Threads, at most, that serve the calls with a callback. Default 8."""
     breaker_failures: int | None
     """Failed calls in a row (TransportError, TargetTimeout, 5xx) after which a host is left alone and calls raise
     TargetUnavailable at once. Default 0: never."""
@@ -94,6 +87,13 @@ class ClientOptions(CommonOptions, total=False):
     """``{mbox: {key: value}}``: what ``get_attributes`` answers with when the service cannot be reached or fails."""
     outbox: Outbox | None
     """Where ``queue_notifications`` keeps notifications until Target has acknowledged them. Default: none."""
+
+
+class ClientOptions(CommonOptions, total=False):
+    """Options of ``TargetClient.create``."""
+
+    async_workers: int | None
+    """Threads, at most, that serve the calls with a callback. Default 8."""
 
 
 class AsyncClientOptions(CommonOptions, total=False):

@@ -1,10 +1,13 @@
-"""Sends calls of an event loop through urllib3, on threads of the client's own."""
+"""Runs what blocks on threads of the client's own while a task awaits it, and sends calls through urllib3 that way."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+from collections.abc import Callable
 from functools import partial
+from typing import Any, TypeVar
 
 from target._io.abort import Abort
 from target._io.deadline import Deadline
@@ -15,58 +18,69 @@ from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.errors import ClientClosed
 
-_END_S = 1.0  # for threads that were told to end; they wait for nothing any more
+T = TypeVar("T")
+
+_END_S = 1.0  # for work that was told to end; it waits for nothing any more
+
+
+class Threads:
+    """At most ``size`` daemon threads for one event loop, whose default executor has no part in it."""
+
+    def __init__(self, size: int, logger: logging.Logger) -> None:
+        self._workers = Workers(size, logger)
+        self._loop = asyncio.get_running_loop()
+        self._running: set[asyncio.Future[None]] = set()
+
+    async def run(self, work: Callable[[], T], abort: Abort | None = None) -> T:
+        """What ``work`` returns. When the caller is cancelled, ``abort`` is called, and ``work`` ends by itself."""
+        outcome: asyncio.Future[T] = self._loop.create_future()
+        ended: asyncio.Future[None] = self._loop.create_future()
+
+        def settle(set_outcome: Callable[[Any], None], value: Any) -> None:
+            ended.set_result(None)
+            if not outcome.done():  # or whoever waited for it was cancelled
+                set_outcome(value)
+
+        def hand_over(set_outcome: Callable[[Any], None], value: Any) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
+                self._loop.call_soon_threadsafe(settle, set_outcome, value)
+
+        def begin() -> T:
+            if abort is not None and abort.called:
+                raise ClientClosed("The call was given up")
+            return work()
+
+        self._workers.submit(begin, partial(hand_over, outcome.set_result), partial(hand_over, outcome.set_exception))
+        self._running.add(ended)
+        ended.add_done_callback(self._running.discard)
+        try:
+            return await outcome
+        except asyncio.CancelledError:
+            if abort is not None:
+                abort()
+            raise
+
+    async def close(self) -> None:
+        """End the threads."""
+        self._workers.close()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=_END_S)
+        self._workers.join(0 if self._running else _END_S)
 
 
 class ThreadTransport:
-    """The blocking transport on at most ``max_concurrency`` daemon threads; the loop's default executor has no part."""
+    """The blocking transport on threads."""
 
     def __init__(self, config: ClientConfig, max_concurrency: int) -> None:
         self._transport = Transport(config)
-        self._workers = Workers(max_concurrency, config.logger)
-        self._loop = asyncio.get_running_loop()
-        self._busy: set[asyncio.Future[None]] = set()
+        self._threads = Threads(max_concurrency, config.logger)
 
     async def send(self, call: Call, deadline: Deadline) -> Reply:
         """The answer; see AsyncTransport."""
         abort = deadline.abort = Abort()
-        outcome: asyncio.Future[Reply] = self._loop.create_future()
-        ended: asyncio.Future[None] = self._loop.create_future()
-        self._busy.add(ended)
-        ended.add_done_callback(self._busy.discard)
-
-        def settle(reply: Reply | None, error: Exception | None) -> None:
-            ended.set_result(None)
-            if outcome.done():
-                return  # whoever waited for it was cancelled
-            if error is not None:
-                outcome.set_exception(error)
-            elif reply is not None:
-                outcome.set_result(reply)
-
-        def hand_over(reply: Reply | None, error: Exception | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed, so nobody waits
-                self._loop.call_soon_threadsafe(settle, reply, error)
-
-        def work() -> Reply:
-            if abort.called:
-                raise ClientClosed("The call was given up")
-            return self._transport.send(call, deadline)
-
-        try:
-            self._workers.submit(work, lambda reply: hand_over(reply, None), partial(hand_over, None))
-        except BaseException:
-            ended.cancel()
-            raise
-        try:
-            return await outcome
-        except asyncio.CancelledError:
-            abort()
-            raise
+        return await self._threads.run(lambda: self._transport.send(call, deadline), abort)
 
     async def close(self) -> None:
         """Close the connections and end the threads."""
         self._transport.close()
-        self._workers.close()
-        if self._busy:
-            await asyncio.wait(set(self._busy), timeout=_END_S)
+        await self._threads.close()
