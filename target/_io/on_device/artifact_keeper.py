@@ -19,6 +19,9 @@ from target.events import CLIENT_READY
 from target.on_device_config import OnDeviceConfig
 
 _READY_DELAY_S = 0.1  # so that `client = TargetClient.create(...)` has been assigned when the handler runs
+_PAUSE_AFTER_ERROR_S = 1.0
+
+_Asked = tuple[str, dict[str, str], float]
 
 
 class ArtifactKeeper:
@@ -80,6 +83,8 @@ class ArtifactKeeper:
 
     def start(self) -> None:
         """Take the artifact that was given, if one was, and begin to fetch. Never fails; twice is harmless."""
+        if self._process_id != os.getpid():
+            self._begin_after_fork()
         with self._lock:
             if self._started or self._closed:
                 return
@@ -90,6 +95,8 @@ class ArtifactKeeper:
 
     def announce(self) -> None:
         """Allow client_ready, which the thread emits once there is an artifact: ``create`` is about to return."""
+        if self._process_id != os.getpid():
+            self._begin_after_fork()
         if self._announced_at_s is None:
             self._announced_at_s = time.monotonic()
             self._wake.put(None)
@@ -132,24 +139,33 @@ class ArtifactKeeper:
     def _owes_ready(self) -> bool:
         return self._announced_at_s is not None and not self._is_ready_told
 
-    def attend(self) -> float | None:
-        """For the thread: tell what is to be told. Returns the seconds until a download is due, None for never."""
-        self._rotation.settle()
-        if self._announced_at_s is not None and self._rotation.current is not None and not self._is_ready_told:
+    def turn(self, outcome: Download | Exception | None) -> tuple[_Asked | None, float | None]:
+        """For the thread: use what a download brought, tell what is to be told.
+
+        Returns:
+            URL, headers and seconds of the download that is due; else None, and the seconds until one is, or None
+            again where none ever is.
+        """
+        try:
+            return self._turn(outcome)
+        except BaseException:  # noqa: BLE001  (all that is left to raise is the caller's own logger)
+            return None, _PAUSE_AFTER_ERROR_S
+
+    def _turn(self, outcome: Download | Exception | None) -> tuple[_Asked | None, float | None]:
+        rotation = self._rotation
+        if outcome is not None:
+            rotation.take(outcome)
+            self._mark_ready()
+        rotation.settle()
+        if self._announced_at_s is not None and rotation.current is not None and not self._is_ready_told:
             self._is_ready_told = True
             time.sleep(max(0.0, self._announced_at_s + _READY_DELAY_S - time.monotonic()))
             if not self._closed:
-                self._rotation.tell(CLIENT_READY)
-        return self._rotation.due_in_s()
-
-    def ask(self) -> tuple[str, dict[str, str], float]:
-        """For the thread: URL, headers and seconds of the download that is due."""
-        return (self._url, *self._rotation.ask())
-
-    def take(self, outcome: Download | Exception) -> None:
-        """For the thread: use what a download brought."""
-        self._rotation.take(outcome)
-        self._mark_ready()
+                rotation.tell(CLIENT_READY)
+        due_in_s = rotation.due_in_s()
+        if due_in_s is None or due_in_s > 0:
+            return None, due_in_s
+        return (self._url, *rotation.ask()), None
 
     @property
     def is_closed(self) -> bool:
@@ -163,12 +179,9 @@ def _keep(
     """The thread. While it waits or downloads it holds no keeper: handlers of events may lead to the client."""
     outcome: Download | Exception | None = None
     while (keeper := reference()) is not None and not keeper.is_closed:
-        if outcome is not None:
-            keeper.take(outcome)
-            outcome = None
-        due_in_s = keeper.attend()
-        asked = keeper.ask() if due_in_s is not None and due_in_s <= 0 else None
+        asked, due_in_s = keeper.turn(outcome)
         del keeper
+        outcome = None
         if asked is not None:
             outcome = _fetch(downloads, *asked, abort)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from target.errors import TargetError, TargetTimeout, TransportError
 from target.on_device_config import without_query
 
 _READ_BYTES = 65536
+_HOSTS = 2  # of the artifact, of the geo service
 _NO_RETRIES = Retry(False, redirect=False)
 
 
@@ -39,11 +41,16 @@ class Downloads:
     """One client's way to files on a CDN. Safe to share between threads; redirects are not followed."""
 
     def __init__(self, config: ClientConfig) -> None:
-        self._owns_manager = config.pool is None
         # An https URL is verified whatever ``secure`` says, which is about the Delivery API alone.
-        manager = config.pool or open_manager(config._replace(secure=True))
-        self._pools = DeadlinePools(manager, kept_hosts=2 if self._owns_manager else 0)
+        self._config = config._replace(secure=True)
         self._most_bytes = config.max_response_bytes
+        self._begin()
+
+    def _begin(self) -> None:
+        pool = self._config.pool
+        self._owns_manager = pool is None
+        self._pools = DeadlinePools(pool or open_manager(self._config), kept_hosts=_HOSTS if pool is None else 0)
+        self._process_id = os.getpid()
 
     def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> Download:
         """The answer of ``url``, whatever its status.
@@ -53,8 +60,9 @@ class Downloads:
             TransportError: No usable answer.
             ClientClosed: The deadline's abort was called.
         """
-        if self._owns_manager:
-            self._pools.leave_to_parent()
+        if self._owns_manager and self._process_id != os.getpid():
+            # A child's connections must not be its parent's; nor its locks, which a thread may have held at the fork.
+            self._begin()
         started_s = time.perf_counter()
         try:
             response = self._pools.urlopen(

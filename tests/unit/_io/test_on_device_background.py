@@ -34,7 +34,7 @@ class Shop:
     """Owns a Background that sends to ``domain``, and notes what it is told."""
 
     def __init__(self, domain: str, **options: Any) -> None:
-        own = {key: options.pop(key) for key in ("compose", "most_pending") if key in options}
+        own = {key: options.pop(key) for key in ("compose", "most_pending", "most_threads") if key in options}
         self.config = parse_client_options(
             {
                 "client": "acme",
@@ -52,12 +52,13 @@ class Shop:
             lambda call: parse_reply(transport.send(call), call),
             lambda call, error: self.failures.append((call, error)),
             LOGGER,
-            **own,
+            **{"most_threads": 1, **own},
         )
 
-    def call(self, number: int = 0) -> Call:
+    def call(self, number: int = 0, session_id: str | None = None) -> Call:
         notification = {"id": f"n{number}", "type": "display", "timestamp": 1, "mbox": {"name": "home"}}
-        options = parse_request_options({"request": {"notifications": [notification]}, "session_id": f"s{number}"})
+        session_id = session_id or f"s{number}"
+        options = parse_request_options({"request": {"notifications": [notification]}, "session_id": session_id})
         return build_notifications_call(self.config, options, RUNTIME, None)
 
     def submit(self, *numbers: int) -> None:
@@ -84,6 +85,40 @@ def sent_ids(server: LoopbackServer) -> list[str]:
 
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "target-background"]
+
+
+def test_one_session_is_sent_in_order_while_others_are_sent_beside_it(server: LoopbackServer) -> None:
+    in_flight: dict[str, int] = {}
+    most: dict[str, int] = {"all": 0}
+    lock = threading.Lock()
+
+    def slow(received: Received) -> Answer:
+        with lock:
+            for key in (received.session_id, "all"):
+                in_flight[key] = in_flight.get(key, 0) + 1
+                most[key] = max(most.get(key, 0), in_flight[key])
+        time.sleep(0.01)
+        with lock:
+            for key in (received.session_id, "all"):
+                in_flight[key] -= 1
+        return ok(received)
+
+    server.answer = slow
+    with shop(server.domain, most_threads=4) as made:
+        for number in range(60):
+            made.background.submit(made.call(number, session_id=f"visitor{number % 20}"))
+        made.background.close(5)
+        assert made.background.counts == {"sent": 60, "failed": 0, "dropped": 0}
+        assert threads() == []
+    assert most.pop("all") in (2, 3, 4)
+    assert set(most.values()) == {1}
+    for visitor in range(20):
+        own = [
+            received.body["notifications"][0]["id"]
+            for received in server.received
+            if received.session_id == f"visitor{visitor}"
+        ]
+        assert own == [f"n{visitor}", f"n{visitor + 20}", f"n{visitor + 40}"]
 
 
 def test_what_is_submitted_is_sent_in_order_by_one_thread(server: LoopbackServer) -> None:

@@ -1,0 +1,184 @@
+"""Telemetry entries as they are sent, and the buffer they wait in."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from typing import Any
+
+import pytest
+
+from target._io.on_device.telemetry_buffer import MOST_ENTRIES, TelemetryBuffer
+from target.delivery.telemetry import (
+    EDGE,
+    LOCAL,
+    add_telemetry,
+    build_call_entry,
+    build_download_entry,
+    build_features,
+    build_request_times,
+    mode_of,
+)
+from target_delivery_api.models import TelemetryEntry
+
+NOW_S = 1585098300.9876
+
+
+def test_the_entry_of_a_download() -> None:
+    request = build_request_times(first_byte_ms=1.23456, download_ms=2, response_bytes=345)
+    entry = build_download_entry(NOW_S, 12.3456, 4.5678, request)
+    assert entry == {
+        "requestId": "ArtifactDownload",
+        "timestamp": 1585098300987,
+        "execution": 12.35,
+        "parsing": 4.57,
+        "request": {"timeToFirstByte": 1.23, "download": 2, "responseSize": 345},
+    }
+    assert TelemetryEntry.from_dict(entry).to_dict() == entry
+
+
+def test_the_entry_of_a_call() -> None:
+    body = {"requestId": "r1", "prefetch": {"mboxes": [{"name": "home"}]}}
+    entry = build_call_entry(
+        body, now_s=NOW_S, execution_ms=0.1234, parsing_ms=0.0, mode=LOCAL, decisioning_method="on-device"
+    )
+    assert entry == {
+        "requestId": "r1",
+        "timestamp": 1585098300987,
+        "execution": 0.12,
+        "parsing": 0.0,
+        "mode": "local",
+        "features": {"decisioningMethod": "on-device", "prefetchMboxCount": 1},
+    }
+    sent = build_call_entry(
+        body,
+        now_s=NOW_S,
+        execution_ms=50,
+        mode=mode_of("mboxedge38.tt.omtrdc.net"),
+        decisioning_method="server-side",
+        request=build_request_times(first_byte_ms=40),
+        server_token="tok",
+    )
+    assert sent["mode"] == "edge"
+    assert sent["request"] == {"timeToFirstByte": 40}
+    assert sent["telemetryServerToken"] == "tok"
+    assert "parsing" not in sent
+    for built in (entry, sent):
+        assert TelemetryEntry.from_dict(built).to_dict() == built
+
+
+@pytest.mark.parametrize("body", [{}, {"requestId": None}])
+def test_an_entry_needs_no_request_id(body: dict[str, Any]) -> None:
+    entry = build_call_entry(body, now_s=NOW_S, execution_ms=1, mode=EDGE, decisioning_method="hybrid")
+    assert entry["requestId"] == ""
+
+
+def test_the_mode_follows_the_edge_host() -> None:
+    assert (mode_of("mboxedge38.tt.omtrdc.net"), mode_of(None), mode_of("")) == (EDGE, LOCAL, LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("body", "features"),
+    [
+        ({}, {}),
+        ({"notifications": [{}]}, {}),
+        ({"execute": {"pageLoad": {}}}, {"executePageLoad": True}),
+        ({"execute": {"pageLoad": None, "mboxes": []}}, {}),
+        ({"execute": {"mboxes": [{}, {}], "views": [{}]}}, {"executeMboxCount": 2}),
+        (
+            {"prefetch": {"pageLoad": {"parameters": {}}, "mboxes": [{}], "views": [{}, {}]}},
+            {"prefetchPageLoad": True, "prefetchMboxCount": 1, "prefetchViewCount": 2},
+        ),
+        ({"execute": [], "prefetch": {"mboxes": "x", "views": {}}}, {}),
+    ],
+)
+def test_features_count_what_was_asked(body: dict[str, Any], features: dict[str, Any]) -> None:
+    assert build_features(body, "hybrid") == {"decisioningMethod": "hybrid", **features}
+
+
+def test_entries_are_added_behind_the_callers_own_without_changing_anything() -> None:
+    body = {"context": {}, "telemetry": {"entries": [{"requestId": "own"}], "more": 1}}
+    before = copy.deepcopy(body)
+    assert add_telemetry(body, [{"requestId": "ours"}]) == {
+        "context": {},
+        "telemetry": {"entries": [{"requestId": "own"}, {"requestId": "ours"}], "more": 1},
+    }
+    assert body == before
+    assert add_telemetry({"context": {}}, []) == {"context": {}}
+    for odd in (None, [], {"entries": None}, {"entries": 7}):
+        assert add_telemetry({"telemetry": odd}, [{"requestId": "ours"}])["telemetry"]["entries"] == [
+            {"requestId": "ours"}
+        ]
+
+
+def ids(buffer: TelemetryBuffer) -> list[Any]:
+    return [entry["requestId"] for entry in buffer.take_all()]
+
+
+def filled(count: int, most: int = MOST_ENTRIES) -> TelemetryBuffer:
+    buffer = TelemetryBuffer(most)
+    for number in range(count):
+        buffer.add({"requestId": number})
+    return buffer
+
+
+def test_a_thousand_wait_and_the_oldest_go_first() -> None:
+    buffer = filled(1500)
+    assert len(buffer) == 1000
+    assert ids(buffer) == list(range(500, 1500))
+    assert len(buffer) == 0
+    assert buffer.take_all() == []
+
+
+def test_what_was_not_sent_waits_again_before_what_came_since() -> None:
+    buffer = filled(3, most=5)
+    taken = buffer.take_all()
+    for number in (10, 11, 12):
+        buffer.add({"requestId": number})
+    buffer.put_back(taken)
+    assert ids(buffer) == [1, 2, 10, 11, 12]
+    full = filled(5, most=5)
+    full.put_back(taken)
+    assert ids(full) == [0, 1, 2, 3, 4]
+
+
+def test_nothing_is_lost_or_taken_twice_between_threads() -> None:
+    buffer = TelemetryBuffer(100_000)
+    taken: list[Any] = []
+    is_done = threading.Event()
+
+    def take() -> None:
+        while not is_done.is_set():
+            taken.extend(ids(buffer))
+
+    def fill(start: int) -> None:
+        for number in range(start, start + 2000):
+            buffer.add({"requestId": number})
+
+    taker = threading.Thread(target=take)
+    fillers = [threading.Thread(target=fill, args=(start,)) for start in range(0, 8000, 2000)]
+    for thread in (taker, *fillers):
+        thread.start()
+    for thread in fillers:
+        thread.join()
+    is_done.set()
+    taker.join()
+    taken.extend(ids(buffer))
+    assert sorted(taken) == list(range(8000))
+
+
+def test_a_child_process_begins_with_none() -> None:
+    buffer = filled(3)
+    with buffer._lock:  # as another thread may hold it
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                empty = len(buffer) == 0 and buffer.take_all() == []
+                buffer.add({"requestId": "child"})
+                code = 0 if empty and ids(buffer) == ["child"] else 2
+            finally:
+                os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert ids(buffer) == [0, 1, 2]
