@@ -10,6 +10,7 @@ from target.attributes import AttributesProvider
 from target.client import TargetClient
 from target.errors import (
     ApiError,
+    ArtifactNotReady,
     AttributeNotFound,
     ClientClosed,
     OptionsError,
@@ -100,6 +101,7 @@ __all__ = [
     "AnalyticsResponse",
     "ApiError",
     "Application",
+    "ArtifactNotReady",
     "AsyncResult",
     "AsyncTargetClient",
     "AttributeNotFound",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
@@ -18,9 +17,8 @@ from target.config import ClientConfig, RequestConfig, parse_client_options, par
 from target.delivery import cookies
 from target.delivery.request import Call
 from target.errors import ClientClosed, OptionsError, TargetError
-from target.events import CLIENT_READY, emit
 from target.response import TargetDeliveryResponse
-from target.services import Services
+from target.services import Decider, Services
 
 if TYPE_CHECKING:
     from target._io.outbox.handle import OutboxHandle
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# So that `client = TargetClient.create(...)` has been assigned when the handler of client_ready runs.
-_READY_DELAY_S = 0.1
 # How long a call that was ended may take to notice.
 _ABORT_S = 0.2
 
@@ -56,7 +52,6 @@ class TargetClient:
     _workers: Workers
     _services: Services
     _running: set[Abort]
-    _ready: threading.Timer | None
     _closed: bool
 
     def __init__(self, *_: object, **__: object) -> None:
@@ -80,16 +75,11 @@ class TargetClient:
         runtime = system_runtime()
         self._calls = Calls(self._config, runtime)
         self._transport = Transport(self._config)
-        self._services = Services(self._config, runtime, self._transport.send)
+        self._services = Services(self._config, runtime, self._transport.send, self._calls.learnt_cluster)
         self._workers = Workers(self._config.async_workers, self._config.logger)
         self._closed = False
         self._running = set()
-        self._ready = None
-        if CLIENT_READY in self._config.events:
-            config = self._config
-            self._ready = threading.Timer(_READY_DELAY_S, emit, (config.events, CLIENT_READY, config.logger))
-            self._ready.daemon = True
-            self._ready.start()
+        self._services.start()
         return self
 
     @overload
@@ -117,12 +107,14 @@ class TargetClient:
             TargetTimeout: No complete answer within the client's ``timeout``.
             TransportError: No usable answer.
             TargetUnavailable: The host kept failing and is left alone (``breaker_failures``).
+            ArtifactNotReady: The decisioning method is on-device, and there are no rules yet.
             ApiError: The API refused the request or failed.
             ClientClosed: The client was closed.
         """
         parsed = self._parse(merge(options, keywords))
         call = self._calls.offers(parsed)
-        return self._run(parsed, lambda abort: self._deliver(call, abort))
+        decide = self._services.decider(call, parsed.decisioning_method)
+        return self._run(parsed, lambda abort: self._deliver(call, abort, decide))
 
     @overload
     def get_attributes(  # type: ignore[overload-overlap]
@@ -157,7 +149,8 @@ class TargetClient:
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
         call = self._calls.offers(parsed, names)
-        return self._run(parsed, lambda abort: self._attributes(call, abort))
+        decide = self._services.decider(call, parsed.decisioning_method)
+        return self._run(parsed, lambda abort: self._attributes(call, abort, decide))
 
     @overload
     def send_notifications(  # type: ignore[overload-overlap]
@@ -224,13 +217,17 @@ class TargetClient:
 
         return visitor_cookie_name(organization_id)
 
-    def wait_until_ready(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-        """Whether the client can decide: at once, since a server-side client needs nothing first.
+    def wait_until_ready(self, timeout: float | None = None) -> bool:
+        """Whether the client can decide: a server-side client at once, any other once it has rules.
 
         Args:
             timeout: Milliseconds to wait at most; None waits for as long as it takes.
+
+        Raises:
+            ClientClosed: The client was closed.
         """
-        return not self._closed
+        self._check()
+        return self._services.wait_until_ready(None if timeout is None else timeout / 1000)
 
     def close(self, timeout: float = 1000) -> None:
         """End every thread, timer and socket of this client; later calls raise ClientClosed. Closing twice is harmless.
@@ -241,8 +238,6 @@ class TargetClient:
         """
         ends_at = time.monotonic() + timeout / 1000
         self._closed = True
-        if self._ready is not None:
-            self._ready.cancel()
         self._workers.close()
         self._services.close(timeout / 1000)
         if not self._workers.join(max(ends_at - time.monotonic(), 0)):
@@ -257,9 +252,12 @@ class TargetClient:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _parse(self, options: Mapping[str, Any]) -> RequestConfig:
+    def _check(self) -> None:
         if self._closed:
             raise ClientClosed("The client is closed: make a new one with TargetClient.create")
+
+    def _parse(self, options: Mapping[str, Any]) -> RequestConfig:
+        self._check()
         return parse_request_options(options)
 
     def _run(self, parsed: RequestConfig, work: Callable[[Abort | None], T]) -> T | AsyncResult[T]:
@@ -275,12 +273,15 @@ class TargetClient:
         finally:
             self._running.discard(abort)
 
-    def _attributes(self, call: Call, abort: Abort | None) -> AttributesProvider:
+    def _attributes(self, call: Call, abort: Abort | None, decide: Decider | None) -> AttributesProvider:
         try:
-            return AttributesProvider(self._deliver(call, abort))
+            return AttributesProvider(self._deliver(call, abort, decide))
         except TargetError as error:
             return self._calls.default_attributes(call, error)
 
-    def _deliver(self, call: Call, abort: Abort | None) -> TargetDeliveryResponse:
+    def _deliver(self, call: Call, abort: Abort | None, decide: Decider | None = None) -> TargetDeliveryResponse:
+        deadline = Deadline(self._config.timeout_s, abort)
+        if decide is not None:
+            return decide(deadline)
         with self._services.breaker.watching(call.base_url):
-            return self._calls.result(call, self._transport.send(call, Deadline(self._config.timeout_s, abort)))
+            return self._calls.result(call, self._transport.send(call, deadline))

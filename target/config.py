@@ -25,6 +25,7 @@ from target.values import (
     parse_mapping,
     parse_method,
     parse_milliseconds,
+    parse_path,
     parse_pool,
     parse_printable,
     parse_session_id,
@@ -36,9 +37,12 @@ from target.values import (
 if TYPE_CHECKING:
     import urllib3
 
+    from target.on_device_config import OnDeviceConfig
     from target.outbox import Outbox
 
 SERVER_SIDE = "server-side"
+ON_DEVICE = "on-device"
+HYBRID = "hybrid"
 
 
 class Runtime(NamedTuple):
@@ -77,6 +81,7 @@ class ClientConfig(NamedTuple):
     breaker_reset_s: float
     default_attributes: Mapping[str, Mapping[str, Any]]
     outbox: Outbox | None
+    on_device: OnDeviceConfig | None
 
 
 class AsyncClientConfig(NamedTuple):
@@ -117,11 +122,16 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
         name: default if options.get(name) is None else parse(name, options[name])
         for name, (parse, default) in _CLIENT_OPTIONS.items()
     }
-    require_working_method(values["decisioning_method"])
     for name in ("proxy", "ca_certs", "pool_size"):
         if values["pool"] is not None and options.get(name) is not None:
             raise OptionsError(f"Option {name!r} has no effect together with 'pool': set it on your own pool")
+    on_device = None
+    if values["decisioning_method"] != SERVER_SIDE:
+        from target.on_device_config import parse_on_device  # most clients decide on the server
+
+        on_device = parse_on_device(options)
     return ClientConfig(
+        on_device=on_device,
         timeout_s=values.pop("timeout") / 1000,
         breaker_reset_s=values.pop("breaker_reset") / 1000,
         **{name: value for name, value in values.items() if name not in _ON_DEVICE},
@@ -162,12 +172,6 @@ def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
     return RequestConfig(**values)
 
 
-def require_working_method(method: str | None) -> None:
-    """Raise OptionsError for a decisioning method that is known but not available yet."""
-    if method not in (None, SERVER_SIDE):
-        raise OptionsError(f"Decisioning method {method!r} is not available yet: use {SERVER_SIDE!r}")
-
-
 def _parse_outbox(name: str, value: object) -> Outbox:
     from target.outbox import Outbox  # few clients have one
 
@@ -198,6 +202,7 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "cdn_environment": (parse_text, "production"),
     "cdn_base_path": (parse_text, "https://assets.adobetarget.com"),
     "maximum_wait_ready": (parse_milliseconds, 5000),
+    "artifact_cache": (parse_path, None),
     "edge_routing": (parse_flag, True),
     "retries": (parse_at_least(0), 1),
     "pool_size": (parse_at_least(1), 32),
@@ -216,7 +221,7 @@ _ASYNC_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "transport": (parse_transport, "auto"),
     "max_concurrency": (parse_at_least(1), 64),
 }
-# Validated so that a mistake shows early; nothing reads them while decisions are made on the server only.
+# Checked for every client, so that a mistake shows early; parse_on_device reads them for those that use them.
 _ON_DEVICE = frozenset(
     {
         "polling_interval",
@@ -226,6 +231,7 @@ _ON_DEVICE = frozenset(
         "cdn_environment",
         "cdn_base_path",
         "maximum_wait_ready",
+        "artifact_cache",
     }
 )
 

@@ -5,6 +5,7 @@ TargetError
 ├── TransportError                      no usable answer: refused, DNS, TLS, reset, too large, not JSON
 ├── TargetTimeout (also TimeoutError)   the call's deadline passed
 ├── TargetUnavailable                   the circuit breaker is open: the host kept failing and is left alone
+├── ArtifactNotReady                    on-device: there are no rules to decide from yet
 ├── ApiError                            the API answered with a status other than success
 ├── AttributeNotFound (also KeyError)   get_value() was asked for what the answer does not hold
 ├── OutboxFull                          queued notifications fill the outbox, and when_full is "raise"
@@ -38,6 +39,10 @@ class TargetUnavailable(TargetError):
 
 class OutboxFull(TargetError):
     """The outbox has no room for what was queued; nothing of it is stored. See ``Outbox.max_pending``."""
+
+
+class ArtifactNotReady(TargetError):
+    """On-device decisioning has no rules yet: wait for them, or use the decisioning method hybrid meanwhile."""
 
 
 class ClientClosed(TargetError):

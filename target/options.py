@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
@@ -49,7 +50,8 @@ class CommonOptions(TypedDict, total=False):
     telemetry_enabled: bool | None
     """Whether call durations may be reported to Adobe. Default True."""
     decisioning_method: DecisioningMethodName | None
-    """Where decisions are made. Default, and for now the only one that works: ``"server-side"``."""
+    """Where decisions are made: ``"server-side"`` (default), ``"on-device"`` from rules that are fetched now and then,
+    or ``"hybrid"``: on the device where the rules can decide all of a request, else on the server."""
     polling_interval: float | None
     """On-device: ms between downloads of the rules. Default 300000."""
     artifact_location: str | None
@@ -64,6 +66,8 @@ class CommonOptions(TypedDict, total=False):
     """On-device: base URL of rules and geo lookup. Default ``"https://assets.adobetarget.com"``."""
     maximum_wait_ready: float | None
     """On-device: ms that ``create`` waits for the first rules. Default 5000."""
+    artifact_cache: str | os.PathLike[str] | None
+    """On-device: a file that keeps the last good rules, for a start while the CDN is away. Default: none."""
     edge_routing: bool | None
     """False keeps every call on ``server_domain``, whatever cluster the visitor belongs to. Default True."""
     retries: int | None

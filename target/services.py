@@ -1,19 +1,31 @@
-"""What runs beside the calls of a client, the same for both clients: circuit breaker, outbox, events."""
+"""What runs beside the calls of a client, the same for both clients: breaker, outbox, on-device decisioning."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from target._io.breaker import Breaker
-from target.config import ClientConfig, Runtime
+from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.errors import OptionsError
-from target.events import emit
+from target.events import CLIENT_READY, emit
 
 if TYPE_CHECKING:
+    from target._io.deadline import Deadline
     from target._io.outbox.handle import OutboxHandle
+    from target.on_device import OnDevice
+    from target.response import TargetDeliveryResponse
+
+#: Decides one call in process, within a deadline.
+Decider = Callable[["Deadline"], "TargetDeliveryResponse"]
+
+# So that `client = TargetClient.create(...)` has been assigned when the handler of client_ready runs.
+_READY_DELAY_S = 0.1
 
 
 class Services:
@@ -22,10 +34,20 @@ class Services:
     Args:
         config: The client's options.
         runtime: Time and ids.
-        send: Makes a call, blocking; what the outbox sends by.
+        send: Makes a call, blocking; what the outbox and on-device decisioning send by.
+        cluster: The edge cluster that the client learnt.
+
+    Raises:
+        OptionsError: What the options ask for cannot be.
     """
 
-    def __init__(self, config: ClientConfig, runtime: Runtime, send: Callable[[Call], Reply]) -> None:
+    def __init__(
+        self,
+        config: ClientConfig,
+        runtime: Runtime,
+        send: Callable[[Call], Reply],
+        cluster: Callable[[], str | None],
+    ) -> None:
         def tell(name: str, /, **payload: Any) -> None:
             emit(config.events, name, config.logger, **payload)
 
@@ -35,6 +57,47 @@ class Services:
             from target._io.outbox.handle import OutboxHandle  # sqlite3 and threads that few clients need
 
             self.outbox = OutboxHandle(config.outbox, config, runtime, send, tell)
+        self.on_device: OnDevice | None = None
+        self._method = config.decisioning_method
+        self._is_ready: threading.Timer | None = None
+        if CLIENT_READY in config.events:
+            self._is_ready = threading.Timer(_READY_DELAY_S, tell, (CLIENT_READY,))
+            self._is_ready.daemon = True
+        if config.on_device is not None:
+            from target._io.on_device.telemetry_buffer import TelemetryBuffer
+            from target.on_device import OnDevice  # what decides takes a while to import
+
+            telemetry = TelemetryBuffer() if config.telemetry_enabled else None
+            self.on_device = OnDevice(config, config.on_device, runtime, send, tell, telemetry, cluster)
+
+    def start(self) -> None:
+        """Begin what runs beside the calls; ``create`` returns next. Waits for the first rules, on a device."""
+        if self.on_device is not None:
+            self.on_device.start()
+        elif self._is_ready is not None:
+            self._is_ready.start()
+
+    def decider(self, call: Call, method: str | None) -> Decider | None:
+        """What decides ``call`` in process; None where the server has to.
+
+        Raises:
+            OptionsError: The call's method needs rules, and the client fetches none.
+            ArtifactNotReady: The method is on-device, and there are no rules yet.
+        """
+        method = method or self._method
+        if self.on_device is None:
+            if method != SERVER_SIDE:
+                raise OptionsError(
+                    f"Decisioning method {method!r} needs rules, which a server-side client does not fetch: create the "
+                    f"client with decisioning_method={method!r}"
+                )
+            return None
+        artifact = self.on_device.artifact_for(call, method)
+        return None if artifact is None else partial(self.on_device.decide, call, artifact)
+
+    def wait_until_ready(self, timeout_s: float | None) -> bool:
+        """Whether there is something to decide from, after waiting so many seconds for it."""
+        return True if self.on_device is None else self.on_device.wait_until_ready(timeout_s)
 
     def queue(self, call: Call) -> list[str]:
         """Store the notifications of ``call`` in the outbox: their ids. Raises OptionsError without an outbox."""
@@ -47,5 +110,10 @@ class Services:
 
     def close(self, timeout_s: float) -> None:
         """Send what is pending for at most so many seconds, and end every thread."""
+        ends_at_s = time.monotonic() + timeout_s
+        if self._is_ready is not None:
+            self._is_ready.cancel()
         if self.outbox is not None:
             self.outbox.close(timeout_s * 1000)
+        if self.on_device is not None:
+            self.on_device.close(max(ends_at_s - time.monotonic(), 0.0))

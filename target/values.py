@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -169,6 +170,13 @@ def parse_mapping(name: str, value: object) -> Mapping[str, Any]:
     """A dict, or what behaves like one."""
     if not isinstance(value, Mapping):
         _wrong(name, "a dict", value)
+    return value
+
+
+def parse_path(name: str, value: object) -> str | os.PathLike[str]:
+    """The path of a file."""
+    if not isinstance(value, str | os.PathLike) or not str(value):
+        _wrong(name, "the path of a file", value)
     return value
 
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from target_delivery_api.models import DeliveryResponse
 
 
-def assemble(call: Call, response: DeliveryResponse | None, now_s: float) -> TargetDeliveryResponse:
-    """The result of ``call``; ``response`` is None after a 204."""
+def assemble(
+    call: Call, response: DeliveryResponse | None, now_s: float, meta: Meta | None = None
+) -> TargetDeliveryResponse:
+    """The result of ``call``; ``response`` is None after a 204, ``meta`` None when the server decided."""
     parts = [] if response is None else list(_parts(response))
     answered = None if response is None else cluster_of_edge_host(response.edge_host)
     return TargetDeliveryResponse(
@@ -33,7 +35,7 @@ def assemble(call: Call, response: DeliveryResponse | None, now_s: float) -> Tar
             if option.response_tokens is not None
         ]
         or None,
-        meta=Meta(SERVER_SIDE, [], []),
+        meta=meta or Meta(SERVER_SIDE, [], []),
         visitor_state=None if call.visitor is None else call.visitor.state(),
     )
 

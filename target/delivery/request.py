@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from target.config import ClientConfig, RequestConfig, Runtime, require_working_method
+from target.config import ClientConfig, RequestConfig, Runtime
 from target.delivery import mboxes, notifications
 from target.delivery.edge import build_base_url
 from target.delivery.experience_cloud import build_experience_cloud, build_id, find_visitor
@@ -53,7 +53,6 @@ def build_offers_call(
     added_mboxes: Sequence[str] = (),
 ) -> Call:
     """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError; the caller's objects are only read."""
-    require_working_method(options.decisioning_method)
     body = _parse_request(options.request)
     _fill_parts(body, config.logger, added_mboxes)
     return _build_call(config, options, runtime, remembered_cluster, body)
@@ -120,7 +119,7 @@ def _build_call(
     cluster = named or remembered_cluster
     return Call(
         body=body,
-        content=_encode(body),
+        content=write_body(body),
         base_url=build_base_url(config, cluster),
         session_id=identity.session_id or runtime.new_id(),
         device_id=device_id,
@@ -146,7 +145,8 @@ def _parse_request(request: Any) -> dict[str, Any]:
     return {key: value for key, value in body.items() if value is not None}
 
 
-def _encode(body: dict[str, Any]) -> bytes:
+def write_body(body: dict[str, Any]) -> bytes:
+    """The request as it is sent. Raises OptionsError for what JSON cannot hold."""
     try:
         return _write_json(body).encode()
     except (TypeError, ValueError, RecursionError) as error:

@@ -216,3 +216,11 @@ class TestDefaultAttributes:
     def test_the_option_is_checked(self, make_client: Make, wrong: Any) -> None:
         with pytest.raises(OptionsError, match="default_attributes"):
             make_client(default_attributes=wrong)
+
+
+@pytest.mark.parametrize("method", ["on-device", "hybrid"])
+def test_a_server_side_client_says_that_it_has_no_rules(client: TargetClient, method: Any) -> None:
+    with pytest.raises(OptionsError, match=f"decisioning_method='{method}'"):
+        client.get_offers(**CALL, decisioning_method=method)
+    with pytest.raises(OptionsError, match="create the client"):
+        client.get_attributes(["home"], decisioning_method=method)

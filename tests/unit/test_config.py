@@ -91,9 +91,11 @@ def test_known_messages_of_create(options: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid", DecisioningMethod.HYBRID])
-def test_a_method_that_does_not_work_yet_says_so(method: str) -> None:
-    with pytest.raises(OptionsError, match=r"is not available yet: use 'server-side'"):
-        parse(decisioning_method=method)
+def test_rules_are_fetched_only_where_something_decides_from_them(method: str) -> None:
+    on_device = parse(decisioning_method=method).on_device
+    assert on_device is not None
+    assert on_device.artifact_url == "https://assets.adobetarget.com/acme/production/v1/rules.json"
+    assert parse().on_device is None
 
 
 @pytest.mark.parametrize("method", ["server-side", DecisioningMethod.SERVER_SIDE], ids=repr)

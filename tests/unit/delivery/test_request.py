@@ -353,12 +353,6 @@ def test_a_call_shares_nothing_with_the_callers_dict() -> None:
     assert call.body["future"] == {"x": []}
 
 
-@pytest.mark.parametrize("method", ["on-device", "hybrid"])
-def test_another_decisioning_method_for_one_call_is_refused(method: str) -> None:
-    with pytest.raises(OptionsError, match=f"Decisioning method '{method}' is not available yet: use 'server-side'"):
-        offers(decisioning_method=method)
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

@@ -1,0 +1,165 @@
+"""Decides calls in process: the artifact, the visitor's place, the decision, and what Target is told of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from target._io.deadline import Deadline
+from target._io.on_device.artifact_keeper import ArtifactKeeper
+from target._io.on_device.artifact_rotation import DownloadTimes, Emit
+from target._io.on_device.background import Background
+from target._io.on_device.download import Downloads
+from target._io.on_device.geo_lookup import GeoLookup
+from target._io.on_device.telemetry_buffer import TelemetryBuffer
+from target.config import HYBRID, ON_DEVICE, ClientConfig, Runtime
+from target.decisioning.artifact import Artifact, require_packages
+from target.decisioning.decide import Outcome, decide, needs_geo
+from target.decisioning.remote import needs_remote
+from target.delivery.assemble import assemble
+from target.delivery.edge import cluster_of_device_id
+from target.delivery.follow_up import build_follow_up, build_telemetry_call
+from target.delivery.reply import Reply, parse_reply
+from target.delivery.request import Call
+from target.delivery.telemetry import LOCAL, build_call_entry, build_download_entry, build_request_times
+from target.errors import ArtifactNotReady
+from target.events import SEND_NOTIFICATION_FAILED
+from target.on_device_config import OnDeviceConfig
+from target.response import Meta, TargetDeliveryResponse
+from target_delivery_api.models import DeliveryResponse
+
+
+class OnDevice:
+    """On-device decisioning of one client. Nothing here holds the client.
+
+    Args:
+        config: The client's options.
+        settings: Those of on-device decisioning.
+        runtime: Time and ids.
+        send: Makes a call, blocking; for what is sent in the background.
+        tell: Emits an event.
+        telemetry: Where entries wait; None when telemetry is off.
+        cluster: The edge cluster that the client learnt, for what is sent for no visitor.
+
+    Raises:
+        OptionsError, ArtifactError: The extra ``on-device`` is not installed.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        settings: OnDeviceConfig,
+        runtime: Runtime,
+        send: Callable[[Call], Reply],
+        tell: Emit,
+        telemetry: TelemetryBuffer | None,
+        cluster: Callable[[], str | None],
+    ) -> None:
+        require_packages()
+        self._config = config
+        self._settings = settings
+        self._runtime = runtime
+        self._telemetry = telemetry
+        self._downloads = Downloads(config)
+
+        def record(times: DownloadTimes) -> None:
+            if telemetry is not None:
+                request = build_request_times(times.first_byte_ms, times.body_ms, times.size)
+                telemetry.add(build_download_entry(runtime.now_s(), times.execution_ms, times.parsing_ms, request))
+
+        def failed(call: Call, error: Exception) -> None:
+            if telemetry is not None:
+                telemetry.put_back((call.body.get("telemetry") or {}).get("entries") or ())
+            tell(SEND_NOTIFICATION_FAILED, request=call.body, error=error)
+
+        def compose() -> Call | None:
+            entries = [] if telemetry is None else telemetry.take_all()
+            return build_telemetry_call(config, runtime, cluster(), entries) if entries else None
+
+        self._keeper = ArtifactKeeper(settings, config, self._downloads, tell, record)
+        self._geo = GeoLookup(settings.geo_url, self._downloads, tell, config.logger)
+        self._background = Background(lambda call: parse_reply(send(call), call), failed, config.logger, compose)
+
+    def start(self) -> None:
+        """Begin to fetch the artifact, and wait for the first one as long as the options say."""
+        self._keeper.start()
+        self._keeper.wait_until_ready(self._settings.maximum_wait_ready_s)
+        self._keeper.announce()
+
+    def wait_until_ready(self, timeout_s: float | None) -> bool:
+        """Wait for the first artifact, up to ``timeout_s`` seconds (None: as long as it takes): whether it is there."""
+        return self._keeper.wait_until_ready(timeout_s)
+
+    def artifact_for(self, call: Call, method: str) -> Artifact | None:
+        """What to decide ``call`` from; None where the server has to.
+
+        Raises:
+            ArtifactNotReady: The method is on-device, and there is no artifact yet.
+        """
+        artifact = self._keeper.current
+        if method == ON_DEVICE:
+            if artifact is None:
+                raise ArtifactNotReady(
+                    "Unable to fulfill request; decisioning engine not ready. Call wait_until_ready(), or use the "
+                    "decisioning method hybrid, which asks the server until then"
+                )
+            return artifact
+        if method == HYBRID and artifact is not None and not needs_remote(call.body, artifact):
+            return artifact
+        return None
+
+    def decide(self, call: Call, artifact: Artifact, deadline: Deadline) -> TargetDeliveryResponse:
+        """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""
+        started = time.perf_counter()
+        address = needs_geo(call.body, artifact)
+        geo = self._geo.find(address, deadline.remaining_s()) if address else None
+        now_s = self._runtime.now_s()
+        outcome = decide(
+            call.body,
+            artifact,
+            client=self._config.client,
+            now_s=now_s,
+            new_id=self._runtime.new_id,
+            session_id=call.session_id,
+            location_hint=call.cluster,
+            geo=geo,
+        )
+        decided = time.perf_counter()
+        response = DeliveryResponse.from_dict(outcome.response)
+        result = assemble(call, response, now_s, Meta(ON_DEVICE, outcome.remote_mboxes, outcome.remote_views))
+        self._follow_up(call, outcome, started, decided)
+        return result
+
+    def close(self, timeout_s: float) -> None:
+        """Send what is pending for at most so many seconds, and end every thread."""
+        ends_at_s = time.monotonic() + timeout_s
+        self._background.close(timeout_s)
+        self._keeper.close(max(ends_at_s - time.monotonic(), 0.1))
+        self._downloads.close()
+
+    def _follow_up(self, call: Call, outcome: Outcome, started: float, decided: float) -> None:
+        """Tell Target, in the background, what was shown and how long it took."""
+        own = call.body.get("notifications") or []
+        notifications = [*own, *outcome.notifications]
+        if self._telemetry is not None:
+            ended = time.perf_counter()
+            self._telemetry.add(
+                build_call_entry(
+                    call.body,
+                    now_s=self._runtime.now_s(),
+                    execution_ms=(ended - started) * 1000,
+                    parsing_ms=(ended - decided) * 1000,
+                    mode=LOCAL,
+                    decisioning_method=ON_DEVICE,
+                )
+            )
+        if notifications:
+            entries = [] if self._telemetry is None else self._telemetry.take_all()
+            ids: dict[str, Any] = outcome.response.get("id") or {}
+            cluster = cluster_of_device_id(outcome.tnt_id) or call.cluster
+            self._background.submit(
+                build_follow_up(self._config, self._runtime, call, ids, cluster, notifications, entries)
+            )
+        elif self._telemetry is not None:
+            self._background.send_soon()
