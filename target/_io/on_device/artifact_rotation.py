@@ -17,7 +17,8 @@ from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED
 from target.on_device_config import OnDeviceConfig, without_query
 
 PAUSES_S = (0.5, 1.5)  # between the three tries of one download
-LONGEST_WAIT_S = 60.0  # between downloads, until the first that succeeds
+FIRST_WAIT_S = 1.0  # between downloads, until the first that succeeds; doubled each time
+LONGEST_WAIT_S = 60.0
 TRY_S = 10.0
 _MOST_DOUBLINGS = 6  # past the longest wait
 _MOST_PROBLEMS = 20  # so that an artifact of which much cannot be used does not fill the log
@@ -177,7 +178,7 @@ class ArtifactRotation:
             self._tries = 0
             wait_s = self._config.polling_interval_s
             if not self._has_succeeded:
-                wait_s = min(2.0 ** min(self._rounds, _MOST_DOUBLINGS), LONGEST_WAIT_S)
+                wait_s = min(FIRST_WAIT_S * 2 ** min(self._rounds, _MOST_DOUBLINGS), LONGEST_WAIT_S)
                 self._rounds += 1
             self._news.append(error)
         self._next_at_s = time.monotonic() + wait_s

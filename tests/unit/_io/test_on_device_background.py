@@ -361,10 +361,11 @@ def test_the_end_of_the_process_waits_a_moment_for_what_is_pending(server: Loopb
     assert sent_ids(server) == [f"n{number}" for number in range(5)]
 
 
-def test_a_hanging_server_does_not_keep_the_process_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_a_hanging_server_does_not_keep_the_process_alive() -> None:
     with raw_server(hang) as server:
         idle_s = timed(lambda: run(SCRIPT, server.domain, "0"))
-        assert timed(lambda: run(SCRIPT, server.domain, "5")) - idle_s < 1.7
+        assert timed(lambda: run(SCRIPT, server.domain, "5")) - idle_s < 2.5  # one call alone would take 3
 
 
 def test_a_closed_port_is_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -87,7 +87,9 @@ CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
 )
 def test_a_server_that_misbehaves_ends_in_an_error_and_in_time(behave: Behaviour, error: type[TargetError]) -> None:
     with raw_server(behave) as server:
-        expects = "in time" if error is TargetTimeout else "could not be read"
+        expects = (
+            "in time" if error is TargetTimeout else "could not be read|cannot be reached"
+        )  # a reset may come early
         assert timed(lambda: expect(error, f"http://{server.domain}/r.json", expects, timeout_s=0.3)) < 0.8
 
 

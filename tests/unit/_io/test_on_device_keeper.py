@@ -12,15 +12,16 @@ import weakref
 from typing import Any
 
 import pytest
+import time_machine
 
-from target._io.on_device import artifact_rotation
+from target._io.on_device import artifact_keeper, artifact_rotation
 from target._io.on_device.artifact_keeper import ArtifactKeeper
 from target._io.on_device.download import Downloads
 from target.decisioning.artifact import ArtifactError
 from target.errors import TargetTimeout, TransportError
 from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, CLIENT_READY
 from tests.loopback import Answer, LoopbackServer
-from tests.unit._io.calls import eventually, timed
+from tests.unit._io.calls import eventually, run, timed
 from tests.unit._io.faults import hang, raw_server
 from tests.unit._io.on_device import Cdn, Owner, artifact, configs, encoded, keeping, mbox_of, noting, pauses
 
@@ -37,8 +38,9 @@ def owner() -> Owner:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses between the tries of one download that a test can wait for."""
+    """Waits between tries, and between downloads that fail, which a test has the patience for."""
     monkeypatch.setattr(artifact_rotation, "PAUSES_S", (0.02, 0.03))
+    monkeypatch.setattr(artifact_rotation, "FIRST_WAIT_S", 0.1)
 
 
 def threads() -> list[threading.Thread]:
@@ -243,7 +245,7 @@ def test_client_ready_waits_for_an_artifact(cdn: Cdn, owner: Owner) -> None:
         keeper.announce()
         assert eventually(lambda: owner.told)
         cdn.status = 200
-        assert eventually(lambda: CLIENT_READY in owner.names())  # after a second, whatever the polling interval
+        assert eventually(lambda: CLIENT_READY in owner.names())
     assert owner.names() == [ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, CLIENT_READY]
 
 
@@ -364,3 +366,64 @@ def test_rules_that_cannot_be_decided_are_logged(cdn: Cdn, owner: Owner, caplog:
     lines = [item.getMessage() for item in caplog.records if item.levelno == logging.WARNING]
     assert len(lines) == 21
     assert "only the server can decide" in lines[0]
+
+
+def test_a_frozen_clock_freezes_nothing(cdn: Cdn, owner: Owner) -> None:
+    with (
+        time_machine.travel(0, tick=False),
+        keeping(owner, artifact_location=cdn.url, polling_interval_s=0.05) as keeper,
+    ):
+        assert keeper.wait_until_ready(5)
+        cdn.body, cdn.etag = artifact("checkout"), None
+        assert eventually(lambda: mbox_of(keeper) == "checkout")
+
+
+def test_no_thread_to_be_had_is_logged(
+    cdn: Cdn, owner: Owner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        with keeping(owner, artifact_location=cdn.url) as keeper:
+            assert "No thread can be started" in caplog.text
+            assert not keeper.wait_until_ready(0.01)
+
+
+def test_a_logger_that_raises_does_not_end_the_thread(cdn: Cdn, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifact_keeper, "_PAUSE_AFTER_ERROR_S", 0.05)
+
+    class Angry(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise SystemExit
+
+    angry = Angry()
+    cdn.body = artifact(rules={"mboxes": {"home": [7]}, "views": {}})  # worth a line in the log
+    cdn.etag = None
+    logging.getLogger("shop").addFilter(angry)
+    try:
+        with keeping(owner, artifact_location=cdn.url, polling_interval_s=0.05) as keeper:
+            assert keeper.wait_until_ready(5)
+            cdn.body = artifact("checkout")
+            assert eventually(lambda: mbox_of(keeper) == "checkout")
+    finally:
+        logging.getLogger("shop").removeFilter(angry)
+
+
+def test_the_process_ends_while_a_download_hangs() -> None:
+    script = """
+        import sys
+        sys.path.insert(0, ".")
+        from tests.unit._io.on_device import Owner, configs
+        from target._io.on_device.artifact_keeper import ArtifactKeeper
+        from target._io.on_device.download import Downloads
+        config, client_config = configs(artifact_location=sys.argv[1])
+        keeper = ArtifactKeeper(config, client_config, Downloads(client_config), Owner().emit)
+        keeper.start()
+        print(keeper.wait_until_ready(0.1))
+    """
+    with raw_server(hang) as server:
+        started = time.monotonic()
+        assert run(script, f"http://{server.domain}/") == "False\n"
+        assert time.monotonic() - started < 4
