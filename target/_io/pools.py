@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import queue
 import threading
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,6 +11,7 @@ import urllib3
 
 from target._io.connect import use_deadlines
 from target._io.deadline import Deadline
+from target._io.forks import renew_in_children
 from target.config import ClientConfig
 from target.errors import OptionsError
 
@@ -35,8 +36,8 @@ class DeadlinePools:
         # A caller's manager brings what it needs; a proxy over TLS is verified by the same options, not the context.
         tls_proxy = manager.proxy is not None and manager.proxy.scheme == "https"
         self._lacks_context = kept_hosts > 0 and not tls_proxy
-        self._process_id = os.getpid()
         self._lock = threading.Lock()
+        renew_in_children(self)
 
     def urlopen(self, method: str, url: str, *, timeout: Any, **options: Any) -> urllib3.BaseHTTPResponse:
         """Send to ``url``, an absolute one with a path; the other arguments are those of ``PoolManager.urlopen``."""
@@ -57,14 +58,14 @@ class DeadlinePools:
         for pool in pools:
             pool.close()
 
-    def leave_to_parent(self) -> None:
-        """After a fork, give up the connections that parent and child share: each would read the other's answers."""
-        if self._process_id == os.getpid():
-            return
-        with self._lock:
-            if self._process_id != os.getpid():
-                self.clear()
-                self._process_id = os.getpid()
+    def begin_anew(self) -> None:
+        """In a forked child, give up the connections that it shares with its parent, those of a caller's manager
+        included: each process would read the other's answers."""
+        self._lock = threading.Lock()
+        kept = self._manager.pools
+        kept.lock = threading.RLock()
+        for pool in {*self._by_host.values(), *map(kept.__getitem__, kept.keys())}:
+            _leave_to_parent(pool)
 
     def _pool_of(self, base_url: str) -> urllib3.HTTPConnectionPool:
         pool = self._by_host.get(base_url)
@@ -80,6 +81,21 @@ class DeadlinePools:
                     self._by_host.pop(next(iter(self._by_host), base_url), None)
                 self._by_host[base_url] = pool
         return pool
+
+
+def _leave_to_parent(pool: urllib3.HTTPConnectionPool) -> None:
+    """Close this process's handles of the idle connections, and make the pool's queue as it was at first."""
+    idle = pool.pool
+    if idle is None:  # the pool is closed
+        return
+    connections = list(idle.queue)
+    # In place, since urllib3's own finalizer holds this queue, and would wait for its lock when the process exits.
+    queue.LifoQueue.__init__(idle, idle.maxsize)
+    for _ in range(idle.maxsize):  # as urllib3 begins; what was in use belongs to threads that this process lacks
+        idle.put(None)
+    for connection in connections:
+        if connection is not None:
+            connection.close()
 
 
 def share_trust(manager: urllib3.PoolManager) -> None:

@@ -80,8 +80,6 @@ class Transport:
             version=config.version,
         )
         arguments.update(base_url=call.base_url, headers={"X-Request-Id": call.trace_id}, timeout=deadline)
-        if self._owns_manager:
-            self._pools.leave_to_parent()
         try:
             return self._send_until(call, arguments, deadline)
         finally:

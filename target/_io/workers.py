@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
 import threading
 import time
@@ -12,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Generic, NoReturn, TypeVar
 
+from target._io.forks import renew_in_children
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
 
 T = TypeVar("T")
@@ -66,8 +66,8 @@ class Workers:
         self._size = size
         self._logger = logger
         self._closed = False
-        self._fork_lock = threading.Lock()
         self._begin()
+        renew_in_children(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -75,13 +75,11 @@ class Workers:
         self._idle = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
         self._end = weakref.finalize(self, _end_all, self._tasks, self._size)
-        self._process_id = os.getpid()
 
-    def _begin_after_fork(self) -> None:
-        """A fork leaves the threads behind, and maybe a lock that one of them held."""
-        with self._fork_lock:
-            if self._process_id != os.getpid():
-                self._begin()
+    def begin_anew(self) -> None:
+        """In a forked child: the threads stayed behind, and what waits for them is the parent's to do."""
+        self._end.detach()
+        self._begin()
 
     def submit(
         self,
@@ -105,8 +103,6 @@ class Workers:
             finally:
                 result._finish(value, error)
 
-        if self._process_id != os.getpid():
-            self._begin_after_fork()
         with self._lock:
             if self._closed:
                 raise ClientClosed("The client is closed: make a new one with TargetClient.create")

@@ -1,0 +1,127 @@
+"""What the scripts of these tests share: clients, calls whose answers are checked, and forks that cannot hang."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from target import AsyncTargetClient, TargetClient, TargetDeliveryResponse
+
+LONGEST_S = 15
+
+warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)  # with threads: what this is about
+
+
+def options_of(domain: str, **options: Any) -> dict[str, Any]:
+    return {
+        "client": "acme",
+        "organization_id": "1234@AdobeOrg",
+        "server_domain": domain,
+        "secure": False,
+        "edge_routing": False,
+        **options,
+    }
+
+
+def client_of(domain: str, **options: Any) -> TargetClient:
+    return TargetClient.create(options_of(domain, **options))  # type: ignore[arg-type]
+
+
+def session(name: object) -> str:
+    """A session id that says which process asks."""
+    return f"{os.getpid()}-{name}"
+
+
+def call_of(session_id: str) -> dict[str, Any]:
+    return {"request": {"execute": {"mboxes": [{"name": "home"}]}}, "session_id": session_id}
+
+
+def answered(result: TargetDeliveryResponse) -> str:
+    """The session that an answer is for, as an Echo says."""
+    return str(result.response.execute.mboxes[0].options[0].content["session"])
+
+
+def ask(client: TargetClient, name: object) -> None:
+    """One call, whose answer must be its own."""
+    wanted = session(name)
+    assert answered(client.get_offers(call_of(wanted))) == wanted
+
+
+def ask_many(client: TargetClient, count: int, threads: int, label: str = "") -> None:
+    """So many calls side by side."""
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda number: ask(client, f"{label}{number}"), range(count)))
+
+
+def ask_aside(client: TargetClient, count: int, label: str = "aside") -> None:
+    """So many calls with a callback, each of which must get the answer of its own call, once."""
+    got: list[tuple[str, str]] = []
+
+    def begin(wanted: str) -> Any:
+        return client.get_offers(**call_of(wanted), callback=lambda result: got.append((wanted, answered(result))))
+
+    wanted = [session(f"{label}{number}") for number in range(count)]
+    for handle in [begin(name) for name in wanted]:
+        handle.get(LONGEST_S)
+    assert sorted(got) == sorted((name, name) for name in wanted)
+
+
+async def ask_async(client: AsyncTargetClient, name: object) -> None:
+    wanted = session(name)
+    assert answered(await client.get_offers(call_of(wanted))) == wanted
+
+
+def queue(client: TargetClient, names: list[str]) -> None:
+    """Queue each notification in a session of its own."""
+    for name in names:
+        item = {"id": name, "type": "display", "timestamp": 1_700_000_000_000}
+        client.queue_notifications(request={"notifications": [item]}, session_id=session(name))
+
+
+def fork(work: Callable[[], object]) -> int:
+    """A child that does ``work`` and exits with 0, or with 1 after an error; one that hangs is ended by a signal."""
+    child = os.fork()
+    if child:
+        return child
+    signal.alarm(LONGEST_S)
+    try:
+        work()
+        sys.stdout.flush()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def wait_for(children: list[int]) -> None:
+    """Until all have ended, well."""
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert codes == [0] * len(children), codes
+
+
+@contextlib.contextmanager
+def held(lock: Any) -> Iterator[None]:
+    """While another thread holds ``lock``."""
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            taken.set()
+            done.wait(LONGEST_S)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert taken.wait(LONGEST_S)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

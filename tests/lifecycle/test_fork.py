@@ -1,0 +1,366 @@
+"""A client made and used before a fork works in parent and children, and neither gets what is the other's."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.lifecycle.echo import Echo
+from tests.loopback import Answer, Received, serving
+from tests.unit._io.calls import run
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+BEGIN = """
+import asyncio, os, signal, sys, threading, time
+from tests.lifecycle.forking import *
+domain = sys.argv[1]
+"""
+
+
+def run_script(script: str, *arguments: object) -> str:
+    return run(BEGIN + textwrap.dedent(script), *map(str, arguments))
+
+
+def test_parent_and_children_have_connections_and_threads_of_their_own() -> None:
+    script = """
+        client = client_of(domain, async_workers=3)
+        ask_many(client, 20, 4, "before")
+        ask_aside(client, 20, "aside-before")
+
+        def work():
+            ask_many(client, 60, 4)
+            ask_aside(client, 30)
+            assert sum(thread.name.startswith("target-worker") for thread in threading.enumerate()) <= 3
+            client.close()
+
+        children = [fork(work) for _ in range(4)]
+        ask_many(client, 60, 4)
+        ask_aside(client, 30)
+        wait_for(children)
+        ask_many(client, 10, 2, "after")
+        client.close()
+        print(os.getpid(), *children)
+    """
+    echo = Echo(latency_s=0.002)
+    with serving(echo) as server:
+        processes = run_script(script, server.domain).split()
+    assert len(processes) == 5
+    assert set(echo.sessions.values()) == {1}
+    assert echo.sessions.total() == 40 + 5 * 90 + 10
+    connections = echo.connections_by_process()
+    assert sorted(connections) == sorted(processes)
+    assert all(count <= 7 for count in connections.values())  # 4 threads and 3 workers: the pool is used again
+    assert connections[processes[0]] <= 7  # and the parent keeps the connections it had
+
+
+def test_forks_in_the_middle_of_calls() -> None:
+    """Other threads hold locks, and connections, at the moment of the fork."""
+    script = """
+        client = client_of(domain, async_workers=4)
+        ask(client, "first")
+        done = threading.Event()
+
+        def keep_asking(thread):
+            number = 0
+            while not done.is_set():
+                number += 1
+                ask(client, f"{thread}x{number}")
+                if number % 4 == 0:
+                    ask_aside(client, 2, f"{thread}y{number}z")
+
+        def work():
+            ask_many(client, 6, 2)
+            ask_aside(client, 4)
+            client.close()
+
+        with ThreadPoolExecutor(6) as pool:
+            asking = [pool.submit(keep_asking, thread) for thread in range(6)]
+            for _ in range(6):
+                children = [fork(work) for _ in range(3)]
+                wait_for(children)
+            done.set()
+        for each in asking:
+            each.result()
+        client.close()
+    """
+    echo = Echo(latency_s=0.001)
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert set(echo.sessions.values()) == {1}
+    assert len(echo.connections_by_process()) == 19
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "client._workers._lock",
+        "client._transport._pools._lock",
+        "client._transport._pools._manager.pools.lock",
+        "next(iter(client._transport._pools._by_host.values())).pool.mutex",
+        "target._io.resolve._lock",
+    ],
+)
+def test_a_lock_that_another_thread_holds_at_the_fork(lock: str) -> None:
+    script = """
+        import target._io.resolve
+        client = client_of("localhost:" + domain.rpartition(":")[2])
+        ask_many(client, 4, 2, "before")
+        ask_aside(client, 4, "before")
+
+        def work():
+            ask(client, "child")
+            ask_aside(client, 4)
+            client.close()
+            del globals()["client"]
+
+        with held(eval(sys.argv[2])):
+            child = fork(work)
+        wait_for([child])
+        ask(client, "parent")
+        client.close()
+    """
+    echo = Echo()
+    with serving(echo) as server:
+        run_script(script, server.domain, lock)
+    assert len(echo.connections_by_process()) == 2
+
+
+def test_a_pool_of_the_callers_is_not_shared_either() -> None:
+    script = """
+        import urllib3
+        pool = urllib3.PoolManager(maxsize=2, block=True)
+        clients = [client_of(domain, pool=pool), client_of(domain, pool=pool)]
+        for client in clients:
+            ask_many(client, 4, 2, f"before{clients.index(client)}")
+
+        def work():
+            for client in clients:
+                ask_many(client, 20, 4, f"{clients.index(client)}-")
+
+        children = [fork(work) for _ in range(2)]
+        work()
+        wait_for(children)
+        assert pool.connection_from_url("http://" + domain).pool.qsize() == 2
+    """
+    echo = Echo(latency_s=0.002)
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert set(echo.connections_by_process().values()) == {2}
+
+
+def test_calls_that_waited_at_the_fork_are_the_parents() -> None:
+    """A child that closes its client tells nobody that the parent's calls were given up."""
+    script = """
+        client = client_of(domain, async_workers=1)
+        told = []
+        handles = [
+            client.get_offers(**call_of(session(number)), callback=told.append, err_callback=told.append)
+            for number in range(5)
+        ]
+
+        def work():
+            client.close()
+            assert told == []
+
+        wait_for([fork(work)])
+        assert [answered(handle.get(5)) for handle in handles] == [session(number) for number in range(5)]
+        assert len(told) == 5
+        client.close()
+    """
+    echo = Echo(latency_s=0.05)
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert set(echo.sessions.values()) == {1}
+
+
+def test_the_outbox_in_memory_sends_everything_once() -> None:
+    """What was queued before the fork is the parent's to send; each child sends what it queued itself."""
+    script = """
+        from target import Outbox
+        client = client_of(domain, outbox=Outbox.memory(flush_interval=150))
+        queue(client, [f"before-{number}" for number in range(30)])
+
+        def work(label):
+            assert client.outbox.pending == 0
+            queue(client, [f"{label}-{number}" for number in range(20)])
+            assert client.outbox.flush(timeout=5000)
+            assert client.outbox.counters["acknowledged"] == 20
+            client.close()
+
+        children = [fork(lambda: work(label)) for label in "abc"]
+        queue(client, [f"parent-{number}" for number in range(20)])
+        wait_for(children)
+        assert client.outbox.flush(timeout=5000)
+        assert client.outbox.counters["acknowledged"] == 50
+        client.close()
+    """
+    echo = Echo()
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert set(echo.notified.values()) == {1}
+    assert len(echo.notified) == 30 + 4 * 20
+
+
+def test_processes_share_the_file_of_an_outbox(tmp_path: Path) -> None:
+    """Also while threads of the parent queue and send."""
+    script = """
+        from target import Outbox
+        client = client_of(domain, timeout=500, outbox=Outbox.sqlite(sys.argv[2], flush_interval=5, lease=800))
+        queue(client, [f"before-{number}" for number in range(30)])
+        done = threading.Event()
+
+        def keep_queuing(thread):
+            number = 0
+            while not done.wait(0.005):
+                queue(client, [f"thread{thread}-{number}"])
+                number += 1
+            return number
+
+        def work(label):
+            queue(client, [f"{label}-{number}" for number in range(20)])
+            client.close(0)  # the file keeps the rest; what is being sent is taken over when its lease ends
+
+        with ThreadPoolExecutor(2) as pool:
+            counts = [pool.submit(keep_queuing, thread) for thread in range(2)]
+            children = []
+            for label in "abcdef":
+                children.append(fork(lambda: work(label)))
+                time.sleep(0.03)
+            wait_for(children)
+            done.set()
+        assert client.outbox.flush(timeout=10_000)
+        print(client.outbox.pending, len(client.outbox.dead_letters), sum(count.result() for count in counts))
+        client.close()
+    """
+    echo = Echo()
+    with serving(echo) as server:
+        pending, dead, queued = map(int, run_script(script, server.domain, tmp_path / "outbox.db").split())
+    assert (pending, dead) == (0, 0)
+    assert len(echo.notified) == 30 + 6 * 20 + queued
+    assert queued > 20
+
+
+def test_a_child_that_exits_without_close_sends_what_it_queued() -> None:
+    script = """
+        from target import Outbox
+        client = client_of(domain, outbox=Outbox.memory(flush_interval=60_000))
+        queue(client, ["before"])
+        child = os.fork()
+        if child == 0:
+            queue(client, ["child"])
+            sys.exit(0)
+        wait_for([child])
+        client.close()
+    """
+    echo = Echo()
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert echo.notified == {"before": 1, "child": 1}
+
+
+def test_each_process_has_a_breaker_of_its_own() -> None:
+    script = """
+        from target import ApiError, TargetUnavailable
+        client = client_of(domain, breaker_failures=2, breaker_reset=200, retries=0)
+
+        def outcomes(count):
+            seen = []
+            for number in range(count):
+                try:
+                    ask(client, number)
+                    seen.append("good")
+                except (ApiError, TargetUnavailable) as error:
+                    seen.append(type(error).__name__)
+            return seen
+
+        assert outcomes(3) == ["ApiError", "ApiError", "TargetUnavailable"]
+
+        def work():
+            assert outcomes(1) == ["TargetUnavailable"]
+            time.sleep(0.25)
+            assert outcomes(3) == ["good"] * 3
+            client.close()
+
+        children = [fork(work) for _ in range(3)]
+        assert outcomes(1) == ["TargetUnavailable"]
+        wait_for(children)
+        assert outcomes(3) == ["good"] * 3
+        client.close()
+    """
+    echo = Echo()
+    failing: list[str] = []
+
+    def answer(received: Received) -> Answer:
+        if len(failing) < 2:
+            failing.append(received.session_id)
+            return Answer({"message": "busy"}, 500)
+        return echo(received)
+
+    with serving(answer) as server:
+        run_script(script, server.domain)
+    assert list(echo.connections_by_process().values()) == [1, 1, 1, 1]
+
+
+def test_multiprocessing_with_the_fork_method() -> None:
+    script = """
+        import multiprocessing
+        client = client_of(domain)
+        ask(client, "before")
+        ask_aside(client, 2, "before")
+
+        def work(number):
+            ask(client, f"{number}")
+            ask_aside(client, 2, f"aside{number}-")
+            return os.getpid()
+
+        with multiprocessing.get_context("fork").Pool(3) as pool:
+            assert os.getpid() not in pool.map(work, range(60), chunksize=1)
+        client.close()
+    """
+    echo = Echo(latency_s=0.002)
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert echo.sessions.total() == 3 + 60 * 3
+    assert set(echo.sessions.values()) == {1}
+    assert len(echo.connections_by_process()) == 4
+
+
+@pytest.mark.parametrize("transport", ["threads", "aiohttp"])
+def test_an_event_loop_stays_behind_and_a_client_on_a_new_one_works(transport: str) -> None:
+    """The parent's client refuses to work on another loop; nothing of it reaches the child's."""
+    script = """
+        from target import OptionsError
+
+        async def main():
+            client = await AsyncTargetClient.create(options_of(domain, transport=sys.argv[2]))
+            await asyncio.gather(*(ask_async(client, f"before{number}") for number in range(5)))
+            asking = [asyncio.ensure_future(ask_async(client, f"during{number}")) for number in range(5)]
+            await asyncio.sleep(0.01)
+            children = [fork(lambda: asyncio.run(child(client))) for _ in range(3)]
+            await asyncio.gather(*asking)
+            wait_for(children)
+            await asyncio.gather(*(ask_async(client, f"after{number}") for number in range(5)))
+            await client.aclose()
+
+        async def child(inherited):
+            try:
+                await ask_async(inherited, "inherited")
+            except OptionsError as error:
+                assert "another event loop" in str(error)
+            else:
+                raise AssertionError("a loop does not go through a fork")
+            async with await AsyncTargetClient.create(options_of(domain, transport=sys.argv[2])) as client:
+                await asyncio.gather(*(ask_async(client, number) for number in range(20)))
+
+        asyncio.run(main())
+    """
+    echo = Echo(latency_s=0.05)
+    with serving(echo) as server:
+        run_script(script, server.domain, transport)
+    assert set(echo.sessions.values()) == {1}
+    assert echo.sessions.total() == 15 + 3 * 20
+    assert len(echo.connections_by_process()) == 4
