@@ -283,5 +283,6 @@ class TargetClient:
         deadline = Deadline(self._config.timeout_s, abort)
         if decide is not None:
             return decide(deadline)
-        with self._services.breaker.watching(call.base_url):
-            return self._calls.result(call, self._transport.send(call, deadline))
+        with self._services.breaker.watching(call.base_url), self._services.reporting(call) as report:
+            report.result = self._calls.result(report.call, self._transport.send(report.call, deadline))
+        return report.result

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from target._io.breaker import Breaker
+from target._io.on_device.telemetry_buffer import TelemetryBuffer
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
-from target.delivery.request import Call
+from target.delivery.request import Call, add_to_call
+from target.delivery.telemetry import build_call_entry, mode_of
 from target.errors import OptionsError
 from target.events import CLIENT_READY, emit
 
@@ -26,6 +29,16 @@ Decider = Callable[["Deadline"], "TargetDeliveryResponse"]
 
 # So that `client = TargetClient.create(...)` has been assigned when the handler of client_ready runs.
 _READY_DELAY_S = 0.1
+
+
+class Report:
+    """One call on its way: ``call`` is what to send, ``result`` is set when it was answered."""
+
+    __slots__ = ("call", "result")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.result: TargetDeliveryResponse | None = None
 
 
 class Services:
@@ -57,6 +70,8 @@ class Services:
             from target._io.outbox.handle import OutboxHandle  # sqlite3 and threads that few clients need
 
             self.outbox = OutboxHandle(config.outbox, config, runtime, send, tell)
+        self._runtime = runtime
+        self._telemetry = TelemetryBuffer() if config.telemetry_enabled else None
         self.on_device: OnDevice | None = None
         self._method = config.decisioning_method
         self._is_ready: threading.Timer | None = None
@@ -64,11 +79,9 @@ class Services:
             self._is_ready = threading.Timer(_READY_DELAY_S, tell, (CLIENT_READY,))
             self._is_ready.daemon = True
         if config.on_device is not None:
-            from target._io.on_device.telemetry_buffer import TelemetryBuffer
             from target.on_device import OnDevice  # what decides takes a while to import
 
-            telemetry = TelemetryBuffer() if config.telemetry_enabled else None
-            self.on_device = OnDevice(config, config.on_device, runtime, send, tell, telemetry, cluster)
+            self.on_device = OnDevice(config, config.on_device, runtime, send, tell, self._telemetry, cluster)
 
     def start(self) -> None:
         """Begin what runs beside the calls; ``create`` returns next. Waits for the first rules, on a device."""
@@ -95,6 +108,28 @@ class Services:
         artifact = self.on_device.artifact_for(call, method)
         return None if artifact is None else partial(self.on_device.decide, call, artifact)
 
+    @contextmanager
+    def reporting(self, call: Call) -> Iterator[Report]:
+        """Around sending ``call``: what waits to be told of earlier calls rides on it, and how long it took waits then.
+
+        What rode on a call that failed waits again.
+        """
+        report = Report(call)
+        if self._telemetry is None:
+            yield report
+            return
+        entries = self._telemetry.take_all()
+        if entries:
+            report.call = add_to_call(call, entries)
+        started = time.perf_counter()
+        try:
+            yield report
+        except BaseException:
+            self._telemetry.put_back(entries)
+            raise
+        if report.result is not None and ("execute" in call.body or "prefetch" in call.body):
+            self._telemetry.add(_entry(call, report.result, self._runtime.now_s(), time.perf_counter() - started))
+
     def wait_until_ready(self, timeout_s: float | None) -> bool:
         """Whether there is something to decide from, after waiting so many seconds for it."""
         return True if self.on_device is None else self.on_device.wait_until_ready(timeout_s)
@@ -117,3 +152,15 @@ class Services:
             self.outbox.close(timeout_s * 1000)
         if self.on_device is not None:
             self.on_device.close(max(ends_at_s - time.monotonic(), 0.0))
+
+
+def _entry(call: Call, result: TargetDeliveryResponse, now_s: float, took_s: float) -> dict[str, Any]:
+    response = result.response
+    return build_call_entry(
+        call.body,
+        now_s=now_s,
+        execution_ms=took_s * 1000,
+        mode=mode_of(response.edge_host if response is not None else None),
+        decisioning_method=SERVER_SIDE,
+        server_token=response.telemetry_server_token if response is not None else None,
+    )

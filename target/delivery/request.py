@@ -13,6 +13,7 @@ from target.delivery.edge import build_base_url
 from target.delivery.experience_cloud import build_experience_cloud, build_id, find_visitor
 from target.delivery.identity import named_cluster, parse_identity
 from target.delivery.shapes import list_in, object_in
+from target.delivery.telemetry import add_telemetry
 from target.errors import OptionsError
 from target_delivery_api import models
 from target_delivery_api.types import dump
@@ -68,6 +69,16 @@ def build_notifications_call(
     if not call.body.get("notifications") and not call.body.get("telemetry"):
         raise OptionsError("Notifications list is required in request, with at least one that has id, type, timestamp")
     return call
+
+
+def add_to_call(call: Call, entries: Sequence[Mapping[str, Any]]) -> Call:
+    """``call`` with telemetry entries in its request."""
+    body = add_telemetry(call.body, entries)
+    if "telemetry" in call.body:
+        return call._replace(body=body, content=write_body(body))
+    # One object more at the end is cheaper than writing all of them again.
+    added = b',"telemetry":' + write_body(body["telemetry"]) + b"}"
+    return call._replace(body=body, content=call.content[:-1] + added)
 
 
 def _fill_parts(body: dict[str, Any], logger: logging.Logger, added_mboxes: Sequence[str] = ()) -> None:

@@ -155,9 +155,6 @@ def test_a_request_keeps_its_structure_and_nothing_else() -> None:
         },
         "execute": {"pageLoad": {"order": {"id": "ORDER", "total": 9.5, "time": "2000-01-01T00:00:00Z"}}},
         "notifications": [{"id": "1", "timestamp": 0, "view": {"name": "v"}}],
-        "telemetry": {
-            "entries": [{"requestId": "REQUEST", "timestamp": 0, "telemetryServerToken": "TOKEN", "execution": 1.5}]
-        },
         "prefetch": None,
     }
     assert len({*tokens, state}) == 3

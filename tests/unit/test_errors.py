@@ -10,9 +10,11 @@ import pytest
 import target
 from target import (
     ApiError,
+    ArtifactNotReady,
     AttributeNotFound,
     ClientClosed,
     OptionsError,
+    OutboxFull,
     TargetError,
     TargetTimeout,
     TargetUnavailable,
@@ -27,6 +29,8 @@ ERRORS = [
     ApiError(400, "Invalid", "r", "{}"),
     AttributeNotFound("Attribute 'a' does not exist"),
     TargetUnavailable("a: do b"),
+    ArtifactNotReady("a: do b"),
+    OutboxFull("a: do b"),
     ClientClosed("a: do b"),
 ]
 name_of = lambda error: type(error).__name__  # noqa: E731

@@ -1,0 +1,77 @@
+"""Telemetry of server-side calls: what rides on which request, over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from target import ApiError, TargetClient
+from tests.loopback import Answer, LoopbackServer, ok
+
+Make = Callable[..., TargetClient]
+CALL: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "home"}, {"name": "cart"}]}}}
+NOTIFY: dict[str, Any] = {"request": {"notifications": [{"id": "n", "type": "click", "timestamp": 1}]}}
+
+
+def entries(server: LoopbackServer) -> list[list[dict[str, Any]]]:
+    return [received.body.get("telemetry", {}).get("entries", []) for received in server.received]
+
+
+def test_a_call_is_told_of_by_the_next_one(server: LoopbackServer, client: TargetClient) -> None:
+    first = client.get_offers(**CALL)
+    client.send_notifications(**NOTIFY)
+    client.get_attributes(["flag"])
+    told = entries(server)
+    assert [len(some) for some in told] == [0, 1, 0], "a notification carries, and makes none of its own"
+    (entry,) = told[1]
+    assert entry["requestId"] == first.request.request_id
+    assert entry["mode"] == "edge"
+    assert entry["features"] == {"decisioningMethod": "server-side", "executeMboxCount": 2}
+    assert 0 < entry["execution"] < 5000
+    assert isinstance(entry["timestamp"], int)
+
+
+def test_the_token_of_an_answer_goes_into_its_entry(server: LoopbackServer, client: TargetClient) -> None:
+    server.answer = lambda received: Answer({**ok(received).body, "telemetryServerToken": "t1", "edgeHost": None})
+    client.get_offers(**CALL)
+    client.get_offers(**CALL)
+    ((entry,),) = entries(server)[1:]
+    assert entry["telemetryServerToken"] == "t1"
+    assert entry["mode"] == "local"
+
+
+def test_what_rode_on_a_failed_call_rides_again(server: LoopbackServer, client: TargetClient) -> None:
+    client.get_offers(**CALL)
+    server.answer = lambda _: Answer({"message": "bad"}, 400)
+    with pytest.raises(ApiError):
+        client.get_offers(**CALL)
+    server.answer = ok
+    client.get_offers(**CALL)
+    told = entries(server)
+    assert [len(some) for some in told] == [0, 1, 1]
+    assert told[1] == told[2]
+
+
+def test_the_callers_own_entries_stay(server: LoopbackServer, client: TargetClient) -> None:
+    client.get_offers(**CALL)
+    own = {"requestId": "own", "timestamp": 1, "execution": 2.0}
+    client.send_notifications(request={"telemetry": {"entries": [own]}})
+    told = entries(server)[1]
+    assert told[0] == own
+    assert len(told) == 2
+
+
+def test_none_is_sent_when_it_is_off(server: LoopbackServer, make_client: Make) -> None:
+    client = make_client(telemetry_enabled=False)
+    for _ in range(3):
+        client.get_offers(**CALL)
+    client.send_notifications(**NOTIFY)
+    assert all("telemetry" not in received.body for received in server.received)
+
+
+def test_clients_do_not_share_it(server: LoopbackServer, make_client: Make) -> None:
+    make_client().get_offers(**CALL)
+    make_client().get_offers(**CALL)
+    assert [len(some) for some in entries(server)] == [0, 0]
