@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint type generate generate-check record bench bench-official clean
+.PHONY: help demo test check lint type generate generate-check record bench bench-official bench-on-device bench-on-device-node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,11 +45,18 @@ generate-check: $(READY) ## fail if generated/ is not what `make generate` write
 record: $(READY) ## record tests/contract/cassettes anew (TARGET_CLIENT=... TARGET_ORG=... for a live account)
 	$(BIN)/python tests/contract/record.py
 
-bench: $(READY) ## time per call over bare urllib3, measured in one run
+bench: $(READY) ## time per call over bare urllib3, and over bare aiohttp, each measured in one run
 	$(BIN)/python benchmarks/server_side.py
+	$(BIN)/python benchmarks/async_side.py
 
 bench-official: $(READY) ## the same for Adobe's own SDK, in a venv of its own
 	$(BIN)/python benchmarks/official.py
+
+bench-on-device: $(READY) ## time per decision made in process
+	$(BIN)/python -m benchmarks.on_device
+
+bench-on-device-node: $(READY) ## the same beside Adobe's Node.js SDK, in a temporary folder (needs npm)
+	$(BIN)/python -m benchmarks.on_device_node
 
 clean: ## remove what the targets above created
 	rm -rf $(VENV) .venv-official build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
