@@ -157,15 +157,24 @@ class ArtifactKeeper:
             rotation.take(outcome)
             self._mark_ready()
         rotation.settle()
-        if self._announced_at_s is not None and rotation.current is not None and not self._is_ready_told:
-            self._is_ready_told = True
-            time.sleep(max(0.0, self._announced_at_s + _READY_DELAY_S - time.monotonic()))
-            if not self._closed:
-                rotation.tell(CLIENT_READY)
+        ready_in_s = self._tell_ready()
         due_in_s = rotation.due_in_s()
         if due_in_s is None or due_in_s > 0:
-            return None, due_in_s
+            waits = [seconds for seconds in (due_in_s, ready_in_s) if seconds is not None]
+            return None, min(waits, default=None)
         return (self._url, *rotation.ask()), None
+
+    def _tell_ready(self) -> float | None:
+        """Emit client_ready when its time has come; else the seconds until then, None where nothing is known of it."""
+        if not self._owes_ready() or self._announced_at_s is None or self._rotation.current is None:
+            return None
+        wait_s = self._announced_at_s + _READY_DELAY_S - time.monotonic()
+        if wait_s > 0:
+            return wait_s
+        self._is_ready_told = True
+        if not self._closed:
+            self._rotation.tell(CLIENT_READY)
+        return None
 
     @property
     def is_closed(self) -> bool:

@@ -203,7 +203,7 @@ def _serve(reference: weakref.ref[Background], lane: _Lane) -> None:
     while True:
         call = _next(reference, lane)
         if call is None:
-            if lane.ends_at_s is not None and lane.calls.empty():
+            if lane.ends_at_s is not None and lane.calls.empty() and lane.compose_at_s is None:
                 return
             continue
         error: Exception | None = None

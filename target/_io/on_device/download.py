@@ -38,11 +38,13 @@ class Download(NamedTuple):
 
 
 class Downloads:
-    """One client's way to files on a CDN. Safe to share between threads; redirects are not followed."""
+    """One client's way to files on a CDN. Safe to share between threads; redirects are not followed.
+
+    Certificates are verified whatever ``secure`` says, which is about the Delivery API alone.
+    """
 
     def __init__(self, config: ClientConfig) -> None:
-        # An https URL is verified whatever ``secure`` says, which is about the Delivery API alone.
-        self._config = config._replace(secure=True)
+        self._config = config
         self._most_bytes = config.max_response_bytes
         self._begin()
 
@@ -111,8 +113,6 @@ class Downloads:
         finally:
             if not complete:
                 response.close()
-            if deadline.abort is not None:
-                deadline.abort.watch(None)  # from here on the connection may serve another download
             response.release_conn()
 
 
