@@ -33,7 +33,7 @@ def page() -> Any:
 
 
 def test_blocks_run_and_do_what_the_text_says(page: dict[str, Any]) -> None:
-    assert page["blocks"] == 9
+    assert page["blocks"] == 10
     assert [taken.id for taken in page["answer"].response.notifications] == ["7d9f"]
     assert page["flags"].get_value("feature-flag-a", "showFeatureX") is False
     assert page["handle"].successful()
