@@ -48,10 +48,6 @@ class Calls:
         found = {name: defaults[name] for name in asked if name in defaults}
         return AttributesProvider(assemble.assemble(call, None, self._runtime.now_s()), found, error)
 
-    def learnt_cluster(self) -> str | None:
-        """The edge cluster that answers to calls without one taught."""
-        return self._learnt_cluster
-
     def _cluster(self) -> str | None:
         return self._learnt_cluster or self._config.target_location_hint
 

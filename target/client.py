@@ -75,7 +75,7 @@ class TargetClient:
         runtime = system_runtime()
         self._calls = Calls(self._config, runtime)
         self._transport = Transport(self._config)
-        self._services = Services(self._config, runtime, self._transport.send, self._calls.learnt_cluster)
+        self._services = Services(self._config, runtime, self._transport.send)
         self._workers = Workers(self._config.async_workers, self._config.logger)
         self._closed = False
         self._running = set()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from target._io.deadline import Deadline
 from target._io.on_device.artifact_keeper import ArtifactKeeper
@@ -19,7 +19,7 @@ from target.decisioning.decide import Outcome, decide, needs_geo
 from target.decisioning.remote import needs_remote
 from target.delivery.assemble import assemble
 from target.delivery.edge import cluster_of_device_id
-from target.delivery.follow_up import build_follow_up, build_telemetry_call
+from target.delivery.follow_up import Decided, build_follow_up
 from target.delivery.reply import Reply, parse_reply
 from target.delivery.request import Call
 from target.delivery.telemetry import LOCAL, build_call_entry, build_download_entry, build_request_times
@@ -40,7 +40,6 @@ class OnDevice:
         send: Makes a call, blocking; for what is sent in the background.
         tell: Emits an event.
         telemetry: Where entries wait; None when telemetry is off.
-        cluster: The edge cluster that the client learnt, for what is sent for no visitor.
 
     Raises:
         OptionsError, ArtifactError: The extra ``on-device`` is not installed.
@@ -54,7 +53,6 @@ class OnDevice:
         send: Callable[[Call], Reply],
         tell: Emit,
         telemetry: TelemetryBuffer | None,
-        cluster: Callable[[], str | None],
     ) -> None:
         require_packages()
         self._config = config
@@ -62,6 +60,8 @@ class OnDevice:
         self._runtime = runtime
         self._telemetry = telemetry
         self._downloads = Downloads(config)
+        # Whose session telemetry without notifications is sent in. Gone once it is sent: it is a visitor's.
+        self._latest = latest = deque[Decided](maxlen=1)
 
         def record(times: DownloadTimes) -> None:
             if telemetry is not None:
@@ -74,8 +74,11 @@ class OnDevice:
             tell(SEND_NOTIFICATION_FAILED, request=call.body, error=error)
 
         def compose() -> Call | None:
-            entries = [] if telemetry is None else telemetry.take_all()
-            return build_telemetry_call(config, runtime, cluster(), entries) if entries else None
+            if telemetry is None or not latest:
+                return None
+            decided = latest.pop()  # before the entries, of which those of this call are one
+            entries = telemetry.take_all()
+            return build_follow_up(config, runtime, decided, (), entries) if entries else None
 
         self._keeper = ArtifactKeeper(settings, config, self._downloads, tell, record)
         self._geo = GeoLookup(settings.geo_url, self._downloads, tell, config.logger)
@@ -142,6 +145,8 @@ class OnDevice:
         """Tell Target, in the background, what was shown and how long it took."""
         own = call.body.get("notifications") or []
         notifications = [*own, *outcome.notifications]
+        cluster = cluster_of_device_id(outcome.tnt_id) or call.cluster
+        followed = Decided(call, outcome.response.get("id") or {}, cluster)
         if self._telemetry is not None:
             ended = time.perf_counter()
             self._telemetry.add(
@@ -156,10 +161,7 @@ class OnDevice:
             )
         if notifications:
             entries = [] if self._telemetry is None else self._telemetry.take_all()
-            ids: dict[str, Any] = outcome.response.get("id") or {}
-            cluster = cluster_of_device_id(outcome.tnt_id) or call.cluster
-            self._background.submit(
-                build_follow_up(self._config, self._runtime, call, ids, cluster, notifications, entries)
-            )
+            self._background.submit(build_follow_up(self._config, self._runtime, followed, notifications, entries))
         elif self._telemetry is not None:
+            self._latest.append(followed)
             self._background.send_soon()

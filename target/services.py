@@ -48,7 +48,6 @@ class Services:
         config: The client's options.
         runtime: Time and ids.
         send: Makes a call, blocking; what the outbox and on-device decisioning send by.
-        cluster: The edge cluster that the client learnt.
 
     Raises:
         OptionsError: What the options ask for cannot be.
@@ -59,7 +58,6 @@ class Services:
         config: ClientConfig,
         runtime: Runtime,
         send: Callable[[Call], Reply],
-        cluster: Callable[[], str | None],
     ) -> None:
         def tell(name: str, /, **payload: Any) -> None:
             emit(config.events, name, config.logger, **payload)
@@ -81,7 +79,7 @@ class Services:
         if config.on_device is not None:
             from target.on_device import OnDevice  # what decides takes a while to import
 
-            self.on_device = OnDevice(config, config.on_device, runtime, send, tell, self._telemetry, cluster)
+            self.on_device = OnDevice(config, config.on_device, runtime, send, tell, self._telemetry)
 
     def start(self) -> None:
         """Begin what runs beside the calls; ``create`` returns next. Waits for the first rules, on a device."""

@@ -1,9 +1,9 @@
-"""Builds the calls that follow a decision made in process: what was shown, and how long it took."""
+"""Builds the call that follows a decision made in process: what was shown, and how long it took."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from target.config import ClientConfig, Runtime
 from target.delivery.edge import build_base_url
@@ -13,12 +13,18 @@ from target.delivery.telemetry import add_telemetry
 _KEPT = ("environmentId", "property", "context", "experienceCloud")
 
 
+class Decided(NamedTuple):
+    """A call that was decided in process: itself, ``id`` of its answer, and the edge cluster of its visitor."""
+
+    call: Call
+    ids: Mapping[str, Any]
+    cluster: str | None
+
+
 def build_follow_up(
     config: ClientConfig,
     runtime: Runtime,
-    decided: Call,
-    ids: Mapping[str, Any],
-    cluster: str | None,
+    decided: Decided,
     notifications: Sequence[Mapping[str, Any]],
     entries: Sequence[Mapping[str, Any]],
 ) -> Call:
@@ -27,44 +33,26 @@ def build_follow_up(
     Args:
         config: The client's options.
         runtime: Time and ids.
-        decided: The call that was decided in process.
-        ids: ``id`` of its answer.
-        cluster: Edge cluster of the visitor.
-        notifications: What to report, in wire form.
-        entries: Telemetry entries to go with it.
+        decided: What it follows.
+        notifications: What to report, in wire form; may be empty.
+        entries: Telemetry entries to go with it; they may be of other visitors, whom they do not name.
     """
-    body = {key: decided.body[key] for key in _KEPT if key in decided.body}
-    if ids:
-        body["id"] = dict(ids)
-    body["notifications"] = list(notifications)
-    return _build(config, runtime, body, entries, cluster, decided.session_id)
-
-
-def build_telemetry_call(
-    config: ClientConfig, runtime: Runtime, cluster: str | None, entries: Sequence[Mapping[str, Any]]
-) -> Call:
-    """The call that carries telemetry alone, for no visitor."""
-    context = {"channel": "web", "timeOffsetInMinutes": runtime.utc_offset_minutes()}
-    return _build(config, runtime, {"context": context}, entries, cluster, runtime.new_id())
-
-
-def _build(
-    config: ClientConfig,
-    runtime: Runtime,
-    body: dict[str, Any],
-    entries: Sequence[Mapping[str, Any]],
-    cluster: str | None,
-    session_id: str,
-) -> Call:
+    asked = decided.call.body
     trace_id = runtime.new_id()
-    body = add_telemetry({"requestId": trace_id, "impressionId": runtime.new_id(), **body}, entries)
+    body: dict[str, Any] = {"requestId": trace_id, "impressionId": runtime.new_id()}
+    if decided.ids:
+        body["id"] = dict(decided.ids)
+    body |= {key: asked[key] for key in _KEPT if key in asked}
+    if notifications:
+        body["notifications"] = list(notifications)
+    body = add_telemetry(body, entries)
     return Call(
         body=body,
         content=write_body(body),
-        base_url=build_base_url(config, cluster),
-        session_id=session_id,
+        base_url=build_base_url(config, decided.cluster),
+        session_id=decided.call.session_id,
         device_id=None,
-        cluster=cluster,
+        cluster=decided.cluster,
         names_cluster=True,  # nothing is learnt from what is sent in the background
         trace_id=trace_id,
         visitor=None,

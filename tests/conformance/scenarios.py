@@ -16,7 +16,7 @@ class Scenario(NamedTuple):
     """One call and what has to come of it. ``now`` is what the clock shows, None where any time will do."""
 
     name: str
-    client: str
+    conf: dict[str, Any]
     artifact: dict[str, Any]
     session_id: str | None
     location_hint: str | None
@@ -24,6 +24,11 @@ class Scenario(NamedTuple):
     geo: dict[str, Any] | None
     now: datetime.datetime | None
     expects: dict[str, Any]
+
+    @property
+    def client(self) -> str:
+        """The client code."""
+        return str(self.conf["client"])
 
     @property
     def output(self) -> dict[str, Any] | None:
@@ -40,7 +45,7 @@ def load_scenarios(folder: Path) -> Iterator[Scenario]:
             text = (folder / "artifacts" / f"{artifact}.json").read_text(encoding="utf-8")
             yield Scenario(
                 name=f"{path.stem.removeprefix('TEST_SUITE_')}/{name}",
-                client=(test.get("conf") or suite["conf"])["client"],
+                conf=test.get("conf") or suite["conf"],
                 artifact=json.loads(text),
                 session_id=test["input"].get("sessionId"),
                 location_hint=test["input"].get("locationHint"),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from target.decisioning.decide import Outcome, decide, needs_geo
 from target.decisioning.geo import parse_geo
 from target_delivery_api.models import DeliveryResponse
 from tests.conformance.patterns import mismatches, surpluses
+from tests.conformance.runner import load_runner, needs_shared
 from tests.conformance.scenarios import OWN, SHARED, Scenario, load_scenarios
 
 SOME_DAY_S = 1_700_000_000.0
@@ -49,7 +48,7 @@ def sent(outcome: Outcome) -> dict[str, Any] | None:
 
 
 def asks_for_telemetry(scenario: Scenario) -> bool:
-    """Whether the scenario is about telemetry, which the client makes: those are run at the level of the client."""
+    """Whether the scenario is about telemetry, which the client makes: test_client.py runs those."""
     expected = scenario.expects.get("notificationOutput") or {}
     return "telemetry" in expected.get("request", {})
 
@@ -75,19 +74,10 @@ def test_own_scenarios(scenario: Scenario) -> None:
     check_with_ours(scenario)
 
 
-@pytest.fixture(scope="module")
-def runner() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("scenario_runner", SHARED / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.skipif(not SHARED.exists(), reason="needs Adobe's scenarios, in ../shared/scenarios")
+@needs_shared
 @pytest.mark.parametrize("scenario", cases(SHARED))
-def test_shared_scenarios(scenario: Scenario, runner: ModuleType) -> None:
+def test_shared_scenarios(scenario: Scenario) -> None:
+    runner = load_runner()
     outcome = run(scenario)
     wrong = runner.extra(scenario.request, wire(outcome), scenario.output)
     if scenario.output is not None:
@@ -97,9 +87,10 @@ def test_shared_scenarios(scenario: Scenario, runner: ModuleType) -> None:
     assert wrong == []
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs Adobe's scenarios, in ../shared/scenarios")
+@needs_shared
 @pytest.mark.parametrize("scenario", [*cases(OWN), *cases(SHARED)])
-def test_our_patterns_and_the_shared_runner_agree(scenario: Scenario, runner: ModuleType) -> None:
+def test_our_patterns_and_the_shared_runner_agree(scenario: Scenario) -> None:
+    runner = load_runner()
     answer = wire(run(scenario))
     for spoilt in (answer, *spoil(answer)):
         ours = [*surpluses(scenario.request, spoilt, scenario.output)]

@@ -65,6 +65,7 @@ def test_there_is_a_scenario_for_every_behaviour() -> None:
             "PAGE",
             "PARAMS",
             "PROPERTIES",
+            "TELEMETRY",
             "TIMES",
             "TOKENS",
             "TRACE",

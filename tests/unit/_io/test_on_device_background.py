@@ -279,6 +279,18 @@ def test_what_is_to_be_sent_soon_is_sent_within_a_second_and_once(server: Loopba
     made.transport.close()
 
 
+def test_close_sends_at_once_what_a_thread_that_waits_was_to_compose(server: LoopbackServer) -> None:
+    """The thread had looked whether it is closed before it got the word to wake up, and ended."""
+    buffer = TelemetryBuffer()
+    made, _ = composing(server, buffer)
+    buffer.add({"requestId": "one"})
+    made.background.send_soon()
+    time.sleep(0.05)
+    assert timed(lambda: made.background.close(5)) < 0.3
+    assert [item.body["telemetry"]["entries"][0]["requestId"] for item in server.received] == ["one"]
+    made.transport.close()
+
+
 def test_nothing_to_compose_sends_nothing(server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background_module, "SOON_S", 0.02)
     made, moments = composing(server, TelemetryBuffer())
