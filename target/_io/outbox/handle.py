@@ -16,13 +16,13 @@ from target.delivery.edge import build_base_url
 from target.delivery.outgoing import notification_id, pack
 from target.delivery.reply import Reply
 from target.delivery.request import Call
-from target.errors import ClientClosed
+from target.errors import ClientClosed, OptionsError
 from target.outbox import DeadLetter, Outbox
 from target.values import parse_milliseconds
 
 T = TypeVar("T")
 
-_LONGEST_POLL_S = 1.0
+_POLL_S = 1.0  # how often to look for what other processes left
 
 
 class OutboxHandle:
@@ -37,14 +37,23 @@ class OutboxHandle:
         runtime: Time and ids.
         send: Makes a call, blocking: its answer, whatever the status, or a TargetError.
         emit: Gets ``notification_acknowledged`` and ``notification_dead``, on a thread of the outbox.
+
+    Neither ``send`` nor ``emit`` may hold the client: the threads keep both, and nobody could tell that it is gone.
+
+    Raises:
+        OptionsError: ``lease`` is not longer than the client's ``timeout``: others would send what is being sent.
     """
 
     def __init__(
         self, outbox: Outbox, config: ClientConfig, runtime: Runtime, send: Callable[[Call], Reply], emit: Emit
     ) -> None:
-        limits = Limits(
-            outbox.max_pending, outbox.when_full, outbox.flush_interval / 1000, outbox.lease / 1000, runtime.now_s
-        )
+        _import_all()
+        lease_s = outbox.lease / 1000
+        if outbox.path is None:
+            lease_s = max(lease_s, 2 * config.timeout_s)  # nobody else is there to take over
+        elif lease_s <= config.timeout_s:
+            raise OptionsError("Option 'lease' of the outbox must be longer than the client's 'timeout'")
+        limits = Limits(outbox.max_pending, outbox.when_full, outbox.flush_interval / 1000, lease_s, runtime.now_s)
         self._runtime = runtime
         self._logger = config.logger
         self._closed = False
@@ -56,7 +65,7 @@ class OutboxHandle:
         else:
             account = f"{config.client} {config.organization_id}"
             self._store = DurableStore(outbox.path, account, limits, config.logger)
-            poll_s = max(limits.flush_interval_s, _LONGEST_POLL_S)
+            poll_s = _POLL_S
         self._sender = Sender(
             self._store,
             send,
@@ -142,3 +151,15 @@ class OutboxHandle:
         finally:
             if self._closed:  # reading opened the file again
                 self._store.close()
+
+
+def _import_all() -> None:
+    """Import now what a sending thread would import later: a fork in the middle of that leaves the child with half a
+    module, or waiting for a thread that it does not have."""
+    import codecs
+
+    from target_delivery_api import models
+    from target_delivery_api.api.delivery import execute
+
+    _ = models.DeliveryResponse, models.UnexpectedError, execute
+    codecs.lookup("idna")  # which resolving a host's name begins with

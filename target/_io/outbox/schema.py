@@ -55,7 +55,7 @@ def open_file(path: str) -> sqlite3.Connection:
         OSError: It cannot be made.
     """
     # Made here, since SQLite would let everyone read it; its -wal and -shm take after it.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         _use_wal(connection)
@@ -118,7 +118,7 @@ def move_aside(path: str) -> str | None:
     Raises:
         OSError: It cannot be renamed.
     """
-    with open(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)) as lock:
+    with open(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
         with contextlib.suppress(ImportError):  # Windows has none, and renames no file that another process has open
             import fcntl
 

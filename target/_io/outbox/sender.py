@@ -75,11 +75,17 @@ class Sender:
         self.hosts = Hosts()
         self._counts = Counter(dict.fromkeys(COUNTERS, 0))
         self._counts_lock = threading.Lock()
+        self._telling: set[str] = set()
 
     def counters(self) -> dict[str, int]:
         """What happened in this process so far."""
         with self._counts_lock:
             return dict(self._counts)
+
+    def telling(self) -> frozenset[str]:
+        """The claims that are being settled, or whose events are being told."""
+        with self._counts_lock:
+            return frozenset(self._telling)
 
     def count(self, **added: int) -> None:
         """Add to the counters."""
@@ -89,8 +95,14 @@ class Sender:
     def serve(self, claim: Claim) -> bool:
         """Send the claim's next batch and settle it. False when the client was closed meanwhile."""
         outcome, settlement = self._decide(claim)
-        if self._store.settle(claim, settlement):
-            self._tell(settlement)
+        with self._counts_lock:
+            self._telling.add(claim.token)
+        try:
+            if self._store.settle(claim, settlement):
+                self._tell(settlement)
+        finally:
+            with self._counts_lock:
+                self._telling.discard(claim.token)
         return outcome is None or not outcome.interrupted
 
     def _decide(self, claim: Claim) -> tuple[Outcome | None, Settlement]:
@@ -105,8 +117,13 @@ class Sender:
             return None, Settlement(lane._replace(due_s=rests_until_s))
         outcome = self._outcome_of(call)
         now_s, jitter = self._runtime.now_s(), random.random()
-        if not outcome.interrupted:
-            self.hosts.record(call.base_url, is_service_failure(outcome), now_s, jitter)
+        failed = is_service_failure(outcome)
+        if not outcome.interrupted and self.hosts.record(call.base_url, failed, now_s, jitter):
+            self._logger.warning(
+                "%s takes no queued notifications (%s): they wait, and are tried again less and less often",
+                call.base_url,
+                "no usable answer" if outcome.status is None else f"it answers {outcome.status}",
+            )
         settlement = settle(batch, lane, outcome, now_s, jitter)
         settled = len(settlement.acknowledged) + len(settlement.dead)
         self.count(batches=1, retried=len(batch) - settled)
@@ -124,7 +141,7 @@ class Sender:
         except TargetError as error:
             self._logger.debug("Queued notifications got no usable answer (%s)", type(error).__name__)
             return Outcome(None)
-        except Exception as error:  # noqa: BLE001  (a pool of the caller's may raise anything; sending goes on)
+        except BaseException as error:  # noqa: BLE001  (a pool of the caller's may raise anything; sending goes on)
             # No traceback: the words of a foreign error may hold the URL, and with it the session.
             self._logger.error("Sending queued notifications raised %s; they are tried again", type(error).__name__)
             return Outcome(None)
@@ -153,5 +170,5 @@ class Sender:
     def _tell_one(self, name: str, /, **payload: Any) -> None:
         try:
             self._emit(name, **payload)
-        except Exception as error:  # noqa: BLE001  (a handler is foreign code; the outbox goes on)
+        except BaseException as error:  # noqa: BLE001  (a handler is foreign code; even SystemExit ends nothing)
             self._logger.error("The handler of event %s raised %s", name, type(error).__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
 import math
 import queue
@@ -71,14 +72,26 @@ class Worker:
             self._wake.put(None)
 
     def flush(self, timeout_s: float | None) -> bool:
-        """Send what waits now, and wait until it is settled: whether it was, within ``timeout_s`` seconds."""
+        """Send what waits now, and wait until it is settled and its events told: whether all was, in that many seconds.
+
+        A handler of such an event may flush, too; it does not wait for itself.
+        """
         give_up_at = math.inf if timeout_s is None else time.monotonic() + timeout_s
         mark = self._store.mark()
         self._sender.hosts.wake()
         self._store.hurry()
         self.start()
         self._wake.put(None)
-        while not self._store.passed(mark):
+        is_over = functools.partial(self._store.passed, mark)
+        if not self._wait_for(is_over, give_up_at):
+            return False
+        telling = self._sender.telling()
+        return threading.current_thread() in self._threads or self._wait_for(
+            lambda: telling.isdisjoint(self._sender.telling()), give_up_at
+        )
+
+    def _wait_for(self, is_over: Callable[[], bool], give_up_at: float) -> bool:
+        while not is_over():
             left_s = give_up_at - time.monotonic()
             if left_s <= 0 or self._ended.is_set():
                 return False
@@ -197,7 +210,10 @@ class Worker:
     def _leave(self) -> None:
         with self._lock:
             self._threads.discard(threading.current_thread())
+            if self._main is threading.current_thread():
+                self._main = None  # should anything have ended it early, the next notification begins another
             is_last = not self._threads
+        self._wake.put(None)  # what a helper leaves behind is due sooner than the end of its claim
         if is_last and self._ended.is_set():
             self._store.close()
 
