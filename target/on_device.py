@@ -23,7 +23,7 @@ from target.delivery.follow_up import Decided, build_follow_up
 from target.delivery.reply import Reply, parse_reply
 from target.delivery.request import Call
 from target.delivery.telemetry import LOCAL, build_call_entry, build_download_entry, build_request_times
-from target.errors import ArtifactNotReady
+from target.errors import ApiError, ArtifactNotReady
 from target.events import SEND_NOTIFICATION_FAILED
 from target.on_device_config import OnDeviceConfig
 from target.response import Meta, TargetDeliveryResponse
@@ -69,9 +69,11 @@ class OnDevice:
                 telemetry.add(build_download_entry(runtime.now_s(), times.execution_ms, times.parsing_ms, request))
 
         def failed(call: Call, error: Exception) -> None:
-            if telemetry is not None:
+            # What was answered with an error may be the cause of it, and must not ride on what comes next.
+            if telemetry is not None and not isinstance(error, ApiError):
                 telemetry.put_back((call.body.get("telemetry") or {}).get("entries") or ())
-            tell(SEND_NOTIFICATION_FAILED, request=call.body, error=error)
+            if call.body.get("notifications"):
+                tell(SEND_NOTIFICATION_FAILED, request=call.body, error=error)
 
         def compose() -> Call | None:
             if telemetry is None or not latest:

@@ -15,7 +15,7 @@ from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
 from target.delivery.request import Call, add_to_call
 from target.delivery.telemetry import build_call_entry, mode_of
-from target.errors import OptionsError
+from target.errors import ApiError, OptionsError
 from target.events import CLIENT_READY, emit
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Services:
     def reporting(self, call: Call) -> Iterator[Report]:
         """Around sending ``call``: what waits to be told of earlier calls rides on it, and how long it took waits then.
 
-        What rode on a call that failed waits again.
+        What rode on a call that got no answer waits again. What was answered with an error may be the cause of it.
         """
         report = Report(call)
         if self._telemetry is None:
@@ -122,6 +122,8 @@ class Services:
         started = time.perf_counter()
         try:
             yield report
+        except ApiError:
+            raise
         except BaseException:
             self._telemetry.put_back(entries)
             raise

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from target import ApiError, TargetClient
+from target import ApiError, TargetClient, TransportError
 from tests.loopback import Answer, LoopbackServer, ok
 
 Make = Callable[..., TargetClient]
@@ -42,16 +42,26 @@ def test_the_token_of_an_answer_goes_into_its_entry(server: LoopbackServer, clie
     assert entry["mode"] == "local"
 
 
-def test_what_rode_on_a_failed_call_rides_again(server: LoopbackServer, client: TargetClient) -> None:
+def test_what_rode_on_a_call_without_an_answer_rides_again(server: LoopbackServer, client: TargetClient) -> None:
     client.get_offers(**CALL)
-    server.answer = lambda _: Answer({"message": "bad"}, 400)
-    with pytest.raises(ApiError):
+    server.answer = lambda _: Answer(b"<html>")
+    with pytest.raises(TransportError):
         client.get_offers(**CALL)
     server.answer = ok
     client.get_offers(**CALL)
     told = entries(server)
     assert [len(some) for some in told] == [0, 1, 1]
     assert told[1] == told[2]
+
+
+def test_what_the_api_may_have_refused_does_not_ride_again(server: LoopbackServer, client: TargetClient) -> None:
+    client.get_offers(**CALL)
+    server.answer = lambda _: Answer({"message": "bad"}, 400)
+    with pytest.raises(ApiError):
+        client.get_offers(**CALL)
+    server.answer = ok
+    client.get_offers(**CALL)
+    assert [len(some) for some in entries(server)] == [0, 1, 0]
 
 
 def test_the_callers_own_entries_stay(server: LoopbackServer, client: TargetClient) -> None:
