@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
+from target._io.abort import Abort
 from target._io.aio import AsyncTransport, open_transport
 from target._io.aio.gate import Gate
 from target._io.aio.threads import Threads
@@ -18,16 +19,14 @@ from target.config import AsyncClientConfig, RequestConfig, parse_async_client_o
 from target.delivery import cookies
 from target.delivery.request import Call
 from target.errors import ClientClosed, OptionsError, TargetError
-from target.events import CLIENT_READY, emit
 from target.response import TargetDeliveryResponse
-from target.services import Services
+from target.services import Decider, Services
 
 if TYPE_CHECKING:
     from target._io.outbox.handle import OutboxHandle
     from target.options import AsyncClientOptions, AttributesOptions, RequestOptions
 
-# So that `client = await AsyncTargetClient.create(...)` has been assigned when the handler of client_ready runs.
-_READY_DELAY_S = 0.1
+_ASIDE_THREADS = 8
 
 
 class AsyncTargetClient:
@@ -46,10 +45,9 @@ class AsyncTargetClient:
     _transport: AsyncTransport
     _gate: Gate
     _aside: Threads
-    _outbox_transport: Transport
+    _blocking: Transport
     _services: Services
     _loop: asyncio.AbstractEventLoop
-    _ready: asyncio.TimerHandle | None
     _closing: asyncio.Lock
     _ended: bool
 
@@ -66,6 +64,8 @@ class AsyncTargetClient:
     async def create(cls, options: Any = None, /, **keywords: Any) -> Self:
         """A client with these options, bound to the running event loop; see ``target.options.AsyncClientOptions``.
 
+        Handlers of ``events`` are called on threads, as those of ``TargetClient`` are.
+
         Raises:
             OptionsError: An option is missing, unknown or wrong.
         """
@@ -74,17 +74,22 @@ class AsyncTargetClient:
         config, runtime = self._config.client, system_runtime()
         self._calls = Calls(config, runtime)
         self._loop = asyncio.get_running_loop()
-        self._transport = open_transport(self._config)
         self._gate = Gate(self._config)
-        # The outbox works on a thread of its own, and its disk is not for the event loop to wait for.
-        self._outbox_transport = Transport(config)
-        self._services = Services(config, runtime, self._outbox_transport.send)
-        self._aside = Threads(1, config.logger)
+        self._aside = Threads(_ASIDE_THREADS, config.logger)
         self._closing = asyncio.Lock()
         self._ended = False
-        self._ready = None
-        if CLIENT_READY in config.events:
-            self._ready = self._loop.call_later(_READY_DELAY_S, emit, config.events, CLIENT_READY, config.logger)
+        # Outbox and on-device decisioning work on threads, and wait for disks and hosts as no event loop may.
+        self._blocking = Transport(config)
+        self._transport = open_transport(self._config)
+        try:
+            self._services = Services(config, runtime, self._blocking.send)
+            if self._services.on_device is None:
+                self._services.start()
+            else:  # which waits for the first rules
+                await self._aside.run(self._services.start)
+        except BaseException:
+            await self._transport.close()
+            raise
         return self
 
     @overload
@@ -103,11 +108,13 @@ class AsyncTargetClient:
             TargetTimeout: No complete answer within the client's ``timeout``; waiting for its turn counts.
             TransportError: No usable answer.
             TargetUnavailable: The host kept failing and is left alone (``breaker_failures``).
+            ArtifactNotReady: The decisioning method is on-device, and there are no rules yet.
             ApiError: The API refused the request or failed.
             ClientClosed: The client was closed.
         """
         parsed = self._parse(merge(options, keywords))
-        return await self._deliver(self._calls.offers(parsed))
+        call = self._calls.offers(parsed)
+        return await self._deliver(call, self._services.decider(call, parsed.decisioning_method))
 
     @overload
     async def get_attributes(
@@ -133,8 +140,9 @@ class AsyncTargetClient:
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
         call = self._calls.offers(parsed, names)
+        decide = self._services.decider(call, parsed.decisioning_method)
         try:
-            return AttributesProvider(await self._deliver(call))
+            return AttributesProvider(await self._deliver(call, decide))
         except TargetError as error:
             return self._calls.default_attributes(call, error)
 
@@ -193,13 +201,20 @@ class AsyncTargetClient:
 
         return visitor_cookie_name(organization_id)
 
-    async def wait_until_ready(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-        """Whether the client can decide: at once, since a server-side client needs nothing first.
+    async def wait_until_ready(self, timeout: float | None = None) -> bool:
+        """Whether the client can decide: a server-side client at once, any other once it has rules.
 
         Args:
             timeout: Milliseconds to wait at most; None waits for as long as it takes.
+
+        Raises:
+            ClientClosed: The client was closed.
         """
-        return not self._gate.closed
+        self._check()
+        if self._services.on_device is None:
+            return True
+        timeout_s = None if timeout is None else timeout / 1000
+        return await self._aside.run(lambda: self._services.wait_until_ready(timeout_s))
 
     async def aclose(self, timeout: float = 1000) -> None:
         """End every task, thread, timer and socket of this client; later calls raise ClientClosed.
@@ -212,8 +227,6 @@ class AsyncTargetClient:
         """
         self._check_loop()
         self._gate.closed = True
-        if self._ready is not None:
-            self._ready.cancel()
         async with self._closing:
             if self._ended:
                 return
@@ -221,12 +234,14 @@ class AsyncTargetClient:
                 await asyncio.gather(self._gate.close(timeout / 1000), self._flush(timeout / 1000))
             finally:
                 self._ended = True
-                self._outbox_transport.close()
+                self._blocking.close()
                 await self._aside.close()
                 await self._transport.close()
 
     async def _flush(self, timeout_s: float) -> None:
-        if self._services.outbox is not None:
+        if self._services.outbox is None and self._services.on_device is None:
+            self._services.close(timeout_s)  # which has nothing to wait for
+        else:
             await self._aside.run(lambda: self._services.close(timeout_s))
 
     async def __aenter__(self) -> Self:
@@ -256,8 +271,11 @@ class AsyncTargetClient:
                 )
         return parse_request_options(options)
 
-    async def _deliver(self, call: Call) -> TargetDeliveryResponse:
+    async def _deliver(self, call: Call, decide: Decider | None = None) -> TargetDeliveryResponse:
         deadline = Deadline(self._config.client.timeout_s)
+        if decide is not None:
+            deadline.abort = Abort()
+            return await self._aside.run(lambda: decide(deadline), deadline.abort)
         await self._gate.enter(deadline)
         try:
             with self._services.breaker.watching(call.base_url):

@@ -17,7 +17,7 @@ from urllib3 import exceptions as http_errors
 from yarl import URL
 
 from target._io import failures
-from target._io.aio.wire import Connector, DiedUnanswered
+from target._io.aio.wire import Connector, DiedUnanswered, latest_wire
 from target._io.deadline import Deadline
 from target._io.pools import open_manager, share_trust
 from target._io.transport import SDK_HEADERS, retry_after_s
@@ -144,6 +144,8 @@ class AiohttpTransport:
             content = await _read(response, self._config.max_response_bytes)
         except BaseException:
             response.close()
+            if (wire := latest_wire.get()) is not None:
+                wire.discard()  # aiohttp has it back already where all of the answer was there
             raise
         response.release()
         reply = Reply(response.status, response.reason or "", content)

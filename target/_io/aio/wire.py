@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
 
@@ -20,6 +22,10 @@ _NEXT_ADDRESS_S = 0.25
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
+#: The connection that the running task sent its latest request on.
+latest_wire: ContextVar[Wire | None] = ContextVar("latest_wire", default=None)
+
+
 class DiedUnanswered(aiohttp.ServerDisconnectedError):
     """The connection broke before the first byte of an answer, so the request may be sent again."""
 
@@ -34,12 +40,14 @@ class Wire(ResponseHandler):
     _between = True  # answers
     _head: bytes | None = None  # what has come of it; None once it is whole, or aiohttp's alone to read
     _body_left: int | None = None  # in bytes, where the head says how many there are
+    _chunked = False
     _last = b""
 
     def set_response_params(self, **options: Any) -> None:
         """Expect an answer: aiohttp calls this before it sends a request."""
         self._answered, self._between = False, False
-        self._head, self._body_left, self._last = b"", None, b""
+        self._head, self._body_left, self._chunked, self._last = b"", None, False, b""
+        latest_wire.set(self)
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
@@ -52,7 +60,7 @@ class Wire(ResponseHandler):
             return
         self._answered = True
         super().data_received(self._cut(data))
-        if not self._between:
+        if self._chunked:
             self._look_for_end(data)
 
     def set_exception(self, exc: Any, *cause: Any) -> None:
@@ -61,6 +69,11 @@ class Wire(ResponseHandler):
             exc = DiedUnanswered()
         super().set_exception(exc, *cause)
 
+    def discard(self) -> None:
+        """Close after an answer that was no good, unless another request has begun here meanwhile."""
+        if self._between:
+            self.close()
+
     def close(self) -> None:
         """Close at once: TLS would first wait for the other side to say goodbye."""
         if self.transport is not None:
@@ -68,7 +81,7 @@ class Wire(ResponseHandler):
         super().close()
 
     def _look_for_end(self, data: bytes) -> None:
-        """Of a body in chunks, whose end aiohttp finds."""
+        """Of the chunks: aiohttp finds it."""
         self._last = (self._last + data)[-len(_LAST_CHUNK) :]
         if self._payload is not None and self._payload.is_eof():
             self._between = True
@@ -88,6 +101,7 @@ class Wire(ResponseHandler):
                 return data
             (head, size), self._head = parsed, None
             if head.length is None:
+                self._chunked = head.chunked
                 return data
             ends = size - before + head.length
         elif self._body_left is not None:
@@ -124,7 +138,15 @@ class _Resolver(AbstractResolver):
 
     async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
         lookup = look_up(host, port, family or allowed_gai_family())
-        await asyncio.wait([asyncio.wrap_future(lookup)])
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+
+        def tell(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
+                loop.call_soon_threadsafe(done.set)
+
+        lookup.add_done_callback(tell)
+        await done.wait()
         return [
             ResolveResult(hostname=host, host=str(where[0]), port=port, family=kind, proto=protocol, flags=0)
             for kind, _, protocol, _, where in addresses_of(lookup, host)

@@ -1,0 +1,62 @@
+"""How these tests make asyncio clients and look for what they left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from target import AsyncTargetClient
+
+transports = pytest.mark.parametrize("transport", ["threads", "aiohttp"])
+
+
+@asynccontextmanager
+async def client_of(domain: str, **options: Any) -> AsyncIterator[AsyncTargetClient]:
+    """A client of the server at ``domain``, over plain HTTP unless ``options`` say otherwise, closed afterwards."""
+    fixed: dict[str, Any] = {
+        "client": "acme",
+        "organization_id": "1234@AdobeOrg",
+        "server_domain": domain,
+        "secure": False,
+        "edge_routing": False,
+    }
+    client = await AsyncTargetClient.create({**fixed, **options})  # type: ignore[typeddict-item]
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def eventually(condition: Callable[[], object], within_s: float = 5.0) -> bool:
+    """Whether ``condition`` holds soon, on a loop that goes on meanwhile."""
+    ends_at = asyncio.get_running_loop().time() + within_s
+    while asyncio.get_running_loop().time() < ends_at:
+        if condition():
+            return True
+        await asyncio.sleep(0.005)
+    return bool(condition())
+
+
+def sockets() -> set[str]:
+    """The sockets of this process, those of servers in it included."""
+    found = set()
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            name = os.readlink(link)
+        except OSError:  # the descriptor that lists the folder
+            continue
+        if name.startswith("socket:"):
+            found.add(name)
+    return found
+
+
+def workers() -> list[threading.Thread]:
+    """The threads that this package has begun, but for lookups of names."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("target-worker")]
