@@ -26,9 +26,8 @@ from target.delivery.outgoing import (
 from target.delivery.reply import Reply, parse_reply
 from target.delivery.request import Call
 from target.errors import ApiError, ClientClosed, TargetError
+from target.events import NOTIFICATION_ACKNOWLEDGED, NOTIFICATION_DEAD
 
-NOTIFICATION_ACKNOWLEDGED = "notification_acknowledged"
-NOTIFICATION_DEAD = "notification_dead"
 COUNTERS = ("queued", "batches", "acknowledged", "retried", "dead", "dropped")
 
 
