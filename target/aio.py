@@ -278,9 +278,10 @@ class AsyncTargetClient:
             return await self._aside.run(lambda: decide(deadline), deadline.abort)
         await self._gate.enter(deadline)
         try:
-            with self._services.breaker.watching(call.base_url):
+            with self._services.breaker.watching(call.base_url), self._services.reporting(call) as report:
                 async with self._gate.until(call, deadline):
-                    reply = await self._transport.send(call, deadline)
-                return self._calls.result(call, reply)
+                    reply = await self._transport.send(report.call, deadline)
+                report.result = self._calls.result(report.call, reply)
+            return report.result
         finally:
             self._gate.leave()
