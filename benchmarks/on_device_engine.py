@@ -38,7 +38,13 @@ def build_rules(activities: int, name_mbox: Callable[[int], str], with_audience:
                 {
                     "ruleKey": str(activity),
                     "activityId": activity,
-                    "meta": {"activity.id": activity, "activity.name": f"Activity {number}", "activity.type": "ab"},
+                    "meta": {
+                        "activity.id": activity,
+                        "activity.name": f"Activity {number}",
+                        "activity.type": "ab",
+                        "experience.id": experience,
+                        "audience.ids": [],
+                    },
                     "condition": {"and": [share, audience]} if with_audience else share,
                     "consequence": {"name": mbox, "options": [option], "metrics": []},
                 }

@@ -1,0 +1,109 @@
+"""`make bench-on-device`: what one decision in process costs, from options to a model, and what many leave behind."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks import fresh
+from benchmarks.delivery import build_answer
+from benchmarks.fast_server import serving
+from benchmarks.measure import compare, in_sequence, load_average, take_turns
+from benchmarks.on_device_cases import ACTIVITIES, Case, build_cases
+from benchmarks.on_device_ways import deciding, our_decisions
+from benchmarks.report import Row, describe_run, microseconds, print_rows, spread
+
+FLAT_TARGET = 1.25
+MEMORY_TARGET = 5.0  # bytes
+_MEMORY = """
+import json
+from benchmarks.memory import held_after
+from benchmarks.on_device_cases import build_cases
+from benchmarks.on_device_ways import deciding, our_decisions
+case = next(case for case in build_cases() if case.name.startswith("100 "))
+with deciding(case.artifact) as client:
+    print(json.dumps(held_after(our_decisions(client, case, True), {marks!r}, traced={traced!r})))
+"""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How often things are done: enough for a claim, or (``--quick``) just enough to see that all of it runs."""
+
+    blocks: int = 40
+    block_s: float = 0.05
+    marks: tuple[int, int] = (5_000, 100_000)
+
+
+QUICK = Effort(blocks=2, block_s=0.002, marks=(50, 150))
+
+
+def measure_decisions(effort: Effort) -> Iterator[Row]:
+    """Microseconds of each case, of a visitor who returns and of new ones."""
+    for case in build_cases():
+        with deciding(case.artifact) as client:
+            ways = [in_sequence(our_decisions(client, case, new)) for new in (False, True)]
+            calls = max(2, round(effort.block_s / (ways[0](3) / 3)))
+            returning, new = take_turns(ways, effort.blocks, calls)
+        yield Row(
+            case.name,
+            statistics.median(new) * 1e6,
+            "us",
+            absolute=f"new visitors; one who returns {microseconds(statistics.median(returning))}",
+        )
+
+
+def measure_flatness(effort: Effort) -> Row:
+    """How the time grows with the number of activities that have an mbox each."""
+    cases = {case.name: case for case in build_cases()}
+    few, many = (cases[f"{count:,} activities, one mbox each"] for count in (ACTIVITIES[0], ACTIVITIES[-1]))
+    with deciding(few.artifact) as of_few, deciding(many.artifact) as of_many:
+        ways = [in_sequence(our_decisions(of_many, many, True)), in_sequence(our_decisions(of_few, few, True))]
+        calls = max(2, round(effort.block_s / (ways[0](3) / 3)))
+        result = compare(*take_turns(ways, effort.blocks, calls))
+    name = f"one mbox each, {ACTIVITIES[-1]:,} activities over {ACTIVITIES[0]}"
+    return Row(name, result.ratio, spread=spread(result), at_most=FLAT_TARGET)
+
+
+def measure_sending(effort: Effort) -> Row:
+    """The cost of a call of which display notifications are sent meanwhile, over one of which nothing is."""
+    case = next(case for case in build_cases() if case.name.startswith("100 "))
+    shown = Case(case.name, case.artifact, {**case.request, "execute": case.request["prefetch"]})
+    del shown.request["prefetch"]
+    with serving(build_answer()) as server, deciding(case.artifact, server.url.removeprefix("http://")) as client:
+        ways = [in_sequence(our_decisions(client, which, True)) for which in (shown, case)]
+        shown_s, quiet_s = take_turns(ways, effort.blocks, 5)
+    result = compare(shown_s, quiet_s)
+    absolute = f"{microseconds(result.first_s)}, {microseconds(result.second_s)}"
+    return Row("execute, sending meanwhile, over prefetch", result.ratio, spread=spread(result), absolute=absolute)
+
+
+def measure_memory(effort: Effort) -> Iterator[Row]:
+    """What a process holds of each visitor it decided for."""
+    few, many = effort.marks
+    for name, traced in (("Python objects", True), ("resident size", False)):
+        before, after = fresh.run(_MEMORY.format(marks=effort.marks, traced=traced))
+        per_visitor = (after - before) / (many - few)
+        absolute = f"{before / 1024:.0f} KiB after {few:,}, {after / 1024:.0f} KiB after {many:,} visitors"
+        yield Row(f"memory per new visitor, {name}", per_visitor, "B", at_most=MEMORY_TARGET, absolute=absolute)
+
+
+def main() -> int:
+    """Measure and print; 1 with --strict when a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke run of seconds; its figures mean nothing")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is missed")
+    arguments = parser.parse_args()
+    effort = QUICK if arguments.quick else Effort()
+    load = load_average()
+    rows = [*measure_decisions(effort), measure_flatness(effort), measure_sending(effort), *measure_memory(effort)]
+    print(describe_run(load))
+    print_rows(rows)
+    return 1 if arguments.strict and any(row.missed for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

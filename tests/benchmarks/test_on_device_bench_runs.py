@@ -1,0 +1,29 @@
+"""`make bench-on-device` runs from end to end and prints every row; what the figures are is not a test's business."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SYNTHETIC = [
+    f"{count} activities, {where}" for count in ("10", "100", "1,000") for where in ("same mbox", "one mbox each")
+]
+WITH_TARGET = [
+    "one mbox each, 1,000 activities over 10",
+    "memory per new visitor, Python objects",
+    "memory per new visitor, resident size",
+]
+
+
+def test_every_row_is_printed() -> None:
+    command = [sys.executable, "-m", "benchmarks.on_device", "--quick"]
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    for name in [*SYNTHETIC, *WITH_TARGET, "execute, sending meanwhile, over prefetch"]:
+        (line,) = [line for line in lines if line.startswith(f"{name} ")]
+        assert re.match(r" +-?[0-9]+\.[0-9]{2} (us|x|B) ", line.removeprefix(name)), line
+        assert (re.search(r"<= [0-9.]+ +(ok|miss)", line) is not None) is (name in WITH_TARGET)
