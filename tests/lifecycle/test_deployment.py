@@ -1,0 +1,90 @@
+"""The recipes of docs/deployment.md, each with 4 workers: answers do not cross, nothing counts twice, they stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lifecycle.echo import Echo
+from tests.lifecycle.recipes import PAGE, Running, commands, connections_to, running, sockets_of
+from tests.loopback import LoopbackServer, serving
+from tests.unit._io.calls import eventually
+
+pytestmark = pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="looks into /proc")
+
+WORKERS = 4
+ASKING = 8
+RECIPES = commands(PAGE.read_text())
+SMALL = 60
+FULL = 1000
+IN_SMALL = {
+    "gunicorn --workers 4 --threads 4 --preload shop_flask:app",
+    "uvicorn --workers 4 shop_starlette:app",
+}
+
+
+def visit(shop: Running, number: int) -> None:
+    """One page view, and for every fifth an order."""
+    session = f"visit-{number}"
+    status, body = shop.ask("GET", "/", session)
+    assert (status, json.loads(body)) == (200, {"session": session})
+    if number % 5 == 0:
+        assert shop.ask("POST", f"/orders/order-{number}", session)[0] == 200
+
+
+def holders(shop: Running, server: LoopbackServer) -> dict[int, set[str]]:
+    """The connections to the Delivery API that each process of the shop holds."""
+    established = connections_to(server.server_port)
+    return {process: sockets_of(process) & established for process in [shop.process.pid, *shop.workers()]}
+
+
+def busy_workers(shop: Running, server: LoopbackServer) -> int:
+    return sum(bool(sockets) for sockets in holders(shop, server).values())
+
+
+def cases() -> Iterator[Any]:
+    full = [pytest.mark.slow, pytest.mark.timeout(120)]
+    for command in RECIPES:
+        name = command.replace("--bind 127.0.0.1:8000 ", "").replace("--host 127.0.0.1 --port 8000 ", "")
+        yield pytest.param(command, SMALL, id=f"{name}, small", marks=[] if name in IN_SMALL else full)
+        yield pytest.param(command, FULL, id=f"{name}, full", marks=full)
+
+
+@pytest.mark.parametrize(("command", "requests"), list(cases()))
+def test_recipe(command: str, requests: int, tmp_path: Path) -> None:
+    echo = Echo(latency_s=0.01)
+    with serving(echo) as server, running(command, tmp_path, server.domain) as shop:
+        assert eventually(lambda: len(shop.workers()) == WORKERS, within_s=20)
+        made = 0
+        give_up_at = time.monotonic() + 20
+        with ThreadPoolExecutor(ASKING) as pool:
+            # Which worker gets a request is up to the kernel; go on until each has had some.
+            while made < requests or (busy_workers(shop, server) < WORKERS and time.monotonic() < give_up_at):
+                list(pool.map(lambda number: visit(shop, number), range(made, made + 20)))
+                made += 20
+        held = holders(shop, server)
+        stopping_at = time.monotonic()
+        code = shop.stop()
+        stopped_s = time.monotonic() - stopping_at
+        log = shop.log.read_text()
+
+    assert held.pop(shop.process.pid) == set(), "the process above the workers serves nothing"
+    assert len(held) == WORKERS
+    assert all(held.values()), held
+    assert sum(map(len, held.values())) == len(set().union(*held.values())), "two processes share a connection"
+    orders = {f"order-{number}" for number in range(0, made, 5)}
+    assert set(echo.notified) == orders
+    assert set(echo.notified.values()) == {1}
+    pages = {name: times for name, times in echo.sessions.items() if name.startswith("visit-")}
+    assert len(pages) == made
+    assert echo.sessions.total() - made <= len(orders)
+    assert code == 0, log
+    assert stopped_s < 5
+    assert "Traceback" not in log
