@@ -15,7 +15,7 @@ from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
 from target.delivery.request import Call, add_to_call
 from target.delivery.telemetry import build_call_entry, mode_of
-from target.errors import ApiError, OptionsError
+from target.errors import ApiError, ArtifactNotReady, OptionsError
 from target.events import CLIENT_READY, emit
 
 if TYPE_CHECKING:
@@ -89,11 +89,10 @@ class Services:
             self._is_ready.start()
 
     def decider(self, call: Call, method: str | None) -> Decider | None:
-        """What decides ``call`` in process; None where the server has to.
+        """What decides ``call`` in process, or raises ArtifactNotReady; None where the server has to.
 
         Raises:
             OptionsError: The call's method needs rules, and the client fetches none.
-            ArtifactNotReady: The method is on-device, and there are no rules yet.
         """
         method = method or self._method
         if self.on_device is None:
@@ -103,7 +102,10 @@ class Services:
                     f"client with decisioning_method={method!r}"
                 )
             return None
-        artifact = self.on_device.artifact_for(call, method)
+        try:
+            artifact = self.on_device.artifact_for(call, method)
+        except ArtifactNotReady as error:
+            return partial(_refuse, error)  # which a call with a callback hears of by that
         return None if artifact is None else partial(self.on_device.decide, call, artifact)
 
     @contextmanager
@@ -164,3 +166,7 @@ def _entry(call: Call, result: TargetDeliveryResponse, now_s: float, took_s: flo
         decisioning_method=SERVER_SIDE,
         server_token=response.telemetry_server_token if response is not None else None,
     )
+
+
+def _refuse(error: ArtifactNotReady, _: Deadline) -> TargetDeliveryResponse:
+    raise error
