@@ -164,7 +164,11 @@ class AiohttpTransport:
         """The error a caller gets for what aiohttp raised, and how far the attempt had got if it may be repeated."""
         if isinstance(error, TransportError):
             return error, None
-        cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+        cause: BaseException = error
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            cause = error.certificate_error
+        elif isinstance(error, aiohttp.ClientConnectorError):
+            cause = error.os_error
         stage = None
         if isinstance(cause, ssl.SSLError | http_errors.SSLError) and not isinstance(cause, ssl.SSLEOFError):
             explained = failures.tls_failed(call, failures.reason_of(cause))

@@ -424,7 +424,7 @@ def test_tls_and_whom_it_trusts(transport: str, tmp_path: Path) -> None:
 @transports
 @pytest.mark.parametrize("behave", [hang, reset, lambda _: None, say(b"HTTP/1.1 400 no TLS here\r\n\r\n")])
 def test_a_tls_handshake_that_does_not_come_about(behave: Behaviour, transport: str) -> None:
-    given: dict[str, Any] = {"secure": True, "timeout": TIMEOUT_MS}
+    given: dict[str, Any] = {"secure": True, "timeout": TIMEOUT_MS if behave is hang else LONG_MS}
     with raw_server(behave) as server:
         error = asyncio.run(async_error(server.domain, transport=transport, **given))
         attempts = len(server.connections)
@@ -480,7 +480,8 @@ def test_a_proxy_and_its_credentials(transport: str, tmp_path: Path) -> None:
 )
 def test_a_proxy_that_does_not_work(behave: Behaviour, secure: bool, transport: str) -> None:
     with raw_server(behave) as proxy:
-        given: dict[str, Any] = {"timeout": TIMEOUT_MS, "secure": secure, "proxy": f"http://me:secret@{proxy.domain}"}
+        given: dict[str, Any] = {"secure": secure, "proxy": f"http://me:secret@{proxy.domain}"}
+        given["timeout"] = TIMEOUT_MS if behave is hang else LONG_MS
         error = asyncio.run(async_error("acme.example", transport=transport, **given))
         assert "secret" not in str(error)
         expected = sync_error("acme.example", **given)
