@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from target._io.deadline import Deadline
+from target._io.forks import import_before_threads
 from target._io.on_device.artifact_keeper import ArtifactKeeper
 from target._io.on_device.artifact_rotation import DownloadTimes, Emit
 from target._io.on_device.background import Background
@@ -55,6 +56,7 @@ class OnDevice:
         telemetry: TelemetryBuffer | None,
     ) -> None:
         require_packages()
+        import_before_threads()
         self._config = config
         self._settings = settings
         self._runtime = runtime

@@ -1,4 +1,4 @@
-"""What a forked child must make anew: each registered object, for as long as somebody else keeps it."""
+"""What a fork needs: imports done before threads begin, and objects told in the child to begin anew."""
 
 from __future__ import annotations
 
@@ -25,6 +25,20 @@ def renew_in_children(renewable: Renewable) -> None:
 def _in_child() -> None:
     for renewable in list(_all):
         renewable.begin_anew()
+
+
+def import_before_threads() -> None:
+    """Import now what a sending thread would import later: a fork in the middle of that leaves the child with half a
+    module, or waiting for a thread that it does not have."""
+    import codecs
+
+    import urllib3.util.ssl_
+
+    from target_delivery_api import models
+    from target_delivery_api.api.delivery import execute
+
+    _ = models.DeliveryResponse, models.UnexpectedError, execute, urllib3.util.ssl_
+    codecs.lookup("idna")  # which resolving a host's name begins with
 
 
 if hasattr(os, "register_at_fork"):  # not where there is no fork

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
+from target._io.forks import import_before_threads
 from target._io.outbox.durable import DurableStore
 from target._io.outbox.memory import MemoryStore
 from target._io.outbox.sender import Emit, Sender
@@ -47,7 +48,7 @@ class OutboxHandle:
     def __init__(
         self, outbox: Outbox, config: ClientConfig, runtime: Runtime, send: Callable[[Call], Reply], emit: Emit
     ) -> None:
-        _import_all()
+        import_before_threads()
         lease_s = outbox.lease / 1000
         if outbox.path is None:
             lease_s = max(lease_s, 2 * config.timeout_s)  # nobody else is there to take over
@@ -151,15 +152,3 @@ class OutboxHandle:
         finally:
             if self._closed:  # reading opened the file again
                 self._store.close()
-
-
-def _import_all() -> None:
-    """Import now what a sending thread would import later: a fork in the middle of that leaves the child with half a
-    module, or waiting for a thread that it does not have."""
-    import codecs
-
-    from target_delivery_api import models
-    from target_delivery_api.api.delivery import execute
-
-    _ = models.DeliveryResponse, models.UnexpectedError, execute
-    codecs.lookup("idna")  # which resolving a host's name begins with
