@@ -76,9 +76,11 @@ class Running:
 
 
 @contextmanager
-def running(command: str, folder: Path, domain: str) -> Iterator[Running]:
-    """Run a command of the page in ``folder``, against the Delivery API at ``domain``."""
+def running(command: str, folder: Path, domain: str, after_create: str = "") -> Iterator[Running]:
+    """Run a command of the page in ``folder``, against the Delivery API at ``domain``; see ``run_recipe``."""
     write_files(folder, domain)
+    with (folder / "target_client.py").open("a") as module:
+        module.write(after_create)
     port = _free_port()
     words = shlex.split(command.replace(_BIND, f"127.0.0.1:{port}").replace("--port 8000", f"--port {port}"))
     log = folder / "log"

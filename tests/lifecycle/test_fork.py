@@ -215,7 +215,7 @@ def test_processes_share_the_file_of_an_outbox(tmp_path: Path) -> None:
 
         def keep_queuing(thread):
             number = 0
-            while not done.wait(0.005):
+            while not done.wait(0.005) or number < 10:
                 queue(client, [f"thread{thread}-{number}"])
                 number += 1
             return number
@@ -241,7 +241,7 @@ def test_processes_share_the_file_of_an_outbox(tmp_path: Path) -> None:
         pending, dead, queued = map(int, run_script(script, server.domain, tmp_path / "outbox.db").split())
     assert (pending, dead) == (0, 0)
     assert len(echo.notified) == 30 + 6 * 20 + queued
-    assert queued > 20
+    assert queued >= 20
 
 
 def test_a_child_that_exits_without_close_sends_what_it_queued() -> None:
