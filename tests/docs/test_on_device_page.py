@@ -1,0 +1,55 @@
+"""docs/on-device.md tells the truth: its Python runs against a server, its tables name what the code has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from target import config
+from target.events import EVENT_NAMES
+from tests.docs.blocks import leads_somewhere, links, run_blocks
+from tests.loopback import LoopbackServer
+from tests.unit.on_device_shop import Shop
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/on-device.md"
+TEXT = PAGE.read_text()
+
+
+def rows(title: str) -> dict[str, str]:
+    """The first column of the table under this heading, and the second."""
+    return dict(re.findall(r"^\| `\"?([\w-]+)\"?` \|([^|]*)\|", TEXT.split(f"## {title}\n")[1].split("\n## ")[0], re.M))
+
+
+def test_the_block_decides_in_process(server: LoopbackServer, capsys: pytest.CaptureFixture[str]) -> None:
+    shop = Shop(server)
+    assert list(run_blocks(PAGE, {"__name__": "on_device"}, server.domain)) == [1]
+    assert capsys.readouterr().out.splitlines() == ["True", "on-device {'from': 'home'}"]
+    assert [each["mbox"]["name"] for each in shop.notified] == ["home"]
+
+
+def test_options_and_their_defaults_are_those_of_the_code() -> None:
+    table = rows("Options")
+    assert set(table) == config._ON_DEVICE | {"property_token", "telemetry_enabled"}
+    for name, told in table.items():
+        default = config._CLIENT_OPTIONS[name][1]
+        if told.strip():
+            assert told.strip(' `"') == str(default)
+        else:
+            assert default is None or name == "cdn_base_path"
+
+
+def test_events_are_those_of_the_code() -> None:
+    assert set(rows("Events")) == {name for name in EVENT_NAMES if not name.startswith("notification_")}
+
+
+def test_every_method_is_in_the_table() -> None:
+    named = set(rows("What is decided where")) - {"decisioning_method"}
+    assert named == {config.ON_DEVICE, config.HYBRID, config.SERVER_SIDE}
+
+
+@pytest.mark.parametrize("link", links(PAGE))
+def test_links_lead_somewhere(link: str) -> None:
+    assert leads_somewhere(PAGE, link)
