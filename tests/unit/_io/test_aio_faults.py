@@ -132,7 +132,7 @@ async def async_error(domain: str, **options: Any) -> TargetError:
         started = time.monotonic()
         with pytest.raises(TargetError) as caught:
             await client.get_offers(**CALL)
-        assert time.monotonic() - started < options["timeout"] / 1000 + calls.SLACK_S
+        assert time.monotonic() - started < options["timeout"] / 1000 + 0.5  # the first call imports the models
     assert_discreet(caught.value)
     return caught.value
 
