@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -15,12 +16,18 @@ class Abort:
     """The handle to end one call. The call says what wakes it, whenever it begins to wait for something else."""
 
     def __init__(self) -> None:
+        self._process_id = os.getpid()
         self._lock = threading.Lock()
         self._wake: Callable[[], object] | None = None
         self.called = False
 
     def __call__(self) -> None:
-        """End the call, whichever stage it is at. Never blocks; calling twice is harmless."""
+        """End the call, whichever stage it is at. Never blocks; calling twice is harmless.
+
+        In a forked child it does nothing: the call goes on in the parent, over a socket that both have.
+        """
+        if self._process_id != os.getpid():
+            return
         with self._lock:  # held while waking, so that the call cannot close a socket that is being shut down
             self.called = True
             wake, self._wake = self._wake, None

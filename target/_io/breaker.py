@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from target._io.forks import renew_in_children
 from target.errors import ApiError, TargetTimeout, TargetUnavailable, TransportError
 
 _MOST_HOSTS = 256
@@ -36,6 +37,13 @@ class Breaker:
         self._reset_s = reset_s
         self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: the lock, or the try of an open circuit, may be that of a thread which stayed behind."""
+        self._lock = threading.Lock()
+        for known in self._hosts.values():
+            known.probing = False
 
     @contextmanager
     def watching(self, host: str) -> Iterator[None]:

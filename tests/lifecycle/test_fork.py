@@ -102,12 +102,14 @@ def test_forks_in_the_middle_of_calls() -> None:
         "client._transport._pools._manager.pools.lock",
         "next(iter(client._transport._pools._by_host.values())).pool.mutex",
         "target._io.resolve._lock",
+        "client._services.breaker._lock",
     ],
 )
 def test_a_lock_that_another_thread_holds_at_the_fork(lock: str) -> None:
     script = """
         import target._io.resolve
-        client = client_of("localhost:" + domain.rpartition(":")[2])
+        client = client_of("localhost:" + domain.rpartition(":")[2], breaker_failures=3)
+        client._services.breaker._failed("http://" + client._config.server_domain)
         ask_many(client, 4, 2, "before")
         ask_aside(client, 4, "before")
 
@@ -303,6 +305,62 @@ def test_each_process_has_a_breaker_of_its_own() -> None:
     with serving(answer) as server:
         run_script(script, server.domain)
     assert list(echo.connections_by_process().values()) == [1, 1, 1, 1]
+
+
+def test_a_host_that_the_parent_tries_at_the_fork_may_be_tried_by_the_child() -> None:
+    """The thread that tried does not go through the fork, and would never say how it ended."""
+    script = """
+        from target import ApiError
+        client = client_of(domain, breaker_failures=1, breaker_reset=50, retries=0)
+        try:
+            ask(client, "bad")
+        except ApiError:
+            time.sleep(0.1)
+        trying = threading.Thread(target=ask, args=(client, "trying"))
+        trying.start()
+        time.sleep(0.1)
+        child = fork(lambda: ask(client, "child"))
+        trying.join()
+        wait_for([child])
+        client.close()
+    """
+    echo = Echo(latency_s=0.3)
+
+    def answer(received: Received) -> Answer:
+        return Answer({"message": "busy"}, 500) if received.session_id.endswith("bad") else echo(received)
+
+    with serving(answer) as server:
+        run_script(script, server.domain)
+    assert len(echo.connections_by_process()) == 2
+
+
+def test_a_child_that_closes_does_not_end_the_calls_of_its_parent() -> None:
+    script = """
+        from target import ClientClosed
+        client = client_of(domain, async_workers=2, retries=0)
+        handle = client.get_offers(**call_of(session("parent")), callback=lambda _: None)
+        time.sleep(0.2)
+
+        def work():
+            own = client.get_offers(**call_of(session("child")), callback=lambda _: None)
+            time.sleep(0.1)
+            client.close(50)
+            try:
+                own.get(1)
+            except ClientClosed:
+                return
+            raise AssertionError("its own call is ended")
+
+        children = [fork(work) for _ in range(2)]
+        assert answered(handle.get(5)) == session("parent")
+        wait_for(children)
+        client.close()
+    """
+    echo = Echo(latency_s=0.8)
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert set(echo.sessions.values()) == {1}
+    assert len(echo.connections_by_process()) == 3
 
 
 def test_multiprocessing_with_the_fork_method() -> None:
