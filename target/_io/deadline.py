@@ -16,7 +16,7 @@ from urllib3.exceptions import HeaderParsingError, NewConnectionError
 from urllib3.util.response import assert_header_parsing
 
 from target._io.abort import Abort
-from target._io.heads import parse_head, write_headers
+from target._io.heads import ends_in_one_place, parse_head, write_headers
 
 _SOONEST_S = 0.001  # a socket timeout of 0 would mean "do not block"
 _READ_BYTES = 65536
@@ -140,12 +140,22 @@ class _Answer(http.client.HTTPResponse):
                 super().begin()
                 if self._carrier.keeps_deadline:
                     assert_header_parsing(self.msg)
+                    if not ends_in_one_place(self.msg):
+                        raise http.client.HTTPException("no telling where the body ends")
         except http.client.RemoteDisconnected as error:
             if self._carrier.answered:
                 raise http.client.BadStatusLine("nothing but interim answers") from error
             raise
         except HeaderParsingError:  # urllib3 would go on, with a warning that shows the URL, session id included
             raise http.client.HTTPException("headers that cannot be read") from None
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """The status of the answer itself: http.client takes any interim one but 100 for it."""
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not (self._carrier.keeps_deadline and 101 < status < 200):
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
     def _begin_plain(self) -> bool:
         """Take status and headers from what has arrived, where they are plain; else leave all to http.client."""
@@ -156,21 +166,18 @@ class _Answer(http.client.HTTPResponse):
         head, size = parsed
         reader.read(size)
         self.version, self.chunk_left = 11, None
-        self.code = self.status = head.status
-        self.reason, self.chunked, self.length, self.will_close = (
-            head.reason,
-            head.chunked,
-            head.length,
-            head.will_close,
-        )
+        self.code, self.status, self.reason = head.status, head.status, head.reason
+        self.chunked, self.length, self.will_close = head.chunked, head.length, head.will_close
         self.headers = self.msg = head.headers
         return True
 
     def _close_conn(self) -> None:
         self._carrier.disarm()
         reader = cast("io.BufferedReader | None", self.fp)
+        if reader is None:
+            return  # a call that was ended has closed all of it
         left_over = b""
-        if reader is not None and not reader.closed:
+        if not reader.closed:
             cast("_Reader", reader.raw).finished = True
             left_over = reader.peek(1)
         super()._close_conn()  # type: ignore[misc]

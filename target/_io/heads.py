@@ -16,6 +16,7 @@ _HEAD = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9]{2})(?: ([\t -~]*))?\r\n((?:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}:[\t -~]*\r\n){0,90})"
 )
 _LENGTH = re.compile(r"[0-9]{1,12}")
+_ANY_LENGTH = re.compile(r"[0-9]+[ \t]*")
 _PLAIN_LINES = re.compile(r"[A-Za-z0-9-]+: [ -~]*(?:\r\n[A-Za-z0-9-]+: [ -~]*)*")
 _FRAMING = frozenset({"content-length", "host", "transfer-encoding"})
 _SINGLE = ("content-length", "transfer-encoding", "connection")
@@ -58,6 +59,14 @@ def parse_head(data: bytes) -> tuple[Head, int] | None:
     closes = "close" in framing.get("connection", "") or (encoding is None and body_length is None)
     head = Head(status, (found[2] or b"").decode("ascii").strip(), headers, encoding is not None, body_length, closes)
     return head, ends + 4
+
+
+def ends_in_one_place(headers: HTTPMessage) -> bool:
+    """Whether headers that are not plain leave no doubt where the body ends; http.client would just pick an answer."""
+    lengths = headers.get_all("Content-Length", [])
+    return not lengths or (
+        len(lengths) == 1 and "Transfer-Encoding" not in headers and _ANY_LENGTH.fullmatch(lengths[0]) is not None
+    )
 
 
 def write_headers(headers: Mapping[str, Any] | None) -> bytes | None:

@@ -19,7 +19,7 @@ from target.config import ClientConfig
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Failure, Stage, retry_delay_s
-from target.errors import TargetError, TransportError
+from target.errors import ClientClosed, TargetError, TransportError
 from target_delivery_api import Client
 
 SDK_NAME = "target-delivery-python"
@@ -114,7 +114,10 @@ class Transport:
             response = self._client.request(preload_content=False, **arguments)
             content = _read(response, self._config.max_response_bytes, deadline)
         except (http_errors.HTTPError, HTTPException, TransportError, OSError) as error:
-            return self._failed(error, call, started)
+            return self._failed(error, call, deadline, started)
+        except ClientClosed:  # ended from another thread between two steps
+            failures.log_failure(self._config, call, ClientClosed.__name__, started)
+            raise
         failures.log_answer(self._config, call, response.status, len(content), started)
         reply = Reply(response.status, response.reason or "", content)
         if response.status < 400:
@@ -123,12 +126,12 @@ class Transport:
             reply, Failure(Stage.ANSWERED, response.status, retry_after_s(response.headers.get("Retry-After")))
         )
 
-    def _failed(self, error: Exception, call: Call, started: float) -> _Attempt:
-        explained, stage = self._explain(error, call)
+    def _failed(self, error: Exception, call: Call, deadline: Deadline, started: float) -> _Attempt:
+        explained, stage = self._explain(error, call, deadline)
         failures.log_failure(self._config, call, type(explained).__name__, started)
         return _Attempt(explained, None if stage is None else Failure(stage))
 
-    def _explain(self, error: Exception, call: Call) -> tuple[TargetError, Stage | None]:
+    def _explain(self, error: Exception, call: Call, deadline: Deadline) -> tuple[TargetError, Stage | None]:
         """The error a caller gets for what urllib3 raised, and how far the attempt had got if it may be repeated."""
         if isinstance(error, TransportError):
             return error, None
@@ -137,9 +140,10 @@ class Transport:
         cause = _origin(error)
         stage = None
         explained: TargetError
-        if self._closed:
+        ended = deadline.abort is not None and deadline.abort.called
+        if self._closed or (ended and deadline.remaining_s() > 0):
             explained = failures.closed_meanwhile()
-        elif _is_timeout(cause):
+        elif ended or _is_timeout(cause):
             explained = failures.timed_out(self._config, call)
         elif isinstance(cause, http_errors.SSLError | ssl.SSLError):
             explained = failures.tls_failed(call, failures.reason_of(error))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target._io.heads import LONGEST_HEAD, parse_head, write_headers
+from target._io.heads import LONGEST_HEAD, ends_in_one_place, parse_head, write_headers
 
 
 class Wire:
@@ -126,6 +126,28 @@ def test_no_head_is_read_in_another_way(
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_left(data: bytes) -> None:
     assert parse_head(b"HTTP/1.1 200 OK\r\n" + data) is None or b"\r\n\r\n" in b"\r\n" + data
+
+
+@pytest.mark.parametrize(
+    ("lines", "sure"),
+    [
+        ([], True),
+        ([("Content-Length", "0")], True),
+        ([("content-length", "37 \t")], True),
+        ([("Transfer-Encoding", "chunked")], True),
+        ([("Content-Length", "37"), ("Content-Length", "37")], False),
+        ([("Content-Length", "37"), ("transfer-encoding", "chunked")], False),
+        *[
+            ([("Content-Length", value)], False)
+            for value in ("", "-1", "+37", "3_7", "37, 37", "0x25", "many", "\u0663")
+        ],
+    ],
+)
+def test_a_body_ends_in_one_place_or_the_answer_is_none(lines: list[tuple[str, str]], sure: bool) -> None:
+    headers = http.client.HTTPMessage()
+    for name, value in lines:
+        headers[name] = value
+    assert ends_in_one_place(headers) is sure
 
 
 SENT = {"User-Agent": "sdk/1", "Accept-Encoding": "gzip", "X-Request-Id": "1"}

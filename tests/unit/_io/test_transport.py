@@ -257,7 +257,12 @@ WRONG: dict[str, tuple[bytes, bool, type[TargetError], str]] = {
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n{}xxx", False, TransportError, "read|JSON",
     ),
     "101 as the answer": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", False, TransportError, "101, which is no final"),
-    "103 as the answer": (b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n", False, TransportError, "103, which is no"),
+    "no length but a word": (
+        JSON_HEAD + b"Content-Length: many\r\n\r\n" + GOOD_BODY, True, TransportError, "could not be read",
+    ),
+    "a length, and chunks": (
+        sized(b"2\r\n{}\r\n0\r\n\r\n", b"Transfer-Encoding: chunked\r\n"), False, TransportError, "not be read",
+    ),
     "99 as the answer": (b"HTTP/1.1 099 What\r\n\r\n", False, TransportError, "could not be read"),
 }  # fmt: skip
 COMPLETE = {"no gzip", "gzip cut short"}  # wrong inside, and read to their announced end
@@ -361,8 +366,9 @@ def test_bytes_that_come_late_spoil_the_connection_too() -> None:
         JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(GOOD_BODY), GOOD_BODY),
         sized(gzipped(GOOD_BODY), b"Content-Encoding: gzip\r\n"),
         b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + GOOD_ANSWER,
+        b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" + GOOD_ANSWER,
     ],
-    ids=["HTTP/1.0", "to the end", "chunked", "gzip", "after 100 Continue"],
+    ids=["HTTP/1.0", "to the end", "chunked", "gzip", "after 100 Continue", "after 103 Early Hints"],
 )
 @pytest.mark.parametrize("pause_s", [0, 0.05])
 def test_right_answers_of_every_form(content: bytes, pause_s: float) -> None:
