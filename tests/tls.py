@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from datetime import datetime
 from pathlib import Path
 
 import trustme
@@ -16,8 +17,9 @@ class Authority:
         self.ca_certs = str(folder / "ca.pem")
         self._ca.cert_pem.write_to_path(self.ca_certs)
 
-    def server_context(self, *names: str) -> ssl.SSLContext:
+    def server_context(self, *names: str, not_after: datetime | None = None) -> ssl.SSLContext:
         """What a server needs to show a certificate for ``names``, 127.0.0.1 if none is given."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._ca.issue_cert(*(names or ("127.0.0.1", "localhost"))).configure_cert(context)
+        issued = self._ca.issue_cert(*(names or ("127.0.0.1", "localhost")), not_after=not_after)
+        issued.configure_cert(context)
         return context

@@ -71,17 +71,23 @@ def unaccepting_server() -> Iterator[int]:
     """The port of a server whose queue of connections is full, so that the next one is never made."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(server.getsockname())
-        select.select([], fillers[:1], [], 1)
+        fillers = fill_queue(server)
         try:
             yield server.getsockname()[1]
         finally:
             for filler in fillers:
                 filler.close()
+
+
+def fill_queue(server: socket.socket) -> list[socket.socket]:
+    """Let ``server``, which is bound, listen with a queue that is full: by the connections returned."""
+    server.listen(0)
+    fillers = [socket.socket() for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(server.getsockname())
+    select.select([], fillers[:1], [], 1)
+    return fillers
 
 
 def read_request(sock: socket.socket) -> bytes:
