@@ -209,15 +209,15 @@ def test_25_new_visitors_leave_nothing_behind(make_client: Make) -> None:
 def test_25_telemetry_says_how_long_a_call_took(shop: Shop, make_client: Make) -> None:
     """``execution`` was the time since the process began."""
     client = make_client(**{**shop.options, "telemetry_enabled": True})
+    took_ms = []
     for _ in range(3):
-        time.sleep(0.06)
+        started = time.perf_counter()
         client.get_offers(request=PREFETCH)
+        took_ms.append((time.perf_counter() - started) * 1000)
     client.close()
-    times = [
-        entry["execution"] for entries in shop.entries for entry in entries if entry["requestId"] != "ArtifactDownload"
-    ]
-    assert len(times) == 3
-    assert all(0 < milliseconds < 60 for milliseconds in times)
+    told = [entry for entries in shop.entries for entry in entries if entry["requestId"] != "ArtifactDownload"]
+    assert len(told) == 3
+    assert all(0 < entry["execution"] <= most for entry, most in zip(told, took_ms, strict=True))
 
 
 def test_26_hybrid_sees_that_the_page_load_needs_the_server(shop: Shop, make_client: Make) -> None:

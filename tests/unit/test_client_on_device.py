@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from target import ArtifactNotReady, AsyncResult, AttributesProvider, OptionsError, TargetClient, TargetError
 from target._io.on_device import artifact_rotation
@@ -315,6 +321,46 @@ def test_a_handler_that_raises_harms_nothing(shop: Shop, make_client: Make) -> N
     assert shown(client.get_offers(request=asked)) == [{"from": "home"}]
     assert eventually(lambda: sorted(told) == sorted(names))
     assert shown(client.get_offers(request=asked)) == [{"from": "home"}]
+
+
+# Artifacts of any shape
+
+
+def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of everything in ``data``."""
+    if path:
+        yield path
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        yield from places(value, (*path, key))
+
+
+WHOLE = artifact(remoteMboxes=["till"], localMboxes=["home"], responseTokens=["activity.id"], geoTargetingEnabled=True)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.sampled_from(list(places(WHOLE))), value=JSON, method=st.sampled_from(["on-device", "hybrid"]))
+def test_no_artifact_fails_a_call_but_by_a_target_error(path: Any, value: Any, method: str, shop: Shop) -> None:
+    data = copy.deepcopy(WHOLE)
+    holder = data
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = value
+    options: dict[str, Any] = {**shop.options, "decisioning_method": method, "artifact_payload": data}
+    options |= {"organization_id": "1@AdobeOrg", "server_domain": shop.server.domain, "secure": False}
+    options |= {"edge_routing": False, "maximum_wait_ready": 0, "telemetry_enabled": True}
+    with (
+        TargetClient.create(client="acme", **options) as client,
+        contextlib.suppress(TargetError),
+    ):
+        result = client.get_offers(request={"execute": {"pageLoad": {}, "mboxes": [{"name": "home"}]}})
+        assert result.response.status in (200, 206)
+        json.dumps(result.to_dict())
 
 
 # Geo

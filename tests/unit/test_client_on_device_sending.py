@@ -90,7 +90,7 @@ def test_a_slow_server_delays_no_call_and_close_sends_what_is_pending(shop: Shop
     shop.delivery = slow
     client = make_client(**shop.options)
     client.get_offers(request=HOME)
-    assert timed(lambda: [client.get_offers(request=HOME, session_id="s1") for _ in range(5)]) < 0.1
+    assert timed(lambda: [client.get_offers(request=HOME, session_id="s1") for _ in range(5)]) < 0.3
     client.close(timeout=5000)
     assert len(shop.notified) == 6
 
@@ -202,7 +202,7 @@ def test_an_entry_says_how_long_its_own_call_took(shop: Shop, make_client: Make,
     took_ms = (time.perf_counter() - started) * 1000
     client.close()
     ((_, entry),) = shop.entries
-    assert 0 < entry["parsing"] <= entry["execution"] <= took_ms < 150
+    assert 0 < entry["parsing"] <= entry["execution"] <= took_ms
     assert before_ms < entry["timestamp"] < time.time() * 1000 + 1
 
 
