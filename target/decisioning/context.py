@@ -43,13 +43,14 @@ class Scope(dict[str, Any]):
 
     OBJECTS = frozenset({"page", "referring", "user", "geo", "mbox"})
 
-    __slots__ = ("allocations", "part", "visit")
+    __slots__ = ("_data", "allocations", "part", "visit")
 
     def __init__(self, visit: Visit, part: Mapping[str, Any]) -> None:
         super().__init__()
         self.visit = visit
         self.part = part
         self.allocations = visit.allocations
+        self._data: dict[str, dict[str, Any]] | None = None
 
     def __missing__(self, name: str) -> Any:
         if name in _OF_A_CALL:
@@ -62,10 +63,13 @@ class Scope(dict[str, Any]):
         return value
 
     def as_data(self, activity_id: str) -> dict[str, Any]:
-        """Everything a rule of this activity can ask for, as plain data of its own."""
-        data = {name: self[name] for name in (*_OF_A_CALL, *_OF_A_PART)}
-        data = {name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()}
-        return {**data, "allocation": self.allocations[activity_id]}
+        """Everything a rule of this activity can ask for, as plain data of its own; the same each time it asks."""
+        known = self._data = self._data or {}
+        if activity_id not in known:
+            data = {name: self[name] for name in (*_OF_A_CALL, *_OF_A_PART)}
+            data = {name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()}
+            known[activity_id] = {**data, "allocation": self.allocations[activity_id]}
+        return known[activity_id]
 
     def address(self) -> Mapping[str, Any]:
         """The address of the part, else that of the call."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from target.decisioning.compile import MAX_DEPTH, Undecidable, compile_condition
@@ -191,6 +191,7 @@ LOGIC = st.recursive(st.one_of(PLAIN, VARIABLES, VARIABLES), operations, max_lea
 PARAMETERS = st.dictionaries(st.sampled_from(["a", "b", "b.c", ".d", "e..f"]), st.one_of(PLAIN, st.lists(PLAIN)))
 
 
+@example(logic={"!": [{"==": [{"var": ""}, {"var": ""}]}]}, parameters={}, now_s=0.0, city=None)
 @given(logic=LOGIC, parameters=PARAMETERS, now_s=st.floats(0, 4e9), city=PLAIN)
 @settings(max_examples=400)
 def test_compiled_rules_agree_with_the_plain_evaluator(
