@@ -13,13 +13,7 @@ from tests.faults.process import FaultServer
 from tests.unit._io.calls import CALL
 
 
-@pytest.mark.parametrize(
-    "transport",
-    [
-        "threads",
-        pytest.param("aiohttp", marks=pytest.mark.xfail(strict=True, reason="the loop has not read it yet")),
-    ],
-)
+@pytest.mark.parametrize("transport", ["threads", "aiohttp"])
 def test_an_event_loop_that_was_busy(server: FaultServer, transport: str) -> None:
     async def work() -> str | None:
         with server.port("the same, later") as port:

@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from urllib3.util.connection import allowed_gai_family
+from urllib3.util.wait import wait_for_read
 
 from target._io.heads import LONGEST_HEAD, parse_head
 from target._io.resolve import addresses_of, look_up
@@ -62,6 +63,12 @@ class Wire(ResponseHandler):
         super().data_received(self._cut(data))
         if self._chunked:
             self._look_for_end(data)
+
+    def is_connected(self) -> bool:
+        """Whether a request may be sent here. What came unasked, and the busy loop has not read, would answer it."""
+        if not super().is_connected() or self.transport is None:
+            return False
+        return not wait_for_read(self.transport.get_extra_info("socket"), timeout=0.0)
 
     def set_exception(self, exc: Any, *cause: Any) -> None:
         """Fail the request just sent."""
