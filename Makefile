@@ -22,8 +22,8 @@ $(READY): pyproject.toml
 demo: $(READY) ## a real HTTP round trip against the local emulator: prefetch, display, notification
 	$(BIN)/python examples/demo.py
 
-test: $(READY) ## the fast tests (under two minutes)
-	$(BIN)/python -m pytest -q
+test: $(READY) ## the fast tests, three at a time (under two minutes)
+	$(BIN)/python -m pytest -q -n 3
 
 check: lint type generate-check ## everything CI checks: lint, types, generated code, all tests
 	$(BIN)/python -m pytest -q -m ''

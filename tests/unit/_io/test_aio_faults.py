@@ -36,6 +36,9 @@ from tests.unit._io.faults import (
     unaccepting_server,
 )
 
+# tests/faults always runs much the same table, by way of calling instead of fault by fault.
+pytestmark = pytest.mark.slow
+
 TIMEOUT_MS = 150  # for what never ends
 LONG_MS = 3000  # for what does
 ENDLESS = ("hangs", "drips", "only interim", "an unending")

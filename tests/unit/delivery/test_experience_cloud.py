@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from typing import Any
+from unittest.mock import sentinel
 
 import pytest
 
@@ -66,7 +67,7 @@ class TestWhichVisitor:
         options = parse_request_options({"visitor_cookie": COOKIE})
         assert find_visitor(options, config()) is not find_visitor(options, config())
 
-    @pytest.mark.parametrize("wrong", ["visitor", "", 0, False, {}, object(), Visitor], ids=repr)
+    @pytest.mark.parametrize("wrong", ["visitor", "", 0, False, {}, sentinel.another, Visitor], ids=repr)
     def test_anything_else_is_refused(self, wrong: Any) -> None:
         with pytest.raises(OptionsError, match="'visitor' must be a Visitor, not"):
             find_visitor(parse_request_options({"visitor": wrong}), config())

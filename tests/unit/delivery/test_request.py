@@ -8,6 +8,7 @@ import re
 import types
 from collections import OrderedDict
 from typing import Any
+from unittest.mock import sentinel
 
 import pytest
 from hypothesis import given
@@ -239,7 +240,7 @@ def test_a_part_that_asks_for_nothing_is_refused(request_: Any, says: str) -> No
 
 @pytest.mark.parametrize(
     "request_",
-    [None, {}, "home", 5, [], ["a"], (), True, b"{}", object(), MboxRequest(name="a"), ExecuteRequest()],
+    [None, {}, "home", 5, [], ["a"], (), True, b"{}", sentinel.another, MboxRequest(name="a"), ExecuteRequest()],
     ids=repr,
 )
 def test_a_request_of_another_kind_is_refused(request_: Any) -> None:
