@@ -273,6 +273,8 @@ class AsyncTargetClient:
 
     async def _deliver(self, call: Call, decide: Decider | None = None) -> TargetDeliveryResponse:
         deadline = Deadline(self._config.client.timeout_s)
+        if decide is not None and not self._services.may_block(call):
+            return decide(deadline)  # sooner than any thread could
         if decide is not None:
             deadline.abort = Abort()
             return await self._aside.run(lambda: decide(deadline), deadline.abort)

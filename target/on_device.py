@@ -116,6 +116,11 @@ class OnDevice:
             return artifact
         return None
 
+    def may_block(self, call: Call) -> bool:
+        """Whether ``decide`` may have to look up a place."""
+        artifact = self._keeper.current
+        return artifact is not None and needs_geo(call.body, artifact) is not None
+
     def decide(self, call: Call, artifact: Artifact, deadline: Deadline) -> TargetDeliveryResponse:
         """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""
         started = time.perf_counter()

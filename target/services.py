@@ -108,6 +108,10 @@ class Services:
             return partial(_refuse, error)  # which a call with a callback hears of by that
         return None if artifact is None else partial(self.on_device.decide, call, artifact)
 
+    def may_block(self, call: Call) -> bool:
+        """Whether deciding ``call`` in process may have to ask the network where the visitor is."""
+        return self.on_device is not None and self.on_device.may_block(call)
+
     @contextmanager
     def reporting(self, call: Call) -> Iterator[Report]:
         """Around sending ``call``: what waits to be told of earlier calls rides on it, and how long it took waits then.
