@@ -24,6 +24,7 @@ kept: list[object] = []
 PLANTS: dict[str, Callable[[], object]] = {
     "nothing": lambda: None,
     "object": lambda: kept.append(object()),
+    "kilobyte": lambda: kept.append(bytearray(1000)),
     "descriptor": lambda: os.dup(0),
     "thread": lambda: threading.Thread(target=time.sleep, args=(60,), daemon=True).start(),
 }
