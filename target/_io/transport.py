@@ -119,12 +119,11 @@ class Transport:
             failures.log_failure(self._config, call, ClientClosed.__name__, started)
             raise
         failures.log_answer(self._config, call, response.status, len(content), started)
-        reply = Reply(response.status, response.reason or "", content)
         if response.status < 400:
-            return _Attempt(reply)
-        return _Attempt(
-            reply, Failure(Stage.ANSWERED, response.status, retry_after_s(response.headers.get("Retry-After")))
-        )
+            return _Attempt(Reply(response.status, response.reason or "", content))
+        wanted_s = retry_after_s(response.headers.get("Retry-After"))
+        reply = Reply(response.status, response.reason or "", content, wanted_s)
+        return _Attempt(reply, Failure(Stage.ANSWERED, response.status, wanted_s))
 
     def _failed(self, error: Exception, call: Call, deadline: Deadline, started: float) -> _Attempt:
         explained, stage = self._explain(error, call, deadline)

@@ -33,11 +33,13 @@ _LONG_SECRET = 8
 
 
 class Reply(NamedTuple):
-    """An answer as it came: HTTP status, its reason phrase and the unpacked body."""
+    """An answer as it came: HTTP status, its reason phrase, the unpacked body, and for how many seconds its
+    Retry-After asked to be left alone."""
 
     status: int
     reason: str
     content: bytes
+    retry_after_s: float | None = None
 
 
 def parse_reply(reply: Reply, call: Call) -> DeliveryResponse | None:

@@ -148,11 +148,11 @@ class AiohttpTransport:
                 wire.discard()  # aiohttp has it back already where all of the answer was there
             raise
         response.release()
-        reply = Reply(response.status, response.reason or "", content)
         if response.status < 400:
-            return reply, None
-        wanted = retry_after_s(response.headers.get("Retry-After"))
-        return reply, Failure(Stage.ANSWERED, response.status, wanted)
+            return Reply(response.status, response.reason or "", content), None
+        wanted_s = retry_after_s(response.headers.get("Retry-After"))
+        reply = Reply(response.status, response.reason or "", content, wanted_s)
+        return reply, Failure(Stage.ANSWERED, response.status, wanted_s)
 
     def _context(self) -> ssl.SSLContext:
         options = self._manager.connection_pool_kw

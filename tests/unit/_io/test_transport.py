@@ -18,6 +18,7 @@ import pytest
 import urllib3
 
 from target import ApiError, ClientClosed, TargetClient, TargetError, TargetTimeout, TransportError
+from target.config import parse_request_options
 from tests.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.tls import Authority
 from tests.unit._io.calls import CALL, COOKIE, SESSION_ID, assert_discreet, client_of, eventually, expect, timed
@@ -200,6 +201,16 @@ def test_a_retry_after_that_makes_no_sense_is_ignored(value: str, server: Loopba
     server.answer = answering(Answer(status=503, headers={"Retry-After": value}))
     assert timed(lambda: make_client().get_offers(**CALL)) < 0.5
     assert len(server.received) == 2
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("120", 120.0), ("soon", None), (None, None)])
+def test_an_answer_tells_how_long_it_asks_to_be_left_alone(
+    value: str | None, seconds: float | None, server: LoopbackServer
+) -> None:
+    server.answer = answering(Answer(status=503, headers={} if value is None else {"Retry-After": value}))
+    with client_of(server.domain, retries=0) as client:
+        reply = client._transport.send(client._calls.offers(parse_request_options(CALL)))
+    assert (reply.status, reply.retry_after_s) == (503, seconds)
 
 
 # Wrong answers: (what is sent, whether the server then ends its side, the error, a part of its message)
