@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from target.errors import ClientClosed
@@ -45,6 +45,10 @@ class Abort:
         """From now on, end the call by shutting ``sock`` down. Raises ClientClosed when it was ended already."""
         self.watch(partial(_shut_down, sock))
 
+    def watch_sockets(self, sockets: Sequence[socket.socket]) -> None:
+        """The same for all of ``sockets``, which may change meanwhile; none: by nothing."""
+        self.watch(partial(_shut_down_all, sockets) if sockets else None)
+
     def wait(self, event: threading.Event, seconds: float) -> None:
         """Wait for ``event``. Raises ClientClosed when the call is ended meanwhile."""
         self.watch(event.set)
@@ -58,3 +62,8 @@ def _shut_down(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):  # it may be gone, or not connected yet
         # Not the method of an SSLSocket: that takes TLS away from under the thread that reads.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _shut_down_all(sockets: Sequence[socket.socket]) -> None:
+    for sock in list(sockets):
+        _shut_down(sock)

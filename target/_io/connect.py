@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any, cast
 
 from urllib3.connection import HTTPConnection
@@ -12,6 +13,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.connection import allowed_gai_family
 
 from target._io.deadline import DeadlineConnection
+from target._io.race import connect_first
 from target._io.resolve import AddressInfo, resolve
 
 
@@ -36,39 +38,41 @@ class _TimelyConnect(DeadlineConnection):
             raise ConnectTimeoutError(self, f"No address for {self.host} in time") from error
         except OSError as error:
             raise NameResolutionError(self.host, self, cast("socket.gaierror", error)) from error
-        failure: OSError | None = None
-        for position, address in enumerate(addresses):
-            try:
-                # One address that does not answer must not eat the time of those after it.
-                sock = self._connect_to(address, self.timeout / (len(addresses) - position))
-            except OSError as error:
-                failure = error
-            else:
-                sys.audit("http.client.connect", self, self.host, self.port)
-                sock.settimeout(self.timeout)  # the TLS handshake, if one follows, gets what is left
-                return sock
-        if isinstance(failure, TimeoutError):
-            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from failure
-        raise NewConnectionError(self, f"Failed to establish a new connection: {failure}") from failure
-
-    def _connect_to(self, address: AddressInfo, timeout_s: float) -> socket.socket:
-        family, kind, protocol, _, where = address
-        sock = socket.socket(family, kind, protocol)
         try:
-            for option in self.socket_options or ():
-                sock.setsockopt(*option)
-            sock.settimeout(timeout_s)
-            if self.source_address:
-                sock.bind(self.source_address)
+            sock = connect_first(addresses, self._open, self.timeout, self._watch)
+        except OSError as error:
+            if isinstance(error, TimeoutError) and error.errno is None:  # else the kernel gave up before the call does
+                raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from error
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+        try:
+            sys.audit("http.client.connect", self, self.host, self.port)
             self._guard(sock)
-            sock.connect(where)
+            sock.settimeout(self.timeout)  # the TLS handshake, if one follows, gets what is left
         except BaseException:
             sock.close()
             raise
         return sock
 
+    def _open(self, address: AddressInfo) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in self.socket_options or ():
+                sock.setsockopt(*option)
+            if self.source_address:
+                sock.bind(self.source_address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _watch(self, sockets: Sequence[socket.socket]) -> None:
+        """Let the call be ended while any of ``sockets`` connects."""
+        if self._abort is not None:
+            self._abort.watch_sockets(sockets)
+
     def _guard(self, sock: socket.socket) -> None:
-        """Let the call be ended while it connects, by a second handle: the first may become part of a TLS socket."""
+        """Let the call be ended while TLS begins, by a second handle: the first may become part of a TLS socket."""
         if self._abort is not None:
             self._unguard()
             self._handle = sock.dup()
