@@ -73,7 +73,7 @@ class OnDevice:
         def failed(call: Call, error: Exception) -> None:
             # What was answered with an error may be the cause of it, and must not ride on what comes next.
             if telemetry is not None and not isinstance(error, ApiError):
-                telemetry.put_back((call.body.get("telemetry") or {}).get("entries") or ())
+                telemetry.put_back(call.riding)
             if call.body.get("notifications"):
                 tell(SEND_NOTIFICATION_FAILED, request=call.body, error=error)
 

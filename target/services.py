@@ -116,13 +116,14 @@ class Services:
     def reporting(self, call: Call) -> Iterator[Report]:
         """Around sending ``call``: what waits to be told of earlier calls rides on it, and how long it took waits then.
 
-        What rode on a call that got no answer waits again. What was answered with an error may be the cause of it.
+        What rode on a call that got no answer waits again. What was answered with an error may be the cause of it. On a
+        call that asks for a trace nothing rides, since a trace tells what was sent.
         """
         report = Report(call)
         if self._telemetry is None:
             yield report
             return
-        entries = self._telemetry.take_all()
+        entries = [] if "trace" in call.body else self._telemetry.take_all()
         if entries:
             report.call = add_to_call(call, entries)
         started = time.perf_counter()

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from target.config import ClientConfig, Runtime
 from target.delivery.edge import build_base_url
-from target.delivery.request import Call, write_body
-from target.delivery.telemetry import add_telemetry
+from target.delivery.request import Call, add_to_call, write_body
 
 _KEPT = ("environmentId", "property", "context", "experienceCloud")
 
@@ -45,8 +44,7 @@ def build_follow_up(
     body |= {key: asked[key] for key in _KEPT if key in asked}
     if notifications:
         body["notifications"] = list(notifications)
-    body = add_telemetry(body, entries)
-    return Call(
+    call = Call(
         body=body,
         content=write_body(body),
         base_url=build_base_url(config, decided.cluster),
@@ -57,3 +55,4 @@ def build_follow_up(
         trace_id=trace_id,
         visitor=None,
     )
+    return add_to_call(call, entries) if entries else call

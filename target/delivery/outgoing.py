@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from target.config import Runtime
-from target.delivery.request import Call
+from target.delivery.request import Call, add_to_call
 from target.errors import OptionsError
 from target.outbox import DeathReason
 
@@ -152,11 +152,11 @@ def build_call(batch: Sequence[Entry], lane: Lane, runtime: Runtime, base_url_of
     body["requestId"], body["impressionId"] = trace_id, runtime.new_id()
     body.setdefault("context", {}).setdefault("timeOffsetInMinutes", runtime.utc_offset_minutes())
     body["notifications"] = [json.loads(entry.notification) for entry in batch]
+    told: list[dict[str, Any]] = []
     if carries_telemetry(batch, lane):
-        told = [json.loads(entry.telemetry) for entry in batch if entry.telemetry and not entry.misses]
-        body["telemetry"] = {"entries": [item for items in told for item in items]}
+        told = [item for entry in batch if entry.telemetry and not entry.misses for item in json.loads(entry.telemetry)]
     device_id = body.get("id", {}).get("tntId")
-    return Call(
+    call = Call(
         body=body,
         content=_write_json(body).encode(),
         base_url=base_url_of(envelope["cluster"]),
@@ -167,6 +167,7 @@ def build_call(batch: Sequence[Entry], lane: Lane, runtime: Runtime, base_url_of
         trace_id=trace_id,
         visitor=None,
     )
+    return add_to_call(call, told) if told else call
 
 
 def notification_id(entry: Entry) -> str:

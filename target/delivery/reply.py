@@ -76,13 +76,13 @@ def _api_error(reply: Reply, call: Call) -> ApiError:
         data = None
     said = data.get("message") if isinstance(data, dict) else None
     message = _redact(said if isinstance(said, str) and said else reply.reason or "no reason given", call)
-    return ApiError(reply.status, message, str(call.body.get("requestId")), body)
+    return ApiError(reply.status, message, str(call.body.get("requestId")), _without_riding(body, call))
 
 
 def _redact(message: str, call: Call) -> str:
     """The API may repeat what it did not like; an error message ends in logs, where no id belongs."""
     device_id_without_cluster = (call.device_id or "").partition(".")[0]
-    secrets = {call.session_id, device_id_without_cluster, *_secrets(call.body)} - {""}
+    secrets = {call.session_id, device_id_without_cluster, *_secrets(call.body), *_riding(call)} - {""}
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _LONG_SECRET:
             message = message.replace(secret, "<hidden>")
@@ -90,6 +90,21 @@ def _redact(message: str, call: Call) -> str:
             message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "<hidden>", message)
     printable = "".join(char if char.isprintable() else " " for char in message)
     return printable if len(printable) <= _MAX_MESSAGE else printable[:_MAX_MESSAGE] + "..."
+
+
+def _without_riding(body: str, call: Call) -> str:
+    """The answer's body, which may repeat what its caller sent, but not what rode along of other calls."""
+    words = {form for word in _riding(call) for form in (word, json.dumps(word)[1:-1])}
+    if not words:
+        return body
+    return re.sub("|".join(map(re.escape, sorted(words, key=len, reverse=True))), "<hidden>", body)
+
+
+def _riding(call: Call) -> Iterator[str]:
+    for entry in call.riding:
+        for key in ("requestId", "telemetryServerToken"):
+            if isinstance(word := entry.get(key), str) and word:
+                yield word
 
 
 def _secrets(value: Any, hide: bool = False) -> Iterator[str]:

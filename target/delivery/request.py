@@ -32,7 +32,9 @@ _NEEDS = {
 class Call(NamedTuple):
     """Everything that sending needs, and what assembling the result needs to know of it.
 
-    ``cluster`` is where the call goes; ``names_cluster`` tells whether its caller named it, by cookie, id or hint.
+    ``body`` is what its caller asks, ``content`` all that goes over the wire: telemetry entries of other calls may ride
+    along (``riding``), which no result, event or message of this call may show. ``cluster`` is where the call goes;
+    ``names_cluster`` tells whether its caller named it, by cookie, id or hint.
     """
 
     body: dict[str, Any]
@@ -44,6 +46,7 @@ class Call(NamedTuple):
     names_cluster: bool
     trace_id: str
     visitor: Visitor | None
+    riding: tuple[Mapping[str, Any], ...] = ()
 
 
 def build_offers_call(
@@ -72,13 +75,14 @@ def build_notifications_call(
 
 
 def add_to_call(call: Call, entries: Sequence[Mapping[str, Any]]) -> Call:
-    """``call`` with telemetry entries in its request."""
+    """``call`` with telemetry entries of other calls in what is sent."""
     body = add_telemetry(call.body, entries)
+    riding = tuple(entries)
     if "telemetry" in call.body:
-        return call._replace(body=body, content=write_body(body))
+        return call._replace(content=write_body(body), riding=riding)
     # One object more at the end is cheaper than writing all of them again.
     added = b',"telemetry":' + write_body(body["telemetry"]) + b"}"
-    return call._replace(body=body, content=call.content[:-1] + added)
+    return call._replace(content=call.content[:-1] + added, riding=riding)
 
 
 def _fill_parts(body: dict[str, Any], logger: logging.Logger, added_mboxes: Sequence[str] = ()) -> None:

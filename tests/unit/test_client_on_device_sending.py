@@ -243,6 +243,20 @@ def test_entries_that_could_not_be_sent_ride_on_the_next(
     assert len(shop.entries[-1]) == 3
 
 
+def test_a_failure_shows_nothing_of_the_calls_that_its_request_tells_of(
+    shop: Shop, make_client: Make, telling: dict[str, Any]
+) -> None:
+    shop.delivery = lambda _: lambda _: None
+    failed: list[Any] = []
+    client = make_client(**telling, retries=0, events={"send_notification_failed": failed.append})
+    client.get_offers(request={**HOME, "requestId": "alices-order"}, session_id="alice")
+    assert eventually(lambda: failed)
+    client.get_offers(request={**HOME, "requestId": "bobs-order"}, session_id="bob")
+    assert eventually(lambda: failed[1:])
+    assert b"alices-order" in shop.delivered[-1].content, "it did ride"
+    assert "alices-order" not in repr(failed[1])
+
+
 # Threads
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from target import ApiError, TargetClient, TransportError
-from tests.loopback import Answer, LoopbackServer, ok
+from target import ApiError, TargetClient, TargetDeliveryResponse, TransportError
+from tests.loopback import Answer, LoopbackServer, Received, ok
 
 Make = Callable[..., TargetClient]
 CALL: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "home"}, {"name": "cart"}]}}}
@@ -85,3 +87,59 @@ def test_clients_do_not_share_it(server: LoopbackServer, make_client: Make) -> N
     make_client().get_offers(**CALL)
     make_client().get_offers(**CALL)
     assert [len(some) for some in entries(server)] == [0, 0]
+
+
+# What rides along is another visitor's -----------------------------------------------------------------------------
+
+
+ALICE: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "home"}]}, "requestId": "alices-order-4711"}}
+OF_ALICE = ("alices-order-4711", "alices-token")
+
+
+def _with_token(received: Received) -> Answer:
+    return Answer({**ok(received).body, "telemetryServerToken": "alices-token"})
+
+
+def _everything_of(result: TargetDeliveryResponse) -> str:
+    restored = pickle.loads(pickle.dumps(result))
+    texts = [repr(value) for value in (result, result.request, result.meta, restored.to_dict(), result.server_state())]
+    return json.dumps(result.to_dict()) + "".join(texts)
+
+
+def test_a_result_holds_nothing_of_the_calls_that_its_request_tells_of(
+    server: LoopbackServer, client: TargetClient
+) -> None:
+    server.answer = _with_token
+    client.get_offers(**ALICE, session_id="alice")
+    server.answer = ok
+    for result in (client.get_offers(**CALL), client.send_notifications(**NOTIFY), client.get_offers(**CALL)):
+        assert not [word for word in OF_ALICE if word in _everything_of(result)]
+    assert [word for word in OF_ALICE if word.encode() in server.received[1].content] == list(OF_ALICE), "it did ride"
+
+
+def test_a_result_keeps_the_telemetry_that_its_own_caller_gave(server: LoopbackServer, client: TargetClient) -> None:
+    client.get_offers(**ALICE)
+    own = {"requestId": "own", "timestamp": 1, "execution": 2.0}
+    result = client.send_notifications(request={"telemetry": {"entries": [own]}})
+    assert result.to_dict()["request"]["telemetry"] == {"entries": [own]}
+    assert len(entries(server)[1]) == 2
+
+
+def test_an_error_shows_nothing_of_the_calls_that_its_request_tells_of(
+    server: LoopbackServer, client: TargetClient
+) -> None:
+    server.answer = _with_token
+    client.get_offers(**ALICE)
+    server.answer = lambda received: Answer({"message": f"bad: {received.content.decode()}"}, 400)
+    with pytest.raises(ApiError) as caught:
+        client.get_offers(**CALL)
+    error = caught.value
+    assert "alices-order-4711" in server.received[1].content.decode()
+    assert not [word for word in OF_ALICE if word in f"{error} {error!r} {error.args} {error.message} {error.body}"]
+
+
+def test_nothing_rides_on_a_call_whose_trace_could_tell_of_it(server: LoopbackServer, client: TargetClient) -> None:
+    client.get_offers(**ALICE)
+    client.get_offers(request={**CALL["request"], "trace": {"authorizationToken": "t"}})
+    client.get_offers(**CALL)
+    assert [len(some) for some in entries(server)] == [0, 0, 2]

@@ -125,11 +125,11 @@ def test_telemetry_alone_cannot_be_queued() -> None:
 def test_telemetry_rides_along_once() -> None:
     told = {"requestId": "r", "timestamp": 1}
     entries = pack(notify({"notifications": [CLICK], "telemetry": {"entries": [told]}}), runtime())
-    assert build_call(entries, LANE, runtime(), host).body["telemetry"] == {"entries": [told]}
+    assert json.loads(build_call(entries, LANE, runtime(), host).content)["telemetry"] == {"entries": [told]}
     for later in (Lane(0, failures=1), Lane(0, suspects=1)):
-        assert "telemetry" not in build_call(entries, later, runtime(), host).body
+        assert b"telemetry" not in build_call(entries, later, runtime(), host).content
     missed = [item._replace(misses=1) for item in entries]
-    assert "telemetry" not in build_call(missed, LANE, runtime(), host).body
+    assert b"telemetry" not in build_call(missed, LANE, runtime(), host).content
 
 
 # --- cutting
