@@ -77,6 +77,8 @@ class ClientConfig(NamedTuple):
     ca_certs: str | None
     max_response_bytes: int
     async_workers: int
+    background_concurrency: int
+    background_queue: int
     breaker_failures: int
     breaker_reset_s: float
     default_attributes: Mapping[str, Mapping[str, Any]]
@@ -125,6 +127,8 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     for name in ("proxy", "ca_certs", "pool_size"):
         if values["pool"] is not None and options.get(name) is not None:
             raise OptionsError(f"Option {name!r} has no effect together with 'pool': set it on your own pool")
+    if options.get("pool_size") is None and (values["decisioning_method"] != SERVER_SIDE or values["outbox"]):
+        values["pool_size"] += values["background_concurrency"]  # calls and senders each keep theirs
     on_device = None
     if values["decisioning_method"] != SERVER_SIDE:
         from target.on_device_config import parse_on_device  # most clients decide on the server
@@ -211,6 +215,8 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "ca_certs": (parse_text, None),
     "max_response_bytes": (parse_at_least(1), 64 * 1024 * 1024),
     "async_workers": (parse_at_least(1), 8),
+    "background_concurrency": (parse_at_least(1), 32),
+    "background_queue": (parse_at_least(1), 10_000),
     "breaker_failures": (parse_at_least(0), 0),
     "breaker_reset": (parse_milliseconds, 30_000),
     "default_attributes": (parse_default_attributes, {}),

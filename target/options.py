@@ -73,7 +73,8 @@ class CommonOptions(TypedDict, total=False):
     retries: int | None
     """Further attempts after a failure that is safe to repeat, within ``timeout``. Default 1."""
     pool_size: int | None
-    """Connections kept open per host. Default 32."""
+    """Connections kept open per host. Default 32, and ``background_concurrency`` more where something is sent in the
+    background."""
     pool: urllib3.PoolManager | None
     """Your own PoolManager or ProxyManager; it is never closed by the client."""
     proxy: str | None
@@ -82,6 +83,12 @@ class CommonOptions(TypedDict, total=False):
     """Path of a PEM bundle to verify servers with, instead of the system's."""
     max_response_bytes: int | None
     """Unpacked size above which an answer is refused. Default 67108864 (64 MiB)."""
+    background_concurrency: int | None
+    """Calls that are sent at once to one host, at most, by the outbox and in the background after decisions on the
+    device: as many threads as there is work for, which end when there is none. Default 32."""
+    background_queue: int | None
+    """On-device, without an outbox: how many calls may wait to be sent in the background. Above it the oldest are
+    given up: see ``status`` and the event ``send_notification_failed``. Default 10000, some 30 MB."""
     breaker_failures: int | None
     """Failed calls in a row (TransportError, TargetTimeout, 5xx) after which a host is left alone and calls raise
     TargetUnavailable at once. Default 0: never."""

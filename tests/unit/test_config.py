@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from target import DecisioningMethod, OptionsError
+from target import DecisioningMethod, OptionsError, Outbox
 from target.config import parse_client_options, parse_request_options
 from target.options import ClientOptions
 from tests.unit.calls import PAGE_LOAD
@@ -22,6 +22,7 @@ def parse(**options: Any) -> Any:
     return parse_client_options({**REQUIRED, **options})
 
 
+NUMBERS = ("pool_size", "max_response_bytes", "async_workers", "background_concurrency", "background_queue")
 DEFAULTS = {
     "timeout_s": 3.0,
     "server_domain": None,
@@ -37,6 +38,8 @@ DEFAULTS = {
     "edge_routing": True,
     "retries": 1,
     "pool_size": 32,
+    "background_concurrency": 32,
+    "background_queue": 10_000,
     "pool": None,
     "proxy": None,
     "ca_certs": None,
@@ -162,7 +165,7 @@ INFINITY = float("inf")
         *(("artifact_payload", bad) for bad in ("{}", [1])),
         *(("edge_routing", bad) for bad in (0, "yes")),
         *(("retries", bad) for bad in (-1, 1.0, "1", True)),
-        *((name, bad) for name in ("pool_size", "max_response_bytes", "async_workers") for bad in (0, -1, 1.5, "8")),
+        *((name, bad) for name in NUMBERS for bad in (0, -1, 1.5, "8")),
         *(("pool", bad) for bad in ("pool", 5, urllib3.PoolManager, urllib3.HTTPConnectionPool("127.0.0.1"))),
         *((name, 5) for name in ("proxy", "ca_certs")),
     ],
@@ -207,6 +210,12 @@ def test_on_device_options_are_accepted() -> None:
         cdn_base_path="https://cdn.example",
         maximum_wait_ready=100,
     )
+
+
+def test_what_sends_in_the_background_keeps_connections_of_its_own() -> None:
+    assert parse(decisioning_method="on-device").pool_size == 64
+    assert parse(outbox=Outbox.memory(), background_concurrency=4).pool_size == 36
+    assert parse(outbox=Outbox.memory(), pool_size=5).pool_size == 5
 
 
 @pytest.mark.parametrize(("name", "value"), [("proxy", "http://p"), ("ca_certs", "x.pem"), ("pool_size", 4)])
