@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
-from target._io.abort import Abort
 from target._io.aio import AsyncTransport, open_transport
 from target._io.aio.gate import Gate
 from target._io.aio.threads import Threads
@@ -19,6 +19,7 @@ from target.config import AsyncClientConfig, RequestConfig, parse_async_client_o
 from target.delivery import cookies
 from target.delivery.request import Call
 from target.errors import ClientClosed, OptionsError, TargetError
+from target.reading import SMALL_BYTES
 from target.response import TargetDeliveryResponse
 from target.services import Decider, Services
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from target.options import AsyncClientOptions, AttributesOptions, RequestOptions
 
 _ASIDE_THREADS = 8
+_READING_THREADS = 2  # for large answers; they take turns anyway
 
 
 class AsyncTargetClient:
@@ -45,6 +47,7 @@ class AsyncTargetClient:
     _transport: AsyncTransport
     _gate: Gate
     _aside: Threads
+    _reading: Threads
     _blocking: Transport
     _services: Services
     _loop: asyncio.AbstractEventLoop
@@ -76,6 +79,7 @@ class AsyncTargetClient:
         self._loop = asyncio.get_running_loop()
         self._gate = Gate(self._config)
         self._aside = Threads(_ASIDE_THREADS, config.logger)
+        self._reading = Threads(_READING_THREADS, config.logger)
         self._closing = asyncio.Lock()
         self._ended = False
         # Outbox and on-device decisioning work on threads, and wait for disks and hosts as no event loop may.
@@ -236,6 +240,7 @@ class AsyncTargetClient:
                 self._ended = True
                 self._blocking.close()
                 await self._aside.close()
+                await self._reading.close()
                 await self._transport.close()
 
     async def _flush(self, timeout_s: float) -> None:
@@ -276,14 +281,15 @@ class AsyncTargetClient:
         if decide is not None and not self._services.may_block(call):
             return decide(deadline)  # sooner than any thread could
         if decide is not None:
-            deadline.abort = Abort()
-            return await self._aside.run(lambda: decide(deadline), deadline.abort)
+            return await self._aside.run_within(lambda: decide(deadline), deadline)
         await self._gate.enter(deadline)
         try:
             with self._services.breaker.watching(call.base_url), self._services.reporting(call) as report:
                 async with self._gate.until(call, deadline):
                     reply = await self._transport.send(report.call, deadline)
-                report.result = self._calls.result(report.call, reply)
+                    read = partial(self._calls.result, report.call, reply, deadline)
+                    is_small = len(reply.content) <= SMALL_BYTES
+                    report.result = read() if is_small else await self._reading.run_within(read, deadline)
             return report.result
         finally:
             self._gate.leave()

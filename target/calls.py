@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
+from target._io import failures
+from target._io.deadline import Deadline
 from target.attributes import AttributesProvider
 from target.config import ClientConfig, RequestConfig, Runtime
 from target.delivery import assemble, reply
@@ -31,9 +34,14 @@ class Calls:
         """The call of ``send_notifications``. Raises OptionsError."""
         return requests.build_notifications_call(self._config, parsed, self._runtime, self._cluster())
 
-    def result(self, call: requests.Call, answer: reply.Reply) -> TargetDeliveryResponse:
-        """What the caller gets for ``answer``. Raises ApiError or TransportError."""
-        response = reply.parse_reply(answer, call)
+    def result(self, call: requests.Call, answer: reply.Reply, deadline: Deadline) -> TargetDeliveryResponse:
+        """What the caller gets for ``answer``.
+
+        Raises:
+            ApiError, TransportError: Nothing.
+            TargetTimeout, ClientClosed: Reading a large answer took until the deadline, or was ended.
+        """
+        response = reply.parse_reply(answer, call, partial(failures.require_time, self._config, call, deadline))
         if response is not None and not call.names_cluster:
             # Learnt from a call that named none: it says where this client belongs, and nothing about a visitor.
             self._learnt_cluster = cluster_of_edge_host(response.edge_host) or self._learnt_cluster

@@ -284,5 +284,5 @@ class TargetClient:
         if decide is not None:
             return decide(deadline)
         with self._services.breaker.watching(call.base_url), self._services.reporting(call) as report:
-            report.result = self._calls.result(report.call, self._transport.send(report.call, deadline))
+            report.result = self._calls.result(report.call, self._transport.send(report.call, deadline), deadline)
         return report.result

@@ -76,6 +76,7 @@ class ClientConfig(NamedTuple):
     proxy: str | None
     ca_certs: str | None
     max_response_bytes: int
+    max_response_values: int | None
     async_workers: int
     background_concurrency: int
     background_queue: int
@@ -214,6 +215,7 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "proxy": (parse_text, None),
     "ca_certs": (parse_text, None),
     "max_response_bytes": (parse_at_least(1), 64 * 1024 * 1024),
+    "max_response_values": (parse_at_least(1), None),
     "async_workers": (parse_at_least(1), 8),
     "background_concurrency": (parse_at_least(1), 32),
     "background_queue": (parse_at_least(1), 10_000),

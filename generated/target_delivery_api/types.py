@@ -13,6 +13,8 @@ M = TypeVar("M", bound="Model")
 
 #: The classes whose values are JSON as they stand, and cannot be changed by whoever holds them.
 PLAIN = frozenset({str, int, float, bool, type(None)})
+#: How deep free content may be nested: far from where Python gives up, on whatever stack it is read or copied again.
+MOST_LEVELS = 100
 
 
 class Model:
@@ -63,22 +65,28 @@ class Response(NamedTuple, Generic[T]):
     parsed: T | None
 
 
-def dump(value: Any) -> Any:
+def dump(value: Any, levels: int = MOST_LEVELS) -> Any:
     """The JSON form of any value, all the way down: new dicts and lists, models as dicts, enums as their values.
 
     A datetime becomes ISO 8601 text with its offset, UTC where it has none. What JSON does not know stays as it is.
+
+    Raises:
+        ValueError: Dicts and lists are nested more than ``levels`` deep.
     """
     kind = value.__class__
     if kind in PLAIN:
         return value
+    if not levels:
+        raise ValueError(f"nested too deeply: more than {MOST_LEVELS} levels")
+    levels -= 1
     if kind is dict:
         copy = value.copy()
         for key, item in value.items():
             if item.__class__ not in PLAIN:
-                copy[key] = dump(item)
+                copy[key] = dump(item, levels)
         return copy
     if kind is list:
-        return [item if item.__class__ in PLAIN else dump(item) for item in value]
+        return [item if item.__class__ in PLAIN else dump(item, levels) for item in value]
     if isinstance(value, Model):
         return value.to_dict()
     if isinstance(value, Enum):
@@ -86,9 +94,9 @@ def dump(value: Any) -> Any:
     if isinstance(value, datetime.datetime):
         return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).isoformat()
     if isinstance(value, Mapping):
-        return {key: dump(item) for key, item in value.items()}
+        return {key: dump(item, levels) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [dump(item) for item in value]
+        return [dump(item, levels) for item in value]
     return value
 
 

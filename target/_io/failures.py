@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from target._io.deadline import Deadline
 from target.config import ClientConfig
 from target.delivery.request import Call
 from target.errors import ClientClosed, TargetTimeout, TransportError
@@ -15,6 +16,14 @@ def timed_out(config: ClientConfig, call: Call) -> TargetTimeout:
         f"No complete answer from {call.base_url} within {config.timeout_s * 1000:.0f} ms: raise 'timeout', or fall "
         "back to default content"
     )
+
+
+def require_time(config: ClientConfig, call: Call, deadline: Deadline) -> None:
+    """Raise TargetTimeout when the deadline has passed, ClientClosed when the call was ended."""
+    if deadline.abort is not None and deadline.abort.called:
+        raise closed_meanwhile()
+    if deadline.remaining_s() <= 0:
+        raise timed_out(config, call)
 
 
 def closed_meanwhile() -> ClientClosed:

@@ -120,7 +120,8 @@ class Transport:
             raise
         failures.log_answer(self._config, call, response.status, len(content), started)
         if response.status < 400:
-            return _Attempt(Reply(response.status, response.reason or "", content))
+            most_values = self._config.max_response_values
+            return _Attempt(Reply(response.status, response.reason or "", content, most_values=most_values))
         wanted_s = retry_after_s(response.headers.get("Retry-After"))
         reply = Reply(response.status, response.reason or "", content, wanted_s)
         return _Attempt(reply, Failure(Stage.ANSWERED, response.status, wanted_s))

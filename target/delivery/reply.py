@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from target.delivery.redaction import hide_riding, redact
 from target.delivery.request import Call
 from target.errors import ApiError, TransportError
+from target.reading import SMALL_BYTES, Check, TooManyValues, UnreadableJson, parse_json
 from target_delivery_api import models
 
 if TYPE_CHECKING:
     from target_delivery_api.models import DeliveryResponse
 
-_MAX_MESSAGE = 500
-_SECRET_KEYS = frozenset(
-    {
-        "authorizationToken",
-        "blob",
-        "id",
-        "ipAddress",
-        "state",
-        "supplementalDataId",
-        "telemetryServerToken",
-        "token",
-        "tokens",
-    }
-)
-_OPEN_KEYS = frozenset({"authenticatedState", "integrationCode"})  # beside ids, and words a message may need
-_LONG_SECRET = 8
+_MOST_MODELS = 100_000  # of which an answer to 50 mboxes has a few hundred
+_MOST_ERROR_VALUES = 10_000
+#: Bytes of an error answer that its ApiError holds.
+MOST_BODY = 65_536
 
 
 class Reply(NamedTuple):
     """An answer as it came: HTTP status, its reason phrase, the unpacked body, and for how many seconds its
-    Retry-After asked to be left alone."""
+    Retry-After asked to be left alone; and what the option ``max_response_values`` says of it."""
 
     status: int
     reason: str
     content: bytes
     retry_after_s: float | None = None
+    most_values: int | None = None
 
 
-def parse_reply(reply: Reply, call: Call) -> DeliveryResponse | None:
+def parse_reply(reply: Reply, call: Call, check: Check | None = None) -> DeliveryResponse | None:
     """The answer's model, or None for 204.
+
+    Args:
+        reply: The answer.
+        call: What it answers.
+        check: Is called now and then while a large answer is read; what it raises ends that.
 
     Raises:
         ApiError: The status is not 2xx.
@@ -53,67 +46,58 @@ def parse_reply(reply: Reply, call: Call) -> DeliveryResponse | None:
         return None
     if not 200 <= reply.status < 300:
         raise _api_error(reply, call)
-    try:
-        data = json.loads(reply.content)
-    except (ValueError, RecursionError) as error:
-        what = "is not complete JSON" if reply.content else "is empty"
-        raise TransportError(f"The answer ({reply.status}) {what}: check server_domain, or try again") from error
-    if not isinstance(data, dict):
+    data = _parse_object(reply, check)
+    if len(reply.content) > SMALL_BYTES and _count_models(data) > _MOST_MODELS:
         raise TransportError(
-            f"The answer ({reply.status}) is not a JSON object: check that server_domain serves the Delivery API"
+            f"The answer ({reply.status}) lists more than {_MOST_MODELS} mboxes, views, options and metrics: ask for "
+            "less"
         )
     try:
-        return models.DeliveryResponse.from_dict(data)
+        response = models.DeliveryResponse.from_dict(data)
     except (TypeError, ValueError) as error:
-        raise TransportError(f"The answer is not as the Delivery API documents it: {error}") from error
+        problem = str(error)  # which never quotes the answer
+    else:
+        if check is not None:
+            check()
+        return response
+    raise TransportError(f"The answer is not as the Delivery API documents it: {problem}")
+
+
+def _parse_object(reply: Reply, check: Check | None) -> dict[str, Any]:
+    advice = "check server_domain, or try again"
+    try:
+        data = parse_json(reply.content, reply.most_values, check)
+    except UnreadableJson as error:
+        problem = str(error)
+        if isinstance(error, TooManyValues):
+            advice = "raise max_response_values, or ask for less"
+    else:
+        if isinstance(data, dict):
+            return data
+        problem, advice = "is not a JSON object", "check that server_domain serves the Delivery API"
+    raise TransportError(f"The answer ({reply.status}) {problem}: {advice}")
+
+
+def _count_models(data: dict[str, Any]) -> int:
+    """How many of the objects in lists would become models, which take longer to make than what is free to hold."""
+    parts = [part for name in ("execute", "prefetch") if isinstance(part := data.get(name), dict)]
+    lists = [part.get(name) for part in parts for name in ("mboxes", "views")]
+    listed = [data.get("notifications"), *lists]
+    if (count := sum(len(items) for items in listed if isinstance(items, list))) > _MOST_MODELS:
+        return count
+    places = [place for items in lists if isinstance(items, list) for place in items]
+    for place in [*places, *(part.get("pageLoad") for part in parts)]:
+        if isinstance(place, dict):
+            count += sum(len(items) for name in ("options", "metrics") if isinstance(items := place.get(name), list))
+    return count
 
 
 def _api_error(reply: Reply, call: Call) -> ApiError:
-    body = reply.content.decode(errors="replace")
     try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
+        data = parse_json(reply.content, _MOST_ERROR_VALUES)
+    except UnreadableJson:
         data = None
     said = data.get("message") if isinstance(data, dict) else None
-    message = _redact(said if isinstance(said, str) and said else reply.reason or "no reason given", call)
-    return ApiError(reply.status, message, str(call.body.get("requestId")), _without_riding(body, call))
-
-
-def _redact(message: str, call: Call) -> str:
-    """The API may repeat what it did not like; an error message ends in logs, where no id belongs."""
-    device_id_without_cluster = (call.device_id or "").partition(".")[0]
-    secrets = {call.session_id, device_id_without_cluster, *_secrets(call.body), *_riding(call)} - {""}
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _LONG_SECRET:
-            message = message.replace(secret, "<hidden>")
-        else:  # such as a notification's id "1": hidden only where it stands alone
-            message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "<hidden>", message)
-    printable = "".join(char if char.isprintable() else " " for char in message)
-    return printable if len(printable) <= _MAX_MESSAGE else printable[:_MAX_MESSAGE] + "..."
-
-
-def _without_riding(body: str, call: Call) -> str:
-    """The answer's body, which may repeat what its caller sent, but not what rode along of other calls."""
-    words = {form for word in _riding(call) for form in (word, json.dumps(word)[1:-1])}
-    if not words:
-        return body
-    return re.sub("|".join(map(re.escape, sorted(words, key=len, reverse=True))), "<hidden>", body)
-
-
-def _riding(call: Call) -> Iterator[str]:
-    for entry in call.riding:
-        for key in ("requestId", "telemetryServerToken"):
-            if isinstance(word := entry.get(key), str) and word:
-                yield word
-
-
-def _secrets(value: Any, hide: bool = False) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key not in _OPEN_KEYS:
-                yield from _secrets(item, hide or key in _SECRET_KEYS)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _secrets(item, hide)
-    elif hide and value and isinstance(value, str | int) and not isinstance(value, bool):
-        yield str(value)
+    message = redact(said if isinstance(said, str) and said else reply.reason or "no reason given", call)
+    body = hide_riding(reply.content[:MOST_BODY].decode(errors="replace"), len(reply.content) > MOST_BODY, call)
+    return ApiError(reply.status, message, str(call.body.get("requestId")), body)

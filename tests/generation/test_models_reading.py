@@ -130,7 +130,7 @@ def test_an_answer_nested_too_deeply_is_a_value_error() -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(ValueError, match="Option: nested too deeply"):
+    with pytest.raises(ValueError, match="nested too deeply"):
         Option.from_dict({"content": deep})
 
 

@@ -149,7 +149,8 @@ class AiohttpTransport:
             raise
         response.release()
         if response.status < 400:
-            return Reply(response.status, response.reason or "", content), None
+            most_values = self._config.max_response_values
+            return Reply(response.status, response.reason or "", content, most_values=most_values), None
         wanted_s = retry_after_s(response.headers.get("Retry-After"))
         reply = Reply(response.status, response.reason or "", content, wanted_s)
         return reply, Failure(Stage.ANSWERED, response.status, wanted_s)

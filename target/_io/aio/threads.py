@@ -60,6 +60,11 @@ class Threads:
                 abort()
             raise
 
+    async def run_within(self, work: Callable[[], T], deadline: Deadline) -> T:
+        """What ``work`` returns. When the caller is cancelled, the deadline's abort is called, which ends ``work``."""
+        abort = deadline.abort = Abort()
+        return await self.run(work, abort)
+
     async def close(self) -> None:
         """End the threads."""
         self._workers.close()
@@ -77,8 +82,7 @@ class ThreadTransport:
 
     async def send(self, call: Call, deadline: Deadline) -> Reply:
         """The answer; see AsyncTransport."""
-        abort = deadline.abort = Abort()
-        return await self._threads.run(lambda: self._transport.send(call, deadline), abort)
+        return await self._threads.run_within(lambda: self._transport.send(call, deadline), deadline)
 
     async def close(self) -> None:
         """Close the connections and end the threads."""
