@@ -11,6 +11,7 @@ from target._io.aio import AsyncTransport, open_transport
 from target._io.aio.gate import Gate
 from target._io.aio.threads import Threads
 from target._io.deadline import Deadline
+from target._io.forks import begin_anew_if_forked
 from target._io.runtime import system_runtime
 from target._io.transport import Transport
 from target.attributes import AttributesProvider
@@ -72,6 +73,7 @@ class AsyncTargetClient:
         Raises:
             OptionsError: An option is missing, unknown or wrong.
         """
+        begin_anew_if_forked()
         self = cls.__new__(cls)
         self._config = parse_async_client_options(merge(options, keywords))
         config, runtime = self._config.client, system_runtime()
@@ -256,14 +258,17 @@ class AsyncTargetClient:
         await self.aclose()
 
     def _check(self) -> None:
+        begin_anew_if_forked()
         if self._gate.closed:
             raise ClientClosed("The client is closed: make a new one with AsyncTargetClient.create")
         self._check_loop()
 
     def _check_loop(self) -> None:
-        if asyncio.get_running_loop() is not self._loop:
+        begin_anew_if_forked()
+        if self._gate.stayed_behind or asyncio.get_running_loop() is not self._loop:
             raise OptionsError(
-                "This client belongs to another event loop, the one it was created on: create one on each loop"
+                "This client belongs to another event loop, the one it was created on: create one on each loop, and "
+                "in each process, as no loop goes through a fork"
             )
 
     def _parse(self, options: Mapping[str, Any]) -> RequestConfig:

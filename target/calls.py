@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from target._io import failures
 from target._io.deadline import Deadline
+from target._io.forks import renew_in_children
 from target.attributes import AttributesProvider
 from target.config import ClientConfig, RequestConfig, Runtime
 from target.delivery import assemble, reply
@@ -24,6 +25,11 @@ class Calls:
     def __init__(self, config: ClientConfig, runtime: Runtime) -> None:
         self._config = config
         self._runtime = runtime
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Have learnt nothing; so in a forked child."""
         self._learnt_cluster: str | None = None
 
     def offers(self, parsed: RequestConfig, added_mboxes: Sequence[str] = ()) -> requests.Call:

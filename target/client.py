@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from target._io.abort import Abort
+from target._io.abort import Abort, Aborts
 from target._io.deadline import Deadline
+from target._io.forks import begin_anew_if_forked
 from target._io.runtime import system_runtime
 from target._io.transport import Transport
 from target._io.workers import AsyncResult, Workers
@@ -51,7 +52,7 @@ class TargetClient:
     _transport: Transport
     _workers: Workers
     _services: Services
-    _running: set[Abort]
+    _running: Aborts
     _closed: bool
 
     def __init__(self, *_: object, **__: object) -> None:
@@ -70,15 +71,16 @@ class TargetClient:
         Raises:
             OptionsError: An option is missing, unknown or wrong.
         """
+        begin_anew_if_forked()
         self = cls.__new__(cls)
         self._config = parse_client_options(merge(options, keywords))
         runtime = system_runtime()
         self._calls = Calls(self._config, runtime)
         self._transport = Transport(self._config)
-        self._services = Services(self._config, runtime, self._transport.send)
         self._workers = Workers(self._config.async_workers, self._config.logger)
+        self._services = Services(self._config, runtime, self._transport.send)
         self._closed = False
-        self._running = set()
+        self._running = Aborts()
         self._services.start()
         return self
 
@@ -236,13 +238,13 @@ class TargetClient:
             timeout: Milliseconds to send what is pending, and for calls with a callback to end; those still running
                 then are ended, and those that have not begun never are: both get ClientClosed.
         """
+        begin_anew_if_forked()
         ends_at = time.monotonic() + timeout / 1000
         self._closed = True
         self._workers.close()
         self._services.close(timeout / 1000)
         if not self._workers.join(max(ends_at - time.monotonic(), 0)):
-            for abort in list(self._running):
-                abort()
+            self._running.end_all()
             self._workers.join(_ABORT_S)
         self._transport.close()
 
@@ -253,6 +255,7 @@ class TargetClient:
         self.close()
 
     def _check(self) -> None:
+        begin_anew_if_forked()
         if self._closed:
             raise ClientClosed("The client is closed: make a new one with TargetClient.create")
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from target._io.deadline import Deadline
-from target._io.forks import import_before_threads
+from target._io.forks import import_before_threads, renew_in_children
 from target._io.on_device.artifact_keeper import ArtifactKeeper
 from target._io.on_device.artifact_rotation import DownloadTimes, Emit
 from target._io.on_device.background import Background
@@ -87,6 +87,11 @@ class OnDevice:
         self._keeper = ArtifactKeeper(settings, config, self._downloads, tell, record)
         self._geo = GeoLookup(settings.geo_url, self._downloads, tell, config.logger)
         self._background = Background(lambda call: parse_reply(send(call), call), failed, config.logger, compose)
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: what the parent decided last is not this process's to tell of."""
+        self._latest.clear()
 
     def start(self) -> None:
         """Begin to fetch the artifact, and wait for the first one as long as the options say."""

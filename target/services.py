@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from target._io.breaker import Breaker
+from target._io.forks import renew_in_children
 from target._io.on_device.telemetry_buffer import TelemetryBuffer
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
@@ -80,6 +81,11 @@ class Services:
             from target.on_device import OnDevice  # what decides takes a while to import
 
             self.on_device = OnDevice(config, config.on_device, runtime, send, tell, self._telemetry)
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: client_ready is the parent's to tell."""
+        self._is_ready = None
 
     def start(self) -> None:
         """Begin what runs beside the calls; ``create`` returns next. Waits for the first rules, on a device."""

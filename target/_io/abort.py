@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from target._io.forks import renew_in_children
 from target.errors import ClientClosed
 
 
@@ -16,7 +16,6 @@ class Abort:
     """The handle to end one call. The call says what wakes it, whenever it begins to wait for something else."""
 
     def __init__(self) -> None:
-        self._process_id = os.getpid()
         self._lock = threading.Lock()
         self._wake: Callable[[], object] | None = None
         self.called = False
@@ -24,10 +23,8 @@ class Abort:
     def __call__(self) -> None:
         """End the call, whichever stage it is at. Never blocks; calling twice is harmless.
 
-        In a forked child it does nothing: the call goes on in the parent, over a socket that both have.
+        Not to be called in a forked child: the call goes on in the parent, over a socket that both have.
         """
-        if self._process_id != os.getpid():
-            return
         with self._lock:  # held while waking, so that the call cannot close a socket that is being shut down
             self.called = True
             wake, self._wake = self._wake, None
@@ -56,6 +53,31 @@ class Abort:
         self.watch(None)
         if self.called:
             raise ClientClosed("The client was closed during the call: make it again on a new client")
+
+
+class Aborts:
+    """Those of a client's calls in progress. In a forked child there are none: the calls go on in the parent."""
+
+    def __init__(self) -> None:
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Have no call; so in a forked child."""
+        self._all: set[Abort] = set()
+
+    def add(self, abort: Abort) -> None:
+        """A call begins."""
+        self._all.add(abort)
+
+    def discard(self, abort: Abort) -> None:
+        """The call has ended."""
+        self._all.discard(abort)
+
+    def end_all(self) -> None:
+        """End every call."""
+        for abort in list(self._all):
+            abort()
 
 
 def _shut_down(sock: socket.socket) -> None:

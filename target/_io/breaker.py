@@ -35,15 +35,13 @@ class Breaker:
     def __init__(self, failures: int, reset_s: float) -> None:
         self._limit = failures
         self._reset_s = reset_s
-        self._lock = threading.Lock()
-        self._hosts: dict[str, _Host] = {}
+        self.begin_anew()
         renew_in_children(self)
 
     def begin_anew(self) -> None:
-        """In a forked child: the lock, or the try of an open circuit, may be that of a thread which stayed behind."""
+        """Know of no failure; so in a forked child, where threads that stayed behind would never end what they try."""
         self._lock = threading.Lock()
-        for known in self._hosts.values():
-            known.probing = False
+        self._hosts: dict[str, _Host] = {}
 
     @contextmanager
     def watching(self, host: str) -> Iterator[None]:

@@ -1,30 +1,96 @@
-"""What a fork needs: imports done before threads begin, and objects told in the child to begin anew."""
+"""What a fork needs: whatever lives on in a child begins anew there, before anything of it is used.
+
+Python tells of its own forks; C code that forks by itself (uWSGI's prefork, extensions) tells nobody. So whatever users
+call asks first whether this is still the process it was.
+"""
 
 from __future__ import annotations
 
 import os
-import weakref
+import threading
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 
 class Renewable(Protocol):
-    """Something whose locks, threads or sockets must not go through a fork as they are."""
+    """Something whose locks, threads, sockets or contents must not go through a fork as they are."""
 
     def begin_anew(self) -> None:
-        """Called in the child while it has one thread only; a thread it lost may hold any of the object's locks."""
+        """Called in the child, by one thread, before any other uses the object; twice is harmless.
+
+        A thread that the child lacks may hold any of the object's locks, and may have been in the middle of anything.
+        """
 
 
-_all: weakref.WeakSet[Renewable] = weakref.WeakSet()
+class Pausable(Protocol):
+    """Something that must not be in use while the process forks, where that can be known before."""
+
+    def before_fork(self) -> None:
+        """Called by the forking thread."""
+
+    def after_fork_in_parent(self) -> None:
+        """Called by the same thread."""
+
+
+_process_id = os.getpid()  # of the process that everything below belongs to
+# Weak, and by identity: dicts change in one step, so that no lock is needed that a fork might find held.
+_renewables: WeakValueDictionary[int, Renewable] = WeakValueDictionary()
+_pausables: WeakValueDictionary[int, Pausable] = WeakValueDictionary()
+_paused: list[Pausable] = []
+_pausing = threading.Lock()
+_renewing: dict[int, threading.RLock] = {}  # by process: the lock of another one may be held by a thread of that one
+_under_way: set[int] = set()
 
 
 def renew_in_children(renewable: Renewable) -> None:
-    """Tell ``renewable`` about every fork from now on, in the child."""
-    _all.add(renewable)
+    """Let ``renewable`` begin anew in every process that is forked from now on, for as long as somebody keeps it."""
+    begin_anew_if_forked()
+    _renewables[id(renewable)] = renewable
 
 
-def _in_child() -> None:
-    for renewable in list(_all):
-        renewable.begin_anew()
+def pause_for_forks(pausable: Pausable) -> None:
+    """Tell ``pausable`` before every fork of Python's own, and after it in the parent."""
+    _pausables[id(pausable)] = pausable
+
+
+def begin_anew_if_forked() -> None:
+    """To be called before anything is used that outlives a call: costs as much as asking for the process id."""
+    process_id = os.getpid()
+    if process_id != _process_id:
+        _begin_anew(process_id)
+
+
+def _begin_anew(process_id: int) -> None:
+    global _process_id, _pausing  # noqa: PLW0603  (the old lock may be held by a thread that this process lacks)
+    lock = _renewing.setdefault(process_id, threading.RLock())
+    with lock:  # the other threads of this process wait until all of it is done
+        if process_id == _process_id or process_id in _under_way:
+            return
+        _under_way.add(process_id)
+        try:
+            _pausing = threading.Lock()
+            _paused.clear()
+            for reference in _renewables.valuerefs():
+                if (renewable := reference()) is not None:
+                    renewable.begin_anew()
+            _process_id = process_id
+        finally:
+            _under_way.discard(process_id)
+    _renewing.pop(process_id, None)
+
+
+def _before() -> None:
+    _pausing.acquire()
+    _paused.extend(pausable for reference in _pausables.valuerefs() if (pausable := reference()) is not None)
+    for pausable in _paused:
+        pausable.before_fork()
+
+
+def _in_parent() -> None:
+    for pausable in _paused:
+        pausable.after_fork_in_parent()
+    _paused.clear()
+    _pausing.release()
 
 
 def import_before_threads() -> None:
@@ -42,4 +108,4 @@ def import_before_threads() -> None:
 
 
 if hasattr(os, "register_at_fork"):  # not where there is no fork
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=begin_anew_if_forked)

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from concurrent.futures import Future
 from typing import Any
 
 from target._io.abort import Abort
+from target._io.forks import renew_in_children
 
 AddressInfo = tuple[Any, Any, int, str, Any]
 
-_lock = threading.Lock()
 _Lookup = Future[list[AddressInfo]]
+
+
+_lock = threading.Lock()
 _running: dict[tuple[str, int, int], _Lookup] = {}
+
+
+class _Lookups:
+    """Those in progress. In a forked child there are none: one that ran on a thread of its parent would never end."""
+
+    def begin_anew(self) -> None:
+        """Have none."""
+        global _lock  # noqa: PLW0603
+        _lock = threading.Lock()
+        _running.clear()
+
+
+_lookups = _Lookups()
+renew_in_children(_lookups)
 
 
 def resolve(host: str, port: int, family: int, timeout_s: float, abort: Abort | None = None) -> list[AddressInfo]:
@@ -86,14 +102,3 @@ def _look_up(key: tuple[str, int, int], lookup: _Lookup) -> None:
             lookup.set_result(addresses)
         else:
             lookup.set_exception(failure)
-
-
-def _forget_after_fork() -> None:
-    """A child has none of its parent's threads: a lookup that ran there would never end here."""
-    global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
-    _running.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Generic, NoReturn, TypeVar
 
+from target._io.ends import finish_before_end
 from target._io.forks import renew_in_children
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
 
@@ -68,6 +69,7 @@ class Workers:
         self._closed = False
         self._begin()
         renew_in_children(self)
+        finish_before_end(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -136,6 +138,13 @@ class Workers:
             if task is not None:
                 task(False)
         self._end()
+
+    def finish(self, timeout_s: float) -> bool:
+        """Take no more, do what was taken, and wait up to ``timeout_s`` seconds for that: whether it was enough."""
+        with self._lock:
+            self._closed = True
+        self._end()
+        return self.join(timeout_s)
 
     def join(self, timeout_s: float) -> bool:
         """Wait, after ``close``, until all threads have ended; False when ``timeout_s`` seconds were not enough."""

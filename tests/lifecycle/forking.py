@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -86,9 +87,14 @@ def queue(client: TargetClient, names: list[str]) -> None:
         client.queue_notifications(request={"notifications": [item]}, session_id=session(name))
 
 
-def fork(work: Callable[[], object]) -> int:
+def fork_without_hooks() -> int:
+    """As uWSGI and C extensions fork: Python is told nothing. Under the GIL, as they do it, too."""
+    return int(ctypes.PyDLL(None).fork())
+
+
+def fork(work: Callable[[], object], fork_process: Callable[[], int] = os.fork) -> int:
     """A child that does ``work`` and exits with 0, or with 1 after an error; one that hangs is ended by a signal."""
-    child = os.fork()
+    child = fork_process()
     if child:
         return child
     signal.alarm(LONGEST_S)

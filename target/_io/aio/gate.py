@@ -9,6 +9,7 @@ from types import TracebackType
 
 from target._io.deadline import Deadline
 from target._io.failures import closed_meanwhile, timed_out
+from target._io.forks import renew_in_children
 from target.config import AsyncClientConfig
 from target.delivery.request import Call
 from target.errors import TargetTimeout
@@ -25,6 +26,12 @@ class Gate:
         self._idle.set()
         self.waits: set[asyncio.Timeout] = set()
         self.closed = False
+        self.stayed_behind = False
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child, where the event loop and its sockets are the parent's: let nobody in."""
+        self.stayed_behind = True
 
     async def enter(self, deadline: Deadline) -> None:
         """Before a call is sent: wait while ``max_concurrency`` others are in progress. ``leave`` must follow.

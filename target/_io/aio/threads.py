@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from target._io.abort import Abort
 from target._io.deadline import Deadline
+from target._io.forks import begin_anew_if_forked, renew_in_children
 from target._io.transport import Transport
 from target._io.workers import Workers
 from target.config import ClientConfig
@@ -29,6 +30,11 @@ class Threads:
     def __init__(self, size: int, logger: logging.Logger) -> None:
         self._workers = Workers(size, logger)
         self._loop = asyncio.get_running_loop()
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child, and at first: nothing runs."""
         self._running: set[asyncio.Future[None]] = set()
 
     async def run(self, work: Callable[[], T], abort: Abort | None = None) -> T:
@@ -56,7 +62,8 @@ class Threads:
         try:
             return await outcome
         except asyncio.CancelledError:
-            if abort is not None:
+            begin_anew_if_forked()
+            if abort is not None and ended in self._running:  # in a child, the socket is the parent's, too
                 abort()
             raise
 

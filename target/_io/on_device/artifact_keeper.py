@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable
 
 from target._io.abort import Abort
 from target._io.deadline import Deadline
+from target._io.forks import renew_in_children
 from target._io.on_device.artifact_rotation import ArtifactRotation, DownloadTimes, Emit
 from target._io.on_device.download import Download, Downloads
 from target.config import ClientConfig
@@ -50,8 +50,8 @@ class ArtifactKeeper:
         self._announced_at_s: float | None = None
         self._is_ready_told = False
         self._started = self._closed = False
-        self._fork_lock = threading.Lock()
         self._begin()
+        renew_in_children(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -62,29 +62,36 @@ class ArtifactKeeper:
         self._ready = threading.Event()
         if self._rotation.current is not None or self._closed:
             self._ready.set()
-        weakref.finalize(self, self._wake.put, None).atexit = False
-        self._process_id = os.getpid()
+        self._end = weakref.finalize(self, self._wake.put, None)
+        self._end.atexit = False
+        self._is_left_alone = False
 
-    def _begin_after_fork(self) -> None:
-        """A fork leaves the thread behind. The artifact, if there was one, stays in use."""
-        with self._fork_lock:
-            if self._process_id == os.getpid():
+    def begin_anew(self) -> None:
+        """In a forked child: the thread stayed behind, and goes on here once somebody asks. The artifact, if there was
+        one, stays in use."""
+        self._end.detach()
+        self._begin()
+        self._is_left_alone = True
+
+    def _go_on(self) -> None:
+        with self._lock:
+            if not self._is_left_alone:
                 return
-            self._begin()
+            self._is_left_alone = False
             if self._started and not self._closed and (self._rotation.due_in_s() is not None or self._owes_ready()):
                 self._start_thread()
 
     @property
     def current(self) -> Artifact | None:
         """The artifact to decide from; None while there is none."""
-        if self._process_id != os.getpid():
-            self._begin_after_fork()
+        if self._is_left_alone:
+            self._go_on()
         return self._rotation.current
 
     def start(self) -> None:
         """Take the artifact that was given, if one was, and begin to fetch. Never fails; twice is harmless."""
-        if self._process_id != os.getpid():
-            self._begin_after_fork()
+        if self._is_left_alone:
+            self._go_on()
         with self._lock:
             if self._started or self._closed:
                 return
@@ -95,8 +102,8 @@ class ArtifactKeeper:
 
     def announce(self) -> None:
         """Allow client_ready, which the thread emits once there is an artifact: ``create`` is about to return."""
-        if self._process_id != os.getpid():
-            self._begin_after_fork()
+        if self._is_left_alone:
+            self._go_on()
         if self._announced_at_s is None:
             self._announced_at_s = time.monotonic()
             self._wake.put(None)
@@ -114,8 +121,6 @@ class ArtifactKeeper:
     def close(self, timeout_s: float) -> None:
         """End the thread, and wait up to ``timeout_s`` seconds for that. The artifact stays. Twice is harmless."""
         self._closed = True
-        if self._process_id != os.getpid():
-            return
         self._ready.set()
         self._abort()
         self._wake.put(None)

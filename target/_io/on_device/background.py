@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
-import os
+import math
 import queue
 import threading
 import time
 import weakref
 from collections.abc import Callable
 
+from target._io.ends import EXIT_S, forget, send_before_end
+from target._io.forks import renew_in_children
 from target.delivery.request import Call
 from target.errors import ClientClosed
 
 MOST_PENDING = 1000
 MOST_THREADS = 4
 SOON_S = 0.5  # within the second that telemetry may wait
-EXIT_S = 1.0  # what the end of the process, or of a client that nobody closed, waits for
 
 Failed = Callable[[Call, Exception], object]
 
@@ -72,22 +72,21 @@ class Background:
         self._most_pending = most_pending
         self._most_threads = most_threads
         self._closed = False
-        self._fork_lock = threading.Lock()
         self._begin()
-        _alive.add(self)
+        renew_in_children(self)
+        send_before_end(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._lanes = [_Lane(self._deliver) for _ in range(self._most_threads)]
         self._dropped = 0
-        weakref.finalize(self, _release, self._lanes).atexit = False
-        self._process_id = os.getpid()
+        self._end = weakref.finalize(self, _release, self._lanes)
+        self._end.atexit = False
 
-    def _begin_after_fork(self) -> None:
-        """A fork leaves the threads behind; what waited is the parent's to send."""
-        with self._fork_lock:
-            if self._process_id != os.getpid():
-                self._begin()
+    def begin_anew(self) -> None:
+        """In a forked child: the threads stayed behind, and what waited is the parent's to send."""
+        self._end.detach()
+        self._begin()
 
     @property
     def pending(self) -> int:
@@ -105,8 +104,6 @@ class Background:
 
     def submit(self, call: Call) -> None:
         """Send ``call`` soon. Never raises or blocks; after ``close``, or without room, it is logged and counted."""
-        if self._process_id != os.getpid():
-            self._begin_after_fork()
         if self._closed:
             self._drop("the client is closed")
             return
@@ -122,8 +119,6 @@ class Background:
 
     def send_soon(self) -> None:
         """Send within a second what ``compose`` makes then. Never raises or blocks."""
-        if self._process_id != os.getpid():
-            self._begin_after_fork()
         lane = self._lanes[0]
         if self._closed or lane.compose_at_s is not None:
             return
@@ -132,13 +127,19 @@ class Background:
         if lane.thread is None:
             self._start_thread(lane)
 
+    def hurry(self) -> None:
+        """Send at once what ``send_soon`` asked for: all the rest is being sent already."""
+        lane = self._lanes[0]
+        if lane.compose_at_s is not None:
+            lane.compose_at_s = -math.inf
+            lane.calls.put(None)
+
     def close(self, timeout_s: float) -> None:
         """Send what waits for up to ``timeout_s`` seconds, then end. What is left counts as failed."""
-        if self._closed or self._process_id != os.getpid():
-            self._closed = True
+        if self._closed:
             return
         self._closed = True
-        _alive.discard(self)
+        forget(self)
         ends_at_s = time.monotonic() + timeout_s
         threads = [lane.thread for lane in self._lanes]
         for lane in self._lanes:
@@ -195,9 +196,6 @@ class Background:
             lane.thread = thread
 
 
-_alive: weakref.WeakSet[Background] = weakref.WeakSet()
-
-
 def _serve(reference: weakref.ref[Background], lane: _Lane) -> None:
     """A thread. It holds its owner only while there is a failure to tell or a call to compose."""
     while True:
@@ -244,12 +242,3 @@ def _release(lanes: list[_Lane]) -> None:
     ends_at_s = time.monotonic() + EXIT_S
     for lane in lanes:
         lane.end(ends_at_s)
-
-
-def _close_all() -> None:
-    give_up_at_s = time.monotonic() + EXIT_S
-    for background in list(_alive):
-        background.close(max(0.0, give_up_at_s - time.monotonic()))
-
-
-atexit.register(_close_all)

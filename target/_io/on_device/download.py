@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 import time
 from collections.abc import Mapping
@@ -46,13 +45,9 @@ class Downloads:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._most_bytes = config.max_response_bytes
-        self._begin()
-
-    def _begin(self) -> None:
-        pool = self._config.pool
+        pool = config.pool
         self._owns_manager = pool is None
-        self._pools = DeadlinePools(pool or open_manager(self._config), kept_hosts=_HOSTS if pool is None else 0)
-        self._process_id = os.getpid()
+        self._pools = DeadlinePools(pool or open_manager(config), kept_hosts=_HOSTS if pool is None else 0)
 
     def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> Download:
         """The answer of ``url``, whatever its status.
@@ -62,9 +57,6 @@ class Downloads:
             TransportError: No usable answer.
             ClientClosed: The deadline's abort was called.
         """
-        if self._owns_manager and self._process_id != os.getpid():
-            # A child's connections must not be its parent's; nor its locks, which a thread may have held at the fork.
-            self._begin()
         started_s = time.perf_counter()
         try:
             response = self._pools.urlopen(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -15,6 +14,7 @@ from typing import Any
 
 from target._io.breaker import Breaker
 from target._io.deadline import Deadline
+from target._io.forks import renew_in_children
 from target._io.on_device.artifact_rotation import Emit
 from target._io.on_device.download import Downloads
 from target.decisioning.geo import parse_geo
@@ -46,14 +46,15 @@ class GeoLookup:
         self._downloads = downloads
         self._emit = emit
         self._logger = logger
-        self._begin()
+        self._breaker = Breaker(_FAILURES_IN_A_ROW, _LEFT_ALONE_S)
+        self.begin_anew()
+        renew_in_children(self)
 
-    def _begin(self) -> None:
+    def begin_anew(self) -> None:
+        """Know no place; so in a forked child."""
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[float, Geo]] = OrderedDict()
         self._running: dict[str, Future[Geo]] = {}
-        self._breaker = Breaker(_FAILURES_IN_A_ROW, _LEFT_ALONE_S)
-        self._process_id = os.getpid()
 
     def find(self, ip: str, timeout_s: float) -> Geo | None:
         """Where ``ip`` is, under the keys of a request; None where that is unknown or not found in time.
@@ -66,8 +67,6 @@ class GeoLookup:
         if address is None:
             self._logger.warning("context.geo.ipAddress is not an IP address: the place is not looked up")
             return None
-        if self._process_id != os.getpid():  # another thread may have held the lock at the fork
-            self._begin()
         with self._lock:
             known = self._known.get(address)
             if known is not None and time.monotonic() < known[0]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
+
+from target._io.forks import renew_in_children
 
 MOST_ENTRIES = 1000
 
@@ -20,26 +21,25 @@ class TelemetryBuffer:
 
     def __init__(self, most: int = MOST_ENTRIES) -> None:
         self._most = most
-        self._begin()
+        self.begin_anew()
+        renew_in_children(self)
 
-    def _begin(self) -> None:
+    def begin_anew(self) -> None:
+        """Hold nothing; so in a forked child."""
         self._entries: deque[Mapping[str, Any]] = deque(maxlen=self._most)
         self._lock = threading.Lock()
-        self._process_id = os.getpid()
 
     def __len__(self) -> int:
-        return len(self._entries) if self._process_id == os.getpid() else 0
+        return len(self._entries)
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Let ``entry`` wait."""
-        if self._process_id != os.getpid():
-            self._begin()
         with self._lock:
             self._entries.append(entry)
 
     def take_all(self) -> list[Mapping[str, Any]]:
         """All that waits, oldest first; afterwards nothing does."""
-        if not self._entries or self._process_id != os.getpid():
+        if not self._entries:
             return []
         with self._lock:
             taken = list(self._entries)
@@ -48,8 +48,6 @@ class TelemetryBuffer:
 
     def put_back(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Let what was taken, and not sent, wait again before what came since; without room the oldest are dropped."""
-        if self._process_id != os.getpid():
-            self._begin()
         returned = list(entries)
         with self._lock:
             room = self._most - len(self._entries)

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
-from target._io.forks import import_before_threads
+from target._io.forks import begin_anew_if_forked, import_before_threads
 from target._io.outbox.durable import DurableStore
 from target._io.outbox.memory import MemoryStore
 from target._io.outbox.sender import Emit, Sender
@@ -89,6 +89,7 @@ class OutboxHandle:
             OutboxFull: There is no room for all of them, and ``when_full`` is ``"raise"``; none is stored.
             ClientClosed: The client was closed.
         """
+        begin_anew_if_forked()
         if self._closed:
             raise ClientClosed("The client is closed: make a new one with TargetClient.create")
         entries = pack(call, self._runtime)
@@ -116,6 +117,7 @@ class OutboxHandle:
     def counters(self) -> dict[str, int]:
         """What this process did so far: notifications ``queued``, ``acknowledged``, ``dead``, ``dropped`` for newer
         ones and ``retried`` (each time anew), and ``batches`` sent."""
+        begin_anew_if_forked()
         return self._sender.counters()
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -128,10 +130,12 @@ class OutboxHandle:
         Raises:
             OptionsError: ``timeout`` is no duration.
         """
+        begin_anew_if_forked()
         return self._worker.flush(None if timeout is None else parse_milliseconds("timeout", timeout) / 1000)
 
     def retry_dead_letters(self) -> int:
         """Queue what was given up once more, with its age counted from now: how many there was room for."""
+        begin_anew_if_forked()
         revived = self._store.revive()
         if revived:
             self._sender.count(queued=revived)
@@ -143,10 +147,12 @@ class OutboxHandle:
 
         What is not sent by then stays in an SQLite file for the next process, and is lost in memory, which is logged.
         """
+        begin_anew_if_forked()
         self._closed = True
         self._worker.close(timeout_ms / 1000)
 
     def _look(self, read: Callable[[], T]) -> T:
+        begin_anew_if_forked()
         try:
             return read()
         finally:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from target._io.outbox.at_fork import around_forks
+from target._io.forks import pause_for_forks, renew_in_children
 from target._io.outbox.schema import inode_of, is_corrupt, move_aside, open_file, tidy, transaction, words_of
 from target._io.outbox.store import Claim, Limits, Mark, StoreBroken
 from target.delivery.outgoing import MOST_PER_BATCH, Entry, Lane, Settlement
@@ -46,7 +46,8 @@ class SqliteStore:
         self._lock = threading.RLock()
         self._tidying = threading.Lock()
         self._tidied_at_s = 0.0
-        around_forks(self)
+        pause_for_forks(self)
+        renew_in_children(self)
 
     def add(self, entries: Sequence[Entry]) -> int:
         """See Store."""
@@ -235,8 +236,8 @@ class SqliteStore:
         self._lock.release()
         self._tidying.release()
 
-    def after_fork_in_child(self) -> None:
-        """Go on, with locks of one's own."""
+    def begin_anew(self) -> None:
+        """In a forked child: go on, with locks of one's own."""
         self._lock, self._tidying = threading.RLock(), threading.Lock()
         if self._connection is not None:  # forked by other than Python's means, which told nobody before
             _abandoned.append(self._connection)  # to close it would meddle with the parent's

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import logging
 import math
 import queue
 import threading
 import time
-import weakref
 from collections.abc import Callable
 
-from target._io.outbox.at_fork import around_forks
+from target._io.ends import EXIT_S, forget, send_before_end
+from target._io.forks import renew_in_children
 from target._io.outbox.sender import Sender
 from target._io.outbox.store import Limits, Store
 
-EXIT_S = 1.0  # what the end of the process, or of a client that nobody closed, waits for
 MOST_HELPERS = 3
 _LOOK_S = 0.02  # between two looks at whether everything has been sent
 _SHORTEST_WAIT_S = 0.001
@@ -43,8 +41,8 @@ class Worker:
         self._poll_s = poll_s
         self._logger = logger
         self._begin()
-        around_forks(self)
-        _alive.add(self)
+        renew_in_children(self)
+        send_before_end(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -119,14 +117,14 @@ class Worker:
         self._released_at_s = time.monotonic()
         self._wake.put(None)
 
-    def before_fork(self) -> None:
-        """Nothing to do: threads do not go through a fork."""
+    def hurry(self) -> None:
+        """Send at once what waits."""
+        if self._main is not None:
+            self._store.hurry()
+            self._wake.put(None)
 
-    def after_fork_in_parent(self) -> None:
-        """Nothing changed."""
-
-    def after_fork_in_child(self) -> None:
-        """Begin anew, with nothing of the parent's to send and no thread until there is something."""
+    def begin_anew(self) -> None:
+        """In a forked child: with nothing of the parent's to send, and no thread until there is something."""
         ended = self._ended.is_set()
         self._begin()
         if ended:
@@ -205,7 +203,7 @@ class Worker:
     def _end(self) -> None:
         self._ended.set()
         self._wake.put(None)
-        _alive.discard(self)
+        forget(self)
 
     def _leave(self) -> None:
         with self._lock:
@@ -221,15 +219,3 @@ class Worker:
         lost = self._store.volatile()
         if lost:
             self._logger.error("%d queued notifications were not sent before the client ended, and are lost", lost)
-
-
-_alive: weakref.WeakSet[Worker] = weakref.WeakSet()
-
-
-def _close_all() -> None:
-    give_up_at = time.monotonic() + EXIT_S
-    for worker in list(_alive):
-        worker.close(max(0.0, give_up_at - time.monotonic()))
-
-
-atexit.register(_close_all)

@@ -1,0 +1,368 @@
+"""A process that C code forked, of which Python was told nothing: everything begins anew there all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lifecycle.echo import Echo
+from tests.loopback import Answer, Received, serving
+from tests.unit._io.calls import run
+from tests.unit._io.on_device import artifact
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+BEGIN = """
+import asyncio, os, signal, sys, threading, time
+from tests.lifecycle.forking import *
+from target import Outbox, TargetError
+domain = sys.argv[1]
+
+
+def bare_fork(work):
+    return fork(work, fork_without_hooks)
+
+"""
+
+
+def run_script(script: str, *arguments: object) -> str:
+    return run(BEGIN + textwrap.dedent(script), *map(str, arguments))
+
+
+def test_parent_and_children_have_connections_and_threads_of_their_own() -> None:
+    script = """
+        client = client_of(domain, async_workers=3)
+        ask_many(client, 20, 4, "before")
+        ask_aside(client, 20, "aside-before")
+
+        def work():
+            barrier = threading.Barrier(4)  # all threads of a worker find out at the same moment
+
+            def visit(thread):
+                barrier.wait()
+                for number in range(10):
+                    ask(client, f"{thread}-{number}")
+
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(visit, range(4)))
+            ask_aside(client, 30)
+            client.close()
+
+        children = [bare_fork(work) for _ in range(4)]
+        ask_many(client, 40, 4)
+        ask_aside(client, 30)
+        wait_for(children)
+        client.close()
+        print(os.getpid(), *children)
+    """
+    echo = Echo(latency_s=0.002)
+    with serving(echo) as server:
+        processes = run_script(script, server.domain).split()
+    assert set(echo.sessions.values()) == {1}
+    assert echo.sessions.total() == 40 + 5 * 70
+    connections = echo.connections_by_process()
+    assert sorted(connections) == sorted(processes)
+    assert all(count <= 7 for count in connections.values())
+
+
+def test_a_child_of_a_child() -> None:
+    script = """
+        client = client_of(domain)
+        ask(client, "first")
+
+        def work():
+            wait_for([bare_fork(lambda: ask(client, "grandchild"))])  # which the child itself has not asked before
+            ask(client, "child")
+            wait_for([bare_fork(lambda: ask(client, "grandchild")), fork(lambda: ask(client, "told"))])
+
+        wait_for([bare_fork(work)])
+        ask(client, "again")
+    """
+    echo = Echo()
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert len(echo.connections_by_process()) == 5
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "client._workers._lock",
+        "client._transport._pools._lock",
+        "client._transport._pools._manager.pools.lock",
+        "next(iter(client._transport._pools._by_host.values())).pool.mutex",
+        "target._io.resolve._lock",
+        "client._services.breaker._lock",
+        "client._services.outbox._worker._lock",
+        "client._services.outbox._store._lock",
+        "client._services._telemetry._lock",
+    ],
+)
+def test_a_lock_that_another_thread_holds_at_the_fork(lock: str) -> None:
+    script = """
+        import target._io.resolve
+        client = client_of("localhost:" + domain.rpartition(":")[2], breaker_failures=3, outbox=Outbox.memory())
+        client._services.breaker._failed("http://" + client._config.server_domain)
+        ask_many(client, 4, 2, "before")
+        ask_aside(client, 4, "before")
+        queue(client, ["before"])
+
+        def work():
+            ask(client, "child")
+            ask_aside(client, 4)
+            queue(client, ["child"])
+            client.close()
+            del globals()["client"]
+
+        with held(eval(sys.argv[2])):
+            child = bare_fork(work)
+        wait_for([child])
+        ask(client, "parent")
+        client.close()
+    """
+    echo = Echo()
+    with serving(echo) as server:
+        run_script(script, server.domain, lock)
+    assert len(echo.connections_by_process()) == 2
+    assert echo.notified == {"before": 1, "child": 1}
+
+
+def test_forks_in_the_middle_of_calls() -> None:
+    script = """
+        client = client_of(domain, async_workers=4)
+        ask(client, "first")
+        done = threading.Event()
+
+        def keep_asking(thread):
+            number = 0
+            while not done.is_set():
+                number += 1
+                ask(client, f"{thread}x{number}")
+                if number % 4 == 0:
+                    ask_aside(client, 2, f"{thread}y{number}z")
+
+        def work():
+            for number in range(6):
+                ask(client, number)
+            client.close()
+
+        with ThreadPoolExecutor(4) as pool:
+            asking = [pool.submit(keep_asking, thread) for thread in range(4)]
+            for _ in range(4):
+                wait_for([bare_fork(work) for _ in range(3)])
+            done.set()
+        for each in asking:
+            each.result()
+        client.close()
+    """
+    echo = Echo(latency_s=0.001)
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert set(echo.sessions.values()) == {1}
+    assert len(echo.connections_by_process()) == 13
+
+
+def test_a_pool_of_the_callers_is_not_shared_either() -> None:
+    script = """
+        import urllib3
+        pool = urllib3.PoolManager(maxsize=2, block=True)
+        client = client_of(domain, pool=pool)
+        ask_many(client, 4, 2, "before")
+
+        def work():
+            ask_many(client, 20, 4)
+
+        children = [bare_fork(work) for _ in range(2)]
+        work()
+        wait_for(children)
+    """
+    echo = Echo(latency_s=0.002)
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert len(echo.connections_by_process()) == 3
+
+
+def test_the_outbox_in_memory_sends_everything_once() -> None:
+    script = """
+        client = client_of(domain, outbox=Outbox.memory(flush_interval=150))
+        queue(client, [f"before-{number}" for number in range(30)])
+
+        def work(label):
+            assert client.outbox.pending == 0
+            assert client.outbox.counters["queued"] == 0
+            queue(client, [f"{label}-{number}" for number in range(20)])
+            assert client.outbox.flush(timeout=5000)
+            assert client.outbox.counters["acknowledged"] == 20
+            client.close()
+
+        children = [bare_fork(lambda: work(label)) for label in "abc"]
+        wait_for(children)
+        assert client.outbox.flush(timeout=5000)
+        client.close()
+    """
+    echo = Echo()
+    with serving(echo) as server:
+        run_script(script, server.domain)
+    assert set(echo.notified.values()) == {1}
+    assert len(echo.notified) == 30 + 3 * 20
+
+
+def test_nothing_that_the_parent_learnt_is_the_childs() -> None:
+    script = """
+        from target import ApiError, TargetUnavailable
+        client = client_of(domain, breaker_failures=1, breaker_reset=60_000, retries=0)
+        client._calls._learnt_cluster = "38"
+        client._services._telemetry.add({"requestId": "the parent's"})
+        client._services.breaker._failed("http://" + domain)
+        try:
+            ask(client, "left-alone")
+            raise AssertionError
+        except TargetUnavailable:
+            pass
+
+        def work():
+            client.wait_until_ready(1)  # of all calls the one that does the least
+            assert client._calls._learnt_cluster is None
+            assert len(client._services._telemetry) == 0
+            ask(client, "child")  # whose breaker is closed
+
+        wait_for([bare_fork(work)])
+    """
+    echo, told = Echo(), []
+
+    def answer(received: Received) -> Answer:
+        told.append(received.body)
+        return echo(received)
+
+    with serving(answer) as server:
+        run_script(script, server.domain)
+    assert len(echo.sessions) == 1
+    assert "telemetry" not in told[0]
+
+
+def test_rules_are_kept_up_to_date_and_impressions_sent_by_each_process() -> None:
+    script = """
+        rules = f"http://{domain}/rules.json"
+        client = client_of(domain, decisioning_method="on-device", artifact_location=rules, polling_interval=300)
+        assert client.wait_until_ready(10_000)
+
+        def decide(name):
+            result = client.get_offers(
+                request={"execute": {"mboxes": [{"name": "home"}]}}, session_id=session(name)
+            )
+            assert result.response.execute.mboxes[0].options[0].content == {"from": "home"}
+            return result
+
+        decide("before")
+        background, keeper = client._services.on_device._background, client._services.on_device._keeper
+        inherited = keeper._thread
+
+        def work():
+            decide("child")
+            assert keeper._thread not in (inherited, None)
+            client.close()
+            assert background.counts["sent"] == 1, background.counts
+
+        children = [bare_fork(work) for _ in range(3)]
+        wait_for(children)
+        client.close()
+        print(os.getpid(), *children)
+    """
+    asked: list[dict[str, Any]] = []
+
+    def answer(received: Received) -> Answer:
+        if received.target.startswith("/rules.json"):
+            return Answer(artifact())
+        asked.append(json.loads(received.content))
+        return echo(received)
+
+    echo = Echo()
+    with serving(answer) as server:
+        processes = run_script(script, server.domain).split()
+    impressions = [item["id"] for body in asked for item in body.get("notifications", ())]
+    assert len(impressions) == len(set(impressions)) == 4
+    assert sorted(echo.connections_by_process()) == sorted(processes)
+
+
+def test_processes_share_the_file_of_an_outbox(tmp_path: Path) -> None:
+    script = """
+        client = client_of(domain, outbox=Outbox.sqlite(sys.argv[2], flush_interval=5))
+        queue(client, [f"before-{number}" for number in range(5)])
+        assert client.outbox.flush(timeout=10_000)  # so that none of its threads is in the middle of something
+        time.sleep(0.1)
+
+        def work(label):
+            queue(client, [f"{label}-{number}" for number in range(20)])
+            assert client.outbox.flush(timeout=10_000)
+            client.close()
+
+        children = [bare_fork(lambda: work(label)) for label in "abc"]
+        queue(client, [f"parent-{number}" for number in range(20)])
+        wait_for(children)
+        assert client.outbox.flush(timeout=10_000)
+        print(client.outbox.pending, len(client.outbox.dead_letters))
+        client.close()
+    """
+    echo = Echo()
+    with serving(echo) as server:
+        assert run_script(script, server.domain, tmp_path / "outbox.db").split() == ["0", "0"]
+    assert len(echo.notified) == 5 + 4 * 20
+
+
+@pytest.mark.parametrize("transport", ["threads", "aiohttp"])
+def test_an_event_loop_stays_behind_even_where_the_child_goes_on_with_it(transport: str) -> None:
+    script = """
+        from target import OptionsError
+        loop = asyncio.new_event_loop()
+        client = loop.run_until_complete(AsyncTargetClient.create(options_of(domain, transport=sys.argv[2])))
+        loop.run_until_complete(ask_async(client, "before"))
+
+        def work():
+            try:
+                loop.run_until_complete(ask_async(client, "child"))
+            except OptionsError as error:
+                assert "in each process" in str(error)
+            else:
+                raise AssertionError("a loop does not go through a fork")
+
+        wait_for([bare_fork(work), fork(work)])
+        loop.run_until_complete(ask_async(client, "after"))
+        loop.run_until_complete(client.aclose())
+        loop.close()
+    """
+    echo = Echo()
+    with serving(echo) as server:
+        run_script(script, server.domain, transport)
+    assert len(echo.connections_by_process()) == 1
+    assert echo.sessions.total() == 2
+
+
+@pytest.mark.parametrize("how", ["fork", "bare_fork"])
+def test_a_task_that_is_cancelled_in_the_child_does_not_end_the_call_of_the_parent(how: str) -> None:
+    script = """
+        async def main():
+            client = await AsyncTargetClient.create(options_of(domain, transport="threads", timeout=10_000))
+            call = asyncio.ensure_future(ask_async(client, "parent"))
+            await asyncio.sleep(0.2)
+
+            def work():
+                try:
+                    call.get_coro().throw(asyncio.CancelledError())  # as a loop does for a task that is cancelled
+                except asyncio.CancelledError:
+                    pass
+
+            wait_for([globals()[sys.argv[2]](work)])
+            await call
+            await client.aclose()
+
+        asyncio.run(main())
+    """
+    echo = Echo(latency_s=1.0)
+    with serving(echo) as server:
+        run_script(script, server.domain, how)
+    assert echo.sessions.total() == 1
