@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
+# The emulator, and the servers of tests and benchmarks, are on this machine: no proxy of the environment leads there.
+export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
+export no_proxy := $(NO_PROXY),$(no_proxy)
+
 .PHONY: help demo test check lint type generate generate-check record bench bench-official bench-on-device bench-on-device-node clean
 
 help: ## list the targets

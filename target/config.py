@@ -74,6 +74,8 @@ class ClientConfig(NamedTuple):
     pool_size: int
     pool: urllib3.PoolManager | None
     proxy: str | None
+    trust_env: bool
+    max_idle_s: float
     ca_certs: str | None
     max_response_bytes: int
     max_response_values: int | None
@@ -138,6 +140,7 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     return ClientConfig(
         on_device=on_device,
         timeout_s=values.pop("timeout") / 1000,
+        max_idle_s=values.pop("max_idle") / 1000,
         breaker_reset_s=values.pop("breaker_reset") / 1000,
         **{name: value for name, value in values.items() if name not in _ON_DEVICE},
     )
@@ -213,6 +216,8 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "pool_size": (parse_at_least(1), 32),
     "pool": (parse_pool, None),
     "proxy": (parse_text, None),
+    "trust_env": (parse_flag, True),
+    "max_idle": (parse_milliseconds, 50_000),
     "ca_certs": (parse_text, None),
     "max_response_bytes": (parse_at_least(1), 64 * 1024 * 1024),
     "max_response_values": (parse_at_least(1), None),

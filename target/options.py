@@ -78,7 +78,13 @@ class CommonOptions(TypedDict, total=False):
     pool: urllib3.PoolManager | None
     """Your own PoolManager or ProxyManager; it is never closed by the client."""
     proxy: str | None
-    """URL of an HTTP proxy, credentials included if it needs them."""
+    """URL of an HTTP proxy, credentials included if it needs them. Every host is reached through it."""
+    trust_env: bool | None
+    """Whether the environment's HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY (or in lower case, which wins) are
+    followed, as they are when the client is made, where neither ``proxy`` nor ``pool`` is given. Default True."""
+    max_idle: float | None
+    """ms after which an idle connection is not used again. Default 50000, as what lies between may forget it after
+    60 s, and does so in silence. 0: every call connects anew."""
     ca_certs: str | None
     """Path of a PEM bundle to verify servers with, instead of the system's."""
     max_response_bytes: int | None

@@ -17,6 +17,10 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+# Servers of tests are on this machine, and so are those of the processes that tests start: no proxy leads to them.
+for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[_name]
+
 
 @pytest.fixture
 def server() -> Iterator[LoopbackServer]:

@@ -4,83 +4,195 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, Protocol
 
 import urllib3
 
 from target._io.connect import use_deadlines
 from target._io.deadline import Deadline
 from target._io.forks import renew_in_children
+from target._io.proxies import Proxies
 from target.config import ClientConfig
-from target.errors import OptionsError
+
+if TYPE_CHECKING:
+    import ssl
 
 # Each cluster is a host of its own, and a visitor's cookie can name any of 10,000.
 MOST_HOSTS = 64
 
 
-class DeadlinePools:
-    """The part of a PoolManager that sending needs.
+class Pools(Protocol):
+    """The part of a PoolManager that sending needs. Safe to share between threads."""
 
-    Args:
-        manager: Where connections come from; one that adds something of its own (proxy, subclass) sees each request.
-        kept_hosts: For how many hosts the pool is remembered, so that the same URL is not parsed again on every call;
-            0 for a manager that is not this client's alone, since its owner may clear it.
+    def urlopen(self, method: str, url: str, *, timeout: Any, **options: Any) -> urllib3.BaseHTTPResponse:
+        """Send to ``url``, an absolute one with a path; the other arguments are those of ``PoolManager.urlopen``."""
+        ...
+
+    def clear(self) -> None:
+        """Close the idle connections, if they are the client's own."""
+        ...
+
+
+def open_pools(config: ClientConfig, most_hosts: int = MOST_HOSTS) -> Pools:
+    """The caller's pool where there is one, else the client's own. Raises OptionsError for a bad proxy URL."""
+    return OwnPools(config, most_hosts) if config.pool is None else CallersPools(config.pool)
+
+
+class CallersPools:
+    """A PoolManager of the caller's: used as it is, for it may have other users, and never closed."""
+
+    def __init__(self, manager: urllib3.PoolManager) -> None:
+        self._manager = manager
+        # One that adds something of its own (proxy, subclass) sees each request.
+        self._is_plain = type(manager) is urllib3.PoolManager
+        renew_in_children(self)
+
+    def urlopen(self, method: str, url: str, *, timeout: Any, **options: Any) -> urllib3.BaseHTTPResponse:
+        """Send; see Pools."""
+        path_at = _path_at(url)
+        # Looked up each time: the owner may clear the manager.
+        pool = self._manager.connection_from_url(url[:path_at])
+        return _send(pool, None if self._is_plain else self._manager, method, url, path_at, timeout, options)
+
+    def clear(self) -> None:
+        """Nothing: it is the caller's."""
+
+    def begin_anew(self) -> None:
+        """In a forked child, give up the connections that it shares with its parent: each process would read the
+        other's answers."""
+        kept = self._manager.pools
+        kept.lock = threading.RLock()
+        for pool in map(kept.__getitem__, kept.keys()):
+            _leave_to_parent(pool)
+
+
+class _Host:
+    """The connections to one host; ``answers`` is how many came, and counts less and less as time goes on."""
+
+    __slots__ = ("answers", "manager", "pool")
+
+    def __init__(self, manager: urllib3.PoolManager, base_url: str) -> None:
+        self.pool = manager.connection_from_url(base_url)
+        self.manager = manager if manager.proxy is not None else None  # else what urllib3 adds is not needed
+        self.answers = 0
+
+
+class OwnPools:
+    """The pools of one client, each for one host, through the proxy that leads there.
+
+    Raises:
+        OptionsError: The URL of a proxy cannot be used.
     """
 
-    def __init__(self, manager: urllib3.PoolManager, kept_hosts: int) -> None:
-        self._manager = manager
-        self._is_plain = type(manager) is urllib3.PoolManager
-        self._kept_hosts = kept_hosts if self._is_plain else 0
-        self._by_host: dict[str, urllib3.HTTPConnectionPool] = {}
-        # A caller's manager brings what it needs; a proxy over TLS is verified by the same options, not the context.
-        tls_proxy = manager.proxy is not None and manager.proxy.scheme == "https"
-        self._lacks_context = kept_hosts > 0 and not tls_proxy
+    def __init__(self, config: ClientConfig, most_hosts: int) -> None:
+        self._config = config
+        self._most_hosts = most_hosts
+        self._proxies = Proxies(config)
+        self._hosts: dict[str, _Host] = {}
+        self._evictions = 0
+        self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         renew_in_children(self)
 
     def urlopen(self, method: str, url: str, *, timeout: Any, **options: Any) -> urllib3.BaseHTTPResponse:
-        """Send to ``url``, an absolute one with a path; the other arguments are those of ``PoolManager.urlopen``."""
-        path_at = url.index("/", len("https://"))
-        pool = self._pool_of(url[:path_at])
-        use_deadlines(pool)
-        if isinstance(timeout, Deadline):
-            options["pool_timeout"] = timeout.connect_timeout
-        if self._is_plain:
-            return pool.urlopen(method, url[path_at:], timeout=timeout, assert_same_host=False, **options)
-        return self._manager.urlopen(method, url, timeout=timeout, **options)
+        """Send; see Pools."""
+        path_at = _path_at(url)
+        host = self._hosts.get(url[:path_at]) or self._add(url[:path_at])
+        response = _send(host.pool, host.manager, method, url, path_at, timeout, options)
+        host.answers += 1
+        return response
 
     def clear(self) -> None:
         """Close the idle connections."""
-        pools = list(self._by_host.values())
-        self._by_host.clear()
-        self._manager.clear()
-        for pool in pools:
-            pool.close()
+        hosts = list(self._hosts.values())
+        self._hosts.clear()
+        for host in hosts:
+            host.pool.close()
 
     def begin_anew(self) -> None:
-        """In a forked child, give up the connections that it shares with its parent, those of a caller's manager
-        included: each process would read the other's answers."""
+        """In a forked child, give up the connections that it shares with its parent: each process would read the
+        other's answers."""
         self._lock = threading.Lock()
-        kept = self._manager.pools
-        kept.lock = threading.RLock()
-        for pool in {*self._by_host.values(), *map(kept.__getitem__, kept.keys())}:
-            _leave_to_parent(pool)
+        for host in self._hosts.values():
+            _leave_to_parent(host.pool)
 
-    def _pool_of(self, base_url: str) -> urllib3.HTTPConnectionPool:
-        pool = self._by_host.get(base_url)
-        if pool is None:
-            if self._lacks_context and base_url.startswith("https:"):
-                with self._lock:
-                    if self._lacks_context:
-                        share_trust(self._manager)
-                        self._lacks_context = False
-            pool = self._manager.connection_from_url(base_url)
-            if self._kept_hosts:
-                if len(self._by_host) >= self._kept_hosts:
-                    self._by_host.pop(next(iter(self._by_host), base_url), None)
-                self._by_host[base_url] = pool
-        return pool
+    def _add(self, base_url: str) -> _Host:
+        with self._lock:
+            host = self._hosts.get(base_url)
+            if host is None:
+                if len(self._hosts) >= self._most_hosts:
+                    self._evict()
+                host = self._hosts[base_url] = _Host(self._open_manager(base_url), base_url)
+            return host
+
+    def _evict(self) -> None:
+        """Close the connections to the host that answered least, the longest known of those: whatever hosts the cookies
+        of visitors name, those that serve the others keep theirs."""
+        self._evictions += 1
+        if self._evictions % self._most_hosts == 0:  # what was busy once must not stay for ever
+            for host in self._hosts.values():
+                host.answers //= 2
+        least = min(self._hosts, key=lambda name: self._hosts[name].answers)
+        self._hosts.pop(least).pool.close()
+
+    def _open_manager(self, base_url: str) -> urllib3.PoolManager:
+        """The manager of one host: with one for all, urllib3 would close the connections used least lately."""
+        config, proxy = self._config, self._proxies.of(base_url)
+        options: dict[str, Any] = {"num_pools": 1, "maxsize": config.pool_size}
+        if base_url.startswith("https:"):
+            options["cert_reqs"] = "CERT_REQUIRED"
+        if proxy is not None and proxy.url.startswith("https:"):
+            if config.ca_certs is not None:  # such a proxy is verified by the same options, not by the context
+                options["ca_certs"] = config.ca_certs
+        elif base_url.startswith("https:"):
+            if self._context is None:
+                self._context = trusted_context(config.ca_certs)
+            options["ssl_context"] = self._context
+        if proxy is None:
+            return urllib3.PoolManager(**options)
+        return urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, **options)
+
+
+def _path_at(url: str) -> int:
+    return url.index("/", len("https://"))
+
+
+def _send(
+    pool: urllib3.HTTPConnectionPool,
+    manager: urllib3.PoolManager | None,
+    method: str,
+    url: str,
+    path_at: int,
+    timeout: Any,
+    options: dict[str, Any],
+) -> urllib3.BaseHTTPResponse:
+    """Send over ``pool``; through ``manager``, which it belongs to, where that adds something."""
+    use_deadlines(pool)
+    if isinstance(timeout, Deadline):
+        options["pool_timeout"] = timeout.connect_timeout
+    if manager is None:
+        return pool.urlopen(method, url[path_at:], timeout=timeout, assert_same_host=False, **options)
+    return manager.urlopen(method, url, timeout=timeout, **options)
+
+
+def trusted_context(ca_certs: str | None) -> ssl.SSLContext:
+    """What verifies servers. To be made once for all connections: urllib3 would for each, and reading the trusted
+    certificates takes 20 ms.
+
+    Raises:
+        urllib3.exceptions.SSLError: The file ``ca_certs`` cannot be read.
+    """
+    from urllib3.util.ssl_ import create_urllib3_context  # plain HTTP needs none of it
+
+    context = create_urllib3_context()
+    try:
+        if ca_certs is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(ca_certs)
+    except OSError as error:
+        raise urllib3.exceptions.SSLError(error) from error
+    return context
 
 
 def _leave_to_parent(pool: urllib3.HTTPConnectionPool) -> None:
@@ -96,48 +208,3 @@ def _leave_to_parent(pool: urllib3.HTTPConnectionPool) -> None:
     for connection in connections:
         if connection is not None:
             connection.close()
-
-
-def share_trust(manager: urllib3.PoolManager) -> None:
-    """Read the trusted certificates once for all connections: urllib3 would for each, which takes 20 ms every time.
-
-    Raises:
-        urllib3.exceptions.SSLError: The file of ``ca_certs`` cannot be read.
-    """
-    from urllib3.util.ssl_ import create_urllib3_context  # plain HTTP needs none of it
-
-    options = manager.connection_pool_kw
-    context = create_urllib3_context()
-    try:
-        if options.get("ca_certs") is None:
-            context.load_default_certs()
-        else:
-            context.load_verify_locations(options["ca_certs"])
-    except OSError as error:
-        raise urllib3.exceptions.SSLError(error) from error
-    options.pop("ca_certs", None)
-    options["ssl_context"] = context
-
-
-def open_manager(config: ClientConfig) -> urllib3.PoolManager:
-    """The client's own PoolManager, or ProxyManager where a proxy is set. Raises OptionsError for a bad proxy URL."""
-    options: dict[str, Any] = {"num_pools": MOST_HOSTS, "maxsize": config.pool_size}
-    if config.secure:
-        options["cert_reqs"] = "CERT_REQUIRED"
-    if config.ca_certs is not None:
-        options["ca_certs"] = config.ca_certs
-    if config.proxy is None:
-        return urllib3.PoolManager(**options)
-    advice = "Option 'proxy' must be a URL such as http://proxy.example:3128 (percent-encode : / @ in a password)"
-    try:
-        parts = urlsplit(config.proxy)
-        # An @ behind the host belongs to a password, which no message may show: so no urllib3 error as the cause.
-        if not parts.hostname or "@" in parts.path + parts.query + parts.fragment:
-            raise OptionsError(advice)
-        if parts.username is not None:
-            credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            options["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=credentials)
-        where = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        return urllib3.ProxyManager(where, **options)
-    except (ValueError, urllib3.exceptions.HTTPError) as error:
-        raise OptionsError(advice) from error

@@ -14,7 +14,7 @@ from urllib3.util.retry import Retry
 
 from target._io import failures
 from target._io.deadline import Deadline, DiedUnanswered
-from target._io.pools import MOST_HOSTS, DeadlinePools, open_manager
+from target._io.pools import open_pools
 from target.config import ClientConfig
 from target.delivery.reply import Reply
 from target.delivery.request import Call
@@ -44,11 +44,7 @@ class Transport:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
-        self._owns_manager = config.pool is None
-        if config.pool is None:
-            self._pools = DeadlinePools(open_manager(config), kept_hosts=MOST_HOSTS)
-        else:
-            self._pools = DeadlinePools(config.pool, kept_hosts=0)
+        self._pools = open_pools(config)
         self._client = Client(
             "",
             pool=self._pools,
@@ -89,8 +85,7 @@ class Transport:
     def close(self) -> None:
         """Close the idle connections, unless the pool is the caller's."""
         self._closed = True
-        if self._owns_manager:
-            self._pools.clear()
+        self._pools.clear()
 
     def _send_until(self, call: Call, arguments: dict[str, Any], deadline: Deadline) -> Reply:
         attempts = 0

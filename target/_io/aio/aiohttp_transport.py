@@ -19,7 +19,8 @@ from yarl import URL
 from target._io import failures
 from target._io.aio.wire import Connector, DiedUnanswered, latest_wire
 from target._io.deadline import Deadline
-from target._io.pools import open_manager, share_trust
+from target._io.pools import trusted_context
+from target._io.proxies import Proxies
 from target._io.transport import SDK_HEADERS, retry_after_s
 from target.config import ClientConfig
 from target.delivery.reply import Reply
@@ -59,7 +60,8 @@ class AiohttpTransport:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
-        self._manager = open_manager(config)  # connects nothing here: it knows proxies and certificates
+        self._proxies = Proxies(config)
+        self._context: ssl.SSLContext | None = None
         self._writer = Client("", pool=_Writer(), headers=SDK_HEADERS)
         self._session = aiohttp.ClientSession(
             connector=Connector(config.timeout_s),
@@ -127,16 +129,15 @@ class AiohttpTransport:
     async def _exchange(self, request: _Request) -> tuple[Reply, Failure | None]:
         data, headers = _body(request)
         options: dict[str, Any] = {}
-        proxy = self._manager.proxy
-        if self._config.secure or (proxy is not None and proxy.scheme == "https"):
-            options["ssl"] = self._context()
+        proxy = self._proxies.of(request.url)
+        if self._config.secure or (proxy is not None and proxy.url.startswith("https:")):
+            options["ssl"] = self._trust()
         if proxy is not None:
             options["proxy"] = proxy.url
-            proxy_headers = dict(self._manager.proxy_headers)  # type: ignore[attr-defined]
             if self._config.secure:
-                options["proxy_headers"] = proxy_headers
+                options["proxy_headers"] = proxy.headers
             else:  # no tunnel: the request itself is what the proxy reads
-                headers |= proxy_headers
+                headers |= proxy.headers
         response = await self._session.request(
             request.method, URL(request.url, encoded=True), data=data, headers=headers, allow_redirects=False, **options
         )
@@ -155,11 +156,10 @@ class AiohttpTransport:
         reply = Reply(response.status, response.reason or "", content, wanted_s)
         return reply, Failure(Stage.ANSWERED, response.status, wanted_s)
 
-    def _context(self) -> ssl.SSLContext:
-        options = self._manager.connection_pool_kw
-        if "ssl_context" not in options:
-            share_trust(self._manager)
-        return cast("ssl.SSLContext", options["ssl_context"])
+    def _trust(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = trusted_context(self._config.ca_certs)
+        return self._context
 
     def _explain(self, error: Exception, call: Call) -> tuple[TargetError, Failure | None]:
         """The error a caller gets for what aiohttp raised, and how far the attempt had got if it may be repeated."""

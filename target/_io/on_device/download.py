@@ -13,7 +13,7 @@ from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
 from target._io.deadline import Deadline
-from target._io.pools import DeadlinePools, open_manager
+from target._io.pools import open_pools
 from target.config import ClientConfig
 from target.errors import TargetError, TargetTimeout, TransportError
 from target.on_device_config import without_query
@@ -45,9 +45,7 @@ class Downloads:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._most_bytes = config.max_response_bytes
-        pool = config.pool
-        self._owns_manager = pool is None
-        self._pools = DeadlinePools(pool or open_manager(config), kept_hosts=_HOSTS if pool is None else 0)
+        self._pools = open_pools(config, _HOSTS)
 
     def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> Download:
         """The answer of ``url``, whatever its status.
@@ -84,8 +82,7 @@ class Downloads:
 
     def close(self) -> None:
         """Close the idle connections, unless the pool is the caller's."""
-        if self._owns_manager:
-            self._pools.clear()
+        self._pools.clear()
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
         """The unpacked body. Whatever goes wrong, the connection is not used again."""

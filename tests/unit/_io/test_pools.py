@@ -105,8 +105,8 @@ def test_pool_size_bounds_idle_connections(server: LoopbackServer, make_client: 
     server.answer = ok
     for _ in range(5):
         client.get_offers(**CALL)
-    (pool,) = client._transport._pools._by_host.values()
-    idle = [connection for connection in pool.pool.queue if connection is not None]  # type: ignore[union-attr]
+    (host,) = client._transport._pools._hosts.values()
+    idle = [connection for connection in host.pool.pool.queue if connection is not None]  # type: ignore[union-attr]
     assert len(idle) == 2
     assert server.connections == 6
 
@@ -118,8 +118,8 @@ def test_visitors_of_many_clusters_do_not_grow_the_pool_without_bound() -> None:
         assert len({received.target for received in proxy.received}) == 100
     with client_of("acme.example", edge_routing=False) as client:
         for number in range(200):
-            client._transport._pools._pool_of(f"http://host-{number}.example")
-        assert len(client._transport._pools._by_host) == 64
+            client._transport._pools._add(f"http://host-{number}.example")
+        assert len(client._transport._pools._hosts) == 64
 
 
 # The caller's pool
@@ -246,7 +246,7 @@ def test_trusted_certificates_are_read_once(
             results = list(threads.map(lambda _: client.get_offers(**CALL), range(4)))
         assert [result.response.status for result in results] == [200] * 4
         assert server.connections == 4
-        client._transport._pools._by_host.clear()
+        client._transport._pools._hosts.clear()
         server.answer = ok
         client.get_offers(**CALL)
     assert len(reads) == 1
