@@ -56,7 +56,7 @@ class ApiError(TargetError):
         status: HTTP status, e.g. 400, 413, 420, 503.
         message: What the API said about it, with the ids of this request taken out.
         request_id: ``requestId`` of the request, to name when asking Adobe's support.
-        body: The answer's body as text. It may repeat ids of the request: think before logging it.
+        body: The answer's body as text, its first 64 KiB. It may repeat ids of the request: think before logging it.
     """
 
     def __init__(self, status: int, message: str, request_id: str | None = None, body: str = "") -> None:

@@ -1,7 +1,7 @@
 """Reads JSON that came from outside: what it may come to in memory is bounded before any of it is parsed.
 
-What an answer weighs is a count of its values, an object as four of them: each comes to about 80 bytes of memory at
-most, copies and models included. Nothing that is raised from here holds a piece of what was read.
+What an answer weighs is a count of its values, an object as four of them: each comes to about 100 bytes of memory,
+copies and models included. Nothing that is raised from here holds a piece of what was read.
 """
 
 from __future__ import annotations
