@@ -23,6 +23,7 @@ from target.errors import ClientClosed, OptionsError, TargetError
 from target.reading import SMALL_BYTES
 from target.response import TargetDeliveryResponse
 from target.services import Decider, Services
+from target.values import parse_milliseconds
 
 if TYPE_CHECKING:
     from target._io.outbox.handle import OutboxHandle
@@ -214,12 +215,13 @@ class AsyncTargetClient:
             timeout: Milliseconds to wait at most; None waits for as long as it takes.
 
         Raises:
+            OptionsError: ``timeout`` is no duration.
             ClientClosed: The client was closed.
         """
         self._check()
         if self._services.on_device is None:
             return True
-        timeout_s = None if timeout is None else timeout / 1000
+        timeout_s = None if timeout is None else parse_milliseconds("timeout", timeout) / 1000
         return await self._aside.run(lambda: self._services.wait_until_ready(timeout_s))
 
     async def aclose(self, timeout: float = 1000) -> None:
@@ -230,14 +232,18 @@ class AsyncTargetClient:
         Args:
             timeout: Milliseconds to send what is pending, and for calls in progress to end; those still running then
                 are ended with ClientClosed.
+
+        Raises:
+            OptionsError: ``timeout`` is no duration, or the client belongs to another event loop; nothing is closed.
         """
         self._check_loop()
+        timeout_s = parse_milliseconds("timeout", timeout) / 1000
         self._gate.closed = True
         async with self._closing:
             if self._ended:
                 return
             try:
-                await asyncio.gather(self._gate.close(timeout / 1000), self._flush(timeout / 1000))
+                await asyncio.gather(self._gate.close(timeout_s), self._flush(timeout_s))
             finally:
                 self._ended = True
                 self._blocking.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from target._io import failures
 from target._io.deadline import Deadline
@@ -16,7 +16,11 @@ from target.delivery import request as requests
 from target.delivery.edge import cluster_of_edge_host
 from target.delivery.mboxes import MAX_NAME_LENGTH
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
+from target.foreign import exact_dict, exact_text, is_text, items_of, kind_of
 from target.response import TargetDeliveryResponse
+
+#: Names that one call of ``get_attributes`` may hold; the API takes 50 mboxes.
+MAX_NAMES = 10_000
 
 
 class Calls:
@@ -90,24 +94,24 @@ def merge(options: object, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
     if options is None:
         return keywords
     if not isinstance(options, Mapping):
-        raise OptionsError(f"Options must be a dict, not {type(options).__name__}")
-    return {**options, **keywords} if keywords else cast("Mapping[str, Any]", options)
+        raise OptionsError(f"Options must be a dict, not {kind_of(options)}")
+    return {**exact_dict(options, "Options"), **keywords}
 
 
 def merge_for_attributes(options: object, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
     """The same for ``get_attributes``, which may leave the request out."""
-    given = {name: value for name, value in merge(options, keywords).items() if value is not None}
-    return {"request": {"context": {"channel": "web"}}, **given}
+    given = merge(options, keywords)
+    return given if given.get("request") is not None else {**given, "request": {"context": {"channel": "web"}}}
 
 
 def parse_names(mbox_names: object) -> list[str]:
     """The mboxes that ``get_attributes`` names: one, or a collection of them. Raises OptionsError."""
-    names = [mbox_names] if isinstance(mbox_names, str) else mbox_names
+    names = [mbox_names] if is_text(mbox_names) else mbox_names
     if not isinstance(names, list | tuple | set | frozenset):
-        raise OptionsError(f"mbox_names must be a list of strings, not {type(names).__name__}")
-    for name in names:
-        if not isinstance(name, str) or not name.strip():
-            raise OptionsError("mbox_names must hold names: strings that are not empty")
-        if len(name) > MAX_NAME_LENGTH:
-            raise OptionsError(f"mbox_names must hold names of at most {MAX_NAME_LENGTH} characters")
-    return list(names)
+        raise OptionsError(f"mbox_names must be a list of strings, not {kind_of(names)}")
+    found = [exact_text(name) if is_text(name) else "" for name in items_of(names, MAX_NAMES, "mbox_names")]
+    if not all(name.strip() for name in found):
+        raise OptionsError("mbox_names must hold names: strings that are not empty")
+    if any(len(name) > MAX_NAME_LENGTH for name in found):
+        raise OptionsError(f"mbox_names must hold names of at most {MAX_NAME_LENGTH} characters")
+    return found

@@ -20,6 +20,7 @@ from target.delivery.request import Call
 from target.errors import ClientClosed, OptionsError, TargetError
 from target.response import TargetDeliveryResponse
 from target.services import Decider, Services
+from target.values import parse_milliseconds
 
 if TYPE_CHECKING:
     from target._io.outbox.handle import OutboxHandle
@@ -226,10 +227,13 @@ class TargetClient:
             timeout: Milliseconds to wait at most; None waits for as long as it takes.
 
         Raises:
+            OptionsError: ``timeout`` is no duration.
             ClientClosed: The client was closed.
         """
         self._check()
-        return self._services.wait_until_ready(None if timeout is None else timeout / 1000)
+        return self._services.wait_until_ready(
+            None if timeout is None else parse_milliseconds("timeout", timeout) / 1000
+        )
 
     def close(self, timeout: float = 1000) -> None:
         """End every thread, timer and socket of this client; later calls raise ClientClosed. Closing twice is harmless.
@@ -237,12 +241,16 @@ class TargetClient:
         Args:
             timeout: Milliseconds to send what is pending, and for calls with a callback to end; those still running
                 then are ended, and those that have not begun never are: both get ClientClosed.
+
+        Raises:
+            OptionsError: ``timeout`` is no duration; nothing is closed.
         """
         begin_anew_if_forked()
-        ends_at = time.monotonic() + timeout / 1000
+        timeout_s = parse_milliseconds("timeout", timeout) / 1000
+        ends_at = time.monotonic() + timeout_s
         self._closed = True
         self._workers.close()
-        self._services.close(timeout / 1000)
+        self._services.close(timeout_s)
         if not self._workers.join(max(ends_at - time.monotonic(), 0)):
             self._running.end_all()
             self._workers.join(_ABORT_S)

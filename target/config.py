@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.errors import OptionsError
 from target.events import EventHandler
+from target.foreign import exact_dict, is_text, kind_of
 from target.values import (
-    kind_of,
     parse_at_least,
     parse_callback,
     parse_client_code,
@@ -18,7 +18,6 @@ from target.values import (
     parse_domain,
     parse_events,
     parse_flag,
-    parse_id_list,
     parse_integer,
     parse_location_hint,
     parse_logger,
@@ -106,7 +105,7 @@ class RequestConfig(NamedTuple):
     visitor: Any
     visitor_cookie: str | None
     consumer_id: str | None
-    customer_ids: Any
+    customer_ids: list[dict[str, Any]] | None  # in wire form
     session_id: str | None
     callback: Callable[[Any], object] | None
     err_callback: Callable[[Exception], object] | None
@@ -115,13 +114,16 @@ class RequestConfig(NamedTuple):
 
 def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     """Validate what ``TargetClient.create`` was given. Raises OptionsError."""
-    if not isinstance(options, Mapping) or not options:
+    if not isinstance(options, Mapping):
+        raise OptionsError("Options are required: pass at least client and organization_id, as keywords or as one dict")
+    options = exact_dict(options, "Options")
+    if not options:
         raise OptionsError("Options are required: pass at least client and organization_id")
     for name in _ASYNC_OPTIONS.keys() & options.keys():
         raise OptionsError(f"Option {name!r} belongs to AsyncTargetClient: leave it out, or use that client")
     reject_unknown(options, _CLIENT_OPTIONS)  # first, since a missing option is often a misspelt one
     for name, label in (("client", "Client"), ("organization_id", "Organization Id")):
-        if options.get(name) in (None, ""):
+        if options.get(name) is None or (is_text(options[name]) and not options[name]):
             raise OptionsError(f"{label} is required: pass it as the option {name!r}")
     values = {
         name: default if options.get(name) is None else parse(name, options[name])
@@ -148,7 +150,7 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
 
 def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:
     """Validate what ``AsyncTargetClient.create`` was given. Raises OptionsError."""
-    given = dict(options) if isinstance(options, Mapping) else {}
+    given = exact_dict(options, "Options") if isinstance(options, Mapping) else {}
     if given.get("async_workers") is not None:
         raise OptionsError("Option 'async_workers' belongs to TargetClient, for callbacks: use 'max_concurrency' here")
     own = {name: given.pop(name, None) for name in _ASYNC_OPTIONS}
@@ -183,9 +185,15 @@ def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
 def _parse_outbox(name: str, value: object) -> Outbox:
     from target.outbox import Outbox  # few clients have one
 
-    if not isinstance(value, Outbox):
+    if not issubclass(type(value), Outbox):
         raise OptionsError(f"Option {name!r} must be an Outbox: Outbox.memory() or Outbox.sqlite(path)")
-    return value
+    return value  # type: ignore[return-value]
+
+
+def _parse_customer_ids(_: str, value: object) -> list[dict[str, Any]]:
+    from target.customer_ids import parse_customer_ids  # few calls have some
+
+    return parse_customer_ids(value)
 
 
 # Option -> (how it is read, its default). The names, and their order in help texts, are those of ClientOptions.
@@ -196,7 +204,7 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "server_domain": (parse_domain, None),
     "secure": (parse_flag, True),
     "target_location_hint": (parse_location_hint, None),
-    "property_token": (parse_text, None),
+    "property_token": (parse_printable, None),
     "environment_id": (parse_integer, None),
     "version": (parse_printable, None),
     "logger": (parse_logger, logging.getLogger("target")),
@@ -206,14 +214,14 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "polling_interval": (parse_milliseconds, 300_000),
     "artifact_location": (parse_text, None),
     "artifact_payload": (parse_mapping, None),
-    "environment": (parse_text, "production"),
-    "cdn_environment": (parse_text, "production"),
+    "environment": (parse_printable, "production"),
+    "cdn_environment": (parse_printable, "production"),
     "cdn_base_path": (parse_text, "https://assets.adobetarget.com"),
     "maximum_wait_ready": (parse_milliseconds, 5000),
     "artifact_cache": (parse_path, None),
     "edge_routing": (parse_flag, True),
-    "retries": (parse_at_least(0), 1),
-    "pool_size": (parse_at_least(1), 32),
+    "retries": (parse_at_least(0, 1000), 1),
+    "pool_size": (parse_at_least(1, 10_000), 32),
     "pool": (parse_pool, None),
     "proxy": (parse_text, None),
     "trust_env": (parse_flag, True),
@@ -221,8 +229,8 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "ca_certs": (parse_text, None),
     "max_response_bytes": (parse_at_least(1), 64 * 1024 * 1024),
     "max_response_values": (parse_at_least(1), None),
-    "async_workers": (parse_at_least(1), 8),
-    "background_concurrency": (parse_at_least(1), 32),
+    "async_workers": (parse_at_least(1, 1000), 8),
+    "background_concurrency": (parse_at_least(1, 1000), 32),
     "background_queue": (parse_at_least(1), 10_000),
     "breaker_failures": (parse_at_least(0), 0),
     "breaker_reset": (parse_milliseconds, 30_000),
@@ -232,7 +240,7 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
 # The same for what AsyncClientOptions adds.
 _ASYNC_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "transport": (parse_transport, "auto"),
-    "max_concurrency": (parse_at_least(1), 64),
+    "max_concurrency": (parse_at_least(1, 10_000), 64),
 }
 # Checked for every client, so that a mistake shows early; parse_on_device reads them for those that use them.
 _ON_DEVICE = frozenset(
@@ -255,7 +263,7 @@ _REQUEST_OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "visitor": lambda _, value: value,
     "visitor_cookie": parse_text,
     "consumer_id": parse_text,
-    "customer_ids": parse_id_list,
+    "customer_ids": _parse_customer_ids,
     "session_id": parse_session_id,
     "callback": parse_callback,
     "err_callback": parse_callback,

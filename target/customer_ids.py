@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from target.errors import OptionsError
-from target_delivery_api.types import dump
+from target.foreign import exact_dict, exact_text, is_text, items_of, kind_of, shown, text_of_id
+from target_delivery_api.types import Model
 
 #: Wire names of the states, in the order of their numbers.
 AUTH_STATES = ("unknown", "authenticated", "logged_out")
 
-_STATES = {**{str(number): name for number, name in enumerate(AUTH_STATES)}, **{name: name for name in AUTH_STATES}}
+_STATES: dict[int | str, str] = {
+    **dict(enumerate(AUTH_STATES)),
+    **{str(number): name for number, name in enumerate(AUTH_STATES)},
+    **{name: name for name in AUTH_STATES},
+}
+_MOST = 1000  # the API takes 50
 _KEYS = {
     "id": "id",
     "integrationCode": "integrationCode",
@@ -25,18 +31,22 @@ _KEYS = {
 def parse_customer_ids(given: Any) -> list[dict[str, Any]]:
     """``customer_ids`` in wire form. Takes CustomerId objects, dicts, or ``{integration code: {"id", "authState"}}``.
 
+    An id may be a whole number, as a database has them; it becomes text.
+
     Raises:
         OptionsError: It is something else, or an entry lacks its id or code, or names an unknown key or state.
     """
     if given is None:
         return []
-    if isinstance(given, str | bytes) or not hasattr(given, "__iter__"):
-        raise OptionsError(f"customer_ids must be a list of CustomerId or a dict, not {type(given).__name__}")
-    if not isinstance(given, Mapping):
-        return [_customer_id(index, value) for index, value in enumerate(dump(list(given)))]
-    if given.keys() & {"integrationCode", "integration_code"}:
-        raise OptionsError("customer_ids must be a list: put this one id into brackets")
-    return [_customer_id(code, _with_code(value, code)) for code, value in dump(given).items()]
+    if isinstance(given, Mapping):
+        by_code = exact_dict(given, "customer_ids")
+        if by_code.keys() & {"integrationCode", "integration_code"}:
+            raise OptionsError("customer_ids must be a list: put this one id into brackets")
+        return [_customer_id(code, value, {"integrationCode": code}) for code, value in by_code.items()]
+    if isinstance(given, str | bytes | bytearray | memoryview) or not hasattr(given, "__iter__"):
+        raise OptionsError(f"Option 'customer_ids' must be a list of CustomerId or a dict, not {kind_of(given)}")
+    items = items_of(given, _MOST, "customer_ids")
+    return [_customer_id(index, value, {}) for index, value in enumerate(items)]
 
 
 def merge_customer_ids(given: list[dict[str, Any]], own: list[Any]) -> list[Any]:
@@ -48,28 +58,27 @@ def merge_customer_ids(given: list[dict[str, Any]], own: list[Any]) -> list[Any]
     return list(merged.values())
 
 
-def _with_code(value: Any, code: object) -> Any:
-    if isinstance(value, str):
-        return {"integrationCode": code, "id": value}
-    return {"integrationCode": code, **value} if isinstance(value, dict) else value
-
-
-def _customer_id(where: object, value: Any) -> dict[str, Any]:
+def _customer_id(where: object, value: Any, entry: dict[str, Any]) -> dict[str, Any]:
+    """One id in wire form; ``where`` is its place, ``entry`` what that place says of it already."""
+    place = f"customer_ids[{shown(where)}]"
+    if isinstance(value, Model):
+        value = value.to_dict()
+    elif entry and (is_text(value) or type(value) is int):
+        value = {"id": value}
     if not isinstance(value, Mapping):
-        raise OptionsError(f"customer_ids[{where!r}] must be a CustomerId or a dict, not {type(value).__name__}")
-    entry: dict[str, Any] = {}
-    for key, item in value.items():
-        if key not in _KEYS:
-            raise OptionsError(f"customer_ids[{where!r}] has the unknown key {key!r}: known are {', '.join(_KEYS)}")
+        raise OptionsError(f"{place} must be a CustomerId or a dict, not {kind_of(value)}")
+    for key, item in exact_dict(value, place).items():
+        if not is_text(key) or key not in _KEYS:
+            raise OptionsError(f"{place} has the unknown key {shown(key)}: known are {', '.join(_KEYS)}")
         entry[_KEYS[key]] = item
+    entry["id"] = text_of_id(entry.get("id"))
     for key in ("id", "integrationCode"):
-        if not isinstance(entry.get(key), str) or not entry[key]:
-            raise OptionsError(f"customer_ids[{where!r}] needs {key!r} as a string")
+        if not is_text(entry.get(key)) or not entry[key]:
+            raise OptionsError(f"{place} needs {key!r} as a string")
+        entry[key] = exact_text(entry[key])
     state = entry.get("authenticatedState")
-    state = "0" if state is None else state
-    if str(state) not in _STATES:
-        raise OptionsError(
-            f"customer_ids[{where!r}] has an unknown authState: use 0 (unknown), 1 (authenticated) or 2 (logged_out)"
-        )
-    entry["authenticatedState"] = _STATES[str(state)]
+    state = 0 if state is None else exact_text(state) if is_text(state) else state
+    if type(state) not in (int, str) or state not in _STATES:
+        raise OptionsError(f"{place} has an unknown authState: use 0 (unknown), 1 (authenticated) or 2 (logged_out)")
+    entry["authenticatedState"] = _STATES[state]
     return entry

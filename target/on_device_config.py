@@ -10,12 +10,12 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from target.errors import OptionsError
 from target.values import (
-    kind_of,
     parse_client_code,
     parse_mapping,
     parse_milliseconds,
+    parse_path,
+    parse_printable,
     parse_string,
-    parse_text,
 )
 
 DEFAULT_CDN = "https://assets.adobetarget.com"
@@ -109,7 +109,7 @@ def _parse_cdn_environment(name: str, value: object) -> str:
 
 def _parse_segment(name: str, value: object) -> str | None:
     """Text that stands between two slashes of a URL; None for the empty string."""
-    text = parse_text(name, value)
+    text = parse_printable(name, value)
     if text in (".", ".."):
         raise OptionsError(f"Option {name!r} must be a name, not {text!r}: a URL has another meaning for that")
     return text
@@ -148,9 +148,5 @@ def _split_url(name: str, value: object) -> SplitResult | None:
 
 
 def _parse_path(name: str, value: object) -> Path | None:
-    """The path of a file, which need not exist; None for the empty string."""
-    if not isinstance(value, str | Path):
-        raise OptionsError(f"Option {name!r} must be the path of a file, not {kind_of(value)}")
-    if "\0" in str(value):
-        raise OptionsError(f"Option {name!r} must be the path of a file, without the character NUL")
-    return Path(value).absolute() if str(value) else None
+    text = parse_path(name, value)
+    return None if text is None else Path(text).absolute()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from target.errors import OptionsError
-from target.values import kind_of, parse_at_least, parse_milliseconds
+from target.foreign import exact_text, is_text
+from target.values import parse_at_least, parse_milliseconds, parse_path
 
 WhenFull = Literal["raise", "drop_oldest"]
 DeathReason = Literal["refused", "unacknowledged", "expired"]
@@ -44,13 +46,8 @@ class Outbox:
     def __post_init__(self) -> None:
         if self.path is not None:
             object.__setattr__(self, "path", _parse_path(self.path))
-        parse_at_least(1)("max_pending", self.max_pending)
-        if self.when_full not in _WHEN_FULL:
-            raise OptionsError(f"Option 'when_full' must be one of {', '.join(map(repr, _WHEN_FULL))}")
-        parse_milliseconds("flush_interval", self.flush_interval)
-        for name, value in (("max_age", self.max_age), ("lease", self.lease)):
-            if parse_milliseconds(name, value) <= 0:
-                raise OptionsError(f"Option {name!r} must be more than 0 milliseconds")
+        for name, parse in _OPTIONS.items():
+            object.__setattr__(self, name, parse(name, getattr(self, name)))
 
     @classmethod
     def memory(
@@ -91,6 +88,27 @@ class Outbox:
         return cls(_parse_path(path), max_pending, when_full, flush_interval, max_age, lease)
 
 
+def _parse_when_full(name: str, value: object) -> str:
+    if not is_text(value) or value not in _WHEN_FULL:
+        raise OptionsError(f"Option {name!r} must be one of {', '.join(map(repr, _WHEN_FULL))}")
+    return exact_text(value)
+
+
+def _parse_positive_ms(name: str, value: object) -> float:
+    if (number := parse_milliseconds(name, value)) <= 0:
+        raise OptionsError(f"Option {name!r} must be more than 0 milliseconds")
+    return number
+
+
+_OPTIONS: dict[str, Callable[[str, object], object]] = {
+    "max_pending": parse_at_least(1),
+    "when_full": _parse_when_full,
+    "flush_interval": parse_milliseconds,
+    "max_age": _parse_positive_ms,
+    "lease": _parse_positive_ms,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A notification that the outbox gave up; ``retry_dead_letters`` sends it once more.
@@ -110,11 +128,9 @@ class DeadLetter:
 
 
 def _parse_path(path: object) -> str:
-    path = os.fspath(path) if isinstance(path, os.PathLike) else path
-    if not isinstance(path, str):
-        raise OptionsError(f"Option 'path' must be the path of a file, not {kind_of(path)}")
-    if not path or "\0" in path:
+    text = parse_path("path", path)
+    if text is None:
         raise OptionsError("Option 'path' must be the path of a file")
-    if path == ":memory:":
+    if text == ":memory:":
         raise OptionsError("Option 'path' must be the path of a file: for memory, use Outbox.memory()")
-    return os.path.abspath(path)
+    return os.path.abspath(text)

@@ -6,10 +6,21 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from target.errors import OptionsError
 from target.events import EVENT_NAMES, EventHandler
+from target.foreign import (
+    UNREADABLE,
+    exact_dict,
+    exact_number,
+    exact_text,
+    is_number,
+    is_text,
+    kind_of,
+    plain_copy,
+    shown,
+)
 
 if TYPE_CHECKING:
     import urllib3
@@ -23,6 +34,11 @@ _CLUSTER = re.compile(r"[0-9]{1,4}")
 # The API's rule: 1 to 128 printable ASCII characters but space ? / { }
 _SESSION_ID = re.compile(r"[!-.0->@-z|~]{1,128}")
 
+#: The largest number that other parts of a system hold: a count, a size, an id.
+MAX_COUNT = 2**63 - 1
+_MAX_MS = 1e10  # 115 days
+_MAX_DEADLINE_MS = 2.0**31 - 1  # what the operating system's poll() takes, 24 days
+
 
 def parse_cluster(value: object) -> str | None:
     """The edge cluster in ``value``: one to four ASCII digits, or None. Nothing else ever gets into a host."""
@@ -34,31 +50,31 @@ def is_session_id(value: object) -> bool:
     return isinstance(value, str) and _SESSION_ID.fullmatch(value) is not None
 
 
-def reject_unknown(options: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+def reject_unknown(options: Mapping[Any, Any], known: Mapping[str, Any]) -> None:
     """Raise OptionsError for a key that is not in ``known``; the message names the nearest one that is."""
     if options.keys() <= known.keys():
         return
     import difflib  # only a mistake needs it
 
     name = next(key for key in options if key not in known)
-    nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)[0]
-    raise OptionsError(f"Unknown option {name!r}: did you mean {nearest!r}?")
-
-
-def kind_of(value: object) -> str:
-    """The type of ``value`` in the words of a message."""
-    return "None" if value is None else type(value).__name__
+    text = exact_text(name)[:99] if is_text(name) else shown(name)
+    nearest = difflib.get_close_matches(text, known, n=1, cutoff=0.0)[0]
+    raise OptionsError(f"Unknown option {shown(name)}: did you mean {nearest!r}?")
 
 
 def _wrong(name: str, expected: str, value: object) -> NoReturn:
     raise OptionsError(f"Option {name!r} must be {expected}, not {kind_of(value)}")
 
 
+def _shown(number: float) -> str:
+    return f"{number:g}" if -1e15 < number < 1e15 else "a number so large"
+
+
 def parse_string(name: str, value: object) -> str:
     """Any string."""
-    if not isinstance(value, str):
+    if not is_text(value):
         _wrong(name, "a string", value)
-    return value
+    return exact_text(value)
 
 
 def parse_text(name: str, value: object) -> str | None:
@@ -67,7 +83,7 @@ def parse_text(name: str, value: object) -> str | None:
 
 
 def parse_printable(name: str, value: object) -> str | None:
-    """A string that can stand in a URL's query; None for the empty one."""
+    """A string that can stand in a URL; None for the empty one."""
     text = parse_string(name, value)
     if not text.isprintable():
         raise OptionsError(f"Option {name!r} must be printable text, without line breaks")
@@ -82,19 +98,24 @@ def parse_flag(name: str, value: object) -> bool:
 
 
 def parse_integer(name: str, value: object) -> int:
-    """A whole number."""
-    if not isinstance(value, int) or isinstance(value, bool):
+    """A whole number of 64 bits."""
+    if not is_number(value) or not isinstance(value, int):
         _wrong(name, "a whole number", value)
-    return value
+    number = int.__int__(value)
+    if not -MAX_COUNT <= number <= MAX_COUNT:
+        raise OptionsError(f"Option {name!r} must be a whole number of at most 64 bits")
+    return number
 
 
-def parse_at_least(minimum: int) -> Callable[[str, object], int]:
-    """A reader of whole numbers from ``minimum`` up."""
+def parse_at_least(minimum: int, maximum: int = MAX_COUNT) -> Callable[[str, object], int]:
+    """A reader of whole numbers from ``minimum`` up, and to ``maximum``."""
 
     def parse(name: str, value: object) -> int:
         number = parse_integer(name, value)
         if number < minimum:
             raise OptionsError(f"Option {name!r} must be at least {minimum}, not {number}")
+        if number > maximum:
+            raise OptionsError(f"Option {name!r} must be at most {maximum}, not {number}")
         return number
 
     return parse
@@ -102,17 +123,36 @@ def parse_at_least(minimum: int) -> Callable[[str, object], int]:
 
 def parse_milliseconds(name: str, value: object) -> float:
     """A duration in milliseconds, 0 included."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not is_number(value):
         _wrong(name, "a number of milliseconds", value)
-    if not 0 <= value < 1e10:  # also refuses NaN and infinity
-        raise OptionsError(f"Option {name!r} must be a number of milliseconds from 0 up, not {value}")
-    return value
+    number = exact_number(value)
+    if not 0 <= number <= _MAX_MS:  # also refuses NaN and infinity
+        raise OptionsError(
+            f"Option {name!r} must be a number of milliseconds from 0 to {_MAX_MS:.0f}, not {_shown(number)}"
+        )
+    return number
 
 
 def parse_deadline_ms(name: str, value: object) -> float:
-    """A duration in milliseconds, more than 0."""
-    if (number := parse_milliseconds(name, value)) <= 0:
-        raise OptionsError(f"Option {name!r} must be more than 0 milliseconds: every call has a deadline")
+    """A duration in milliseconds, more than 0, that a socket can wait."""
+    number = parse_milliseconds(name, value)
+    if not 0 < number <= _MAX_DEADLINE_MS:
+        raise OptionsError(
+            f"Option {name!r} must be more than 0 milliseconds, since every call has a deadline, and at most "
+            f"{_MAX_DEADLINE_MS:.0f}, not {_shown(number)}"
+        )
+    return number
+
+
+def parse_seconds(name: str, value: object) -> float:
+    """A duration in seconds, 0 included; for what follows an interface of Python's, where durations are seconds."""
+    if not is_number(value):
+        _wrong(name, "a number of seconds", value)
+    number = exact_number(value)
+    if not 0 <= number <= _MAX_MS / 1000:
+        raise OptionsError(
+            f"Option {name!r} must be a number of seconds from 0 to {_MAX_MS / 1000:.0f}, not {_shown(number)}"
+        )
     return number
 
 
@@ -150,62 +190,71 @@ def parse_session_id(name: str, value: object) -> str | None:
 
 def parse_logger(name: str, value: object) -> logging.Logger:
     """A logger of the standard library."""
-    if not isinstance(value, logging.Logger):
+    if not issubclass(type(value), logging.Logger):
         _wrong(name, "a logging.Logger", value)
-    return value
+    return value  # type: ignore[return-value]
 
 
 def parse_events(name: str, value: object) -> Mapping[str, EventHandler]:
     """Handlers by the name of the event."""
     if not isinstance(value, Mapping):
         _wrong(name, "a dict of handlers", value)
-    reject_unknown(value, dict.fromkeys(EVENT_NAMES))
-    for event, handler in value.items():
-        if not callable(handler):
-            raise OptionsError(f"The handler of event {event!r} must be callable, not {kind_of(handler)}")
-    return dict(value)
+    handlers = exact_dict(value, f"Option {name!r}")
+    reject_unknown(handlers, dict.fromkeys(EVENT_NAMES))
+    for event, handler in handlers.items():
+        if not _is_function(handler):
+            raise OptionsError(f"The handler of event {event!r} must be callable, not {_callable_kind_of(handler)}")
+    return handlers
 
 
 def parse_mapping(name: str, value: object) -> Mapping[str, Any]:
     """A dict, or what behaves like one."""
     if not isinstance(value, Mapping):
         _wrong(name, "a dict", value)
-    return value
+    return exact_dict(value, f"Option {name!r}")
 
 
-def parse_path(name: str, value: object) -> str | os.PathLike[str]:
-    """The path of a file."""
-    if not isinstance(value, str | os.PathLike) or not str(value):
+def parse_path(name: str, value: object) -> str | None:
+    """The path of a file, which need not exist; None for the empty string."""
+    path: object = value
+    if isinstance(value, os.PathLike):
+        try:
+            path = os.fspath(value)
+        except UNREADABLE:
+            path = None
+    if not is_text(path):
         _wrong(name, "the path of a file", value)
-    return value
+    if "\0" in path:
+        raise OptionsError(f"Option {name!r} must be the path of a file, without the character NUL")
+    return exact_text(path) or None
 
 
 def parse_default_attributes(name: str, value: object) -> Mapping[str, Mapping[str, Any]]:
-    """Attributes by mbox, copied."""
-    for mbox, attributes in parse_mapping(name, value).items():
-        if not isinstance(mbox, str) or not isinstance(attributes, Mapping):
-            raise OptionsError(f"Option {name!r} must be a dict of dicts: {{mbox: {{key: value}}}}")
-    return {mbox: dict(attributes) for mbox, attributes in parse_mapping(name, value).items()}
+    """Attributes by mbox, copied all the way down."""
+    attributes: dict[Any, Any] = plain_copy(parse_mapping(name, value), f"Option {name!r}")
+    if not all(is_text(mbox) and isinstance(of, dict) for mbox, of in attributes.items()):
+        raise OptionsError(f"Option {name!r} must be a dict of dicts: {{mbox: {{key: value}}}}")
+    return attributes
 
 
 def parse_method(_: str, value: object) -> str:
     """The name of a decisioning method, whether or not it works yet."""
-    if value not in DECISIONING_METHODS:
+    if not is_text(value) or value not in DECISIONING_METHODS:
         raise OptionsError(f"Invalid Decisioning Method.  Must be set to one of: {','.join(DECISIONING_METHODS)}")
-    return str(value)
+    return exact_text(value)
 
 
 def parse_transport(name: str, value: object) -> str:
     """The name of a way to send."""
-    if value not in TRANSPORTS:
+    if not is_text(value) or value not in TRANSPORTS:
         raise OptionsError(f"Option {name!r} must be one of: {', '.join(TRANSPORTS)}")
-    return str(value)
+    return exact_text(value)
 
 
 def parse_callback(name: str, value: object) -> Callable[[Any], object]:
-    """Something that can be called."""
-    if not callable(value):
-        raise OptionsError(f"{name.capitalize()} must be a callable function, not {kind_of(value)}")
+    """Something that can be called, and whose result nothing would have to await."""
+    if not _is_function(value):
+        raise OptionsError(f"{name.capitalize()} must be a callable function, not {_callable_kind_of(value)}")
     return value
 
 
@@ -213,13 +262,18 @@ def parse_pool(name: str, value: object) -> urllib3.PoolManager:
     """A PoolManager of urllib3, a ProxyManager included."""
     import urllib3  # named in the check only; `create` imports it anyway
 
-    if not isinstance(value, urllib3.PoolManager):
+    if not issubclass(type(value), urllib3.PoolManager):
         _wrong(name, "a urllib3.PoolManager or ProxyManager", value)
-    return value
+    return value  # type: ignore[return-value]
 
 
-def parse_id_list(name: str, value: object) -> object:
-    """Something to iterate over that is not text; its items are read when the request is built."""
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-        _wrong(name, "a list of CustomerId or a dict by integration code", value)
-    return value
+def _is_function(value: object) -> TypeGuard[Callable[[Any], object]]:
+    if not callable(value):
+        return False
+    from inspect import iscoroutinefunction  # slow to import, and few clients have events or callbacks
+
+    return not iscoroutinefunction(value)
+
+
+def _callable_kind_of(value: object) -> str:
+    return "a coroutine function, which nobody would await" if callable(value) else kind_of(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target.config import ClientConfig, RequestConfig
-from target.customer_ids import merge_customer_ids, parse_customer_ids
+from target.customer_ids import merge_customer_ids
 from target.delivery.shapes import list_in, object_in
 from target.errors import OptionsError
 
@@ -27,7 +27,7 @@ def find_visitor(options: RequestConfig, config: ClientConfig) -> Visitor | None
             raise OptionsError(f"Option 'visitor' must be a Visitor, not {type(options.visitor).__name__}")
         return options.visitor
     visitor = Visitor(config.organization_id, options.visitor_cookie)
-    visitor.set_customer_ids({entry["integrationCode"]: entry for entry in parse_customer_ids(options.customer_ids)})
+    visitor.set_customer_ids({entry["integrationCode"]: entry for entry in options.customer_ids or ()})
     return visitor
 
 
@@ -42,7 +42,7 @@ def build_id(
     ids = {key: value for key, value in own.items() if value not in (None, "")}
     if device_id:
         ids.setdefault("tntId", device_id)
-    given = parse_customer_ids(options.customer_ids)
+    given = options.customer_ids or []
     if visitor is not None and visitor.opted_out:
         ids.pop("marketingCloudVisitorId", None)
         ids.pop("customerIds", None)

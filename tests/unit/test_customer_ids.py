@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterator
 from types import MappingProxyType
@@ -17,6 +18,16 @@ from target.customer_ids import AUTH_STATES, merge_customer_ids, parse_customer_
 
 CRM = {"id": "67312378756723456", "integrationCode": "crm", "authenticatedState": "authenticated"}
 SHOP = {"id": "550e8400", "integrationCode": "shop", "authenticatedState": "unknown"}
+
+
+class Disguised(str):
+    def __str__(self) -> str:
+        return "evil"
+
+
+NESTED: list[Any] = []
+NESTED.append(NESTED)
+NESTED_KEY = ("a", ("b",))
 
 
 def models() -> Iterator[CustomerId]:
@@ -56,6 +67,21 @@ def test_every_form_is_read(given_ids: Any) -> None:
     assert parse_customer_ids(given_ids) == [CRM, SHOP]
 
 
+@pytest.mark.parametrize(
+    "given_ids",
+    [{"crm": 4711}, {"crm": {"id": 4711}}, [{"id": 4711, "integrationCode": "crm"}]],
+    ids=["by-code", "in-a-dict", "in-a-list"],
+)
+def test_an_id_that_is_a_number_becomes_text(given_ids: Any) -> None:
+    assert parse_customer_ids(given_ids) == [{"id": "4711", "integrationCode": "crm", "authenticatedState": "unknown"}]
+
+
+def test_a_string_that_shows_something_else_is_taken_for_what_it_holds() -> None:
+    (entry,) = parse_customer_ids({Disguised("crm"): Disguised("4711")})
+    assert entry == {"id": "4711", "integrationCode": "crm", "authenticatedState": "unknown"}
+    assert [type(value) for value in entry.values()] == [str, str, str]
+
+
 @pytest.mark.parametrize("nothing", [None, {}, [], ()])
 def test_nothing_is_an_empty_list(nothing: Any) -> None:
     assert parse_customer_ids(nothing) == []
@@ -74,15 +100,22 @@ def test_the_states_are_the_apis_in_the_order_of_their_numbers() -> None:
         pytest.param(b"crm", r"a list of CustomerId or a dict, not bytes", id="bytes"),
         pytest.param(CustomerId.from_dict(CRM), r"a list of CustomerId or a dict, not CustomerId", id="one-model"),
         pytest.param(CRM, r"must be a list: put this one id into brackets", id="one-dict"),
-        pytest.param({"crm": None}, r"\['crm'\] must be a CustomerId or a dict, not NoneType", id="none-by-code"),
-        pytest.param({"crm": 5}, r"\['crm'\] must be a CustomerId or a dict, not int", id="number-by-code"),
+        pytest.param({"crm": None}, r"\['crm'\] must be a CustomerId or a dict, not None", id="none-by-code"),
+        pytest.param({"crm": 5.0}, r"\['crm'\] must be a CustomerId or a dict, not float", id="number-by-code"),
+        pytest.param({"crm": True}, r"\['crm'\] must be a CustomerId or a dict, not bool", id="flag-by-code"),
+        pytest.param(dict, r"customer_ids cannot be read: it raised TypeError", id="a-class"),
+        pytest.param(itertools.count(), r"customer_ids must hold at most 1000 items", id="endless"),
+        pytest.param({"crm": {"id": NESTED}}, r"needs 'id' as a string", id="nested-id"),
+        pytest.param({"crm": {"id": "1", "authState": NESTED}}, r"unknown authState", id="nested-state"),
+        pytest.param({"crm": {"id": "1", "authState": 10**5000}}, r"unknown authState", id="huge-state"),
+        pytest.param({"crm": {"id": "1", NESTED_KEY: 1}}, r"has the unknown key tuple: known are", id="odd-key"),
         pytest.param({"crm": [CRM]}, r"\['crm'\] must be a CustomerId or a dict, not list", id="list-by-code"),
-        pytest.param([None], r"\[0\] must be a CustomerId or a dict, not NoneType", id="none-in-a-list"),
+        pytest.param([None], r"\[0\] must be a CustomerId or a dict, not None", id="none-in-a-list"),
         pytest.param([CRM, "1"], r"\[1\] must be a CustomerId or a dict, not str", id="text-in-a-list"),
         pytest.param([{"id": "1"}], r"\[0\] needs 'integrationCode' as a string", id="no-code"),
         pytest.param({"crm": {"authState": 1}}, r"\['crm'\] needs 'id' as a string", id="no-id"),
         pytest.param({"crm": ""}, r"needs 'id' as a string", id="empty-id"),
-        pytest.param({"crm": {"id": 1}}, r"needs 'id' as a string", id="id-is-a-number"),
+        pytest.param({"crm": {"id": 1.0}}, r"needs 'id' as a string", id="id-is-a-float"),
         pytest.param({"": "1"}, r"needs 'integrationCode' as a string", id="empty-code"),
         pytest.param({5: "1"}, r"needs 'integrationCode' as a string", id="code-is-a-number"),
         pytest.param({"crm": {"id": "1", "autState": 1}}, r"unknown key 'autState': known are .*authState", id="typo"),

@@ -85,7 +85,7 @@ def test_the_rest() -> None:
     assert parse(maximum_wait_ready=0).maximum_wait_ready_s == 0
     assert parse(maximum_wait_ready=1500).maximum_wait_ready_s == 1.5
     payload = {"version": "1.0.0"}
-    assert parse(artifact_payload=payload).artifact_payload is payload
+    assert parse(artifact_payload=payload).artifact_payload == payload
     assert parse().artifact_payload is None
     assert parse().artifact_cache is None
     assert parse(artifact_cache="").artifact_cache is None

@@ -361,7 +361,7 @@ def test_a_later_id_replaces_that_of_its_integration_code_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [None, "crm", ["crm"], 5, {"crm": {}}, {"crm": 5}, {"crm": {"id": "1", "authState": 3}}]
+    "bad", [None, "crm", ["crm"], 5, {"crm": {}}, {"crm": 5.0}, {"crm": {"id": "1", "authState": 3}}]
 )
 def test_customer_ids_that_are_none_change_nothing(bad: Any) -> None:
     visitor = Visitor(ORG)

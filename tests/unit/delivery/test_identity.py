@@ -161,15 +161,15 @@ def test_authentication_states(state: Any, sent: str) -> None:
 @pytest.mark.parametrize(
     ("given_ids", "says"),
     [
-        pytest.param({"crm": None}, r"customer_ids\['crm'\] must be a CustomerId or a dict, not NoneType", id="none"),
-        pytest.param({"crm": 5}, r"customer_ids\['crm'\] must be .* not int", id="number"),
+        pytest.param({"crm": None}, r"customer_ids\['crm'\] must be a CustomerId or a dict, not None", id="none"),
+        pytest.param({"crm": 5.5}, r"customer_ids\['crm'\] must be .* not float", id="number"),
         pytest.param({"crm": ["1"]}, r"customer_ids\['crm'\] must be .* not list", id="list"),
         pytest.param([5], r"customer_ids\[0\] must be .* not int", id="number-in-list"),
         pytest.param([None], r"customer_ids\[0\]", id="none-in-list"),
         pytest.param(["1"], r"customer_ids\[0\]", id="text-in-list"),
         pytest.param([{"id": "1"}], r"customer_ids\[0\] needs 'integrationCode'", id="no-code"),
         pytest.param([{"integrationCode": "crm"}], r"customer_ids\[0\] needs 'id'", id="no-id"),
-        pytest.param([{"id": 1, "integrationCode": "crm"}], r"needs 'id' as a string", id="id-is-a-number"),
+        pytest.param([{"id": 1.5, "integrationCode": "crm"}], r"needs 'id' as a string", id="id-is-a-float"),
         pytest.param([{"id": "", "integrationCode": "crm"}], r"needs 'id'", id="id-is-empty"),
         pytest.param({"crm": {}}, r"customer_ids\['crm'\] needs 'id'", id="empty-dict"),
         pytest.param({1: {"id": "1"}}, r"needs 'integrationCode' as a string", id="code-is-a-number"),
