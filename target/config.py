@@ -28,6 +28,7 @@ from target.values import (
     parse_pool,
     parse_printable,
     parse_session_id,
+    parse_string,
     parse_text,
     parse_transport,
     reject_unknown,
@@ -103,7 +104,7 @@ class RequestConfig(NamedTuple):
     target_cookie: str | None
     target_location_hint: str | None
     visitor: Any
-    visitor_cookie: str | None
+    visitor_cookie: str | None  # None where the call names none; "" where its visitor has none
     consumer_id: str | None
     customer_ids: list[dict[str, Any]] | None  # in wire form
     session_id: str | None
@@ -177,6 +178,8 @@ def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
     for name, value in options.items():
         if value is not None:
             values[name] = _REQUEST_OPTIONS[name](name, value)
+        elif name == "visitor_cookie":
+            values[name] = ""  # the visitor has none yet, which is not the same as a call without a visitor
     if values["err_callback"] is not None and values["callback"] is None:
         raise OptionsError("Option 'err_callback' is only used together with 'callback': pass both, or catch the error")
     return RequestConfig(**values)
@@ -261,7 +264,7 @@ _REQUEST_OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "target_cookie": parse_text,
     "target_location_hint": parse_text,
     "visitor": lambda _, value: value,
-    "visitor_cookie": parse_text,
+    "visitor_cookie": parse_string,
     "consumer_id": parse_text,
     "customer_ids": _parse_customer_ids,
     "session_id": parse_session_id,

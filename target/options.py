@@ -144,7 +144,8 @@ class CallOptions(TypedDict, total=False):
     visitor: Visitor | None
     """Experience Cloud identity of the visitor; share one between the calls of one page."""
     visitor_cookie: str | None
-    """Value of the visitor's ``AMCV_`` cookie, where you have no Visitor of your own."""
+    """Value of the visitor's ``AMCV_`` cookie, where you have no Visitor of your own. None or ``""``: a visitor who has
+    none yet, but is one; leave the option out for a call without a visitor."""
     consumer_id: str | None
     """Which part of the page asks; calls of one page that share an Analytics hit name different ones."""
     customer_ids: Sequence[CustomerId | Mapping[str, Any]] | Mapping[str, CustomerIdDict | str] | None

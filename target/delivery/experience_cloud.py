@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 def find_visitor(options: RequestConfig, config: ClientConfig) -> Visitor | None:
-    """The call's Visitor: the one given, else one from its cookie. A ``consumer_id`` alone makes one without ids.
+    """The call's Visitor: the one given, else one from its cookie. A cookie that is empty makes one without ids, as a
+    new visitor has none yet, and so does a ``consumer_id`` alone.
 
     One made here knows the call's ``customer_ids``, so that its state hands them to the page; one given is only read.
     """
-    if options.visitor is None and not options.visitor_cookie and not options.consumer_id:
+    if options.visitor is None and options.visitor_cookie is None and not options.consumer_id:
         return None
     from target.visitor import Visitor  # most calls have none
 

@@ -58,10 +58,16 @@ class TestWhichVisitor:
         assert found.marketing_cloud_visitor_id is None
 
     @pytest.mark.parametrize(
-        "options", [{"request": PAGE_LOAD}, {"visitor_cookie": ""}, {"consumer_id": ""}, {"customer_ids": {"crm": "1"}}]
+        "options", [{"request": PAGE_LOAD}, {"visitor": None}, {"consumer_id": ""}, {"customer_ids": {"crm": "1"}}]
     )
     def test_none(self, options: dict[str, Any]) -> None:
         assert find_visitor(parse_request_options(options), config()) is None
+
+    @pytest.mark.parametrize("cookie", [None, ""], ids=repr)
+    def test_one_without_ids_for_a_cookie_that_is_not_there_yet(self, cookie: str | None) -> None:
+        found = find_visitor(parse_request_options({"visitor_cookie": cookie}), config())
+        assert found is not None
+        assert found.marketing_cloud_visitor_id is None
 
     def test_each_cookie_makes_a_visitor_of_its_own(self) -> None:
         options = parse_request_options({"visitor_cookie": COOKIE})
