@@ -12,7 +12,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
-from target._io.deadline import DeadlineConnection
+from target._io.exchange import DeadlineConnection
 from target._io.race import connect_first
 from target._io.resolve import AddressInfo, resolve
 

@@ -13,7 +13,8 @@ from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
 from target._io import failures
-from target._io.deadline import Deadline, DiedUnanswered
+from target._io.deadline import Deadline
+from target._io.exchange import DiedUnanswered
 from target._io.pools import open_pools
 from target.config import ClientConfig
 from target.delivery.reply import Reply

@@ -94,8 +94,7 @@ def test_a_child_of_a_child() -> None:
     [
         "client._workers._lock",
         "client._transport._pools._lock",
-        "client._transport._pools._manager.pools.lock",
-        "next(iter(client._transport._pools._by_host.values())).pool.mutex",
+        "next(iter(client._transport._pools._hosts.values())).pool.pool.mutex",
         "target._io.resolve._lock",
         "client._services.breaker._lock",
         "client._services.outbox._worker._lock",

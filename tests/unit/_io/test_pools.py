@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection
 
 from target import OptionsError, TargetClient, TransportError
 from target._io.connect import use_deadlines
-from target._io.deadline import DeadlineConnection
+from target._io.exchange import DeadlineConnection
 from tests.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.tls import Authority
 from tests.unit._io.calls import CALL, SESSION_ID, assert_discreet, client_of, eventually, expect, run
