@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     import tldextract
@@ -34,6 +35,14 @@ def host_of(url: object) -> str:
     authority = (match[1] if match else None) or ""
     host = _PORT.sub("", authority.rpartition("@")[2])
     return host.strip("[]").lower()
+
+
+def parse_query(query: str) -> Mapping[str, str]:
+    """The parameters in the query of a URL, decoded as a browser does; of those with one name, the first."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        found.setdefault(name, value)
+    return found
 
 
 def load_public_suffixes() -> None:

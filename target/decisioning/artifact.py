@@ -15,10 +15,11 @@ from typing import Any
 from target.decisioning.address import load_public_suffixes
 from target.decisioning.coercion import to_text
 from target.decisioning.comparison import Test
-from target.decisioning.compile import Undecidable, compile_condition
+from target.decisioning.compile import compile_condition
 from target.decisioning.consequence import Consequence, parse_consequence
 from target.decisioning.geo import RESPONSE_TOKENS as GEO_TOKENS
 from target.decisioning.user_agent import load_user_agent_patterns
+from target.decisioning.variables import Undecidable
 from target.errors import TargetError
 
 SUPPORTED_MAJOR_VERSION = "1"

@@ -1,4 +1,7 @@
-"""How JavaScript compares values of different types: rules are written for it, so ``"37.70" < 37.75`` must hold."""
+"""How JavaScript compares values of different types: rules are written for it, so ``"37.70" < 37.75`` must hold.
+
+And how it cuts texts, which it counts in UTF-16 units.
+"""
 
 from __future__ import annotations
 
@@ -102,6 +105,39 @@ def is_in(needle: Any, haystack: Any) -> bool:
     if isinstance(haystack, list | tuple):
         return any(is_same(needle, item) for item in haystack)
     return False
+
+
+def cut_text(value: Any, start: Any = 0, *length: Any) -> str:
+    """JSON Logic's ``substr``: JavaScript's, but for a ``length`` below 0, which leaves so many units off the end.
+
+    A ``start`` below 0 counts from the end. Without a ``length`` the cut goes to the end; one that is null is 0.
+    """
+    text = to_text(value)
+    plain = text.isascii()
+    units = text if plain else text.encode("utf-16-le", "surrogatepass")
+    width = 1 if plain else 2
+    size = len(units) // width
+    first = to_integer(start)
+    begin = int(max(size + first, 0.0) if first < 0 else min(first, size))
+    end = size
+    for wanted in length[:1]:
+        if is_less(wanted, 0):
+            # What is not a number is joined on as text, which gives none.
+            left = size - begin
+            kept = left + to_number(wanted) if wanted.__class__ in NUMBERS else math.nan
+        else:
+            kept = to_number(wanted)
+        end = begin + int(min(max(to_integer(kept), 0.0), size - begin))
+    cut = units[begin * width : end * width]
+    return cut if isinstance(cut, str) else cut.decode("utf-16-le", "surrogatepass")
+
+
+def to_integer(value: Any) -> float:
+    """``value`` as a number without its fraction, as a float; 0 where it is none. May be infinite."""
+    number = to_number(value)
+    if number != number:
+        return 0.0
+    return number if math.isinf(number) else float(math.trunc(number))
 
 
 def _is_object(value: Any) -> bool:

@@ -1,8 +1,8 @@
 """Turns JSON Logic into Python closures, once per artifact.
 
 A condition becomes a ``Test``: a function that takes the situation (see ``context.Scope``) and says whether the
-condition holds. Known are var, and, or, !, ==, !=, <, <=, >, >=, in and literals; values compare as in JavaScript.
-Anything else raises ``Undecidable`` here, so that deciding itself cannot fail.
+condition holds. Known are var, and, or, !, ==, !=, <, <=, >, >=, in, substr and literals; values compare as in
+JavaScript. Anything else raises ``Undecidable`` here, so that deciding itself cannot fail.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from target.decisioning.coercion import NUMBERS, is_equal, is_in, is_less, is_less_or_equal, is_true, to_number
+from target.decisioning.coercion import (
+    NUMBERS,
+    cut_text,
+    is_equal,
+    is_in,
+    is_less,
+    is_less_or_equal,
+    is_true,
+    to_number,
+)
 from target.decisioning.comparison import (
     Test,
     Value,
@@ -22,12 +31,11 @@ from target.decisioning.comparison import (
     share_of,
 )
 from target.decisioning.context import Scope
+from target.decisioning.geo import normalize_place
+from target.decisioning.operands import Operands, scan_operands
+from target.decisioning.variables import Undecidable, read_place, read_variable, root_of, shown
 
 MAX_DEPTH = 64
-
-
-class Undecidable(ValueError):
-    """A rule that this engine cannot decide; the message says why."""
 
 
 class Condition(NamedTuple):
@@ -48,6 +56,8 @@ class _Compiler:
 
     def __init__(self, activity_id: str) -> None:
         self._activity_id = activity_id
+        self._reading: bool | None = None  # whether a variable is read in its second way; None: nobody has asked yet
+        self._compares_places = False
         self.reads: set[str] = set()
 
     def test(self, logic: Any, depth: int) -> Test:
@@ -71,10 +81,12 @@ class _Compiler:
         """``logic`` where its value counts."""
         operator, arguments = _split(logic, depth)
         if operator is None:
-            literal = _plain(logic)
+            literal = self._literal(logic)
             return lambda _: literal
         if operator == "var":
             return self._variable(arguments)
+        if operator == "substr":
+            return self._cut(arguments, depth)
         if operator in ("and", "or"):
             return _last_value([self.value(item, depth + 1) for item in _some(operator, arguments)], operator == "or")
         return self.test(logic, depth)
@@ -83,18 +95,19 @@ class _Compiler:
         if not 1 <= len(arguments) <= 2 or not isinstance(arguments[0], str):
             raise Undecidable("var needs the name of a variable")
         default = _plain(arguments[1]) if len(arguments) == 2 else None
-        root, *path = arguments[0].split(".")
-        self.reads.add(root)
-        if root == "allocation" and not path:
-            activity_id = self._activity_id
-            return lambda scope: scope.allocations[activity_id]
-        if not arguments[0]:
-            return lambda scope: scope.as_data(self._activity_id)
-        if not path:
-            return lambda scope: default if (found := scope[root]) is None else found
-        if len(path) == 1:
-            return _one_level(root, path[0], default)
-        return _deep(root, path, default)
+        name = arguments[0]
+        self.reads.add(root_of(name))
+        read = read_variable(name, default, self._activity_id, second=bool(self._reading))
+        return read_place(name, read) if self._compares_places else read
+
+    def _literal(self, logic: Any) -> Any:
+        return normalize_place(_plain(logic)) if self._compares_places else _plain(logic)
+
+    def _cut(self, arguments: list[Any], depth: int) -> Value:
+        if not 1 <= len(arguments) <= 3:
+            raise Undecidable(f"substr does not take {len(arguments)} arguments")
+        read, *bounds = [self.value(item, depth + 1) for item in arguments]
+        return lambda scope: cut_text(read(scope), *[bound(scope) for bound in bounds])
 
     def _junction(self, operator: str, arguments: list[Any], depth: int) -> Test:
         operands = _flatten(operator, _some(operator, arguments), depth)
@@ -129,6 +142,29 @@ class _Compiler:
             return lambda scope: below(scope) and above(scope)
         if len(arguments) != 2:
             raise Undecidable(f"{operator} does not take {len(arguments)} arguments")
+        operands = scan_operands(arguments) if operator in _EQUALITIES else Operands()
+        outer, self._compares_places = self._compares_places, operands.are_places
+        if self._compares_places:
+            arguments = operands.fit_cuts(arguments)
+        try:
+            if self._reading is None and operands.have_two_readings:
+                return self._either_reading(operator, arguments, depth)
+            return self._compare(operator, arguments, depth)
+        finally:
+            self._compares_places = outer
+
+    def _either_reading(self, operator: str, arguments: list[Any], depth: int) -> Test:
+        """What holds if it holds for one of the two readings of a variable; ``!=`` is the opposite of ``==``."""
+        tests = []
+        for self._reading in (False, True):  # what is compared inside stays with it, so that this never multiplies
+            tests.append(self._compare(operator, arguments, depth))
+        self._reading = None
+        first, second = tests
+        if operator == "!=":
+            return lambda scope: first(scope) and second(scope)
+        return lambda scope: first(scope) or second(scope)
+
+    def _compare(self, operator: str, arguments: list[Any], depth: int) -> Test:
         left, right = arguments
         if operator in (">", ">="):
             left, right, operator = right, left, {">": "<", ">=": "<="}[operator]
@@ -144,9 +180,9 @@ class _Compiler:
     def _against_literal(self, operator: str, left: Any, right: Any, depth: int) -> Test | None:
         """What real rules consist of, without the detour over a general comparison; None for anything else."""
         if operator == "==" and isinstance(left, str):
-            return equals_text(left, self.value(right, depth + 1))
+            return equals_text(self._literal(left), self.value(right, depth + 1))
         if operator == "in" and isinstance(left, str):
-            return holds_text(left, self.value(right, depth + 1))
+            return holds_text(self._literal(left), self.value(right, depth + 1))
         if operator == "<=" and left.__class__ in NUMBERS:
             return at_least(to_number(left), self.value(right, depth + 1))
         if operator == "<=" and right.__class__ in NUMBERS:
@@ -167,7 +203,8 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": is_less_or_equal,
     "in": is_in,
 }
-_OPERATORS = frozenset({"var", "and", "or", "!", *_COMPARISONS})
+_EQUALITIES = frozenset({"==", "!=", "in"})
+_OPERATORS = frozenset({"var", "and", "or", "!", "substr", *_COMPARISONS})
 
 
 def _split(logic: Any, depth: int) -> tuple[str | None, list[Any]]:
@@ -180,13 +217,8 @@ def _split(logic: Any, depth: int) -> tuple[str | None, list[Any]]:
         raise Undecidable("an operation names exactly one operator")
     ((operator, arguments),) = logic.items()
     if operator not in _OPERATORS:
-        raise Undecidable(f"the operator {_shown(operator)} is not known")
+        raise Undecidable(f"the operator {shown(operator)} is not known")
     return operator, arguments if isinstance(arguments, list) else [arguments]
-
-
-def _shown(operator: object) -> str:
-    text = repr(operator)
-    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _plain(value: Any) -> Any:
@@ -252,24 +284,6 @@ def _last_value(values: list[Value], stop: bool) -> Value:
             found = value(scope)
             if is_true(found) is stop:
                 return found
-        return found
-
-    return read
-
-
-def _one_level(root: str, key: str, default: Any) -> Value:
-    if default is None and root in Scope.OBJECTS:
-        return lambda scope: scope[root].get(key)
-    return _deep(root, [key], default)
-
-
-def _deep(root: str, path: list[str], default: Any) -> Value:
-    def read(scope: Scope) -> Any:
-        found = scope[root]
-        for key in path:
-            found = found.get(key) if isinstance(found, Mapping) else None
-            if found is None:
-                return default
         return found
 
     return read

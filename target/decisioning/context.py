@@ -9,14 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from target.decisioning.address import parse_address
+from target.decisioning.address import host_of, parse_address, parse_query
 from target.decisioning.allocation import Allocations
-from target.decisioning.geo import build_geo_variables
-from target.decisioning.user_agent import parse_client_hints, parse_user_agent
+from target.decisioning.geo import build_geo_variables, build_places
+from target.decisioning.user_agent import UserAgent, parse_client
 
 _DAY_S = 86_400
 # Nothing in a request names the visitor's language; Target's other SDKs tell rules the same.
 _LOCALE = "en"
+
+#: Variables of which Target's own readers hold two things, and the name under which a Scope has the second. The domain
+#: of a page is its registrable domain to some, and its host to others; iPhone and iPad were browsers once.
+SECOND_READINGS = {
+    "page.domain": "host of page",
+    "page.domain_lc": "host of page",
+    "referring.domain": "host of referring",
+    "referring.domain_lc": "host of referring",
+    "user.browserType": "device",
+}
+#: By the name of an address, what a Scope has its query's parameters under.
+PARAMETERS = {"page": "parameters of page", "referring": "parameters of referring"}
+#: What a Scope has the fields of ``geo`` under that are places, in the one spelling in which they are compared.
+PLACES = "places"
 
 
 class Visit(dict[str, Any]):
@@ -34,14 +48,16 @@ class Visit(dict[str, Any]):
         self.now_s = now_s
 
     def __missing__(self, name: str) -> Any:
-        value = self[name] = _OF_A_CALL[name](self)
+        value = self[name] = _ALL_OF_A_CALL[name](self)
         return value
+
+    def client(self) -> UserAgent:
+        """The browser that the call is for."""
+        return parse_client(self.context.get("userAgent"), self.context.get("clientHints"))
 
 
 class Scope(dict[str, Any]):
-    """The variables of one part of a call, by the first word of their names; what is not known is None."""
-
-    OBJECTS = frozenset({"page", "referring", "user", "geo", "mbox"})
+    """The variables of one part of a call, by the first word of their names."""
 
     __slots__ = ("_data", "allocations", "part", "visit")
 
@@ -53,13 +69,7 @@ class Scope(dict[str, Any]):
         self._data: dict[str, dict[str, Any]] | None = None
 
     def __missing__(self, name: str) -> Any:
-        if name in _OF_A_CALL:
-            value = self.visit[name]
-        elif name in _OF_A_PART:
-            value = _OF_A_PART[name](self)
-        else:
-            return None
-        self[name] = value
+        value = self[name] = self.visit[name] if name in _ALL_OF_A_CALL else _ALL_OF_A_PART[name](self)
         return value
 
     def as_data(self, activity_id: str) -> dict[str, Any]:
@@ -106,8 +116,7 @@ def parameters_of(part: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _user(visit: Visit) -> dict[str, Any]:
-    user_agent = visit.context.get("userAgent")
-    found = parse_user_agent(user_agent) if user_agent else parse_client_hints(visit.context.get("clientHints"))
+    found = visit.client()
     return {
         "browserType": found.browser,
         "platform": found.platform,
@@ -136,4 +145,18 @@ _OF_A_PART: dict[str, Callable[[Scope], Any]] = {
     "page": lambda scope: parse_address(scope.address().get("url")),
     "referring": lambda scope: parse_address(scope.address().get("referringUrl")),
     "mbox": lambda scope: build_parameters(parameters_of(scope.part)),
+}
+
+# What rules do not see as a whole, nor a trace shows.
+_ALL_OF_A_CALL: dict[str, Callable[[Visit], Any]] = {
+    **_OF_A_CALL,
+    "device": lambda visit: visit.client().device,
+    PLACES: lambda visit: build_places(visit["geo"]),
+}
+_ALL_OF_A_PART: dict[str, Callable[[Scope], Any]] = {
+    **_OF_A_PART,
+    "host of page": lambda scope: host_of(scope["page"]["url"]),
+    "host of referring": lambda scope: host_of(scope["referring"]["url"]),
+    PARAMETERS["page"]: lambda scope: parse_query(scope["page"]["query"]),
+    PARAMETERS["referring"]: lambda scope: parse_query(scope["referring"]["query"]),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 # Field of the request -> header or JSON key of the lookup's answer.
@@ -20,6 +22,8 @@ _VARIABLES = {
     "latitude": "latitude",
     "longitude": "longitude",
 }
+_PLACES = ("country", "region", "city")
+_MAX_PLACE = 256
 RESPONSE_TOKENS = {"geo.city": "city", "geo.country": "countryCode", "geo.state": "stateCode"}
 
 
@@ -49,6 +53,34 @@ def parse_geo(answer: Any) -> dict[str, Any]:
 def build_geo_variables(geo: Mapping[str, Any]) -> dict[str, Any]:
     """What rules read as ``geo.*``."""
     return {name: geo[key] for name, key in _VARIABLES.items() if geo.get(key) is not None}
+
+
+def build_places(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Country, region and city among ``variables`` (``geo.*``), in the spelling of ``normalize_place``."""
+    return {name: normalize_place(variables[name]) for name in _PLACES if name in variables}
+
+
+def normalize_place(value: Any) -> Any:
+    """The name of a place as Target publishes it: in upper case, without spaces, and without accents.
+
+    Lookups, CDNs and authors write "San Francisco", "SAN FRANCISCO", "SANFRANCISCO". In a list, each item; anything
+    else stays as it is.
+    """
+    if isinstance(value, list | tuple):
+        return [normalize_place(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    return _normalized(value) if len(value) <= _MAX_PLACE else _normalize(value)
+
+
+def _normalize(text: str) -> str:
+    if not text.isascii():
+        parts = unicodedata.normalize("NFKD", text)
+        text = "".join(part for part in parts if not unicodedata.combining(part))
+    return "".join(text.upper().split())
+
+
+_normalized = lru_cache(maxsize=1024)(_normalize)
 
 
 def build_geo_tokens(geo: Mapping[str, Any], tokens: tuple[str, ...]) -> dict[str, Any]:

@@ -9,30 +9,45 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import unicodedata
 from typing import Any
 
+PLACES = {"geo.country", "geo.region", "geo.city"}
 
-def evaluate(logic: Any, data: dict[str, Any]) -> Any:
+
+def evaluate(logic: Any, data: dict[str, Any], others: dict[str, Any] | None = None) -> Any:
+    """What ``logic`` gives; ``others`` are the second readings of variables that have two, by their names."""
+    return _evaluate(logic, data, others or {}, None, False)
+
+
+def _evaluate(logic: Any, data: dict[str, Any], others: dict[str, Any], second: bool | None, places: bool) -> Any:
     if not isinstance(logic, dict):
-        return logic
+        return as_place(logic) if places else logic
     ((operator, arguments),) = logic.items()
     if not isinstance(arguments, list):
         arguments = [arguments]
     if operator == "var":
-        return look_up(arguments, data)
-    values = [evaluate(argument, data) for argument in arguments]
+        name = arguments[0]
+        found = others[name] if second and name in others else look_up(arguments, data)
+        return as_place(found) if places else found
+    if operator in ("==", "!=", "in"):
+        names = {name for argument in arguments for name in passed_on(argument)}
+        places = bool(names & PLACES)
+        if second is None and names & set(others):
+            both = [compare(operator, arguments, data, others, reading, places) for reading in (False, True)]
+            return all(both) if operator == "!=" else any(both)
+        return compare(operator, arguments, data, others, second, places)
+    if operator not in ("and", "or", "substr"):
+        places = False
+    values = [_evaluate(argument, data, others, second, places) for argument in arguments]
     if operator == "and":
         return next((value for value in values if not truthy(value)), values[-1])
     if operator == "or":
         return next((value for value in values if truthy(value)), values[-1])
     if operator == "!":
         return not truthy(values[0])
-    if operator == "==":
-        return loosely_equal(values[0], values[1])
-    if operator == "!=":
-        return not loosely_equal(values[0], values[1])
-    if operator == "in":
-        return contains(values[0], values[1])
+    if operator == "substr":
+        return cut(*values)
     tests = {
         "<": below,
         ">": lambda a, b: below(b, a),
@@ -40,6 +55,67 @@ def evaluate(logic: Any, data: dict[str, Any]) -> Any:
         ">=": lambda a, b: below(b, a) or as_ordered_equal(a, b),
     }
     return all(tests[operator](a, b) for a, b in itertools.pairwise(values))
+
+
+def compare(
+    operator: str, arguments: list[Any], data: dict[str, Any], others: dict[str, Any], second: bool | None, places: bool
+) -> bool:
+    left, right = (_evaluate(argument, data, others, second, places) for argument in arguments)
+    if operator == "in":
+        return contains(left, right)
+    return loosely_equal(left, right) is (operator == "==")
+
+
+def passed_on(logic: Any) -> set[str]:
+    """The variables whose values, or parts of them, ``logic`` may give."""
+    if not isinstance(logic, dict):
+        return set()
+    ((operator, arguments),) = logic.items()
+    if not isinstance(arguments, list):
+        arguments = [arguments]
+    if operator == "var":
+        return {arguments[0]}
+    if operator not in ("and", "or", "substr"):
+        return set()
+    return {name for argument in arguments for name in passed_on(argument)}
+
+
+def as_place(value: Any) -> Any:
+    if isinstance(value, list):
+        return [as_place(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    letters = [char for char in unicodedata.normalize("NFKD", value) if not unicodedata.combining(char)]
+    return "".join(char for char in "".join(letters).upper() if not char.isspace())
+
+
+def cut(source: Any, start: Any = 0, *length: Any) -> str:
+    """String.prototype.substr step by step, over a list of UTF-16 units."""
+    found = units(text(source))
+    begin = whole(start)
+    if begin < 0:
+        begin = max(len(found) + begin, 0)
+    rest = found[int(min(begin, len(found))) :]
+    if not length:
+        return from_units(rest)
+    if is_number(length[0]) and length[0] < 0:
+        wanted = whole(len(rest) + length[0])
+    elif below(length[0], 0):
+        wanted = whole(str(len(rest)) + text(length[0]))
+    else:
+        wanted = whole(length[0])
+    return from_units(rest[: int(min(max(wanted, 0), len(rest)))])
+
+
+def whole(value: Any) -> float:
+    found = number(value)
+    if math.isnan(found):
+        return 0
+    return found if math.isinf(found) else math.trunc(found)
+
+
+def from_units(found: list[int]) -> str:
+    return b"".join(unit.to_bytes(2, "little") for unit in found).decode("utf-16-le", "surrogatepass")
 
 
 def look_up(arguments: list[Any], data: Any) -> Any:

@@ -47,10 +47,12 @@ def test_address_of_the_mbox_comes_before_that_of_the_call() -> None:
         assert build_scope(context, address=nothing)["page"]["subdomain"] == "a"
 
 
-def test_client_hints_stand_in_for_a_missing_user_agent() -> None:
+def test_client_hints_win_over_the_user_agent() -> None:
     hints = {"browserUAWithMajorVersion": '"Google Chrome";v="110"', "platform": "Linux"}
-    assert build_scope({"clientHints": hints})["user"]["browserType"] == "chrome"
-    assert build_scope({"clientHints": hints, "userAgent": FIREFOX})["user"]["browserType"] == "firefox"
+    for context in ({"clientHints": hints}, {"clientHints": hints, "userAgent": FIREFOX}):
+        user = build_scope(context)["user"]
+        assert (user["browserType"], user["browserVersion"], user["platform"]) == ("chrome", 110, "linux")
+    assert build_scope({"clientHints": {}, "userAgent": FIREFOX})["user"]["browserType"] == "firefox"
 
 
 @given(st.floats(0, 4e9))
