@@ -1,7 +1,7 @@
 """The rules artifact, read once into what deciding needs: compiled rules by mbox and view.
 
 ``parse_artifact`` takes any JSON. It refuses an artifact that as a whole makes no sense; a rule that makes none by
-itself is left out and its mbox or view counts as one that only the server can decide. An Artifact is never changed.
+itself leaves a gap, and its mbox or view counts as one that only the server can decide. An Artifact is never changed.
 """
 
 from __future__ import annotations
@@ -47,6 +47,14 @@ class Rule:
     condition: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Where a rule stands that cannot be decided here. What is below it may not be shown in its place."""
+
+    key: str | None
+    property_tokens: PropertyTokens
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A parsed artifact.
@@ -57,7 +65,7 @@ class Artifact:
         global_mbox: The mbox that the page load stands for.
         geo_targeting_enabled: Whether the artifact asks to know where the visitor is.
         geo_tokens: The response tokens about the visitor's place that it lets through.
-        mboxes: Rules by mbox, in order of priority.
+        mboxes: Rules by mbox, in order of priority, and the gaps between them.
         views: Rules by view, likewise.
         local_mboxes: Mboxes that it can decide; None where it does not say, then those that have rules.
         remote_mboxes: Mboxes that only the server can decide, wholly.
@@ -73,8 +81,8 @@ class Artifact:
     global_mbox: str
     geo_targeting_enabled: bool
     geo_tokens: tuple[str, ...]
-    mboxes: Mapping[str, tuple[Rule, ...]]
-    views: Mapping[str, tuple[Rule, ...]]
+    mboxes: Mapping[str, tuple[Rule | Gap, ...]]
+    views: Mapping[str, tuple[Rule | Gap, ...]]
     local_mboxes: frozenset[str] | None
     remote_mboxes: frozenset[str]
     local_views: frozenset[str] | None
@@ -144,7 +152,7 @@ class _RuleReader:
         self.problems: list[str] = []
         self.reads: set[str] = set()
 
-    def read(self, kind: str, places: Any) -> dict[str, tuple[Rule, ...]]:
+    def read(self, kind: str, places: Any) -> dict[str, tuple[Rule | Gap, ...]]:
         """The rules of all mboxes or all views. Raises ArtifactError where it is no object."""
         if places is None:
             return {}
@@ -152,11 +160,11 @@ class _RuleReader:
             raise ArtifactError(f"rules.{kind} of the decisioning artifact must be a JSON object")
         return {str(name): self._read_place(kind, str(name), rules) for name, rules in places.items()}
 
-    def _read_place(self, kind: str, name: str, rules: Any) -> tuple[Rule, ...]:
+    def _read_place(self, kind: str, name: str, rules: Any) -> tuple[Rule | Gap, ...]:
         if not isinstance(rules, list | tuple):
             self._leave_out(kind, name, "its rules are not a list", None)
             return ()
-        read = []
+        read: list[Rule | Gap] = []
         for position, data in enumerate(rules):
             property_tokens = None
             try:
@@ -166,6 +174,7 @@ class _RuleReader:
                 read.append(self._read_rule(data, property_tokens))
             except (Undecidable, TypeError, ValueError) as error:
                 self._leave_out(kind, name, f"rule {position}: {error}", property_tokens)
+                read.append(Gap(_key_of(data), property_tokens))
         return tuple(read)
 
     def _read_rule(self, data: Mapping[Any, Any], property_tokens: PropertyTokens) -> Rule:
@@ -220,6 +229,14 @@ def _id(value: Any, name: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
         raise Undecidable(f"it has no {name}")
     return to_text(value)
+
+
+def _key_of(data: Any) -> str | None:
+    """The rule key of a rule that cannot be decided; None where even that cannot be read."""
+    try:
+        return _id(data.get("ruleKey"), "ruleKey") if isinstance(data, Mapping) else None
+    except Undecidable:
+        return None
 
 
 def _property_tokens(data: Mapping[Any, Any]) -> PropertyTokens:

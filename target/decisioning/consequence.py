@@ -68,6 +68,20 @@ def once_per_token(metrics: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(seen.values())
 
 
+def of_one_activity(metrics: Iterable[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Click metrics of a view, each with the id of its activity, without those that another activity has given.
+
+    Rules of one activity repeat theirs: so Target answers for views, as its scenarios for all its SDKs have it.
+    """
+    owners: dict[str, str] = {}
+    kept = []
+    for activity_id, metric in metrics:
+        token = metric.get("eventToken")
+        if not isinstance(token, str) or owners.setdefault(token, activity_id) == activity_id:
+            kept.append(metric)
+    return kept
+
+
 def _parse_offer(option: Any, meta: Mapping[str, Any], response_tokens: Mapping[str, Any]) -> Offer:
     Option.from_dict(option)  # only to refuse here, not in a call, what the model cannot take
     content = compile_content(option.get("type"), option.get("content"), meta)

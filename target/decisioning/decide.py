@@ -2,8 +2,8 @@
 
 Time and ids come in as arguments, and nothing is kept from one call to the next.
 
-- ``decide`` answers a request. What cannot be decided from the artifact is answered without offers, named in the
-  outcome, and makes the status 206.
+- ``decide`` answers a request. What cannot be decided from the artifact is answered without offers, but for those of
+  rules ahead of the first that cannot be decided; it is named in the outcome, and makes the status 206.
 - ``remote.needs_remote`` says beforehand whether that will be so: then hybrid goes to the server.
 - ``needs_geo`` says whether the visitor's place should be looked up first, and for which address.
 

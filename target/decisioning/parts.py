@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from target.decisioning.artifact import Artifact, Rule
-from target.decisioning.consequence import EXECUTE, PREFETCH, once_per_token
+from target.decisioning.artifact import Artifact, Gap, Rule
+from target.decisioning.consequence import EXECUTE, PREFETCH, of_one_activity, once_per_token
 from target.decisioning.context import Scope, Visit
 from target.decisioning.notifications import Notifications
 from target.decisioning.trace import Trace, build_trace_request
@@ -37,8 +37,7 @@ def decide_mbox(situation: Situation, mode: str, mbox: Mapping[str, Any]) -> dic
     for rule in _matching(situation.artifact.mboxes.get(name, ()), scope, situation.property_token, trace):
         _deliver(situation, mode, rule, name, trace)
         answer["options"] = rule.consequence.options(mode, mbox, situation.geo_tokens)
-        metrics = rule.consequence.metrics
-        answer["metrics"] = once_per_token(metrics) if mode == EXECUTE else metrics
+        answer["metrics"] = once_per_token(rule.consequence.metrics)
         break
     if trace is not None:
         answer["trace"] = _build_trace(situation, trace, scope, {"mbox": mbox}, mode)
@@ -57,8 +56,7 @@ def decide_page_load(situation: Situation, mode: str, page_load: Mapping[str, An
         _deliver(situation, mode, rule, name, trace)
         options += rule.consequence.options(mode, part, situation.geo_tokens)
         metrics += rule.consequence.metrics
-    answer: dict[str, Any] = {"options": options}
-    answer["metrics"] = once_per_token(metrics) if mode == EXECUTE else metrics
+    answer: dict[str, Any] = {"options": options, "metrics": once_per_token(metrics)}
     if trace is not None:
         answer["trace"] = _build_trace(situation, trace, scope, {"mbox": part}, mode)
     return answer
@@ -84,24 +82,32 @@ def decide_views(situation: Situation, asked: Iterable[Mapping[str, Any]]) -> li
 def _decide_view(situation: Situation, name: str, scope: Scope) -> dict[str, Any] | None:
     trace = Trace() if situation.is_traced else None
     part = {**scope.part, "name": name}
-    answer: dict[str, Any] = {"name": name, "options": [], "metrics": []}
+    options: list[dict[str, Any]] = []
+    metrics: list[tuple[str, dict[str, Any]]] = []
     is_found = False
     for rule in _matching(situation.artifact.views.get(name, ()), scope, situation.property_token, trace):
         is_found = True
         _deliver(situation, PREFETCH, rule, name, trace)
-        answer["options"] += rule.consequence.options(PREFETCH, part, situation.geo_tokens)
-        answer["metrics"] += rule.consequence.metrics
+        options += rule.consequence.options(PREFETCH, part, situation.geo_tokens)
+        metrics += [(rule.activity_id, metric) for metric in rule.consequence.metrics]
+    answer: dict[str, Any] = {"name": name, "options": options, "metrics": of_one_activity(metrics)}
     if trace is not None:
         answer["trace"] = _build_trace(situation, trace, scope, {"view": part}, PREFETCH)
     return answer if is_found else None
 
 
-def _matching(rules: Iterable[Rule], scope: Scope, token: str | None, trace: Trace | None) -> Iterator[Rule]:
-    """The rules that match, for this property, in order; of those with one key only the first."""
+def _matching(rules: Iterable[Rule | Gap], scope: Scope, token: str | None, trace: Trace | None) -> Iterator[Rule]:
+    """The rules that match, for this property, in order; of those with one key only the first.
+
+    None below a rule that cannot be decided and might have matched: what it would have shown comes first, and an
+    impression of what stands below would be a false one.
+    """
     taken: set[str] = set()
     for rule in rules:
         if rule.key in taken or (rule.property_tokens is not None and token not in rule.property_tokens):
             continue
+        if isinstance(rule, Gap):
+            return
         is_match = rule.test(scope)
         if trace is not None:
             trace.add_evaluation(rule, scope, is_match)

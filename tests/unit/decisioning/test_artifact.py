@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target.decisioning import artifact as artifact_module
-from target.decisioning.artifact import ArtifactError, parse_artifact
+from target.decisioning.artifact import ArtifactError, Gap, parse_artifact
 from target.decisioning.decide import decide
 from target.errors import TargetError
 from target_delivery_api.models import DeliveryResponse
@@ -81,15 +81,16 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("rule", BROKEN)
-def test_a_broken_rule_is_left_out_alone_and_told(rule: Any) -> None:
-    artifact = parse_artifact(build_artifact(rule, build_rule(True, 11)))
-    assert [kept.key for kept in artifact.mboxes["hero"]] == ["11"]
+def test_a_broken_rule_leaves_a_gap_and_is_told(rule: Any) -> None:
+    artifact = parse_artifact(build_artifact(build_rule(True, 9), rule, build_rule(True, 11)))
+    first, gap, last = artifact.mboxes["hero"]
+    assert (first.key, type(gap), last.key) == ("9", Gap, "11")
     assert len(artifact.problems) == 1
-    assert "'hero': rule 0: " in artifact.problems[0]
+    assert "'hero': rule 1: " in artifact.problems[0]
     outcome = run(artifact, execute=ask("hero"))
     assert outcome.response["status"] == 206
     assert outcome.remote_mboxes == ["hero"]
-    assert outcome.response["execute"]["mboxes"][0]["options"][0]["content"] == "offer 11"
+    assert outcome.response["execute"]["mboxes"][0]["options"][0]["content"] == "offer 9"
 
 
 def test_rules_that_are_no_list_make_their_place_remote() -> None:

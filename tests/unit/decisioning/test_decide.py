@@ -104,14 +104,23 @@ def test_request_without_page_load_evaluates_none_and_counts_none() -> None:
     assert run(artifact, execute={"pageLoad": None, **ask("quiet")}).notifications == []
 
 
-def test_click_metrics_come_once_for_each_token_in_execute() -> None:
+def test_click_metrics_that_rules_share_come_once() -> None:
     click, other = {"type": "click", "eventToken": "c", "selector": "#a"}, {"type": "click", "eventToken": "d"}
     rules = [build_offer(True, number, HTML, metrics=[click, other][:number]) for number in (1, 2)]
     artifact = in_global_mbox(*rules, home=rules)
     outcome = run(artifact, execute={"pageLoad": {}}, prefetch={"pageLoad": {}, "views": [{}]})
     assert outcome.response["execute"]["pageLoad"]["metrics"] == [click, other]
-    assert outcome.response["prefetch"]["pageLoad"]["metrics"] == [click, click, other]
-    assert outcome.response["prefetch"]["views"][0]["metrics"] == [click, click, other]
+    assert outcome.response["prefetch"]["pageLoad"]["metrics"] == [click, other]
+    assert outcome.response["prefetch"]["views"][0]["metrics"] == [click, other]
+
+
+def test_rules_of_one_activity_repeat_their_click_metric_in_a_view_alone() -> None:
+    click = {"type": "click", "eventToken": "c", "selector": "#a"}
+    rules = [build_offer(True, 1, HTML, metrics=[click]) | {"ruleKey": key} for key in ("1-0", "1-1")]
+    rules.append(build_offer(True, 2, HTML, metrics=[click]))
+    outcome = run(in_global_mbox(*rules, home=rules), prefetch={"pageLoad": {}, "views": [{}]})
+    assert outcome.response["prefetch"]["pageLoad"]["metrics"] == [click]
+    assert outcome.response["prefetch"]["views"][0]["metrics"] == [click, click]
 
 
 def test_views_all_or_by_name() -> None:
@@ -232,3 +241,81 @@ def test_neither_request_nor_artifact_is_changed() -> None:
     first = copy.deepcopy(run(parsed, **request))
     assert request == before
     assert run(parsed, **request) == first
+
+
+UNKNOWN = {"operator of next year": [{"var": "mbox.member"}, "gold"]}
+GAPS = [
+    UNKNOWN,
+    {"==": ["gold", {"var": "profile.level"}]},
+    {"==": ["x", {"var": "page.title"}]},
+    {"and": [False, {"regex": ["a", "b"]}]},
+]
+
+
+def contents_or_none(part: dict[str, Any]) -> list[Any]:
+    return [option.get("content") for option in part.get("options") or []]
+
+
+@pytest.mark.parametrize("unknown", GAPS)
+@pytest.mark.parametrize("mode", ["execute", "prefetch"])
+def test_an_mbox_is_not_decided_below_a_rule_that_cannot_be_decided(unknown: Any, mode: str) -> None:
+    artifact = build_artifact(build_rule(False, 1), build_rule(unknown, 2), build_rule(True, 3))
+    outcome = run(artifact, **{mode: ask("hero", "quiet")})
+    assert outcome.response[mode]["mboxes"] == [{"index": 0, "name": "hero"}, {"index": 1, "name": "quiet"}]
+    assert (outcome.response["status"], outcome.remote_mboxes) == (206, ["hero"])
+    assert outcome.notifications == []
+
+
+def test_rules_ahead_of_one_that_cannot_be_decided_still_win() -> None:
+    artifact = build_artifact(build_rule(True, 1), build_rule(UNKNOWN, 2), build_rule(True, 3))
+    outcome = run(artifact, execute=ask("hero"))
+    assert contents(outcome.response["execute"]["mboxes"][0]) == ["offer 1"]
+    assert [item["tokens"] for item in outcome.notifications] == [["token-1"]]
+    assert (outcome.response["status"], outcome.remote_mboxes) == (206, ["hero"])
+
+
+def test_page_load_and_views_show_what_stands_ahead_of_the_gap_alone() -> None:
+    rules = [build_rule(True, 1), build_rule(False, 2), build_rule(UNKNOWN, 3), build_rule(True, 4)]
+    outcome = run(
+        in_global_mbox(*rules, home=rules), execute={"pageLoad": {}}, prefetch={"pageLoad": {}, "views": [{}]}
+    )
+    for part in (
+        outcome.response["execute"]["pageLoad"],
+        outcome.response["prefetch"]["pageLoad"],
+        outcome.response["prefetch"]["views"][0],
+    ):
+        assert contents(part) == ["offer 1"]
+    assert [item["tokens"] for item in outcome.notifications] == [["token-1"]]
+    assert (outcome.response["status"], outcome.remote_mboxes, outcome.remote_views) == (
+        206,
+        ["target-global-mbox"],
+        ["home"],
+    )
+    below = run(in_global_mbox(*rules[2:], home=rules[2:]), execute={"pageLoad": {}}, prefetch={"views": [{}]})
+    assert contents(below.response["execute"]["pageLoad"]) == []
+    assert below.response["prefetch"]["views"] == []
+    assert below.notifications == []
+
+
+def test_a_gap_that_could_not_have_come_first_hides_nothing() -> None:
+    taken = [build_rule(True, 1, ruleKey="a"), build_rule(UNKNOWN, 2, ruleKey="a"), build_rule(True, 3)]
+    outcome = run(in_global_mbox(*taken), execute={"pageLoad": {}})
+    assert contents(outcome.response["execute"]["pageLoad"]) == ["offer 1", "offer 3"]
+    of_another = [build_rule(UNKNOWN, 1, propertyTokens=["x"]), build_rule(True, 2)]
+    for token, shown in (({}, ["offer 2"]), ({"token": "y"}, ["offer 2"]), ({"token": "x"}, [])):
+        outcome = run(build_artifact(*of_another), execute=ask("hero"), property=token)
+        assert contents_or_none(outcome.response["execute"]["mboxes"][0]) == shown
+        assert outcome.response["status"] == (200 if shown else 206)
+
+
+def test_a_rule_of_which_not_even_the_key_can_be_read_is_a_gap() -> None:
+    for broken in (None, [], {}, build_rule(ruleKey=None), build_rule(propertyTokens="x")):
+        outcome = run(in_global_mbox(build_rule(True, 1), broken, build_rule(True, 2)), execute={"pageLoad": {}})
+        assert contents(outcome.response["execute"]["pageLoad"]) == ["offer 1"]
+
+
+def test_a_trace_tells_what_was_looked_at_ahead_of_the_gap() -> None:
+    artifact = build_artifact(build_rule(False, 1), build_rule(UNKNOWN, 2), build_rule(True, 3))
+    trace = run(artifact, execute=ask("hero"), trace={}).response["execute"]["mboxes"][0]["trace"]
+    assert [target["campaignId"] for target in trace["evaluatedCampaignTargets"]] == [1]
+    assert trace["campaigns"] == []
