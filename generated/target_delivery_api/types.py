@@ -76,17 +76,16 @@ def dump(value: Any, levels: int = MOST_LEVELS) -> Any:
     kind = value.__class__
     if kind in PLAIN:
         return value
-    if not levels:
+    if levels <= 0:
         raise ValueError(f"nested too deeply: more than {MOST_LEVELS} levels")
-    levels -= 1
     if kind is dict:
         copy = value.copy()
         for key, item in value.items():
             if item.__class__ not in PLAIN:
-                copy[key] = dump(item, levels)
+                copy[key] = dump(item, levels - 1)
         return copy
     if kind is list:
-        return [item if item.__class__ in PLAIN else dump(item, levels) for item in value]
+        return [item if item.__class__ in PLAIN else dump(item, levels - 1) for item in value]
     if isinstance(value, Model):
         return value.to_dict()
     if isinstance(value, Enum):
@@ -94,9 +93,9 @@ def dump(value: Any, levels: int = MOST_LEVELS) -> Any:
     if isinstance(value, datetime.datetime):
         return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).isoformat()
     if isinstance(value, Mapping):
-        return {key: dump(item, levels) for key, item in value.items()}
+        return {key: dump(item, levels - 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [dump(item, levels) for item in value]
+        return [dump(item, levels - 1) for item in value]
     return value
 
 
