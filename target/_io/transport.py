@@ -8,11 +8,11 @@ import time
 from http.client import HTTPException, RemoteDisconnected
 from typing import Any, NamedTuple
 
-import urllib3
 from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
 from target._io import failures
+from target._io.body import read_body
 from target._io.deadline import Deadline
 from target._io.exchange import DiedUnanswered
 from target._io.pools import open_pools
@@ -30,7 +30,6 @@ SDK_HEADERS = {
     "X-EXC-SDK": SDK_NAME,
     "X-EXC-SDK-Version": SDK_VERSION,
 }
-_READ_BYTES = 65536
 
 
 class _Attempt(NamedTuple):
@@ -108,7 +107,7 @@ class Transport:
         started = time.perf_counter()
         try:
             response = self._client.request(preload_content=False, **arguments)
-            content = _read(response, self._config.max_response_bytes, deadline)
+            content = read_body(response, self._config.max_response_bytes, deadline)
         except (http_errors.HTTPError, HTTPException, TransportError, OSError) as error:
             return self._failed(error, call, deadline, started)
         except ClientClosed:  # ended from another thread between two steps
@@ -153,42 +152,6 @@ class Transport:
             explained = failures.unreadable(call, type(cause).__name__)
         explained.__cause__ = error
         return explained, stage
-
-
-def _read(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline) -> bytes:
-    """The unpacked body. Whatever goes wrong, the connection is not used again."""
-    complete = False
-    try:
-        if response.status < 200:
-            raise failures.not_final(response.status)
-        if (getattr(response, "length_remaining", None) or 0) > most:  # as announced; stand-ins for responses lack it
-            raise failures.too_large(most)
-        if _is_plain(response):
-            content = response.read()
-            complete = True
-            return content
-        chunks: list[bytes] = []
-        size = 0
-        while chunk := response.read(_READ_BYTES):
-            size += len(chunk)
-            if size > most:
-                raise failures.too_large(most)
-            if deadline.remaining_s() <= 0:  # unpacking takes time, too
-                raise TimeoutError("the deadline has passed")
-            chunks.append(chunk)
-        complete = True
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    finally:
-        if not complete:
-            response.close()
-        if deadline.abort is not None:
-            deadline.abort.watch(None)  # from here on the connection may serve another call
-        response.release_conn()
-
-
-def _is_plain(response: urllib3.BaseHTTPResponse) -> bool:
-    """Whether the body is as long as its header says: one read then gets all of it, and nothing unpacks to more."""
-    return getattr(response, "length_remaining", None) is not None and "Content-Encoding" not in response.headers
 
 
 def _origin(error: BaseException) -> BaseException:

@@ -152,4 +152,5 @@ LATIN = '{"client":"caf\u00e9"}'.encode("latin-1")
 CHUNKS = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 HALF = GOOD_BODY[: len(GOOD_BODY) // 2]
 CUT_GZIP = gzipped(GOOD_BODY)[:-20]
+NO_SUM = gzipped(GOOD_BODY)[:-8]
 BAD_SUM = gzipped(GOOD_BODY)[:-8] + bytes(8)

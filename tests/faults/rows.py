@@ -15,6 +15,7 @@ from tests.faults.behaviours import (
     HALF,
     HEAD,
     LATIN,
+    NO_SUM,
     answer,
     bomb,
     bomb_in_bomb,
@@ -205,6 +206,7 @@ ROWS: list[Fault] = [
         broken("a gzip bomb in a gzip bomb", bomb_in_bomb, kept=None),
         nonsense("no gzip, as it says", answer(GOOD_BODY, "Content-Encoding: gzip"), kept=None),
         nonsense("gzip cut short", answer(CUT_GZIP, "Content-Encoding: gzip"), kept=None),
+        nonsense("gzip without its checksum", answer(NO_SUM, "Content-Encoding: gzip"), kept=None),
         nonsense("gzip with a wrong checksum", answer(BAD_SUM, "Content-Encoding: gzip"), kept=None),
     ),
     *at(

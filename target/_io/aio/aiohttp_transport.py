@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import random
 import ssl
 import time
@@ -12,12 +11,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, cast
 
 import aiohttp
-import urllib3
 from urllib3 import exceptions as http_errors
 from yarl import URL
 
 from target._io import failures
 from target._io.aio.wire import Connector, DiedUnanswered, latest_wire
+from target._io.body import PIECE_BYTES, unpack
 from target._io.deadline import Deadline
 from target._io.pools import trusted_context
 from target._io.proxies import Proxies
@@ -29,7 +28,6 @@ from target.delivery.retry import Failure, Stage, retry_delay_s
 from target.errors import TargetError, TransportError
 from target_delivery_api import Client
 
-_READ_BYTES = 65536
 _LARGE_BYTES = 2**20  # above which aiohttp warns of bodies that are written at once
 _LONGEST_LINE = 65536  # of a head, as http.client has it
 _ERRORS = (aiohttp.ClientError, http_errors.HTTPError, TransportError, OSError)
@@ -198,8 +196,8 @@ def _body(request: _Request) -> tuple[bytes | AsyncIterator[bytes], dict[str, st
 
 
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), _READ_BYTES):
-        yield content[start : start + _READ_BYTES]
+    for start in range(0, len(content), PIECE_BYTES):
+        yield content[start : start + PIECE_BYTES]
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -221,11 +219,11 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
 
 
 async def _unpack(content: bytes, encoding: str, most: int) -> bytes:
-    """The body as urllib3 unpacks it, piece by piece, so that a small one cannot become a huge one."""
-    packed = urllib3.HTTPResponse(io.BytesIO(content), {"Content-Encoding": encoding}, preload_content=False)
+    """The body piece by piece, so that a small one cannot become a huge one."""
+    packed = (content[start : start + PIECE_BYTES] for start in range(0, len(content), PIECE_BYTES))
     chunks: list[bytes] = []
     size = 0
-    while chunk := packed.read(_READ_BYTES, decode_content=True):
+    for chunk in unpack(packed, encoding):
         size += len(chunk)
         if size > most:
             raise failures.too_large(most)

@@ -8,17 +8,16 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from typing import NamedTuple
 
-import urllib3
 from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
+from target._io.body import read_body
 from target._io.deadline import Deadline
 from target._io.pools import open_pools
 from target.config import ClientConfig
 from target.errors import TargetError, TargetTimeout, TransportError
 from target.on_device_config import without_query
 
-_READ_BYTES = 65536
 _HOSTS = 2  # of the artifact, of the geo service
 _NO_RETRIES = Retry(False, redirect=False)
 
@@ -47,8 +46,14 @@ class Downloads:
         self._most_bytes = config.max_response_bytes
         self._pools = open_pools(config, _HOSTS)
 
-    def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> Download:
+    def get(self, url: str, headers: Mapping[str, str], deadline: Deadline, most_bytes: int | None = None) -> Download:
         """The answer of ``url``, whatever its status.
+
+        Args:
+            url: Where it is.
+            headers: What to ask it with.
+            deadline: When to give up.
+            most_bytes: How large it may be; by default as the option ``max_response_bytes`` says.
 
         Raises:
             TargetTimeout: The deadline passed.
@@ -65,10 +70,9 @@ class Downloads:
                 retries=_NO_RETRIES,
                 redirect=False,
                 preload_content=False,
-                decode_content=True,
             )
             began_s = time.perf_counter()
-            content = self._read(response, deadline)
+            content = read_body(response, min(most_bytes or self._most_bytes, self._most_bytes), deadline)
         except (http_errors.HTTPError, HTTPException, OSError) as error:
             cause = _origin(error)
             raise _explain(cause, url) from cause
@@ -83,26 +87,6 @@ class Downloads:
     def close(self) -> None:
         """Close the idle connections, unless the pool is the caller's."""
         self._pools.clear()
-
-    def _read(self, response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
-        """The unpacked body. Whatever goes wrong, the connection is not used again."""
-        complete = False
-        try:
-            chunks: list[bytes] = []
-            size = 0
-            while chunk := response.read(_READ_BYTES):
-                size += len(chunk)
-                if size > self._most_bytes:
-                    raise TransportError(f"The file is larger than max_response_bytes ({self._most_bytes}): raise it")
-                if deadline.remaining_s() <= 0:  # unpacking takes time, too
-                    raise TimeoutError("the deadline has passed")
-                chunks.append(chunk)
-            complete = True
-            return b"".join(chunks)
-        finally:
-            if not complete:
-                response.close()
-            response.release_conn()
 
 
 def _origin(error: BaseException) -> BaseException:
