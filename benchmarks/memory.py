@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
 
@@ -25,6 +26,14 @@ def held_after(call: Callable[[], object], marks: Sequence[int], *, traced: bool
         gc.collect()
         held.append(tracemalloc.get_traced_memory()[0] if traced else _resident_bytes())
     return held
+
+
+def peak_bytes() -> int:
+    """The most that this process was resident with; on Linux without what it was before it became this program."""
+    if os.path.exists("/proc/self/status"):
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _resident_bytes() -> int:

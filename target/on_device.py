@@ -17,7 +17,7 @@ from target._io.on_device.telemetry_buffer import TelemetryBuffer
 from target.config import HYBRID, ON_DEVICE, ClientConfig, Runtime
 from target.decisioning.artifact import Artifact, require_packages
 from target.decisioning.decide import Outcome, decide, needs_geo
-from target.decisioning.remote import needs_remote
+from target.decisioning.remote import needs_reading, needs_remote
 from target.delivery.assemble import assemble
 from target.delivery.edge import cluster_of_device_id
 from target.delivery.follow_up import Decided, build_follow_up
@@ -122,9 +122,11 @@ class OnDevice:
         return None
 
     def may_block(self, call: Call) -> bool:
-        """Whether ``decide`` may have to look up a place."""
+        """Whether ``decide`` may take long: it has to look up where the visitor is, or to read many rules first."""
         artifact = self._keeper.current
-        return artifact is not None and needs_geo(call.body, artifact) is not None
+        return artifact is not None and (
+            needs_geo(call.body, artifact) is not None or needs_reading(call.body, artifact)
+        )
 
     def decide(self, call: Call, artifact: Artifact, deadline: Deadline) -> TargetDeliveryResponse:
         """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""

@@ -13,7 +13,6 @@ from typing import Generic, NoReturn, TypeVar
 
 from target._io.ends import finish_before_end
 from target._io.forks import renew_in_children
-from target.causes import hush, hushed
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
 
 T = TypeVar("T")
@@ -101,8 +100,8 @@ class Workers:
                     callback(value)  # type: ignore[arg-type]
                 elif err_callback is not None:
                     err_callback(error)
-            except BaseException as raised:
-                logger.error("A callback raised; the result of its call is kept", exc_info=hushed(raised))
+            except BaseException:  # a callback is foreign code; even SystemExit must not end a worker
+                logger.exception("A callback raised; the result of its call is kept")
             finally:
                 result._finish(value, error)
 
@@ -165,12 +164,10 @@ def _outcome(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
     try:
         return work(), None
     except Exception as failure:  # noqa: BLE001  (whatever it is belongs to who waits for the result)
-        hush(failure)
         return None, failure
     except BaseException as failure:  # noqa: BLE001  (a SystemExit must end neither the worker nor the wait)
         error = TransportError(f"The call was interrupted by {type(failure).__name__}: make it again")
         error.__cause__ = failure
-        hush(error)
         return None, error
 
 

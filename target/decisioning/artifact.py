@@ -1,63 +1,43 @@
-"""The rules artifact, read once into what deciding needs: compiled rules by mbox and view.
+"""The rules artifact: what it says of itself at once, its rules when an mbox or view first needs them.
 
-``parse_artifact`` takes any JSON. It refuses an artifact that as a whole makes no sense; a rule that makes none by
-itself leaves a gap, and its mbox or view counts as one that only the server can decide. An Artifact is never changed.
+It is given as JSON (``parse_artifact``) or as the text of that (``parse_artifact_text``, which stops nobody). An
+artifact that as a whole makes no sense is refused; a rule that makes none by itself leaves a gap, and its mbox or view
+counts as one that only the server can decide. What an Artifact says never changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
 from target.decisioning.address import load_public_suffixes
+from target.decisioning.artifact_text import holds_any, skim, to_utf8
 from target.decisioning.coercion import to_text
-from target.decisioning.comparison import Test
-from target.decisioning.compile import compile_condition
-from target.decisioning.consequence import Consequence, parse_consequence
 from target.decisioning.geo import RESPONSE_TOKENS as GEO_TOKENS
+from target.decisioning.places import Places, copy_json
 from target.decisioning.user_agent import load_user_agent_patterns
 from target.decisioning.variables import Undecidable
 from target.errors import TargetError
 
 SUPPORTED_MAJOR_VERSION = "1"
 DEFAULT_GLOBAL_MBOX = "target-global-mbox"
-MAX_DEPTH = 64
 _PACKAGES = {"mmh3": "mmh3", "tldextract": "tldextract", "ua_parser": "ua-parser"}
 
-PropertyTokens = frozenset[str] | None
+_UNREADABLE = object()
+
+Note = Callable[[tuple[str, ...]], object]
 
 
 class ArtifactError(TargetError):
     """The rules artifact cannot be used: its version is not supported, or it is not an artifact."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One experience of an activity at one place. ``property_tokens`` None: for every property."""
-
-    key: str
-    activity_id: str
-    test: Test
-    consequence: Consequence
-    property_tokens: PropertyTokens
-    meta: Mapping[str, Any]
-    condition: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Where a rule stands that cannot be decided here. What is below it may not be shown in its place."""
-
-    key: str | None
-    property_tokens: PropertyTokens
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A parsed artifact.
+    """An artifact to decide from.
 
     Attributes:
         version: As the artifact gives it, e.g. ``1.0.0``.
@@ -65,15 +45,12 @@ class Artifact:
         global_mbox: The mbox that the page load stands for.
         geo_targeting_enabled: Whether the artifact asks to know where the visitor is.
         geo_tokens: The response tokens about the visitor's place that it lets through.
-        mboxes: Rules by mbox, in order of priority, and the gaps between them.
+        mboxes: Rules by mbox, and the gaps between them.
         views: Rules by view, likewise.
         local_mboxes: Mboxes that it can decide; None where it does not say, then those that have rules.
         remote_mboxes: Mboxes that only the server can decide, wholly.
         local_views: As for mboxes.
         remote_views: As for mboxes.
-        undecidable: By ``("mboxes" or "views", name)``, the property tokens of each rule that was left out.
-        problems: Why rules were left out, a line each, for the log.
-        reads: The first words of all variables that its rules read.
     """
 
     version: str
@@ -81,23 +58,82 @@ class Artifact:
     global_mbox: str
     geo_targeting_enabled: bool
     geo_tokens: tuple[str, ...]
-    mboxes: Mapping[str, tuple[Rule | Gap, ...]]
-    views: Mapping[str, tuple[Rule | Gap, ...]]
+    mboxes: Places
+    views: Places
     local_mboxes: frozenset[str] | None
     remote_mboxes: frozenset[str]
     local_views: frozenset[str] | None
     remote_views: tuple[str, ...]
-    undecidable: Mapping[tuple[str, str], tuple[PropertyTokens, ...]]
-    problems: tuple[str, ...]
-    reads: frozenset[str]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why rules were left out, a line each: of the mboxes and views that were needed by now."""
+        return (*self.mboxes.problems(), *self.views.problems())
+
+    def read_ahead(self, previous: Artifact) -> None:
+        """Compile what callers would have to wait for, of what they asked ``previous``, which this is to follow."""
+        self.mboxes.read_ahead(previous.mboxes)
+        self.views.read_ahead(previous.views)
+
+    def forget(self) -> None:
+        """Let go of compiled rules, little by little, since another artifact has followed."""
+        self.mboxes.forget()
+        self.views.forget()
 
 
-def parse_artifact(data: Any) -> Artifact:
-    """Read an artifact from its JSON. Nothing of ``data`` is kept, so that it may be changed afterwards.
+def _ignore(_: tuple[str, ...]) -> None:
+    """Problems that nobody is to be told of."""
+
+
+def parse_artifact(data: Any, note: Note = _ignore) -> Artifact:
+    """Read an artifact from its JSON, all of it. Nothing of ``data`` is kept, so that it may be changed afterwards.
+
+    Args:
+        data: The artifact.
+        note: Is told why rules were left out, a line each, by mbox or view.
 
     Raises:
         ArtifactError: The major version is not 1, it is no artifact, or the packages of the extra are missing.
     """
+    artifact = _read(data, note)
+    artifact.mboxes.read_all()
+    artifact.views.read_all()
+    return artifact
+
+
+def parse_artifact_text(text: bytes, note: Note = _ignore) -> Artifact:
+    """Read an artifact from its JSON text, which is kept: rules are compiled when an mbox or view first needs them.
+
+    No step holds up other threads for longer than it takes to read the largest rule.
+
+    Args:
+        text: The artifact.
+        note: As for ``parse_artifact``, whenever a place is first needed, and on the thread that needs it.
+
+    Raises:
+        ArtifactError: As for ``parse_artifact``, or it is not complete JSON.
+    """
+    require_packages()
+    data = _skim(text)
+    if data is _UNREADABLE:  # raised out here, since what json raises would keep the whole text
+        raise ArtifactError("The decisioning artifact is not complete JSON")
+    artifact = _read(data, note)
+    # So that no caller has to wait for it later.
+    if holds_any(text, (b'"page.', b'"referring.')):
+        load_public_suffixes()
+    if holds_any(text, (b'"user.',)):
+        load_user_agent_patterns()
+    return artifact
+
+
+def _skim(text: bytes) -> Any:
+    try:
+        return skim(to_utf8(text))
+    except (ValueError, RecursionError):
+        return _UNREADABLE
+
+
+def _read(data: Any, note: Note) -> Artifact:
     require_packages()
     if not isinstance(data, Mapping):
         raise ArtifactError(f"The decisioning artifact must be a JSON object, not {type(data).__name__}")
@@ -106,12 +142,8 @@ def parse_artifact(data: Any) -> Artifact:
     if not isinstance(rules, Mapping):
         raise ArtifactError("The decisioning artifact has no rules: it is not one, or it is cut short")
     tokens = _strings(data.get("responseTokens")) or ()
-    reader = _RuleReader(tuple(token for token in tokens if token not in GEO_TOKENS))
-    mboxes, views = (reader.read(kind, rules.get(kind)) for kind in ("mboxes", "views"))
-    if reader.reads & {"page", "referring", ""}:
-        load_public_suffixes()
-    if reader.reads & {"user", ""}:
-        load_user_agent_patterns()
+    own_tokens = tuple(token for token in tokens if token not in GEO_TOKENS)
+    mboxes, views = (Places(kind, _sources(kind, rules), own_tokens, note) for kind in ("mboxes", "views"))
     local_mboxes, local_views = _strings(data.get("localMboxes")), _strings(data.get("localViews"))
     global_mbox = data.get("globalMbox")
     return Artifact(
@@ -126,9 +158,6 @@ def parse_artifact(data: Any) -> Artifact:
         remote_mboxes=frozenset(_strings(data.get("remoteMboxes")) or ()),
         local_views=None if local_views is None else frozenset(local_views),
         remote_views=_strings(data.get("remoteViews")) or (),
-        undecidable={place: tuple(found) for place, found in reader.undecidable.items()},
-        problems=tuple(reader.problems),
-        reads=frozenset(reader.reads),
     )
 
 
@@ -143,65 +172,14 @@ def require_packages() -> None:
         )
 
 
-class _RuleReader:
-    """Reads the rules of an artifact, and collects on the way what about them is worth knowing."""
-
-    def __init__(self, response_tokens: tuple[str, ...]) -> None:
-        self._response_tokens = response_tokens
-        self.undecidable: dict[tuple[str, str], list[PropertyTokens]] = {}
-        self.problems: list[str] = []
-        self.reads: set[str] = set()
-
-    def read(self, kind: str, places: Any) -> dict[str, tuple[Rule | Gap, ...]]:
-        """The rules of all mboxes or all views. Raises ArtifactError where it is no object."""
-        if places is None:
-            return {}
-        if not isinstance(places, Mapping):
-            raise ArtifactError(f"rules.{kind} of the decisioning artifact must be a JSON object")
-        return {str(name): self._read_place(kind, str(name), rules) for name, rules in places.items()}
-
-    def _read_place(self, kind: str, name: str, rules: Any) -> tuple[Rule | Gap, ...]:
-        if not isinstance(rules, list | tuple):
-            self._leave_out(kind, name, "its rules are not a list", None)
-            return ()
-        read: list[Rule | Gap] = []
-        for position, data in enumerate(rules):
-            property_tokens = None
-            try:
-                if not isinstance(data, Mapping):
-                    raise Undecidable("it is not an object")
-                property_tokens = _property_tokens(data)
-                read.append(self._read_rule(data, property_tokens))
-            except (Undecidable, TypeError, ValueError) as error:
-                self._leave_out(kind, name, f"rule {position}: {error}", property_tokens)
-                read.append(Gap(_key_of(data), property_tokens))
-        return tuple(read)
-
-    def _read_rule(self, data: Mapping[Any, Any], property_tokens: PropertyTokens) -> Rule:
-        meta = _copy(data.get("meta") or {}, 0)
-        consequence = _copy(data.get("consequence"), 0)
-        if not isinstance(meta, dict) or not isinstance(consequence, dict):
-            raise Undecidable("meta and consequence must be objects")
-        if "condition" not in data:
-            raise Undecidable("it has no condition")
-        condition = _copy(data["condition"], 0)
-        activity_id = _id(data.get("activityId", meta.get("activity.id")), "activityId")
-        compiled = compile_condition(condition, activity_id)
-        rule = Rule(
-            key=_id(data.get("ruleKey"), "ruleKey"),
-            activity_id=activity_id,
-            test=compiled.test,
-            consequence=parse_consequence(consequence, meta, self._response_tokens),
-            property_tokens=property_tokens,
-            meta=meta,
-            condition=condition,
-        )
-        self.reads |= compiled.reads
-        return rule
-
-    def _leave_out(self, kind: str, name: str, why: str, property_tokens: PropertyTokens) -> None:
-        self.undecidable.setdefault((kind, name), []).append(property_tokens)
-        self.problems.append(f"{kind} {name!r}: {why}")
+def _sources(kind: str, rules: Mapping[Any, Any]) -> dict[str, Any]:
+    """The rules of all mboxes or all views. Raises ArtifactError where they are no object."""
+    places = rules.get(kind)
+    if places is None:
+        return {}
+    if not isinstance(places, Mapping):
+        raise ArtifactError(f"rules.{kind} of the decisioning artifact must be a JSON object")
+    return {str(name): source for name, source in places.items()}
 
 
 def _version(data: Mapping[Any, Any]) -> str:
@@ -219,34 +197,10 @@ def _version(data: Mapping[Any, Any]) -> str:
 
 def _meta(value: Any) -> dict[str, Any]:
     try:
-        meta = _copy(value, 0)
+        meta = copy_json(value)
     except Undecidable:
         return {}
     return meta if isinstance(meta, dict) else {}
-
-
-def _id(value: Any, name: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-        raise Undecidable(f"it has no {name}")
-    return to_text(value)
-
-
-def _key_of(data: Any) -> str | None:
-    """The rule key of a rule that cannot be decided; None where even that cannot be read."""
-    try:
-        return _id(data.get("ruleKey"), "ruleKey") if isinstance(data, Mapping) else None
-    except Undecidable:
-        return None
-
-
-def _property_tokens(data: Mapping[Any, Any]) -> PropertyTokens:
-    tokens = data.get("propertyTokens")
-    if tokens is None:
-        return None
-    if not isinstance(tokens, list | tuple):
-        raise Undecidable("propertyTokens is not a list")
-    # An empty list names no property that the rule would be kept to.
-    return frozenset(token for token in tokens if isinstance(token, str)) if tokens else None
 
 
 def _strings(value: Any) -> tuple[str, ...] | None:
@@ -254,22 +208,3 @@ def _strings(value: Any) -> tuple[str, ...] | None:
     if not isinstance(value, list | tuple):
         return None
     return tuple(dict.fromkeys(item for item in value if isinstance(item, str)))
-
-
-def _copy(value: Any, depth: int) -> Any:
-    """A copy of JSON, all the way down. Raises Undecidable for what is nested too deeply, or is no JSON."""
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if depth > MAX_DEPTH:
-        raise Undecidable(f"it is nested more than {MAX_DEPTH} deep")
-    if isinstance(value, Mapping):
-        return {_key(key): _copy(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copy(item, depth + 1) for item in value]
-    raise Undecidable(f"{type(value).__name__} is no JSON")
-
-
-def _key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise Undecidable("an object has a key that is no text")
-    return key

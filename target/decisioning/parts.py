@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from target.decisioning.artifact import Artifact, Gap, Rule
+from target.decisioning.artifact import Artifact
 from target.decisioning.consequence import EXECUTE, PREFETCH, of_one_activity, once_per_token
 from target.decisioning.context import Scope, Visit
 from target.decisioning.notifications import Notifications
+from target.decisioning.places import Gap, Rule
 from target.decisioning.trace import Trace, build_trace_request
 
 
@@ -34,7 +35,7 @@ def decide_mbox(situation: Situation, mode: str, mbox: Mapping[str, Any]) -> dic
     scope = Scope(situation.visit, mbox)
     trace = Trace() if situation.is_traced else None
     answer = {key: mbox[key] for key in ("index", "name") if mbox.get(key) is not None}
-    for rule in _matching(situation.artifact.mboxes.get(name, ()), scope, situation.property_token, trace):
+    for rule in _matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
         _deliver(situation, mode, rule, name, trace)
         answer["options"] = rule.consequence.options(mode, mbox, situation.geo_tokens)
         answer["metrics"] = once_per_token(rule.consequence.metrics)
@@ -52,7 +53,7 @@ def decide_page_load(situation: Situation, mode: str, page_load: Mapping[str, An
     trace = Trace() if situation.is_traced else None
     options: list[dict[str, Any]] = []
     metrics: list[dict[str, Any]] = []
-    for rule in _matching(situation.artifact.mboxes.get(name, ()), scope, situation.property_token, trace):
+    for rule in _matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
         _deliver(situation, mode, rule, name, trace)
         options += rule.consequence.options(mode, part, situation.geo_tokens)
         metrics += rule.consequence.metrics
@@ -85,7 +86,7 @@ def _decide_view(situation: Situation, name: str, scope: Scope) -> dict[str, Any
     options: list[dict[str, Any]] = []
     metrics: list[tuple[str, dict[str, Any]]] = []
     is_found = False
-    for rule in _matching(situation.artifact.views.get(name, ()), scope, situation.property_token, trace):
+    for rule in _matching(situation.artifact.views[name].rules, scope, situation.property_token, trace):
         is_found = True
         _deliver(situation, PREFETCH, rule, name, trace)
         options += rule.consequence.options(PREFETCH, part, situation.geo_tokens)

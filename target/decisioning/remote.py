@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from target.decisioning.artifact import Artifact
 from target.decisioning.consequence import EXECUTE, PREFETCH
+from target.decisioning.places import Places
 
 
 class Remote(NamedTuple):
@@ -29,8 +30,7 @@ def find_remote(body: Mapping[str, Any], artifact: Artifact) -> Remote:
         name = view.get("name")
         if name is None:
             views += artifact.remote_views
-            left_out = (known for kind, known in artifact.undecidable if kind == "views")
-            views += [known for known in left_out if _has_gap("views", known, artifact, token)]
+            views += [known for known in artifact.views if _has_gap(artifact.views, known, token)]
         elif _is_remote_view(str(name), artifact, token):
             views.append(str(name))
     return Remote(list(dict.fromkeys(mboxes)), list(dict.fromkeys(views)))
@@ -42,6 +42,14 @@ def needs_remote(body: Mapping[str, Any], artifact: Artifact) -> bool:
     QA mode and preview show activities that no artifact holds, to the one visitor who has the link.
     """
     return any(body.get(key) is not None for key in ("qaMode", "preview")) or any(find_remote(body, artifact))
+
+
+def needs_reading(body: Mapping[str, Any], artifact: Artifact) -> bool:
+    """Whether to decide a request has to wait until rules that were never needed before are compiled."""
+    asked = objects(section(body, PREFETCH), "views")
+    names = (view.get("name") for view in asked)
+    views = [known for name in names for known in (artifact.views if name is None else (str(name),))]
+    return any(map(artifact.mboxes.is_slow, _asked_mboxes(body, artifact))) or any(map(artifact.views.is_slow, views))
 
 
 def section(body: Mapping[str, Any], mode: str) -> Mapping[str, Any]:
@@ -74,14 +82,15 @@ def _asked_mboxes(body: Mapping[str, Any], artifact: Artifact) -> Iterator[str]:
 
 def _is_remote_mbox(name: str, artifact: Artifact, token: str | None) -> bool:
     local = artifact.mboxes if artifact.local_mboxes is None else artifact.local_mboxes
-    return name not in local or name in artifact.remote_mboxes or _has_gap("mboxes", name, artifact, token)
+    return name not in local or name in artifact.remote_mboxes or _has_gap(artifact.mboxes, name, token)
 
 
 def _is_remote_view(name: str, artifact: Artifact, token: str | None) -> bool:
     local = artifact.views if artifact.local_views is None else artifact.local_views
-    return name not in local or name in artifact.remote_views or _has_gap("views", name, artifact, token)
+    return name not in local or name in artifact.remote_views or _has_gap(artifact.views, name, token)
 
 
-def _has_gap(kind: str, name: str, artifact: Artifact, token: str | None) -> bool:
-    """Whether a rule that would count for this property had to be left out."""
-    return any(tokens is None or token in tokens for tokens in artifact.undecidable.get((kind, name), ()))
+def _has_gap(places: Places, name: str, token: str | None) -> bool:
+    """Whether a rule that would count for this property cannot be decided."""
+    gaps = places[name].gaps
+    return any(gap.property_tokens is None or token in gap.property_tokens for gap in gaps)

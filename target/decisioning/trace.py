@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from target.decisioning.artifact import Artifact, Rule
+from target.decisioning.artifact import Artifact
 from target.decisioning.context import Scope
+from target.decisioning.places import Rule
 
 
 class Trace:

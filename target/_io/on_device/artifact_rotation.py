@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 from target._io.on_device.artifact_cache import CacheError, parse_etag, read_cache, write_cache
 from target._io.on_device.download import Download
 from target.config import ClientConfig
-from target.decisioning.artifact import Artifact, ArtifactError, parse_artifact
+from target.decisioning.artifact import Artifact, parse_artifact, parse_artifact_text
+from target.decisioning.artifact_text import ArtifactPayload
 from target.errors import TargetError, TransportError
 from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED
 from target.on_device_config import OnDeviceConfig, without_query
@@ -32,7 +33,7 @@ class Emit(Protocol):
 
 
 class DownloadTimes(NamedTuple):
-    """How long one download took: in all, for compiling, until the head of the answer, for its body; and its size."""
+    """How long one download took: in all, for reading, until the head of the answer, for its body; and its size."""
 
     execution_ms: float
     parsing_ms: float
@@ -42,10 +43,9 @@ class DownloadTimes(NamedTuple):
 
 
 class _Fresh(NamedTuple):
-    """A new artifact: compiled, as JSON, and as it came."""
+    """A new artifact, and as it came."""
 
     artifact: Artifact
-    data: Any
     download: Download
     parsing_ms: float
 
@@ -88,11 +88,10 @@ class ArtifactRotation:
         if payload is None:
             return
         try:
-            self.current = parse_artifact(payload)
+            self.current = parse_artifact(payload, _ProblemLog(self._logger))
         except Exception as error:  # noqa: BLE001  (the caller's object can raise anything; it is told as an event)
             self._news.append(error)
             return
-        self._log_problems(self.current)
         self._succeed()
 
     def due_in_s(self) -> float | None:
@@ -120,7 +119,9 @@ class ArtifactRotation:
         if fresh is not None:
             if self._record is not None:
                 self._record(_times(fresh))
-            self.current = fresh.artifact
+            previous, self.current = self.current, fresh.artifact
+            if previous is not None:
+                previous.forget()
             self._etag = parse_etag(fresh.download.headers.get("etag"))
             self._news.append(fresh)
         elif self.current is None:
@@ -134,11 +135,10 @@ class ArtifactRotation:
             if isinstance(item, Exception):
                 self._settle_failure(item)
             else:
-                self._log_problems(item.artifact)
                 self._store(item.download.content)
                 self.tell(
                     ARTIFACT_DOWNLOAD_SUCCEEDED,
-                    artifact_payload=item.data,
+                    artifact_payload=ArtifactPayload(item.download.content),
                     artifact_location=self._config.artifact_url,
                 )
 
@@ -156,9 +156,10 @@ class ArtifactRotation:
         if outcome.status != 200:
             raise TransportError(_REFUSALS.get(outcome.status, _REFUSED).format(status=outcome.status))
         started_s = time.perf_counter()
-        data = _parse_json(outcome.content)
-        artifact = parse_artifact(data)
-        return _Fresh(artifact, data, outcome, (time.perf_counter() - started_s) * 1000)
+        artifact = self._parse(outcome.content)
+        if self.current is not None:
+            artifact.read_ahead(self.current)
+        return _Fresh(artifact, outcome, (time.perf_counter() - started_s) * 1000)
 
     def _succeed(self) -> None:
         self._has_succeeded = True
@@ -196,7 +197,7 @@ class ArtifactRotation:
         try:
             cached = read_cache(path, self._config.artifact_url, self._most_bytes)
             if cached is not None:
-                self._standby, self._etag = parse_artifact(_parse_json(cached.content)), cached.etag
+                self._standby, self._etag = self._parse(cached.content), cached.etag
         except Exception as error:  # noqa: BLE001  (a file that somebody else wrote must not keep the rules away)
             words = error if isinstance(error, TargetError) else type(error).__name__
             self._logger.warning("artifact_cache is not used: %s", words)
@@ -210,11 +211,8 @@ class ArtifactRotation:
         except CacheError as error:
             self._logger.warning("artifact_cache is not kept up to date: %s", error)
 
-    def _log_problems(self, artifact: Artifact) -> None:
-        for problem in artifact.problems[:_MOST_PROBLEMS]:
-            self._logger.warning("The artifact holds a rule that only the server can decide: %s", problem)
-        if len(artifact.problems) > _MOST_PROBLEMS:
-            self._logger.warning("The same is true of %d more", len(artifact.problems) - _MOST_PROBLEMS)
+    def _parse(self, content: bytes) -> Artifact:
+        return parse_artifact_text(content, _ProblemLog(self._logger))
 
     @property
     def _place(self) -> str:
@@ -230,11 +228,21 @@ _REFUSALS: Mapping[int, str] = {
 }
 
 
-def _parse_json(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError("The decisioning artifact is not complete JSON") from error
+class _ProblemLog:
+    """Logs why rules of one artifact are left out, when they are first needed; no more than the first few."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._left = _MOST_PROBLEMS
+
+    def __call__(self, problems: tuple[str, ...]) -> None:
+        # A visitor's call may be what needs them, and a logger of the caller's can raise anything.
+        with contextlib.suppress(Exception):
+            for problem in problems[: self._left]:
+                self._logger.warning("The artifact holds a rule that only the server can decide: %s", problem)
+            if self._left and len(problems) >= self._left:
+                self._logger.warning("Further rules that only the server can decide are not logged")
+            self._left = max(self._left - len(problems), 0)
 
 
 def _times(fresh: _Fresh) -> DownloadTimes:

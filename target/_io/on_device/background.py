@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 from target._io.ends import EXIT_S, forget, send_before_end
 from target._io.forks import renew_in_children
-from target.causes import hushed
 from target.delivery.request import Call
 from target.errors import ClientClosed
 
@@ -171,8 +170,8 @@ class Background:
             return None
         try:
             return self._compose()
-        except Exception as error:
-            self._logger.error("A request to send in the background could not be made", exc_info=hushed(error))
+        except Exception:  # whatever it is must not end the thread
+            self._logger.exception("A request to send in the background could not be made")
             return None
 
     def _drop(self, why: str) -> None:

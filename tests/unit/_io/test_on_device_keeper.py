@@ -363,6 +363,9 @@ def test_rules_that_cannot_be_decided_are_logged(cdn: Cdn, owner: Owner, caplog:
     with keeping(owner, artifact_location=cdn.url, polling_interval=0) as keeper:
         assert keeper.wait_until_ready(5)
         assert eventually(lambda: owner.told)
+        assert not [item for item in caplog.records if item.levelno == logging.WARNING]  # nobody needs them yet
+        for _ in range(2):
+            assert keeper.current.mboxes["odd"].gaps
     lines = [item.getMessage() for item in caplog.records if item.levelno == logging.WARNING]
     assert len(lines) == 21
     assert "only the server can decide" in lines[0]

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target.decisioning import artifact as artifact_module
-from target.decisioning.artifact import ArtifactError, Gap, parse_artifact
+from target.decisioning.artifact import ArtifactError, parse_artifact
 from target.decisioning.decide import decide
+from target.decisioning.places import Gap
 from target.errors import TargetError
 from target_delivery_api.models import DeliveryResponse
 from tests.unit.decisioning.samples import FIREFOX, NOW_S, ask, build_artifact, build_offer, build_rule, run
@@ -83,7 +84,7 @@ BROKEN = [
 @pytest.mark.parametrize("rule", BROKEN)
 def test_a_broken_rule_leaves_a_gap_and_is_told(rule: Any) -> None:
     artifact = parse_artifact(build_artifact(build_rule(True, 9), rule, build_rule(True, 11)))
-    first, gap, last = artifact.mboxes["hero"]
+    first, gap, last = artifact.mboxes["hero"].rules
     assert (first.key, type(gap), last.key) == ("9", Gap, "11")
     assert len(artifact.problems) == 1
     assert "'hero': rule 1: " in artifact.problems[0]
@@ -141,11 +142,6 @@ def test_a_caller_who_changes_an_answer_changes_no_other() -> None:
     second = run(artifact, prefetch=ask("hero")).response["prefetch"]["mboxes"][0]["options"][0]
     assert second["content"] == {"a": [1]}
     assert "x" not in second["responseTokens"]
-
-
-def test_reads_name_what_the_rules_ask_for() -> None:
-    rules = [build_rule({"==": [{"var": "user.platform"}, "mac"]}), build_rule({"<": [1, {"var": "allocation"}]})]
-    assert parse_artifact(build_artifact(*rules)).reads == {"user", "allocation"}
 
 
 def test_without_the_packages_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
