@@ -12,7 +12,7 @@ from target.foreign import exact_text, is_text
 from target.values import parse_at_least, parse_milliseconds, parse_path
 
 WhenFull = Literal["raise", "drop_oldest"]
-DeathReason = Literal["refused", "unacknowledged", "expired"]
+DeathReason = Literal["refused", "unacknowledged", "expired", "unreadable"]
 
 MAX_PENDING = 10_000
 FLUSH_INTERVAL_MS = 1000
@@ -115,16 +115,19 @@ class DeadLetter:
 
     Attributes:
         notification: The notification in wire form. It holds ids, so it stays out of this object's repr.
-        reason: ``"refused"`` (400 or 413, sent alone), ``"unacknowledged"`` (answers did not list it) or
-            ``"expired"`` (older than ``max_age``).
+        reason: ``"refused"`` (400 or 413, sent alone), ``"unacknowledged"`` (answers did not list it), ``"expired"``
+            (older than ``max_age``, and tried) or ``"unreadable"`` (its row in the file is damaged or forged; what of
+            the notification could be read is here, which may be an empty dict).
         status: The last HTTP status it was answered with; None when there was no answer.
         queued_at: When it was queued: milliseconds since the epoch.
+        message: What the API said with that status, or what went wrong where there was no answer; ids are taken out.
     """
 
     notification: dict[str, Any] = field(repr=False)
     reason: DeathReason
     status: int | None
     queued_at: int
+    message: str | None = None
 
 
 def _parse_path(path: object) -> str:

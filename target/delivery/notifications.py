@@ -13,7 +13,7 @@ def drop_invalid(notifications: list[Any], logger: logging.Logger) -> list[dict[
     """The notifications the API would take. One bad one voids its whole request, so each is logged and left out."""
     valid = []
     for position, notification in enumerate(notifications):
-        reason = _fault(notification)
+        reason = fault_of(notification)
         if reason:
             logger.error("Notification validation failed for: notifications[%d]: %s; it is not sent", position, reason)
         else:
@@ -26,7 +26,8 @@ def add_impression_ids(notifications: list[dict[str, Any]], new_id: Callable[[],
     return [item if item.get("impressionId") else {**item, "impressionId": new_id()} for item in notifications]
 
 
-def _fault(notification: Any) -> str | None:
+def fault_of(notification: Any) -> str | None:
+    """Why the API would not take ``notification``; None where it would."""
     if not isinstance(notification, dict):
         return f"it is {type(notification).__name__}, not an object"
     if not isinstance(notification.get("id"), str) or not notification["id"]:

@@ -3,87 +3,142 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from target._io.outbox.memory import MemoryStore
+from target._io.outbox.one_thread import StillAtIt
 from target._io.outbox.sqlite import SqliteStore
-from target._io.outbox.store import Claim, Limits, Mark, StoreBroken
-from target.delivery.outgoing import Entry, Settlement
+from target._io.outbox.store import HOLD_S, Claim, IsOpen, Limits, Mark, StoreBroken
+from target.delivery.entries import Entry
+from target.delivery.outgoing import Settlement
+from target.errors import OutboxFull
 from target.outbox import DeadLetter
 
 T = TypeVar("T")
 
 _REST_S = 1.0  # between two tries of a file that cannot be used: each may take as long as its lock is waited for
-_NO_MARK: Mark = (None,)
+_LOOK_S = 1.0  # how long to wait for what the file holds, for who asks
+_PATIENCE_S = 2.0  # what the file takes back in that time is sent in the order in which it was queued
 
 
 class DurableStore:
-    """A Store that never raises StoreBroken: what the file does not take waits in memory, and both are sent from."""
+    """A Store that never raises StoreBroken: what the file does not take waits in memory, and both are sent from.
+
+    Who queues something waits for the file's thread for a moment only. While the file is behind, or cannot be used,
+    what is queued goes into memory at once; a sender carries it over as soon as the file takes it.
+    """
 
     def __init__(self, path: str, account: str, limits: Limits, logger: logging.Logger) -> None:
         self._path = path
-        self._file = SqliteStore(path, account, limits, logger)
-        self._memory = MemoryStore(limits)
-        self._now_s = limits.now_s
+        self._limits = limits
         self._logger = logger
+        self._file = SqliteStore(path, account, limits, logger)
+        self._memory = MemoryStore(limits, _PATIENCE_S)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
         self._broken_at_s: float | None = None
+        self._unwritten = 0  # on its way to the file
+        self._late_drops = 0
+        self._late_claims: list[Claim] = []
+        self._known_pending = 0
+        self._carried = self._carried_to = 0  # how often something was carried over into the file, and up to where
 
-    def add(self, entries: Sequence[Entry]) -> int:
+    def add(self, entries: Sequence[Entry], wait_s: float = HOLD_S, /) -> int:
         """See Store."""
-        dropped = self._with_file(lambda: self._file.add(entries), None)
-        return self._memory.add(entries) if dropped is None else dropped
+        if self._broken_at_s is not None or self._file.waits_s() > HOLD_S or self._memory.holds(entries[0].session_id):
+            return self._add_to_memory(entries)
+        with self._lock:
+            self._unwritten += len(entries)
+        try:
+            dropped = self._file.add(entries, wait_s, partial(self._added_late, entries, wait_s > 0))
+        except StillAtIt:
+            if wait_s:
+                self._break("it is locked or slow")
+            return self._take_late_drops()
+        except BaseException as error:
+            self._wrote(entries)
+            if not isinstance(error, StoreBroken):
+                raise
+            self._break(str(error))
+            return self._add_to_memory(entries)
+        self._wrote(entries)
+        self._known_pending += len(entries) - dropped
+        return dropped + self._take_late_drops()
 
-    def claim(self) -> Claim | None:
+    def claim(self, is_open: IsOpen) -> Claim | None:
         """See Store."""
-        return self._memory.claim() or self._with_file(self._file.claim, None)
+        claim = self._memory.claim(is_open)
+        if claim is None and self._late_claims:
+            with self._lock:
+                claim = self._late_claims.pop() if self._late_claims else None
+        return claim or self._with_file(lambda: self._file.claim(is_open, _LOOK_S, self._claimed_late), None)
 
-    def settle(self, claim: Claim, settlement: Settlement) -> bool:
+    def settle(self, claim: Claim, settlement: Settlement) -> bool | None:
         """See Store."""
+        if self._memory.settle(claim, settlement):
+            return True
         # Not put off where the file rests: what is not recorded as sent is sent again.
-        return self._memory.settle(claim, settlement) or self._with_file(
-            lambda: self._file.settle(claim, settlement), False, even_while_resting=True
-        )
+        return self._try(lambda: self._file.settle(claim, settlement), None)
 
-    def next_due_s(self) -> float | None:
+    def next_due_s(self, is_open: IsOpen) -> float | None:
         """See Store."""
-        return min(
-            (due_s for due_s in (self._memory.next_due_s(), self._with_file(self._file.next_due_s, None)) if due_s),
-            default=None,
-        )
+        in_file = self._with_file(lambda: self._file.next_due_s(is_open, _LOOK_S), None)
+        return min((due_s for due_s in (self._memory.next_due_s(is_open), in_file) if due_s is not None), default=None)
 
     def hurry(self) -> None:
         """See Store."""
         self._memory.hurry()
-        self._with_file(self._file.hurry, None)
+        self._with_file(lambda: self._file.hurry(_LOOK_S), None)
 
-    def mark(self) -> Mark:
+    def mark(self) -> Mark | None:
         """See Store."""
-        return (*self._memory.mark(), *self._with_file(self._file.mark, _NO_MARK))
+        carried = self._carried
+        # The file's first: what it did not take before that is in memory then.
+        in_file = self._try(lambda: self._file.mark(_LOOK_S), None)
+        return None if in_file is None else (*self._memory.mark(), *in_file, carried)
 
     def passed(self, mark: Mark) -> bool:
-        """See Store. What a file that cannot be used held before is not known to have passed."""
-        if not self._memory.passed(mark[:1]):
-            return False
-        return mark[1] is None or self._with_file(lambda: self._file.passed(mark[1:]), False)
+        """See Store."""
+        last = mark[1] if mark[2] == self._carried else max(mark[1] or 0, self._carried_to)
+        return self._memory.passed(mark[:1]) and self._with_file(lambda: self._file.passed((last,), _LOOK_S), False)
 
     def pending(self) -> int:
         """See Store."""
-        return self._memory.pending() + self._with_file(self._file.pending, 0)
+        known = self._with_file(lambda: self._file.pending(_LOOK_S), None)
+        if known is not None:
+            self._known_pending = known
+        return self._memory.pending() + self._unwritten + self._known_pending
 
     def dead_letters(self) -> list[DeadLetter]:
         """See Store."""
         none: list[DeadLetter] = []
-        letters = [*self._memory.dead_letters(), *self._with_file(self._file.dead_letters, none)]
+        letters = [*self._memory.dead_letters(), *self._try(lambda: self._file.dead_letters(_LOOK_S), none)]
         return sorted(letters, key=lambda letter: letter.queued_at)
 
     def revive(self) -> int:
         """See Store."""
-        return self._memory.revive() + self._with_file(self._file.revive, 0)
+        return self._memory.revive() + self._try(lambda: self._file.revive(_LOOK_S), 0)
 
     def volatile(self) -> int:
         """See Store."""
-        return self._memory.pending()
+        return self._memory.pending() + self._unwritten
+
+    def tend(self) -> None:
+        """See Store."""
+        while self._memory.pending() and not self._rests():
+            claim = self._memory.claim_any()
+            if claim is None:
+                return
+            last = self._try(partial(self._file.take_over, claim), None)
+            if last is not None:
+                self._carried_to = last  # first, so that what leaves memory is known to be in the file
+                self._carried += 1
+            self._memory.settle(claim, Settlement(claim.lane, acknowledged=() if last is None else claim.entries))
 
     def close(self) -> None:
         """See Store."""
@@ -91,26 +146,75 @@ class DurableStore:
 
     def forget(self) -> None:
         """See Store."""
+        self._begin()
         self._memory.forget()
 
-    def _with_file(self, work: Callable[[], T], otherwise: T, even_while_resting: bool = False) -> T:
-        now_s = self._now_s()
+    def _add_to_memory(self, entries: Sequence[Entry]) -> int:
+        elsewhere = self._unwritten + self._known_pending
+        return self._memory.add(entries, elsewhere=elsewhere) + self._take_late_drops()
+
+    def _added_late(self, entries: Sequence[Entry], promised: bool, outcome: Callable[[], int]) -> None:
+        """On the file's thread, when nobody waits any more."""
+        dropped = 0
+        try:
+            dropped = outcome()
+        except OutboxFull:
+            if promised:
+                self._memory.keep(entries)
+            else:
+                dropped = len(entries)
+        except StoreBroken as error:
+            self._break(str(error))
+            self._memory.keep(entries)
+        with self._lock:
+            self._unwritten -= len(entries)
+            self._late_drops += dropped
+
+    def _claimed_late(self, outcome: Callable[[], Claim | None]) -> None:
+        claim = self._try(outcome, None)
+        if claim is not None:
+            with self._lock:
+                self._late_claims.append(claim)
+
+    def _wrote(self, entries: Sequence[Entry]) -> None:
+        with self._lock:
+            self._unwritten -= len(entries)
+
+    def _take_late_drops(self) -> int:
+        if not self._late_drops:
+            return 0
+        with self._lock:
+            dropped, self._late_drops = self._late_drops, 0
+        return dropped
+
+    def _rests(self) -> bool:
         broken_at_s = self._broken_at_s
-        if broken_at_s is not None and 0 <= now_s - broken_at_s < _REST_S and not even_while_resting:
-            return otherwise
+        return broken_at_s is not None and self._limits.now_s() - broken_at_s < _REST_S
+
+    def _with_file(self, work: Callable[[], T], otherwise: T) -> T:
+        return otherwise if self._rests() else self._try(work, otherwise)
+
+    def _try(self, work: Callable[[], T], otherwise: T) -> T:
         try:
             result = work()
-        except StoreBroken as error:
-            if broken_at_s is None:
-                self._logger.error(
-                    "The outbox file %s cannot be used (%s): notifications wait in memory, and are lost if the process "
-                    "ends before they are sent",
-                    self._path,
-                    error,
-                )
-            self._broken_at_s = now_s
+        except StillAtIt:
+            self._break("it is locked or slow")
             return otherwise
-        if broken_at_s is not None:
+        except StoreBroken as error:
+            self._break(str(error))
+            return otherwise
+        if self._broken_at_s is not None:
             self._broken_at_s = None
             self._logger.warning("The outbox file %s can be used again", self._path)
         return result
+
+    def _break(self, why: str) -> None:
+        was_broken = self._broken_at_s is not None
+        self._broken_at_s = self._limits.now_s()
+        if not was_broken:
+            self._logger.error(
+                "The outbox file %s cannot be used (%s): notifications wait in memory, and are lost if the process "
+                "ends before they are sent or written",
+                self._path,
+                why,
+            )

@@ -10,11 +10,11 @@ from target._io.forks import begin_anew_if_forked, import_before_threads
 from target._io.outbox.durable import DurableStore
 from target._io.outbox.memory import MemoryStore
 from target._io.outbox.sender import Emit, Sender
-from target._io.outbox.store import Limits, Store
+from target._io.outbox.store import Limits, Store, moments_of
 from target._io.outbox.worker import Worker
 from target.config import ClientConfig, Runtime
 from target.delivery.edge import build_base_url
-from target.delivery.outgoing import notification_id, pack
+from target.delivery.entries import notification_id, pack
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.errors import ClientClosed, OptionsError
@@ -23,7 +23,7 @@ from target.values import parse_milliseconds
 
 T = TypeVar("T")
 
-_POLL_S = 1.0  # how often to look for what other processes left
+_SPARE = 8  # one sender more for so many, for the other hosts when all are busy with one
 
 
 class OutboxHandle:
@@ -54,29 +54,31 @@ class OutboxHandle:
             lease_s = max(lease_s, 2 * config.timeout_s)  # nobody else is there to take over
         elif lease_s <= config.timeout_s:
             raise OptionsError("Option 'lease' of the outbox must be longer than the client's 'timeout'")
-        limits = Limits(outbox.max_pending, outbox.when_full, outbox.flush_interval / 1000, lease_s, runtime.now_s)
+        self._now = moments_of(runtime.now_s)
+        limits = Limits(outbox.max_pending, outbox.when_full, outbox.flush_interval / 1000, lease_s, self._now)
         self._runtime = runtime
         self._logger = config.logger
         self._closed = False
         self._warned_of_drops = False
         self._store: Store
-        poll_s = None
         if outbox.path is None:
             self._store = MemoryStore(limits)
         else:
             account = f"{config.client} {config.organization_id}"
             self._store = DurableStore(outbox.path, account, limits, config.logger)
-            poll_s = _POLL_S
         self._sender = Sender(
             self._store,
             send,
             lambda cluster: build_base_url(config, cluster),
             runtime,
+            limits,
             outbox.max_age / 1000,
+            config.background_concurrency,
             config.logger,
             emit,
         )
-        self._worker = Worker(self._store, self._sender, limits, poll_s, config.logger)
+        most = config.background_concurrency + max(1, config.background_concurrency // _SPARE)
+        self._worker = Worker(self._store, self._sender, limits, outbox.path is not None, most, config.logger)
         weakref.finalize(self, self._worker.release).atexit = False  # at exit the worker waits; this does not
         if outbox.path is not None:
             self._worker.start()  # an earlier process may have left something
@@ -92,7 +94,7 @@ class OutboxHandle:
         begin_anew_if_forked()
         if self._closed:
             raise ClientClosed("The client is closed: make a new one with TargetClient.create")
-        entries = pack(call, self._runtime)
+        entries = pack(call, self._runtime, self._now())
         dropped = self._store.add(entries)
         self._sender.count(queued=len(entries), dropped=dropped)
         if dropped and not self._warned_of_drops:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 import os
 import sqlite3
 import time
@@ -10,54 +12,80 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from target._io.outbox.ownership import SUFFIXES, open_lock, own, real_path
 from target._io.outbox.store import StoreBroken
 
-VERSION = 1
+VERSION = 2
 BUSY_S = 1.0
-_SUFFIXES = ("", "-wal", "-shm")
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# After these the connection is as good as before.
+_PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
 _COLUMNS = """
     account TEXT NOT NULL,
     session_id TEXT NOT NULL,
+    cluster TEXT,
     envelope TEXT NOT NULL,
     notification TEXT NOT NULL,
     telemetry TEXT,
     queued_at INTEGER NOT NULL,
-    since_s REAL NOT NULL
+    since_s REAL NOT NULL,
+    steady_s REAL NOT NULL
 """
 # AUTOINCREMENT, so that the number of an entry that is gone is never given to another.
 _TABLES = f"""
 CREATE TABLE entry (seq INTEGER PRIMARY KEY AUTOINCREMENT, misses INTEGER NOT NULL DEFAULT 0, {_COLUMNS});
 CREATE INDEX entry_of_session ON entry (account, session_id, seq);
-CREATE TABLE dead (seq INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, status INTEGER, {_COLUMNS});
+CREATE TABLE dead (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, status INTEGER, message TEXT, {_COLUMNS}
+);
 CREATE INDEX dead_of_account ON dead (account, seq);
 CREATE TABLE lane (
     account TEXT NOT NULL,
     session_id TEXT NOT NULL,
+    cluster TEXT,
     due_s REAL NOT NULL,
     failures INTEGER NOT NULL DEFAULT 0,
     suspects INTEGER NOT NULL DEFAULT 0,
     status INTEGER,
+    message TEXT,
     token TEXT,
     lease_end_s REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (account, session_id)
 ) WITHOUT ROWID;
 CREATE INDEX lane_due ON lane (account, due_s);
 """
+# What the version before kept, with due times and leases by the time of day, which is known no more.
+_CLUSTER = "CASE WHEN typeof(envelope) = 'text' AND json_valid(envelope) THEN json_extract(envelope, '$.cluster') END"
+_FROM_1 = f"""
+ALTER TABLE entry RENAME TO old_entry;
+ALTER TABLE dead RENAME TO old_dead;
+DROP TABLE lane;
+DROP INDEX entry_of_session;
+DROP INDEX dead_of_account;
+{_TABLES}
+INSERT INTO entry SELECT seq, misses, account, session_id, {_CLUSTER}, envelope, notification, telemetry, queued_at,
+    since_s, -1 FROM old_entry;
+INSERT INTO dead SELECT seq, reason, status, NULL, account, session_id, {_CLUSTER}, envelope, notification, telemetry,
+    queued_at, since_s, -1 FROM old_dead;
+DROP TABLE old_entry;
+DROP TABLE old_dead
+"""
+_SHAPE = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
 
 
-def open_file(path: str) -> sqlite3.Connection:
+def open_file(path: str, logger: logging.Logger) -> sqlite3.Connection:
     """A connection to the outbox file at ``path``, made if need be; any thread may use it, one at a time.
 
     Raises:
-        StoreBroken: A newer version of this package wrote the file.
+        StoreBroken: It is another user's, is no outbox, or a newer version of this package wrote it.
         sqlite3.Error: It cannot be opened, or is no such file.
         OSError: It cannot be made.
     """
-    # Made here, since SQLite would let everyone read it; its -wal and -shm take after it.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path = real_path(path)
+    own(path, logger)
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
+        connection.text_factory = _read_text
         _use_wal(connection)
         # A commit is with the operating system when it returns, which is what a killed process needs. Waiting for the
         # disk as well (FULL) would add milliseconds to every call that queues, and help only when the power fails.
@@ -68,6 +96,9 @@ def open_file(path: str) -> sqlite3.Connection:
         if _version(connection) != VERSION:
             with transaction(connection):
                 _create(connection)
+        # A trigger or a view would do at every write whatever who made it wants.
+        if connection.execute(_SHAPE).fetchall() != _shape():
+            raise StoreBroken("its tables are not those of an outbox")
     except BaseException:
         connection.close()
         raise
@@ -97,8 +128,12 @@ def tidy(path: str) -> None:
 
 def is_corrupt(error: Exception) -> bool:
     """Whether ``error`` says that the file is not, or no longer, a database."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in _CORRUPT  # the low byte; the rest says more precisely what
+    return _code_of(error) in _CORRUPT
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether ``error`` says that the file is locked or its disk full, and nothing worse."""
+    return _code_of(error) in _PASSING or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_WRITE
 
 
 def inode_of(path: str) -> tuple[int, int]:
@@ -118,7 +153,8 @@ def move_aside(path: str) -> str | None:
     Raises:
         OSError: It cannot be renamed.
     """
-    with open(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
+    path = os.path.realpath(path)
+    with open(open_lock(f"{path}.lock")) as lock:
         with contextlib.suppress(ImportError):  # Windows has none, and renames no file that another process has open
             import fcntl
 
@@ -126,10 +162,19 @@ def move_aside(path: str) -> str | None:
         if _is_sound(path):
             return None
         aside = f"{path}.corrupt-{time.time_ns()}"
-        for suffix in _SUFFIXES:
+        for suffix in SUFFIXES:
             with contextlib.suppress(FileNotFoundError):
                 os.rename(path + suffix, aside + suffix)
         return aside
+
+
+def _code_of(error: Exception) -> int | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF  # the low byte; the rest says more precisely what
+
+
+def _read_text(raw: bytes) -> str:
+    return raw.decode(errors="replace")  # what is no text makes its row unreadable, not the whole file
 
 
 def _open_existing(path: str) -> sqlite3.Connection:
@@ -151,7 +196,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+            if _code_of(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
                 raise
             time.sleep(0.005)
         else:
@@ -168,6 +213,15 @@ def _create(connection: sqlite3.Connection) -> None:
         return
     if version > VERSION:
         raise StoreBroken(f"a newer version of this package wrote it (schema {version}, this one knows {VERSION})")
-    for statement in _TABLES.split(";"):
+    if version == 0 and connection.execute(_SHAPE).fetchone() is not None:
+        raise StoreBroken("it is another program's database")
+    for statement in (_FROM_1 if version == 1 else _TABLES).split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version={VERSION}")
+
+
+@functools.cache
+def _shape() -> list[tuple[str, str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        _create(connection)
+        return connection.execute(_SHAPE).fetchall()

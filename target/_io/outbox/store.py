@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from target.delivery.outgoing import LONGEST_DELAY_S, Entry, Lane, Settlement
+from target.delivery.entries import Entry, Moment
+from target.delivery.outgoing import LONGEST_DELAY_S, MOST_RETRY_AFTER_S, Death, Lane, Settlement
 from target.errors import OutboxFull
 from target.outbox import DeadLetter, WhenFull
 
+#: For so many seconds, at most, a caller who queues something is kept waiting for the file.
+HOLD_S = 0.2
+
 #: Where the queue ended at some moment, per part of the store.
 Mark = tuple[int | None, ...]
+
+#: Whether something may be sent to an edge cluster now; gets what was stored, whatever that is.
+IsOpen = Callable[[object], bool]
 
 
 class StoreBroken(Exception):
@@ -24,11 +32,15 @@ class Limits(NamedTuple):
     when_full: WhenFull
     flush_interval_s: float
     lease_s: float
-    now_s: Callable[[], float]
+    now: Callable[[], Moment]
+
+    def now_s(self) -> float:
+        """What the steady clock says: what is due, and who holds a lease, goes by it."""
+        return self.now().steady_s
 
     def latest_due_s(self, now_s: float) -> float:
-        """After this no session can be due, in seconds since the epoch, unless the clock was set back."""
-        return now_s + 2 * max(LONGEST_DELAY_S, self.flush_interval_s)
+        """After this no session can be due, unless the machine has started again since that was written."""
+        return now_s + 2 * max(LONGEST_DELAY_S, self.flush_interval_s) + MOST_RETRY_AFTER_S
 
     def require_room(self, waiting: int, added: int) -> int:
         """How many of the oldest to drop so that ``added`` fit. Raises OutboxFull when none may be, or all would."""
@@ -41,6 +53,11 @@ class Limits(NamedTuple):
         return max(0, excess)
 
 
+def moments_of(wall_s: Callable[[], float]) -> Callable[[], Moment]:
+    """A clock that tells both: the time of day as ``wall_s`` says, and the steady one, which nobody can set."""
+    return lambda: Moment(wall_s(), time.monotonic())
+
+
 class Claim(NamedTuple):
     """A session that one sender has to itself until it settles the claim or the lease ends.
 
@@ -48,8 +65,10 @@ class Claim(NamedTuple):
         token: What the store knows the claim by; no two are the same.
         lane: How sending stands.
         session_id: The session.
-        entries: Its first entries, as many as one batch may hold; never empty.
+        entries: Its first entries, as many as one batch may hold; empty only where all there were are set aside.
         more: Whether another session is due as well.
+        ends_s: When the lease ends, by the steady clock.
+        set_aside: What could not be read, and is a dead letter now.
     """
 
     token: str
@@ -57,34 +76,40 @@ class Claim(NamedTuple):
     session_id: str
     entries: tuple[Entry, ...]
     more: bool
+    ends_s: float
+    set_aside: tuple[Death, ...] = ()
 
 
 class Store(Protocol):
     """Waiting and dead notifications of one account. Safe to share between threads; raises only what is named."""
 
-    def add(self, entries: Sequence[Entry]) -> int:
-        """Store all of ``entries``, of one session, or none; how many older ones were dropped. Raises OutboxFull."""
+    def add(self, entries: Sequence[Entry], wait_s: float = HOLD_S, /) -> int:
+        """Store all of ``entries``, of one session, or none; how many older ones were dropped. Raises OutboxFull.
 
-    def claim(self) -> Claim | None:
-        """The session that has been due for longest, or None when none is."""
+        Returns after ``wait_s`` seconds at most: what no disk has taken by then waits in memory until one does.
+        """
 
-    def settle(self, claim: Claim, settlement: Settlement) -> bool:
-        """Record ``settlement`` and free the session. False, and nothing recorded, when the claim was lost."""
+    def claim(self, is_open: IsOpen) -> Claim | None:
+        """The session that has been due for longest, of those that may be sent, or None when none is."""
 
-    def next_due_s(self) -> float | None:
-        """When the next session can be claimed, in seconds since the epoch; None when nothing waits."""
+    def settle(self, claim: Claim, settlement: Settlement) -> bool | None:
+        """Record ``settlement`` and free the session. False, and nothing recorded, when the claim was lost; None when
+        it cannot be recorded now, but maybe later."""
+
+    def next_due_s(self, is_open: IsOpen) -> float | None:
+        """When the next session can be claimed, by the steady clock; None when nothing waits that may be sent."""
 
     def hurry(self) -> None:
         """Make every session due now."""
 
-    def mark(self) -> Mark:
-        """Where the queue ends now."""
+    def mark(self) -> Mark | None:
+        """Where the queue ends now; None when that cannot be known now."""
 
     def passed(self, mark: Mark) -> bool:
-        """Whether nothing that was queued before ``mark`` still waits."""
+        """Whether nothing that was queued before ``mark`` still waits. False when that cannot be known now."""
 
     def pending(self) -> int:
-        """How many notifications wait."""
+        """How many notifications wait; what was last known where the file cannot be read."""
 
     def dead_letters(self) -> list[DeadLetter]:
         """What was given up, oldest first: at most as many as may wait."""
@@ -94,6 +119,9 @@ class Store(Protocol):
 
     def volatile(self) -> int:
         """How many of the waiting notifications end with this process."""
+
+    def tend(self) -> None:
+        """Now and then, by a sender: put into the file what it could not take before."""
 
     def close(self) -> None:
         """Free what the store holds open. It opens again when it is used."""

@@ -1,23 +1,22 @@
-"""The threads of one outbox: one that waits for what is due, and others while there is more than it can send alone."""
+"""The threads of one outbox: as many as there is work for, which wait for what is due, and end when nothing waits."""
 
 from __future__ import annotations
 
 import functools
 import logging
 import math
-import queue
 import threading
 import time
 from collections.abc import Callable
 
 from target._io.ends import EXIT_S, forget, send_before_end
 from target._io.forks import renew_in_children
+from target._io.growing import Growing, Work
 from target._io.outbox.sender import Sender
-from target._io.outbox.store import Limits, Store
+from target._io.outbox.store import Claim, Limits, Store
 
-MOST_HELPERS = 3
 _LOOK_S = 0.02  # between two looks at whether everything has been sent
-_SHORTEST_WAIT_S = 0.001
+_LONGEST_S = 1.0  # between two looks at what is due: who is woken for nothing wakes nobody else
 _PAUSE_AFTER_ERROR_S = 1.0
 
 
@@ -28,192 +27,171 @@ class Worker:
         store: What waits.
         sender: What sends it.
         limits: Its clock and flush interval.
-        poll_s: How long to sleep at most, for a store that other processes add to; None for one they do not.
+        is_shared: Whether other processes may leave something in the store: then one thread always looks.
+        most: How many threads.
         logger: Where failures go.
     """
 
     def __init__(
-        self, store: Store, sender: Sender, limits: Limits, poll_s: float | None, logger: logging.Logger
+        self, store: Store, sender: Sender, limits: Limits, is_shared: bool, most: int, logger: logging.Logger
     ) -> None:
         self._store = store
         self._sender = sender
         self._limits = limits
-        self._poll_s = poll_s
+        self._is_shared = is_shared
         self._logger = logger
+        self._ended = threading.Event()
         self._begin()
+        self._threads = Growing(self._take, most, "target-outbox", logger)
         renew_in_children(self)
         send_before_end(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._threads: set[threading.Thread] = set()
-        self._main: threading.Thread | None = None
-        self._ended = threading.Event()
+        self._claiming = threading.Lock()
+        self._has_started = False
         self._released_at_s: float | None = None
-        # A SimpleQueue may be put into from anywhere, a garbage collection in the middle of a get included.
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._sleeps_until_s = -math.inf
+        self._serving = 0
+        self._looks_at_s = -math.inf  # a thread is sure to look by then, unless this has passed
 
     def start(self) -> None:
         """Begin to send, if that has not begun."""
-        with self._lock:
-            if self._main is None and not self._ended.is_set():
-                self._main = self._spawn(self._run, "target-outbox")
-                if self._main is None:
-                    self._logger.error("No thread can be started for the outbox: what waits is not sent for now")
+        self._has_started = True
+        self._threads.ask()
 
     def notice(self) -> None:
         """Something was added: look for it in time."""
-        if self._main is None:
+        now_s = self._limits.now_s()
+        if not now_s < self._looks_at_s <= now_s + self._limits.flush_interval_s:
             self.start()
-        elif self._limits.now_s() + self._limits.flush_interval_s < self._sleeps_until_s:
-            self._wake.put(None)
 
     def flush(self, timeout_s: float | None) -> bool:
         """Send what waits now, and wait until it is settled and its events told: whether all was, in that many seconds.
 
         A handler of such an event may flush, too; it does not wait for itself.
         """
-        give_up_at = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        give_up_at_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
         mark = self._store.mark()
-        self._sender.hosts.wake()
-        self._store.hurry()
-        self.start()
-        self._wake.put(None)
-        is_over = functools.partial(self._store.passed, mark)
-        if not self._wait_for(is_over, give_up_at):
+        self.hurry(even_hosts=True)
+        while mark is None:
+            if not self._wait(give_up_at_s):
+                return False
+            mark = self._store.mark()
+            self._store.hurry()  # which the store could not do before, either
+        if not self._wait_for(functools.partial(self._store.passed, mark), give_up_at_s):
             return False
         telling = self._sender.telling()
-        return threading.current_thread() in self._threads or self._wait_for(
-            lambda: telling.isdisjoint(self._sender.telling()), give_up_at
+        return threading.current_thread() in self._threads.threads or self._wait_for(
+            lambda: telling.isdisjoint(self._sender.telling()), give_up_at_s
         )
 
-    def _wait_for(self, is_over: Callable[[], bool], give_up_at: float) -> bool:
-        while not is_over():
-            left_s = give_up_at - time.monotonic()
-            if left_s <= 0 or self._ended.is_set():
-                return False
-            self._ended.wait(min(left_s, _LOOK_S))
-        return True
+    def hurry(self, even_hosts: bool = False) -> None:
+        """Send at once what waits, and do not wait for that."""
+        if even_hosts:
+            self._sender.hosts.wake()
+        if even_hosts or self._has_started:
+            self._store.hurry()
+            self.start()
 
     def close(self, timeout_s: float) -> None:
         """Flush for up to ``timeout_s`` seconds, then end. A call in flight ends on its own, soon after."""
         if self._ended.is_set():
             return
-        give_up_at = time.monotonic() + timeout_s
-        with self._lock:
-            own = threading.current_thread() in self._threads
-            started = self._main is not None
-        if started and not own and timeout_s > 0:
+        give_up_at_s = time.monotonic() + timeout_s
+        is_own = threading.current_thread() in self._threads.threads
+        if self._has_started and not is_own and timeout_s > 0:
             self.flush(timeout_s)
         self._end()
-        for thread in [] if own else list(self._threads):
-            thread.join(max(0.0, give_up_at - time.monotonic()))
+        if not is_own:
+            self._threads.join(max(0.0, give_up_at_s - time.monotonic()))
         self._say_what_is_lost()
         self._store.close()
 
     def release(self) -> None:
         """The client is gone without ``close``: send what waits, then end. Takes no lock, and does not wait."""
         self._released_at_s = time.monotonic()
-        self._wake.put(None)
-
-    def hurry(self) -> None:
-        """Send at once what waits."""
-        if self._main is not None:
-            self._store.hurry()
-            self._wake.put(None)
+        self._threads.ask()
 
     def begin_anew(self) -> None:
         """In a forked child: with nothing of the parent's to send, and no thread until there is something."""
         ended = self._ended.is_set()
-        self._begin()
+        self._ended = threading.Event()
         if ended:
             self._ended.set()
+        self._begin()
         self._sender.begin_anew()
         self._store.forget()
 
-    def _spawn(self, work: Callable[[], None], name: str) -> threading.Thread | None:
-        thread = threading.Thread(target=work, name=name, daemon=True)
-        self._threads.add(thread)
+    def _wait_for(self, is_over: Callable[[], bool], give_up_at_s: float) -> bool:
+        while not is_over():
+            if not self._wait(give_up_at_s):
+                return False
+        return True
+
+    def _wait(self, give_up_at_s: float) -> bool:
+        """Wait for a moment. False when there is no time left, or nobody sends any more."""
+        left_s = give_up_at_s - time.monotonic()
+        return left_s > 0 and not self._ended.wait(min(left_s, _LOOK_S))
+
+    def _take(self) -> Work | float | None:
+        """For the threads: a session that is due, or in how many seconds to look again, or None where nothing waits."""
         try:
-            thread.start()
-        except RuntimeError:  # the system's limit, or the interpreter is about to end
-            self._threads.discard(thread)
+            with self._claiming:
+                if self._ended.is_set():
+                    return None
+                if self._released_at_s is not None and not self._wind_up(self._released_at_s):
+                    return None
+                self._store.tend()
+                claim = self._store.claim(self._sender.is_open)
+                if claim is None:
+                    return self._next_look_s()
+                self._serving += 1
+                has_begun = self._sender.begin(claim)
+        except Exception as error:  # noqa: BLE001  (what cannot be handled must not keep the rest)
+            self._logger.error("The outbox failed to look for what is due: %s", type(error).__name__)
+            return _PAUSE_AFTER_ERROR_S
+        if claim.more:
+            self._threads.ask()
+        return functools.partial(self._serve, claim, has_begun)
+
+    def _next_look_s(self) -> float | None:
+        now_s = self._limits.now_s()
+        due_s = self._store.next_due_s(self._sender.is_open)
+        opens_s = self._sender.hosts.next_open_s()
+        if due_s is None and opens_s is None and not self._is_shared:
+            self._looks_at_s = -math.inf
             return None
-        return thread
+        self._looks_at_s = min(due_s or math.inf, opens_s or math.inf, now_s + _LONGEST_S)
+        return max(0.0, self._looks_at_s - now_s)
 
-    def _run(self) -> None:
+    def _serve(self, claim: Claim, has_begun: bool) -> None:
         try:
-            while not self._ended.is_set():
-                try:
-                    if not self._serve_next():
-                        self._sleep()
-                    if self._released_at_s is not None:
-                        self._wind_up(self._released_at_s)
-                except Exception as error:  # noqa: BLE001  (one entry that cannot be handled must not keep the others)
-                    self._logger.error("The outbox failed to handle a notification: %s", type(error).__name__)
-                    self._ended.wait(_PAUSE_AFTER_ERROR_S)
-        finally:
-            self._leave()
-
-    def _help(self) -> None:
-        try:
-            while not self._ended.is_set() and self._serve_next():
-                pass
+            if not self._sender.serve(claim, has_begun, self._ended):
+                self._end()
         except Exception as error:  # noqa: BLE001  (its claim goes to another sender when the lease ends)
             self._logger.error("The outbox failed to handle a notification: %s", type(error).__name__)
         finally:
-            self._leave()
+            with self._claiming:
+                self._serving -= 1
+                is_last = not self._serving and self._ended.is_set()
+            if is_last:
+                self._store.close()
 
-    def _serve_next(self) -> bool:
-        """Serve the session that is due, with another thread where others are due as well. False when none is."""
-        claim = self._store.claim()
-        if claim is None:
-            return False
-        if claim.more and len(self._threads) <= MOST_HELPERS:
-            with self._lock:
-                if len(self._threads) <= MOST_HELPERS and not self._ended.is_set():
-                    self._spawn(self._help, f"target-outbox-{len(self._threads)}")
-        if not self._sender.serve(claim):
-            self._end()
-        return True
-
-    def _sleep(self) -> None:
-        self._sleeps_until_s = math.inf  # first, so that what is added from here on wakes this thread
-        due_s = self._store.next_due_s()
-        wait_s = self._poll_s
-        if due_s is not None:
-            self._sleeps_until_s = due_s
-            wait_s = max(_SHORTEST_WAIT_S, due_s - self._limits.now_s())
-            wait_s = wait_s if self._poll_s is None else min(wait_s, self._poll_s)
-        try:
-            self._wake.get(timeout=wait_s)
-            while True:
-                self._wake.get_nowait()
-        except queue.Empty:
-            self._sleeps_until_s = -math.inf
-
-    def _wind_up(self, released_at_s: float) -> None:
+    def _wind_up(self, released_at_s: float) -> bool:
+        """Whether to go on sending after the client is gone."""
         self._store.hurry()
-        while time.monotonic() - released_at_s < EXIT_S and not self._ended.is_set() and self._serve_next():
-            pass
-        self._end()
-        self._say_what_is_lost()
+        is_over = time.monotonic() - released_at_s >= EXIT_S or not (self._store.pending() or self._serving)
+        if is_over:
+            self._end()
+            self._say_what_is_lost()
+            if not self._serving:
+                self._store.close()
+        return not is_over
 
     def _end(self) -> None:
         self._ended.set()
-        self._wake.put(None)
+        self._threads.end()
         forget(self)
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._threads.discard(threading.current_thread())
-            if self._main is threading.current_thread():
-                self._main = None  # should anything have ended it early, the next notification begins another
-            is_last = not self._threads
-        self._wake.put(None)  # what a helper leaves behind is due sooner than the end of its claim
-        if is_last and self._ended.is_set():
-            self._store.close()
 
     def _say_what_is_lost(self) -> None:
         lost = self._store.volatile()

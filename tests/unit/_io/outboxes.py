@@ -18,7 +18,7 @@ from target._io.outbox.store import Limits, Store
 from target._io.runtime import system_runtime
 from target._io.transport import Transport
 from target.config import ClientConfig, parse_client_options, parse_request_options
-from target.delivery.outgoing import Entry
+from target.delivery.entries import Entry, Moment
 from target.delivery.request import Call, build_notifications_call
 from target.outbox import Outbox
 
@@ -29,7 +29,7 @@ TIMESTAMP = 1_700_000_000_000
 
 
 class Clock:
-    """Seconds since the epoch, moved by hand."""
+    """Seconds since the epoch, and of the steady clock, moved by hand."""
 
     def __init__(self) -> None:
         self.now = START_S
@@ -37,10 +37,14 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def moment(self) -> Moment:
+        return Moment(self.now, self.now)
+
 
 def make_store(kind: str, path: Path, clock: Any, account: str = "acme", **limits: Any) -> Store:
     made = Limits(
-        **{"max_pending": 100, "when_full": "raise", "flush_interval_s": 0.0, "lease_s": 30.0, **limits}, now_s=clock
+        **{"max_pending": 100, "when_full": "raise", "flush_interval_s": 0.0, "lease_s": 30.0, **limits},
+        now=clock.moment if isinstance(clock, Clock) else lambda: Moment(clock(), clock()),
     )
     if kind == "memory":
         return MemoryStore(made)
@@ -48,10 +52,14 @@ def make_store(kind: str, path: Path, clock: Any, account: str = "acme", **limit
 
 
 def entry(name: str, session_id: str = "s", since_s: float = START_S, **fields: Any) -> Entry:
-    made = Entry(
-        0, session_id, '{"body":{},"cluster":null}', json.dumps({"id": name}), None, int(since_s * 1000), since_s
-    )
-    return made._replace(**fields)
+    item = json.dumps({"id": name, "type": "display", "timestamp": TIMESTAMP}, ensure_ascii=False)
+    moment = Moment(since_s, since_s)
+    return Entry(0, session_id, None, '{"body":{}}', item, None, int(since_s * 1000), moment)._replace(**fields)
+
+
+def always(_: object) -> bool:
+    """Every host may be called."""
+    return True
 
 
 def names(entries: Any) -> list[str]:
