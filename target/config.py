@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from target.artifact_headers import parse_artifact_headers
 from target.errors import OptionsError
 from target.events import EventHandler
 from target.foreign import exact_dict, is_text, kind_of
@@ -216,6 +217,7 @@ _CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     "decisioning_method": (parse_method, SERVER_SIDE),
     "polling_interval": (parse_milliseconds, 300_000),
     "artifact_location": (parse_text, None),
+    "artifact_headers": (parse_artifact_headers, None),
     "artifact_payload": (parse_mapping, None),
     "environment": (parse_printable, "production"),
     "cdn_environment": (parse_printable, "production"),
@@ -250,6 +252,7 @@ _ON_DEVICE = frozenset(
     {
         "polling_interval",
         "artifact_location",
+        "artifact_headers",
         "artifact_payload",
         "environment",
         "cdn_environment",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
+from target.artifact_headers import ArtifactHeaders, parse_artifact_headers
 from target.errors import OptionsError
 from target.values import (
     parse_client_code,
@@ -34,6 +35,7 @@ class OnDeviceConfig(NamedTuple):
         geo_url: Where an address is looked up.
         polling_interval_s: Between two downloads; 0 for the first download only.
         maximum_wait_ready_s: How long ``create`` waits for the first artifact.
+        artifact_headers: What is sent along when the artifact is asked for.
         artifact_payload: The first artifact, as parsed JSON.
         artifact_cache: A file for the last good artifact.
     """
@@ -42,6 +44,7 @@ class OnDeviceConfig(NamedTuple):
     geo_url: str
     polling_interval_s: float
     maximum_wait_ready_s: float
+    artifact_headers: ArtifactHeaders | None
     artifact_payload: Mapping[str, Any] | None
     artifact_cache: Path | None
 
@@ -75,6 +78,7 @@ def parse_on_device(options: Mapping[str, Any]) -> OnDeviceConfig:
             read("polling_interval", parse_milliseconds, _LEAST_ON_ADOBES_CDN_MS), artifact_url, logger
         ),
         maximum_wait_ready_s=read("maximum_wait_ready", parse_milliseconds, 5000) / 1000,
+        artifact_headers=read("artifact_headers", parse_artifact_headers),
         artifact_payload=read("artifact_payload", parse_mapping),
         artifact_cache=read("artifact_cache", _parse_path),
     )

@@ -56,6 +56,10 @@ class CommonOptions(TypedDict, total=False):
     """On-device: ms between downloads of the rules. Default 300000."""
     artifact_location: str | None
     """On-device: full URL of the rules."""
+    artifact_headers: Mapping[str, str] | Callable[[], Mapping[str, str]] | None
+    """On-device: headers sent along when the rules are asked for, such as ``Authorization`` for private rules; or a
+    function that returns them, called on a thread of the client's before each download. They go to the host of the
+    rules alone (redirects are not followed), and are shown nowhere. Default: none."""
     artifact_payload: Mapping[str, Any] | None
     """On-device: the first rules, as parsed JSON."""
     environment: str | None

@@ -25,8 +25,12 @@ def rows(title: str) -> dict[str, str]:
 
 def test_the_block_decides_in_process(server: LoopbackServer, capsys: pytest.CaptureFixture[str]) -> None:
     shop = Shop(server)
-    assert list(run_blocks(PAGE, {"__name__": "on_device"}, server.domain)) == [1]
-    assert capsys.readouterr().out.splitlines() == ["True", "on-device {'from': 'home'}"]
+    assert list(run_blocks(PAGE, {"read_token": lambda: "token-1"}, server.domain)) == [1, 2]
+    assert capsys.readouterr().out.splitlines() == ["True", "on-device {'from': 'home'}", "True"]
+    assert [each.headers.get("Authorization") for each in server.received if "rules.json" in each.target] == [
+        None,
+        "Bearer token-1",
+    ]
     assert [each["mbox"]["name"] for each in shop.notified] == ["home"]
 
 

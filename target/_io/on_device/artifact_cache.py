@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from target._io.on_device.artifact_source import require_bounds
 from target.errors import TargetError
 
 FORMAT = 1
@@ -35,7 +36,7 @@ def parse_etag(value: object) -> str | None:
     return value if isinstance(value, str) and _ETAG.fullmatch(value) else None
 
 
-def read_cache(path: Path, url: str, most_bytes: int) -> Cached | None:
+def read_cache(path: Path, url: str, most_bytes: int, most_values: int | None = None) -> Cached | None:
     """What was written to ``path`` for the artifact at ``url``; None where there is no file.
 
     The file is hostile until proven otherwise: whoever can write it decides what visitors are shown.
@@ -43,6 +44,7 @@ def read_cache(path: Path, url: str, most_bytes: int) -> Cached | None:
     Raises:
         CacheError: It is no file of this kind, of another artifact, damaged, larger than ``most_bytes``, or others
             can write to it.
+        ArtifactError: It holds more values than ``most_values``, see ``require_bounds``.
     """
     try:
         # A pipe in its place must not hold up the start.
@@ -70,6 +72,7 @@ def read_cache(path: Path, url: str, most_bytes: int) -> Cached | None:
         raise CacheError("it holds the artifact of another URL")
     if facts.get("sha256") != hashlib.sha256(content).hexdigest():
         raise CacheError("it is damaged")
+    require_bounds(content, most_values)
     return Cached(parse_etag(facts.get("etag")), content)
 
 

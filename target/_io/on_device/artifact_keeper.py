@@ -9,9 +9,9 @@ import weakref
 from collections.abc import Callable
 
 from target._io.abort import Abort
-from target._io.deadline import Deadline
 from target._io.forks import renew_in_children
 from target._io.on_device.artifact_rotation import ArtifactRotation, DownloadTimes, Emit
+from target._io.on_device.artifact_source import ArtifactSource
 from target._io.on_device.download import Download, Downloads
 from target.config import ClientConfig
 from target.decisioning.artifact import Artifact
@@ -21,7 +21,7 @@ from target.on_device_config import OnDeviceConfig
 _READY_DELAY_S = 0.1  # so that `client = TargetClient.create(...)` has been assigned when the handler runs
 _PAUSE_AFTER_ERROR_S = 1.0
 
-_Asked = tuple[str, dict[str, str], float]
+_Asked = tuple[dict[str, str], float]
 
 
 class ArtifactKeeper:
@@ -43,9 +43,8 @@ class ArtifactKeeper:
         emit: Emit,
         record: Callable[[DownloadTimes], object] | None = None,
     ) -> None:
-        self._url = config.artifact_url
         self._logger = client_config.logger
-        self._downloads = downloads
+        self._source = ArtifactSource(config, downloads, client_config.max_response_values)
         self._rotation = ArtifactRotation(config, client_config, emit, record)
         self._announced_at_s: float | None = None
         self._is_ready_told = False
@@ -129,7 +128,7 @@ class ArtifactKeeper:
             thread.join(timeout_s)
 
     def _start_thread(self) -> None:
-        arguments = (weakref.ref(self), self._wake, self._downloads, self._abort)
+        arguments = (weakref.ref(self), self._wake, self._source, self._abort)
         self._thread = threading.Thread(target=_keep, args=arguments, name="target-artifact", daemon=True)
         try:
             self._thread.start()
@@ -148,7 +147,7 @@ class ArtifactKeeper:
         """For the thread: use what a download brought, tell what is to be told.
 
         Returns:
-            URL, headers and seconds of the download that is due; else None, and the seconds until one is, or None
+            Headers and seconds of the download that is due; else None, and the seconds until one is, or None
             again where none ever is.
         """
         try:
@@ -167,7 +166,7 @@ class ArtifactKeeper:
         if due_in_s is None or due_in_s > 0:
             waits = [seconds for seconds in (due_in_s, ready_in_s) if seconds is not None]
             return None, min(waits, default=None)
-        return (self._url, *rotation.ask()), None
+        return rotation.ask(), None
 
     def _tell_ready(self) -> float | None:
         """Emit client_ready when its time has come; else the seconds until then, None where nothing is known of it."""
@@ -188,7 +187,7 @@ class ArtifactKeeper:
 
 
 def _keep(
-    reference: weakref.ref[ArtifactKeeper], wake: queue.SimpleQueue[None], downloads: Downloads, abort: Abort
+    reference: weakref.ref[ArtifactKeeper], wake: queue.SimpleQueue[None], source: ArtifactSource, abort: Abort
 ) -> None:
     """The thread. While it waits or downloads it holds no keeper: handlers of events may lead to the client."""
     outcome: Download | Exception | None = None
@@ -197,18 +196,9 @@ def _keep(
         del keeper
         outcome = None
         if asked is not None:
-            outcome = _fetch(downloads, *asked, abort)
+            outcome = source.fetch(*asked, abort)
         else:
             _wait(wake, due_in_s)
-
-
-def _fetch(
-    downloads: Downloads, url: str, headers: dict[str, str], timeout_s: float, abort: Abort
-) -> Download | Exception:
-    try:
-        return downloads.get(url, headers, Deadline(timeout_s, abort))
-    except Exception as error:  # noqa: BLE001  (whatever it is, the thread must go on)
-        return error
 
 
 def _wait(wake: queue.SimpleQueue[None], seconds: float | None) -> None:

@@ -69,6 +69,7 @@ class ArtifactRotation:
     ) -> None:
         self._config = config
         self._most_bytes = client_config.max_response_bytes
+        self._most_values = client_config.max_response_values
         self._logger = client_config.logger
         self._try_s = max(TRY_S, client_config.timeout_s)
         self._emit = emit
@@ -195,7 +196,7 @@ class ArtifactRotation:
         if path is None:
             return
         try:
-            cached = read_cache(path, self._config.artifact_url, self._most_bytes)
+            cached = read_cache(path, self._config.artifact_url, self._most_bytes, self._most_values)
             if cached is not None:
                 self._standby, self._etag = self._parse(cached.content), cached.etag
         except Exception as error:  # noqa: BLE001  (a file that somebody else wrote must not keep the rules away)
@@ -221,8 +222,9 @@ class ArtifactRotation:
 
 _REFUSED = "The CDN answered {status}, which is no artifact: check the options that say where it is"
 _REFUSALS: Mapping[int, str] = {
+    401: "The CDN answered 401: these rules are private, and artifact_headers has no token that opens them",
     403: "The CDN answered 403: on-device decisioning is off for this client (switch it on in Target, under "
-    "Administration), or the options that say where the artifact is are wrong",
+    "Administration), or the options that say where the artifact is, or artifact_headers, are wrong",
     404: "The CDN answered 404: there is no artifact; check client, environment and property_token, and allow for "
     "20 minutes after on-device decisioning was switched on",
 }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
@@ -20,6 +20,7 @@ from target._io.on_device.download import Downloads
 from target.decisioning.geo import parse_geo
 from target.errors import TargetError, TargetUnavailable, TransportError
 from target.events import GEO_LOCATION_UPDATED
+from target.reading import UnreadableJson, parse_json
 
 MOST_ADDRESSES = 1000
 KEPT_S = 3600.0
@@ -27,6 +28,8 @@ KEPT_S = 3600.0
 _FAILURES_IN_A_ROW = 3
 _LEFT_ALONE_S = 10.0
 _LONGEST_ADDRESS = 64
+_MOST_BYTES = 65_536
+_MOST_VALUES = 1000
 
 Geo = dict[str, Any]
 
@@ -108,13 +111,20 @@ class GeoLookup:
     def _ask(self, address: str, timeout_s: float) -> Geo:
         if timeout_s <= 0:
             raise TransportError("No time was left to look it up")
-        answer = self._downloads.get(self._url, {"x-forwarded-for": address}, Deadline(timeout_s))
+        headers = {"x-forwarded-for": address, "Cache-Control": "no-cache, no-store"}
+        answer = self._downloads.get(self._url, headers, Deadline(timeout_s), _MOST_BYTES)
         if answer.status != 200:
             raise TransportError(f"The geo service answered {answer.status}")
+        if _is_from_cache(answer.headers):
+            raise TransportError("The geo service was not asked: a cache on the way answered for another visitor")
+        problem = ""
+        body = None
         try:
-            body = json.loads(answer.content) if answer.content else None
-        except (ValueError, RecursionError) as error:
-            raise TransportError("The answer of the geo service is not complete JSON") from error
+            body = parse_json(answer.content, _MOST_VALUES) if answer.content else None
+        except UnreadableJson as error:
+            problem = str(error)
+        if problem:
+            raise TransportError(f"The answer of the geo service {problem}")
         return {**parse_geo(answer.headers), **parse_geo(body)}
 
     def _end(self, address: str, found: Geo | None) -> None:
@@ -126,6 +136,12 @@ class GeoLookup:
             self._known.move_to_end(address)
             while len(self._known) > MOST_ADDRESSES:
                 self._known.popitem(last=False)
+
+
+def _is_from_cache(headers: Mapping[str, str]) -> bool:
+    """Whether a cache answered without asking the service (RFC 9111, 5.1), not knowing that addresses differ."""
+    age, varies = headers.get("age", "").strip(), headers.get("vary", "").lower()
+    return age.isdecimal() and int(age[:9]) > 0 and "x-forwarded-for" not in varies
 
 
 def _parse(ip: str) -> str | None:

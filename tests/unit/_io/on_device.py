@@ -80,7 +80,7 @@ class Owner:
 def configs(**options: Any) -> tuple[OnDeviceConfig, ClientConfig]:
     """Both configurations. ``polling_interval_s`` and ``maximum_wait_ready_s`` may be less than callers may say."""
     own = {key: options.pop(key) for key in ("polling_interval_s", "maximum_wait_ready_s") if key in options}
-    client_names = ("timeout", "max_response_bytes", "proxy", "ca_certs", "pool")
+    client_names = ("timeout", "max_response_bytes", "max_response_values", "proxy", "ca_certs", "pool")
     base = {"client": "acme", "organization_id": "1@AdobeOrg", "logger": LOGGER}
     client = parse_client_options({**base, **{key: options.pop(key) for key in client_names if key in options}})
     return parse_on_device({**base, **options})._replace(**own), client

@@ -192,3 +192,45 @@ def test_a_child_process_looks_up_by_itself(lookup: GeoLookup, server: LoopbackS
                 os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert len(server.received) == 2
+
+
+def test_a_lookup_asks_past_the_caches(lookup: GeoLookup, server: LoopbackServer) -> None:
+    assert lookup.find(IP, 3) == FOUND
+    assert server.received[0].headers["Cache-Control"] == "no-cache, no-store"
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_used"),
+    [
+        ({"Age": "5"}, False),
+        ({"Age": "5", "Vary": "Accept-Encoding"}, False),
+        ({"Age": "99999999999999999999"}, False),
+        ({"Age": "0"}, True),
+        ({"Age": "x"}, True),
+        ({"Age": "5", "Vary": "Accept-Encoding, X-Forwarded-For"}, True),
+        ({"X-Cache": "HIT"}, True),
+    ],
+)
+def test_a_place_that_a_cache_gives_by_itself_is_not_used(
+    headers: dict[str, str], is_used: bool, lookup: GeoLookup, server: LoopbackServer, owner: Owner
+) -> None:
+    server.answer = lambda _: Answer(JSON, headers=headers)
+    assert lookup.find(IP, 3) == (FOUND if is_used else None)
+    assert bool(owner.told) == is_used
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b'{"x-geo-city":"' + b"x" * 70_000 + b'"}', id="long"),
+        pytest.param(b'{"x":[' + b"{}," * 10_000 + b"{}]}", id="many values"),
+        pytest.param(b"[" * 60_000, id="deep"),
+        pytest.param(b'{"x-geo-latitude":NaN}', id="no number"),
+        pytest.param(b'{"x-geo-latitude":1e999}', id="no finite number"),
+        pytest.param(b'{"x-geo-latitude":' + b"9" * 5000 + b"}", id="digits"),
+        pytest.param(b'{"x-geo-city":"\xff"}', id="no UTF-8"),
+    ],
+)
+def test_a_place_that_is_no_place(content: bytes, lookup: GeoLookup, server: LoopbackServer) -> None:
+    server.answer = lambda _: Answer(content)
+    assert lookup.find(IP, 3) is None
