@@ -20,6 +20,7 @@ from target.foreign import (
     kind_of,
     plain_copy,
     shown,
+    text_of_id,
 )
 
 if TYPE_CHECKING:
@@ -181,8 +182,10 @@ def parse_location_hint(name: str, value: object) -> str | None:
 
 
 def parse_session_id(name: str, value: object) -> str | None:
-    """A session id that the API takes; None for the empty string."""
-    text = parse_string(name, value)
+    """A session id that the API takes, or a whole number that stands for one; None for the empty string."""
+    text = text_of_id(value)
+    if text is None:
+        _wrong(name, "a string", value)
     if text and not is_session_id(text):
         raise OptionsError(f"Option {name!r} must be 1 to 128 printable ASCII characters, without space ? / {{ }}")
     return text or None

@@ -65,10 +65,10 @@ def objects(parent: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 
 def property_token_of(body: Mapping[str, Any]) -> str | None:
-    """The property that a request is for."""
+    """The property that a request is for; an empty token names none."""
     given = body.get("property")
     token = given.get("token") if isinstance(given, Mapping) else None
-    return token if isinstance(token, str) else None
+    return token if isinstance(token, str) and token else None
 
 
 def _asked_mboxes(body: Mapping[str, Any], artifact: Artifact) -> Iterator[str]:

@@ -14,6 +14,7 @@ from target.delivery.experience_cloud import build_experience_cloud, build_id, f
 from target.delivery.identity import named_cluster, parse_identity
 from target.delivery.shapes import list_in, object_in
 from target.delivery.telemetry import add_telemetry
+from target.delivery.tidy import tidy_request
 from target.errors import OptionsError
 from target_delivery_api import models
 from target_delivery_api.types import dump
@@ -86,7 +87,10 @@ def add_to_call(call: Call, entries: Sequence[Mapping[str, Any]]) -> Call:
 
 
 def _fill_parts(body: dict[str, Any], logger: logging.Logger, added_mboxes: Sequence[str] = ()) -> None:
-    """Make ``execute`` and ``prefetch`` of ``body`` what is sent: valid mboxes with indexes, nothing empty."""
+    """Make ``execute`` and ``prefetch`` of ``body`` what is sent: valid mboxes with indexes, nothing empty.
+
+    An empty part is left out where the other one asks for something.
+    """
     parts = {name: object_in(body, name) for name in ("execute", "prefetch")}
     lists = {
         name: mboxes.fill_indexes(
@@ -95,15 +99,19 @@ def _fill_parts(body: dict[str, Any], logger: logging.Logger, added_mboxes: Sequ
         for name, part in parts.items()
     }
     lists["execute"] = mboxes.add_mboxes(lists["execute"], lists["prefetch"], added_mboxes)
-    for name, part in parts.items():
+    given = {name: _without_nothing(part) for name, part in parts.items()}
+    for name in parts:
         if name not in body and not lists[name]:
             continue
-        part = {key: value for key, value in part.items() if value not in (None, []) and key != "mboxes"}
+        part = {key: value for key, value in given[name].items() if key != "mboxes"}
         if lists[name]:
             part["mboxes"] = lists[name]
-        if not _asks(name, part):
+        if _asks(name, part):
+            body[name] = part
+        elif not given[name] and (any(given.values()) or any(lists.values())):
+            del body[name]
+        else:
             raise OptionsError(f"{_NEEDS[name]}; an mbox needs a name, and empty lists ask for nothing")
-        body[name] = part
 
 
 def _build_call(
@@ -153,6 +161,10 @@ def _parse_request(request: Any) -> dict[str, Any]:
         )
     try:
         body: dict[str, Any] = dump(request)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise OptionsError(f"The request cannot be sent: {error}") from error
+    tidy_request(body)
+    try:
         if not isinstance(request, models.DeliveryRequest):
             models.DeliveryRequest.from_dict(body)  # only to say early, and where, what is no object or list
     except (TypeError, ValueError, RecursionError) as error:
@@ -166,6 +178,10 @@ def write_body(body: dict[str, Any]) -> bytes:
         return _write_json(body).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise OptionsError(f"The request cannot be written as JSON: {error}") from error
+
+
+def _without_nothing(part: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if value not in (None, [])}
 
 
 def _asks(name: str, part: dict[str, Any]) -> bool:

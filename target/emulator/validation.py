@@ -134,7 +134,7 @@ _CUSTOMER_ID = record(
 _VISITOR_ID = record(
     {
         "tntId": shaped(text(high=128), r"[^.]*(\.\d+_\d+)?", "have no dot but the one before its cluster"),
-        "thirdPartyId": text(high=128),
+        "thirdPartyId": text(high=256),
         "marketingCloudVisitorId": text(high=128),
         "customerIds": list_of(_CUSTOMER_ID, high=50),
     }

@@ -37,6 +37,8 @@ def with_deviations(schemas: dict[str, Any]) -> dict[str, Any]:
     assert content[2]["items"] == {"$ref": "Action"}
     content[2]["items"] = {}
     del ours["Context"]["properties"]["beacon"]["default"]
+    assert ours["VisitorId"]["properties"]["thirdPartyId"]["maxLength"] == 128
+    ours["VisitorId"]["properties"]["thirdPartyId"]["maxLength"] = 256
     return ours
 
 

@@ -252,7 +252,8 @@ def test_events_are_copied() -> None:
         ),
         pytest.param({"request": PAGE_LOAD, "targetCookie": ""}, "did you mean 'target_cookie'?", id="camel-case"),
         pytest.param({"request": PAGE_LOAD, "session_id": "a b"}, "Option 'session_id' must be 1 to 128", id="session"),
-        pytest.param({"request": PAGE_LOAD, "session_id": 5}, "Option 'session_id' must be a string", id="session-int"),
+        pytest.param({"request": PAGE_LOAD, "session_id": 5.0}, "Option 'session_id' must be", id="session-float"),
+        pytest.param({"request": PAGE_LOAD, "session_id": True}, "Option 'session_id' must be", id="session-bool"),
         pytest.param(
             {"request": PAGE_LOAD, "target_cookie": 5}, "Option 'target_cookie' must be a string", id="cookie"
         ),

@@ -32,7 +32,7 @@ class VisitorId(Model):
         tnt_id: Target's own id, taken from an earlier answer with its suffix ".<cluster>_<node>", which routes the
             call. At most 128 characters, with no dot but the one before the suffix.
         third_party_id: Your own id for the visitor (mbox3rdPartyId), which joins profiles across devices. At most
-            128 characters.
+            256 characters.
         marketing_cloud_visitor_id: The Experience Cloud id (ECID or MID). At most 128 characters.
         customer_ids: Ids of the visitor in your own systems, sent along with the Experience Cloud id. At most 50.
         additional_properties: Fields this version does not know, by wire key; sent and read back unchanged.

@@ -38,6 +38,7 @@ from target import (
 )
 from tests.unit.calls import CLICK, PAGE_LOAD, UTC_OFFSET_MINUTES, expires, notify, offers
 
+VIEWS = {"prefetch": {"views": [{}]}}
 SERVER_SIDE_ANALYTICS = {"analytics": {"logging": "server_side"}}
 
 
@@ -165,6 +166,9 @@ def test_experience_cloud(experience_cloud: dict[str, Any] | None, sent: dict[st
         ({"token": "token_abc"}, "token_abc", {"token": "token_abc"}),
         ({"token": None}, "token_abc", {"token": "token_abc"}),
         ({}, "token_abc", {"token": "token_abc"}),
+        ({"token": ""}, "token_abc", {"token": "token_abc"}),
+        ({"token": " "}, None, None),
+        ({"token": ""}, None, None),
         ({"token": "token_xyz"}, None, {"token": "token_xyz"}),
         ({"token": "token_xyz"}, "", {"token": "token_xyz"}),
         (None, "", None),
@@ -178,7 +182,7 @@ def test_property_token(
     with caplog.at_level("DEBUG", "target"):
         body = offers({**PAGE_LOAD, "property": own}, client={"property_token": configured}).body
     assert body.get("property") == sent
-    differs = bool(configured and own and own.get("token") not in (None, configured))
+    differs = bool(configured and own and own.get("token") not in (None, "", configured))
     assert [record.levelname for record in caplog.records] == (["DEBUG"] if differs else [])
     assert "token_" not in caplog.text
 
@@ -196,6 +200,23 @@ def test_property_token(
         ),
         pytest.param({"execute": None, "prefetch": {"pageLoad": {}}}, {"prefetch": {"pageLoad": {}}}, id="null-part"),
         pytest.param({"context": {"channel": "web"}}, {}, id="neither"),
+        *(
+            pytest.param(
+                {"execute": {"pageLoad": {}}, "prefetch": empty}, {"execute": {"pageLoad": {}}}, id=f"prefetch-{empty}"
+            )
+            for empty in ({}, {"mboxes": []}, {"views": [], "pageLoad": None})
+        ),
+        *(
+            pytest.param(
+                {"execute": empty, "prefetch": {"views": [{}]}}, {"prefetch": {"views": [{}]}}, id=f"execute-{empty}"
+            )
+            for empty in ({}, {"mboxes": []}, {"pageLoad": None})
+        ),
+        pytest.param(
+            DeliveryRequest(execute=ExecuteRequest(page_load=RequestDetails()), prefetch=PrefetchRequest()),
+            {"execute": {"pageLoad": {}}},
+            id="empty-prefetch-model",
+        ),
         pytest.param(
             {"execute": {"pageLoad": {"parameters": {"a": "b"}}, "future": 1}},
             {"execute": {"pageLoad": {"parameters": {"a": "b"}}, "future": 1}},
@@ -220,6 +241,12 @@ def test_parts(request_: dict[str, Any], sent: dict[str, Any]) -> None:
                 {"prefetch": part}, "Either views, pageLoad or mboxes is required in prefetch", id=f"prefetch-{part}"
             )
             for part in ({}, {"mboxes": []}, {"views": []}, {"views": [], "mboxes": [], "pageLoad": None})
+        ),
+        pytest.param({"execute": {}, "prefetch": {}}, "Either pageLoad or mboxes is required in execute", id="both"),
+        pytest.param(
+            {"execute": {"pageLoad": {}}, "prefetch": {"mboxes": [{"name": ""}]}},
+            "Either views, pageLoad or mboxes is required in prefetch",
+            id="mistake-beside-a-valid-part",
         ),
         pytest.param(
             DeliveryRequest(execute=ExecuteRequest()),

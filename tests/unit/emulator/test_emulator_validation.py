@@ -64,7 +64,8 @@ REFUSED: list[tuple[Any, str]] = [
     (WEB | {"trace": {}}, "trace.authorizationToken must not be null"),
     (visitor(tntId="x" * 129), "id.tntId size must be between 0 and 128"),
     (visitor(tntId="a.b.c"), "id.tntId must have no dot but the one before its cluster"),
-    (visitor(thirdPartyId="x" * 129), "id.thirdPartyId size must be between 0 and 128"),
+    (visitor(thirdPartyId="x" * 257), "id.thirdPartyId size must be between 0 and 256"),
+    (visitor(marketingCloudVisitorId="x" * 129), "id.marketingCloudVisitorId size must be between 0 and 128"),
     (visitor(marketingCloudVisitorId=5), "id.marketingCloudVisitorId must be a string"),
     (visitor(customerIds=[{"id": "1"}]), "id.customerIds[0].integrationCode must not be null"),
     (
