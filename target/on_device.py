@@ -143,6 +143,7 @@ class OnDevice:
             session_id=call.session_id,
             location_hint=call.cluster,
             geo=geo,
+            retrieval=None if call.body.get("trace") is None else self._keeper.retrieval(),
         )
         decided = time.perf_counter()
         response = DeliveryResponse.from_dict(outcome.response)

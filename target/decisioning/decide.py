@@ -24,6 +24,7 @@ from target.decisioning.geo import build_geo_tokens, geo_of, ip_to_look_up
 from target.decisioning.notifications import Notifications
 from target.decisioning.parts import Situation, decide_mbox, decide_page_load, decide_views
 from target.decisioning.remote import find_remote, objects, property_token_of, section
+from target.decisioning.trace import Retrieval
 
 DECIDED = 200
 PARTLY_DECIDED = 206
@@ -67,6 +68,7 @@ def decide(
     session_id: str | None = None,
     location_hint: str | None = None,
     geo: Mapping[str, Any] | None = None,
+    retrieval: Retrieval | None = None,
 ) -> Outcome:
     """Decide a request in wire form. Neither it nor the artifact is changed, and no JSON makes this fail.
 
@@ -79,6 +81,7 @@ def decide(
         session_id: For the trace only.
         location_hint: Edge cluster for the device id of a new visitor.
         geo: Where the visitor is, under the keys of a request, if it was looked up; else what the request says.
+        retrieval: How the artifact came here, for the trace only.
     """
     ids = body.get("id")
     ids = ids if isinstance(ids, Mapping) else {}
@@ -98,6 +101,7 @@ def decide(
         geo_tokens=build_geo_tokens(place, artifact.geo_tokens) if place else {},
         notifications=Notifications(now_s, new_id),
         is_traced=body.get("trace") is not None,
+        retrieval=retrieval,
     )
     remote = find_remote(body, artifact)
     response: dict[str, Any] = {"status": PARTLY_DECIDED if any(remote) else DECIDED}

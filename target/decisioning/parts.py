@@ -11,7 +11,7 @@ from target.decisioning.consequence import EXECUTE, PREFETCH, of_one_activity, o
 from target.decisioning.context import Scope, Visit
 from target.decisioning.notifications import Notifications
 from target.decisioning.places import Gap, Rule
-from target.decisioning.trace import Trace, build_trace_request
+from target.decisioning.trace import Retrieval, Trace, build_trace_request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class Situation:
     geo_tokens: Mapping[str, Any]
     notifications: Notifications
     is_traced: bool
+    retrieval: Retrieval | None
 
 
 def decide_mbox(situation: Situation, mode: str, mbox: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,4 +129,4 @@ def _build_trace(
     situation: Situation, trace: Trace, scope: Scope, asked: Mapping[str, Mapping[str, Any]], mode: str
 ) -> dict[str, Any]:
     request = build_trace_request(situation.session_id, scope, asked, mode)
-    return trace.to_dict(situation.client, situation.artifact, situation.ids, request)
+    return trace.to_dict(situation.client, situation.artifact, situation.retrieval, situation.ids, request)

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from target.decisioning.address import host_of
 from target.decisioning.artifact import Artifact
 from target.decisioning.context import Scope
 from target.decisioning.places import Rule
+
+
+class Retrieval(NamedTuple):
+    """How the artifact came here.
+
+    Attributes:
+        location: Its URL, or the option that held it.
+        polling_interval_ms: How often it is asked for; 0: once.
+        is_halted: Whether it is not asked for again.
+        times: How often it was fetched, or confirmed to be the latest.
+        last_s: When that was for the last time, in epoch seconds; None where it never was.
+    """
+
+    location: str
+    polling_interval_ms: int
+    is_halted: bool
+    times: int
+    last_s: float | None
 
 
 class Trace:
@@ -53,12 +73,17 @@ class Trace:
             _extend(campaign.setdefault("notifications", []), notifications)
 
     def to_dict(
-        self, client: str, artifact: Artifact, ids: Mapping[str, Any], request: Mapping[str, Any]
+        self,
+        client: str,
+        artifact: Artifact,
+        retrieval: Retrieval | None,
+        ids: Mapping[str, Any],
+        request: Mapping[str, Any],
     ) -> dict[str, Any]:
         """The trace in wire form. It may share with the artifact: copy before it is handed to a caller."""
         return {
             "clientCode": client,
-            "artifact": {**artifact.meta, "version": artifact.version},
+            "artifact": _build_artifact(artifact, retrieval),
             "profile": {"visitorId": ids},
             "request": request,
             "campaigns": list(self._campaigns.values()),
@@ -66,15 +91,30 @@ class Trace:
         }
 
 
+def _build_artifact(artifact: Artifact, retrieval: Retrieval | None) -> dict[str, Any]:
+    """What Adobe's page on troubleshooting has users look for."""
+    told: dict[str, Any] = {**artifact.meta, "artifactVersion": artifact.version}
+    if retrieval is not None:
+        told["artifactLocation"] = retrieval.location
+        told["pollingInterval"] = retrieval.polling_interval_ms
+        told["pollingHalted"] = retrieval.is_halted
+        told["artifactRetrievalCount"] = retrieval.times
+        if retrieval.last_s is not None:
+            moment = datetime.datetime.fromtimestamp(retrieval.last_s, datetime.UTC)
+            told["artifactLastRetrieved"] = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    return told
+
+
 def build_trace_request(
     session_id: str | None, scope: Scope, asked: Mapping[str, Mapping[str, Any]], mode: str
 ) -> dict[str, Any]:
     """What a trace says about the request; ``asked`` is the mbox or the view under the key that it has there."""
     browser = scope.visit.context.get("browser")
+    host = browser.get("host") if isinstance(browser, Mapping) else None
     request = {
         "sessionId": session_id,
         "pageURL": scope["page"]["url"] or None,
-        "host": browser.get("host") if isinstance(browser, Mapping) else None,
+        "host": host or host_of(scope["page"]["url"]) or None,
     }
     known = {name: value for name, value in request.items() if value is not None}
     return {**known, **{kind: {**part, "type": mode} for kind, part in asked.items()}}

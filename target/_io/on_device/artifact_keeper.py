@@ -15,6 +15,7 @@ from target._io.on_device.artifact_source import ArtifactSource
 from target._io.on_device.download import Download, Downloads
 from target.config import ClientConfig
 from target.decisioning.artifact import Artifact
+from target.decisioning.trace import Retrieval
 from target.events import CLIENT_READY
 from target.on_device_config import OnDeviceConfig
 
@@ -86,6 +87,11 @@ class ArtifactKeeper:
         if self._is_left_alone:
             self._go_on()
         return self._rotation.current
+
+    def retrieval(self) -> Retrieval:
+        """How ``current`` came here, for a trace."""
+        found = self._rotation.retrieval()
+        return found._replace(is_halted=True) if self._closed else found
 
     def start(self) -> None:
         """Take the artifact that was given, if one was, and begin to fetch. Never fails; twice is harmless."""

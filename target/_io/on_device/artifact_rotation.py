@@ -13,6 +13,7 @@ from target._io.on_device.download import Download
 from target.config import ClientConfig
 from target.decisioning.artifact import Artifact, parse_artifact, parse_artifact_text
 from target.decisioning.artifact_text import ArtifactPayload
+from target.decisioning.trace import Retrieval
 from target.errors import TargetError, TransportError
 from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED
 from target.on_device_config import OnDeviceConfig, without_query
@@ -21,6 +22,7 @@ PAUSES_S = (0.5, 1.5)  # between the three tries of one download
 FIRST_WAIT_S = 1.0  # between downloads, until the first that succeeds; doubled each time
 LONGEST_WAIT_S = 60.0
 TRY_S = 10.0
+PAYLOAD = "artifact_payload"  # the option, where a trace tells the location
 _MOST_DOUBLINGS = 6  # past the longest wait
 _MOST_PROBLEMS = 20  # so that an artifact of which much cannot be used does not fill the log
 
@@ -81,6 +83,8 @@ class ArtifactRotation:
         self._has_succeeded = False
         self._tries = self._rounds = 0
         self._next_at_s: float | None = 0.0
+        self._retrieved: tuple[int, float | None] = (0, None)  # how often, and when for the last time
+        self._location = without_query(config.artifact_url)
         self._news: list[_Fresh | Exception] = []
 
     def take_payload(self) -> None:
@@ -90,10 +94,17 @@ class ArtifactRotation:
             return
         try:
             self.current = parse_artifact(payload, _ProblemLog(self._logger))
+            self._location = PAYLOAD
         except Exception as error:  # noqa: BLE001  (the caller's object can raise anything; it is told as an event)
             self._news.append(error)
             return
         self._succeed()
+
+    def retrieval(self) -> Retrieval:
+        """How ``current`` came here, as a trace tells it; the query of its URL, which can be a secret, left out."""
+        count, last_s = self._retrieved
+        interval_ms = round(self._config.polling_interval_s * 1000)
+        return Retrieval(self._location, interval_ms, self._next_at_s is None, count, last_s)
 
     def due_in_s(self) -> float | None:
         """Seconds until the next download is due; None when none ever is."""
@@ -123,6 +134,7 @@ class ArtifactRotation:
             previous, self.current = self.current, fresh.artifact
             if previous is not None:
                 previous.forget()
+            self._location = self._place
             self._etag = parse_etag(fresh.download.headers.get("etag"))
             self._news.append(fresh)
         elif self.current is None:
@@ -166,6 +178,7 @@ class ArtifactRotation:
         self._has_succeeded = True
         self._standby = None
         self._tries = 0
+        self._retrieved = (self._retrieved[0] + 1, time.time())
         interval_s = self._config.polling_interval_s
         self._next_at_s = time.monotonic() + interval_s if interval_s else None
 

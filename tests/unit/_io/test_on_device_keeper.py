@@ -430,3 +430,40 @@ def test_the_process_ends_while_a_download_hangs() -> None:
         started = time.monotonic()
         assert run(script, f"http://{server.domain}/") == "False\n"
         assert time.monotonic() - started < 4
+
+
+def test_a_trace_is_told_how_often_and_when_the_artifact_was_retrieved(cdn: Cdn, owner: Owner) -> None:
+    location = f"{cdn.url}?signature=secret"
+    with keeping(owner, artifact_location=location, polling_interval=1000) as keeper:
+        assert keeper.wait_until_ready(5)
+        first = keeper.retrieval()
+        assert (first.location, first.polling_interval_ms, first.is_halted) == (cdn.url, 1000, False)
+        assert first.times >= 1
+        assert first.last_s == pytest.approx(time.time(), abs=60)
+        assert eventually(lambda: keeper.retrieval().times > first.times)  # a 304 confirms that it is the latest
+        assert (keeper.retrieval().last_s or 0) > first.last_s
+        cdn.status = 500
+    assert keeper.retrieval().is_halted
+
+
+def test_an_artifact_that_was_given_or_is_fetched_once_is_not_polled(cdn: Cdn, owner: Owner) -> None:
+    options = {"artifact_location": cdn.url, "polling_interval": 0}
+    with keeping(owner, artifact_payload=artifact(), **options) as keeper:
+        given = keeper.retrieval()
+        assert (given.location, given.polling_interval_ms, given.is_halted) == ("artifact_payload", 0, True)
+        assert given.times == 1
+    with keeping(owner, **options) as keeper:
+        assert keeper.wait_until_ready(5)
+        fetched = keeper.retrieval()
+        assert (fetched.location, fetched.is_halted, fetched.times) == (cdn.url, True, 1)
+
+
+def test_an_artifact_from_the_cache_was_not_retrieved_yet(cdn: Cdn, owner: Owner, tmp_path: Any, hasty: None) -> None:
+    options = {"artifact_location": cdn.url, "polling_interval": 0, "artifact_cache": tmp_path / "rules"}
+    with keeping(owner, **options) as keeper:
+        assert keeper.wait_until_ready(5)
+        assert eventually((tmp_path / "rules").exists)
+    cdn.status = 500
+    with keeping(owner, **options) as keeper:
+        assert keeper.wait_until_ready(5)
+        assert keeper.retrieval()[3:] == (0, None)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from target.decisioning.trace import Retrieval
 from tests.unit.decisioning.samples import FIREFOX, VISITOR, ask, build_artifact, build_rule, run
 
 IS_FIREFOX = {"==": [{"var": "user.browserType"}, "firefox"]}
@@ -44,7 +45,7 @@ def test_mbox() -> None:
         0
     ]["trace"]
     assert trace["clientCode"] == "acme"
-    assert trace["artifact"] == {"clientCode": "acme", "environment": "production", "version": "1.0.0"}
+    assert trace["artifact"] == {"clientCode": "acme", "environment": "production", "artifactVersion": "1.0.0"}
     assert trace["profile"] == {"visitorId": VISITOR}
     assert trace["request"] == {
         "sessionId": "s1",
@@ -106,3 +107,29 @@ def test_mbox_that_nothing_matches_is_traced_too() -> None:
     assert hero["trace"]["campaigns"] == []
     assert hero["trace"]["evaluatedCampaignTargets"][0]["unmatchedSegmentIds"] == [7]
     assert quiet["trace"]["evaluatedCampaignTargets"] == []
+
+
+def test_artifact_has_all_that_adobes_page_on_troubleshooting_shows() -> None:
+    retrieval = Retrieval("https://cdn.example/rules.json", 300_000, False, 10, 1_600_560_582.707)
+    meta = {"clientCode": "acme", "environment": "production", "generatedAt": "2020-09-22T17:17:59.783Z"}
+    artifact = build_artifact(build_rule(), meta=meta)
+    answer = run(artifact, trace={}, execute=ask("hero"), _retrieval=retrieval).response
+    assert answer["execute"]["mboxes"][0]["trace"]["artifact"] == {
+        "artifactLocation": "https://cdn.example/rules.json",
+        "pollingInterval": 300_000,
+        "pollingHalted": False,
+        "artifactVersion": "1.0.0",
+        "artifactRetrievalCount": 10,
+        "artifactLastRetrieved": "2020-09-20T00:09:42.707Z",
+        **meta,
+    }
+
+
+def test_request_tells_the_host_of_the_page_where_the_browser_names_none() -> None:
+    for browser, host in (({"host": "own.example"}, "own.example"), ({}, "shop.example"), (None, "shop.example")):
+        context = {"address": {"url": "https://shop.example:8443/a"}, "browser": browser}
+        answer = run(build_artifact(), trace={}, context=context, execute={"pageLoad": {}, **ask("hero")}).response
+        parts = (answer["execute"]["pageLoad"], answer["execute"]["mboxes"][0])
+        assert [part["trace"]["request"]["host"] for part in parts] == [host, host]
+    answer = run(build_artifact(), trace={}, execute=ask("hero")).response
+    assert "host" not in answer["execute"]["mboxes"][0]["trace"]["request"]
