@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from enum import Enum, StrEnum
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Model")
@@ -17,10 +17,20 @@ PLAIN = frozenset({str, int, float, bool, type(None)})
 MOST_LEVELS = 100
 
 
+#: What a field may hold: a class (a text that has an enum is a str), ``[kind]`` for a list of them, ``{str: kind}`` for
+#: an object with free keys, ``object`` for anything.
+Kind = Any
+
+
 class Model:
-    """Base of the models. A field that is not set reads as None and is left out of ``to_dict()`` and of the repr."""
+    """Base of the models. A field that is not set reads as None and is left out of ``to_dict()`` and of the repr.
+
+    Attributes:
+        FIELDS: Wire key and kind of each field, by its attribute. Reading an answer does not hold it to them.
+    """
 
     __slots__: tuple[str, ...] = ()
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {}
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form under wire keys: a new structure that shares nothing changeable with the model."""
@@ -178,6 +188,7 @@ def json_type(value: Any) -> str:
 
 __all__ = [
     "PLAIN",
+    "Kind",
     "Model",
     "Response",
     "dump",

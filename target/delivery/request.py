@@ -15,9 +15,10 @@ from target.delivery.identity import named_cluster, parse_identity
 from target.delivery.shapes import list_in, object_in
 from target.delivery.telemetry import add_telemetry
 from target.delivery.tidy import tidy_request
+from target.delivery.wire_form import write_request
 from target.errors import OptionsError
+from target.foreign import exact_dict
 from target_delivery_api import models
-from target_delivery_api.types import dump
 
 if TYPE_CHECKING:
     from target.visitor import Visitor
@@ -154,22 +155,17 @@ def _build_call(
 
 
 def _parse_request(request: Any) -> dict[str, Any]:
-    if not request or not isinstance(request, (models.DeliveryRequest, Mapping)):
-        raise OptionsError(
-            "Request object of type DeliveryRequest is required: pass the option 'request', as a "
-            "DeliveryRequest or as a dict in wire form"
-        )
-    try:
-        body: dict[str, Any] = dump(request)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise OptionsError(f"The request cannot be sent: {error}") from error
+    if request.__class__ is not models.DeliveryRequest:
+        if isinstance(request, Mapping):
+            request = exact_dict(request, "The request")
+        if not isinstance(request, (models.DeliveryRequest, dict)) or request == {}:
+            raise OptionsError(
+                "Request object of type DeliveryRequest is required: pass the option 'request', as a "
+                "DeliveryRequest or as a dict in wire form"
+            )
+    body = write_request(request)
     tidy_request(body)
-    try:
-        if not isinstance(request, models.DeliveryRequest):
-            models.DeliveryRequest.from_dict(body)  # only to say early, and where, what is no object or list
-    except (TypeError, ValueError, RecursionError) as error:
-        raise OptionsError(f"The request cannot be sent: {error}") from error
-    return {key: value for key, value in body.items() if value is not None}
+    return body
 
 
 def write_body(body: dict[str, Any]) -> bytes:

@@ -1,13 +1,9 @@
-"""Makes a request in wire form what its caller means, before anything reads it: ids are text, blank fields are none."""
+"""Makes a request in wire form what its caller means, before anything reads it: blank fields are none."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from target.errors import OptionsError
-from target.foreign import kind_of, text_of_id
-
-_IDS = ("tntId", "thirdPartyId", "marketingCloudVisitorId")
 # Parts of a request in which a blank field says nothing, all the way down. CDNs and geo databases write "" where they
 # know no city; the API refuses it (minLength, formats, numbers).
 _PARTS = ("context", "experienceCloud", "property", "preview", "qaMode")
@@ -17,13 +13,7 @@ _DETAILS = frozenset({"address", "order", "product"})
 
 
 def tidy_request(body: dict[str, Any]) -> None:
-    """Change ``body``, which is the caller's no more. Raises OptionsError for an id that is neither text nor a number.
-
-    Numbers become text here, so that 4711 and "4711" are one visitor wherever the id decides something; the API takes
-    no number.
-    """
-    if isinstance(ids := body.get("id"), dict):
-        _spell_ids(ids)
+    """Change ``body``, which is the caller's no more."""
     for name in _PARTS:
         if isinstance(part := body.get(name), dict) and _drop_blanks(part):
             del body[name]
@@ -33,23 +23,6 @@ def tidy_request(body: dict[str, Any]) -> None:
             for key in ("mboxes", "views"):
                 _tidy_details(part.get(key))
     _tidy_details(body.get("notifications"))
-
-
-def _spell_ids(ids: dict[str, Any]) -> None:
-    for name in _IDS:
-        if ids.get(name) is not None:
-            ids[name] = _spell_id(ids[name], f"request.id.{name}")
-    customer_ids = ids.get("customerIds")
-    for position, entry in enumerate(customer_ids if isinstance(customer_ids, list) else ()):
-        if isinstance(entry, dict) and entry.get("id") is not None:
-            entry["id"] = _spell_id(entry["id"], f"request.id.customerIds[{position}].id")
-
-
-def _spell_id(value: Any, where: str) -> str:
-    text = text_of_id(value)
-    if text is None:
-        raise OptionsError(f"{where} must be a string or a whole number, not {kind_of(value)}")
-    return text
 
 
 def _tidy_details(items: Any) -> None:

@@ -616,7 +616,7 @@ SECRET_REQUEST = {
     "context": {"channel": "MARKER_CHANNEL", "geo": {"ipAddress": "MARKER_IP"}},
     "experienceCloud": {"analytics": {"supplementalDataId": "MARKER_SDID"}, "audienceManager": {"blob": "MARKER_BLOB"}},
     "execute": {
-        "mboxes": [{"name": "home"}, {"parameters": {"mail": "MARKER_PARAMETER"}}, {"name": 5, "x": "MARKER_MBOX"}]
+        "mboxes": [{"name": "home"}, {"parameters": {"mail": "MARKER_PARAMETER"}}, {"name": " ", "x": "MARKER_MBOX"}]
     },
     "notifications": [
         {**CLICK, "tokens": ["MARKER_EVENT"], "mbox": {"name": "home", "state": "MARKER_STATE"}},

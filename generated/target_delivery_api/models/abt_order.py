@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_datetime,
@@ -47,6 +48,14 @@ class ABTOrder(Model):
         "product_ids",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "id": ("id", str),
+        "decision_stack_id": ("decisionStackId", int),
+        "total": ("total", float),
+        "time": ("time", datetime.datetime),
+        "product_ids": ("productIds", [int]),
+    }
 
     def __init__(
         self,

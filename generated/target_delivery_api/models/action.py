@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_object,
@@ -41,6 +42,13 @@ class Action(Model):
         "content",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "type": ("type", str),
+        "selector": ("selector", str),
+        "css_selector": ("cssSelector", str),
+        "content": ("content", object),
+    }
 
     def __init__(
         self,

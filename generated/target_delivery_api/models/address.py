@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_object,
@@ -35,6 +36,11 @@ class Address(Model):
         "referring_url",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "url": ("url", str),
+        "referring_url": ("referringUrl", str),
+    }
 
     def __init__(
         self,

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.logging_type import LoggingType
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_enum,
@@ -44,6 +45,13 @@ class AnalyticsRequest(Model):
         "tracking_server_secure",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "supplemental_data_id": ("supplementalDataId", str),
+        "logging": ("logging", str),
+        "tracking_server": ("trackingServer", str),
+        "tracking_server_secure": ("trackingServerSecure", str),
+    }
 
     def __init__(
         self,

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.analytics_payload import AnalyticsPayload
 from ..types import (
+    Kind,
     Model,
     dump,
     load_object,
@@ -32,6 +33,10 @@ class AnalyticsResponse(Model):
         "payload",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "payload": ("payload", AnalyticsPayload),
+    }
 
     def __init__(
         self,

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_object,
@@ -38,6 +39,12 @@ class Application(Model):
         "version",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "id": ("id", str),
+        "name": ("name", str),
+        "version": ("version", str),
+    }
 
     def __init__(
         self,

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_object,
@@ -53,6 +54,17 @@ class ClientHints(Model):
         "bitness",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "mobile": ("mobile", bool),
+        "model": ("model", str),
+        "platform": ("platform", str),
+        "platform_version": ("platformVersion", str),
+        "browser_ua_with_major_version": ("browserUAWithMajorVersion", str),
+        "browser_ua_with_full_version": ("browserUAWithFullVersion", str),
+        "architecture": ("architecture", str),
+        "bitness": ("bitness", str),
+    }
 
     def __init__(
         self,

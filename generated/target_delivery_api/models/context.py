@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.address import Address
 from ..models.application import Application
@@ -16,6 +16,7 @@ from ..models.screen import Screen
 from ..models.window import Window
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_enum,
@@ -76,6 +77,21 @@ class Context(Model):
         "beacon",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "channel": ("channel", str),
+        "mobile_platform": ("mobilePlatform", MobilePlatform),
+        "application": ("application", Application),
+        "screen": ("screen", Screen),
+        "window": ("window", Window),
+        "browser": ("browser", Browser),
+        "address": ("address", Address),
+        "geo": ("geo", Geo),
+        "time_offset_in_minutes": ("timeOffsetInMinutes", float),
+        "user_agent": ("userAgent", str),
+        "client_hints": ("clientHints", ClientHints),
+        "beacon": ("beacon", bool),
+    }
 
     def __init__(
         self,

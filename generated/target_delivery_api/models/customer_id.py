@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.authenticated_state import AuthenticatedState
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_enum,
@@ -40,6 +41,12 @@ class CustomerId(Model):
         "authenticated_state",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "id": ("id", str),
+        "integration_code": ("integrationCode", str),
+        "authenticated_state": ("authenticatedState", str),
+    }
 
     def __init__(
         self,

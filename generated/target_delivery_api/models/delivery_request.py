@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.context import Context
 from ..models.execute_request import ExecuteRequest
@@ -18,6 +18,7 @@ from ..models.trace import Trace
 from ..models.visitor_id import VisitorId
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_models,
@@ -86,6 +87,23 @@ class DeliveryRequest(Model):
         "preview",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "request_id": ("requestId", str),
+        "impression_id": ("impressionId", str),
+        "id": ("id", VisitorId),
+        "environment_id": ("environmentId", int),
+        "property": ("property", Property),
+        "trace": ("trace", Trace),
+        "context": ("context", Context),
+        "experience_cloud": ("experienceCloud", ExperienceCloud),
+        "execute": ("execute", ExecuteRequest),
+        "prefetch": ("prefetch", PrefetchRequest),
+        "telemetry": ("telemetry", Telemetry),
+        "notifications": ("notifications", [Notification]),
+        "qa_mode": ("qaMode", QAMode),
+        "preview": ("preview", Preview),
+    }
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.execute_response import ExecuteResponse
 from ..models.notification_response import NotificationResponse
@@ -11,6 +11,7 @@ from ..models.prefetch_response import PrefetchResponse
 from ..models.visitor_id import VisitorId
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_models,
@@ -61,6 +62,18 @@ class DeliveryResponse(Model):
         "telemetry_server_token",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "status": ("status", int),
+        "request_id": ("requestId", str),
+        "id": ("id", VisitorId),
+        "client": ("client", str),
+        "edge_host": ("edgeHost", str),
+        "execute": ("execute", ExecuteResponse),
+        "prefetch": ("prefetch", PrefetchResponse),
+        "notifications": ("notifications", [NotificationResponse]),
+        "telemetry_server_token": ("telemetryServerToken", str),
+    }
 
     def __init__(
         self,

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.mbox_request import MboxRequest
 from ..models.request_details import RequestDetails
 from ..types import (
+    Kind,
     Model,
     dump,
     load_models,
@@ -37,6 +38,11 @@ class ExecuteRequest(Model):
         "mboxes",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "page_load": ("pageLoad", RequestDetails),
+        "mboxes": ("mboxes", [MboxRequest]),
+    }
 
     def __init__(
         self,

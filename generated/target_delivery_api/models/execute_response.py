@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.mbox_response import MboxResponse
 from ..models.page_load_response import PageLoadResponse
 from ..types import (
+    Kind,
     Model,
     dump,
     load_models,
@@ -37,6 +38,11 @@ class ExecuteResponse(Model):
         "mboxes",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "page_load": ("pageLoad", PageLoadResponse),
+        "mboxes": ("mboxes", [MboxResponse]),
+    }
 
     def __init__(
         self,

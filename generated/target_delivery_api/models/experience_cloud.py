@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.analytics_request import AnalyticsRequest
 from ..models.audience_manager import AudienceManager
 from ..types import (
+    Kind,
     Model,
     dump,
     load_object,
@@ -36,6 +37,11 @@ class ExperienceCloud(Model):
         "analytics",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "audience_manager": ("audienceManager", AudienceManager),
+        "analytics": ("analytics", AnalyticsRequest),
+    }
 
     def __init__(
         self,

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_object,
@@ -50,6 +51,16 @@ class Geo(Model):
         "zip",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "ip_address": ("ipAddress", str),
+        "latitude": ("latitude", float),
+        "longitude": ("longitude", float),
+        "country_code": ("countryCode", str),
+        "state_code": ("stateCode", str),
+        "city": ("city", str),
+        "zip": ("zip", str),
+    }
 
     def __init__(
         self,

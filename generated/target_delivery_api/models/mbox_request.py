@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.address import Address
 from ..models.order import Order
@@ -11,6 +11,7 @@ from ..models.parameters import Parameters
 from ..models.product import Product
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_map,
@@ -56,6 +57,16 @@ class MboxRequest(Model):
         "name",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "address": ("address", Address),
+        "parameters": ("parameters", {str: str}),
+        "profile_parameters": ("profileParameters", {str: str}),
+        "order": ("order", Order),
+        "product": ("product", Product),
+        "index": ("index", int),
+        "name": ("name", str),
+    }
 
     def __init__(
         self,

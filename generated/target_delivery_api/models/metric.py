@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.analytics_response import AnalyticsResponse
 from ..models.metric_type import MetricType
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_enum,
@@ -44,6 +45,13 @@ class Metric(Model):
         "analytics",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "type": ("type", str),
+        "selector": ("selector", str),
+        "event_token": ("eventToken", str),
+        "analytics": ("analytics", AnalyticsResponse),
+    }
 
     def __init__(
         self,

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.device_type import DeviceType
 from ..models.mobile_platform_type import MobilePlatformType
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_enum,
@@ -44,6 +45,13 @@ class MobilePlatform(Model):
         "version",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "device_type": ("deviceType", str),
+        "platform_type": ("platformType", str),
+        "device_name": ("deviceName", str),
+        "version": ("version", str),
+    }
 
     def __init__(
         self,

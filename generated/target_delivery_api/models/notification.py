@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.address import Address
 from ..models.metric_type import MetricType
@@ -15,6 +15,7 @@ from ..models.parameters import Parameters
 from ..models.product import Product
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_enum,
@@ -82,6 +83,22 @@ class Notification(Model):
         "page_load",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "id": ("id", str),
+        "type": ("type", str),
+        "timestamp": ("timestamp", int),
+        "address": ("address", Address),
+        "parameters": ("parameters", {str: str}),
+        "profile_parameters": ("profileParameters", {str: str}),
+        "order": ("order", Order),
+        "product": ("product", Product),
+        "impression_id": ("impressionId", str),
+        "tokens": ("tokens", [str]),
+        "mbox": ("mbox", NotificationMbox),
+        "view": ("view", NotificationView),
+        "page_load": ("pageLoad", NotificationPageLoad),
+    }
 
     def __init__(
         self,

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.trace_response import TraceResponse
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_map,
@@ -37,6 +38,11 @@ class NotificationResponse(Model):
         "trace",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "id": ("id", str),
+        "trace": ("trace", {str: object}),
+    }
 
     def __init__(
         self,

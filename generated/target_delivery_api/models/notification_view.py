@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_object,
@@ -38,6 +39,12 @@ class NotificationView(Model):
         "state",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "name": ("name", str),
+        "key": ("key", str),
+        "state": ("state", str),
+    }
 
     def __init__(
         self,

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.option_type import OptionType
 from ..models.response_tokens import ResponseTokens
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_enum,
@@ -46,6 +47,13 @@ class Option(Model):
         "response_tokens",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "type": ("type", str),
+        "content": ("content", object),
+        "event_token": ("eventToken", str),
+        "response_tokens": ("responseTokens", {str: object}),
+    }
 
     def __init__(
         self,

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_datetime,
@@ -55,6 +56,16 @@ class Order(Model):
         "outlier",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "id": ("id", str),
+        "total": ("total", float),
+        "purchased_product_ids": ("purchasedProductIds", [str]),
+        "time": ("time", datetime.datetime),
+        "experience_local_id": ("experienceLocalId", int),
+        "duplicate": ("duplicate", bool),
+        "outlier": ("outlier", bool),
+    }
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.analytics_response import AnalyticsResponse
 from ..models.metric import Metric
@@ -11,6 +11,7 @@ from ..models.option import Option
 from ..models.trace_response import TraceResponse
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_map,
@@ -56,6 +57,16 @@ class PrefetchMboxResponse(Model):
         "state",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "index": ("index", int),
+        "name": ("name", str),
+        "options": ("options", [Option]),
+        "metrics": ("metrics", [Metric]),
+        "analytics": ("analytics", AnalyticsResponse),
+        "trace": ("trace", {str: object}),
+        "state": ("state", str),
+    }
 
     def __init__(
         self,

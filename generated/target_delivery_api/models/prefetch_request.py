@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.mbox_request import MboxRequest
 from ..models.request_details import RequestDetails
 from ..models.view_request import ViewRequest
 from ..types import (
+    Kind,
     Model,
     dump,
     load_models,
@@ -41,6 +42,12 @@ class PrefetchRequest(Model):
         "mboxes",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "views": ("views", [ViewRequest]),
+        "page_load": ("pageLoad", RequestDetails),
+        "mboxes": ("mboxes", [MboxRequest]),
+    }
 
     def __init__(
         self,

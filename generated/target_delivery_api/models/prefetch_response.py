@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.metric import Metric
 from ..models.page_load_response import PageLoadResponse
 from ..models.prefetch_mbox_response import PrefetchMboxResponse
 from ..models.view import View
 from ..types import (
+    Kind,
     Model,
     dump,
     load_models,
@@ -45,6 +46,13 @@ class PrefetchResponse(Model):
         "metrics",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "views": ("views", [View]),
+        "page_load": ("pageLoad", PageLoadResponse),
+        "mboxes": ("mboxes", [PrefetchMboxResponse]),
+        "metrics": ("metrics", [Metric]),
+    }
 
     def __init__(
         self,

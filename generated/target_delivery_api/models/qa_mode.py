@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.qa_mode_preview_index import QAModePreviewIndex
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_list,
@@ -47,6 +48,14 @@ class QAMode(Model):
         "preview_indexes",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "token": ("token", str),
+        "listed_activities_only": ("listedActivitiesOnly", bool),
+        "evaluate_as_true_audience_ids": ("evaluateAsTrueAudienceIds", [int]),
+        "evaluate_as_false_audience_ids": ("evaluateAsFalseAudienceIds", [int]),
+        "preview_indexes": ("previewIndexes", [QAModePreviewIndex]),
+    }
 
     def __init__(
         self,

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_object,
@@ -35,6 +36,11 @@ class QAModePreviewIndex(Model):
         "experience_index",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "activity_index": ("activityIndex", int),
+        "experience_index": ("experienceIndex", int),
+    }
 
     def __init__(
         self,

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.address import Address
 from ..models.order import Order
 from ..models.parameters import Parameters
 from ..models.product import Product
 from ..types import (
+    Kind,
     Model,
     dump,
     load_map,
@@ -49,6 +50,14 @@ class RequestDetails(Model):
         "product",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "address": ("address", Address),
+        "parameters": ("parameters", {str: str}),
+        "profile_parameters": ("profileParameters", {str: str}),
+        "order": ("order", Order),
+        "product": ("product", Product),
+    }
 
     def __init__(
         self,

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.screen_orientation_type import ScreenOrientationType
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_enum,
@@ -46,6 +47,14 @@ class Screen(Model):
         "orientation",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "width": ("width", float),
+        "height": ("height", float),
+        "color_depth": ("colorDepth", float),
+        "pixel_ratio": ("pixelRatio", float),
+        "orientation": ("orientation", str),
+    }
 
     def __init__(
         self,

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.telemetry_entry import TelemetryEntry
 from ..types import (
+    Kind,
     Model,
     dump,
     load_models,
@@ -33,6 +34,10 @@ class Telemetry(Model):
         "entries",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "entries": ("entries", [TelemetryEntry]),
+    }
 
     def __init__(
         self,

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.execution_mode import ExecutionMode
 from ..models.telemetry_features import TelemetryFeatures
 from ..models.telemetry_request import TelemetryRequest
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_enum,
@@ -57,6 +58,17 @@ class TelemetryEntry(Model):
         "telemetry_server_token",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "request_id": ("requestId", str),
+        "timestamp": ("timestamp", int),
+        "mode": ("mode", str),
+        "execution": ("execution", float),
+        "parsing": ("parsing", float),
+        "features": ("features", TelemetryFeatures),
+        "request": ("request", TelemetryRequest),
+        "telemetry_server_token": ("telemetryServerToken", str),
+    }
 
     def __init__(
         self,

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.decisioning_method import DecisioningMethod
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_enum,
@@ -49,6 +50,15 @@ class TelemetryFeatures(Model):
         "prefetch_view_count",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "decisioning_method": ("decisioningMethod", str),
+        "execute_mbox_count": ("executeMboxCount", int),
+        "execute_page_load": ("executePageLoad", bool),
+        "prefetch_mbox_count": ("prefetchMboxCount", int),
+        "prefetch_page_load": ("prefetchPageLoad", bool),
+        "prefetch_view_count": ("prefetchViewCount", int),
+    }
 
     def __init__(
         self,

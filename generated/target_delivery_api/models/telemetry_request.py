@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_object,
@@ -44,6 +45,14 @@ class TelemetryRequest(Model):
         "response_size",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "dns": ("dns", float),
+        "tls": ("tls", float),
+        "time_to_first_byte": ("timeToFirstByte", float),
+        "download": ("download", float),
+        "response_size": ("responseSize", int),
+    }
 
     def __init__(
         self,

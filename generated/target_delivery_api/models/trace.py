@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_map,
@@ -37,6 +38,11 @@ class Trace(Model):
         "usage",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "authorization_token": ("authorizationToken", str),
+        "usage": ("usage", {str: str}),
+    }
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.analytics_response import AnalyticsResponse
 from ..models.metric import Metric
@@ -11,6 +11,7 @@ from ..models.option import Option
 from ..models.trace_response import TraceResponse
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_map,
@@ -56,6 +57,16 @@ class View(Model):
         "trace",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "name": ("name", str),
+        "key": ("key", str),
+        "options": ("options", [Option]),
+        "metrics": ("metrics", [Metric]),
+        "analytics": ("analytics", AnalyticsResponse),
+        "state": ("state", str),
+        "trace": ("trace", {str: object}),
+    }
 
     def __init__(
         self,

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..models.customer_id import CustomerId
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_models,
@@ -45,6 +46,13 @@ class VisitorId(Model):
         "customer_ids",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "tnt_id": ("tntId", str),
+        "third_party_id": ("thirdPartyId", str),
+        "marketing_cloud_visitor_id": ("marketingCloudVisitorId", str),
+        "customer_ids": ("customerIds", [CustomerId]),
+    }
 
     def __init__(
         self,

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..types import (
     PLAIN,
+    Kind,
     Model,
     dump,
     load_object,
@@ -35,6 +36,11 @@ class Window(Model):
         "height",
         "additional_properties",
     )
+
+    FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {
+        "width": ("width", float),
+        "height": ("height", float),
+    }
 
     def __init__(
         self,

@@ -123,7 +123,6 @@ def test_environment_id(environment_id: int | None, own: int | None, sent: int |
         pytest.param({}, {"channel": "web", "timeOffsetInMinutes": 120}, id="empty"),
         pytest.param({"channel": "mobile"}, {"channel": "mobile", "timeOffsetInMinutes": 120}, id="mobile"),
         pytest.param({"channel": "tv"}, {"channel": "web", "timeOffsetInMinutes": 120}, id="unknown-channel"),
-        pytest.param({"channel": ["web"]}, {"channel": "web", "timeOffsetInMinutes": 120}, id="channel-is-a-list"),
         pytest.param({"timeOffsetInMinutes": 0}, {"channel": "web", "timeOffsetInMinutes": 0}, id="own-offset"),
         pytest.param(
             {"userAgent": "x", "beacon": True},
@@ -279,26 +278,26 @@ def test_a_request_of_another_kind_is_refused(request_: Any) -> None:
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        pytest.param({"execute": 5}, r"DeliveryRequest\.execute: expected an object, got a number", id="execute"),
-        pytest.param({"execute": {"mboxes": {}}}, r"ExecuteRequest\.mboxes: expected a list", id="mboxes"),
-        pytest.param({"execute": {"mboxes": ["a"]}}, r"ExecuteRequest\.mboxes\[\]: expected an object", id="mbox"),
-        pytest.param({**PAGE_LOAD, "id": "SECRET"}, r"DeliveryRequest\.id: expected an object, got a string", id="id"),
-        pytest.param({**PAGE_LOAD, "context": []}, r"DeliveryRequest\.context: expected an object", id="context"),
-        pytest.param({**PAGE_LOAD, "x": {1, 2}}, r"cannot be written as JSON: .*set", id="set"),
-        pytest.param({**PAGE_LOAD, "x": b"SECRET"}, r"cannot be written as JSON: .*bytes", id="bytes"),
-        pytest.param({**PAGE_LOAD, "x": float("nan")}, r"cannot be written as JSON", id="nan"),
-        pytest.param({**PAGE_LOAD, "x": float("-inf")}, r"cannot be written as JSON", id="infinity"),
-        pytest.param({**PAGE_LOAD, "x": {(1, 2): 3}}, r"cannot be written as JSON: keys must be", id="tuple-key"),
-        pytest.param({**PAGE_LOAD, "x": 10**5000}, r"cannot be written as JSON", id="huge-number"),
+        pytest.param({"execute": 5}, r"^request\.execute must be an object \(ExecuteRequest\), not int$", id="execute"),
+        pytest.param({"execute": {"mboxes": {}}}, r"^request\.execute\.mboxes must be a list, not dict$", id="mboxes"),
+        pytest.param({"execute": {"mboxes": ["a"]}}, r"^request\.execute\.mboxes\[0\] must be an object", id="mbox"),
+        pytest.param({**PAGE_LOAD, "id": "SECRET"}, r"^request\.id must be an object \(VisitorId\), not str$", id="id"),
+        pytest.param({**PAGE_LOAD, "context": []}, r"^request\.context must be an object", id="context"),
+        pytest.param({**PAGE_LOAD, "x": {1, 2}}, r"^request\.x must be JSON, not set$", id="set"),
+        pytest.param({**PAGE_LOAD, "x": b"SECRET"}, r"^request\.x must be JSON, not bytes$", id="bytes"),
+        pytest.param({**PAGE_LOAD, "x": float("nan")}, r"^request\.x must be a finite number$", id="nan"),
+        pytest.param({**PAGE_LOAD, "x": float("-inf")}, r"^request\.x must be a finite number$", id="infinity"),
+        pytest.param({**PAGE_LOAD, "x": {(1, 2): 3}}, r"^request\.x must have strings for keys", id="tuple-key"),
+        pytest.param({**PAGE_LOAD, "x": 10**5000}, r"^request\.x must be a finite number$", id="huge-number"),
         pytest.param(
             {"execute": {"mboxes": [{"name": "a", "order": {"time": "SECRET"}}]}},
             r"ISO 8601 date-time",
             id="order-time",
         ),
-        pytest.param(DeliveryRequest(execute="home"), r"request\.execute must be an object, not str", id="model-part"),  # type: ignore[arg-type]
+        pytest.param(DeliveryRequest(execute="home"), r"^request\.execute must be an object", id="model-part"),  # type: ignore[arg-type]
         pytest.param(
             DeliveryRequest(execute=ExecuteRequest(mboxes="home")),  # type: ignore[arg-type]
-            r"execute\.mboxes must be a list, not str",
+            r"^request\.execute\.mboxes must be a list, not str$",
             id="model-mboxes",
         ),
     ],
@@ -312,7 +311,7 @@ def test_a_request_that_cannot_be_sent_is_refused_without_showing_it(request_: A
 def test_a_request_that_holds_itself_is_refused() -> None:
     request: dict[str, Any] = {**PAGE_LOAD}
     request["x"] = request
-    with pytest.raises(OptionsError, match="cannot be sent"):
+    with pytest.raises(OptionsError, match="is nested more than 64 deep, or holds itself"):
         offers(request)
 
 
@@ -320,7 +319,7 @@ def test_a_request_that_is_nested_too_deeply_is_refused() -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(OptionsError, match="cannot be sent"):
+    with pytest.raises(OptionsError, match="is nested more than 64 deep, or holds itself"):
         offers({**PAGE_LOAD, "x": deep})
 
 
@@ -373,11 +372,11 @@ def test_the_callers_dict_is_not_changed() -> None:
 
 
 def test_a_call_shares_nothing_with_the_callers_dict() -> None:
-    request = {"execute": {"mboxes": [{"name": "a", "parameters": {"k": ["v"]}}]}, "future": {"x": []}}
+    request = {"execute": {"mboxes": [{"name": "a", "parameters": {"k": "v"}}]}, "future": {"x": []}}
     call = offers(request)
-    request["execute"]["mboxes"][0]["parameters"]["k"].append("later")  # type: ignore[index]
+    request["execute"]["mboxes"][0]["parameters"]["k"] = "later"  # type: ignore[index]
     request["future"]["x"].append("later")
-    assert call.body["execute"]["mboxes"][0]["parameters"] == {"k": ["v"]}
+    assert call.body["execute"]["mboxes"][0]["parameters"] == {"k": "v"}
     assert call.body["future"] == {"x": []}
 
 

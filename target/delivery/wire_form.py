@@ -1,0 +1,152 @@
+"""Writes a request in wire form: models and dicts alike are held to the API's types, field by field, on the way.
+
+What the API's document does not know is written as it is, as long as it is JSON. Null reads as unset, and is left out;
+so is blank text where the API wants no text.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from target.delivery.wire_values import (
+    Misfit,
+    mapping_of,
+    name_of,
+    read_by,
+    refuse,
+    unreadable,
+    write_flag,
+    write_free,
+    write_free_map,
+    write_id,
+    write_integer,
+    write_number,
+    write_text,
+    write_texts,
+    write_time,
+)
+from target.errors import OptionsError
+from target.foreign import UNREADABLE
+from target_delivery_api import models
+from target_delivery_api.types import Kind, Model
+
+Write = Callable[[Any], Any]
+
+# Where one of these is wrong, its notification is left out and logged, so that the others of its call are not lost.
+_LEFT_OUT_LATER = frozenset({("Notification", "id"), ("Notification", "type"), ("Notification", "timestamp")})
+
+
+def write_request(request: Any) -> dict[str, Any]:
+    """``request``, a DeliveryRequest or a mapping, in wire form: new dicts and lists, which hold nothing but JSON.
+
+    Raises:
+        OptionsError: It is something else, or a field is of a wrong type or nested too deeply; the message names it.
+    """
+    try:
+        return _write_request()(request)  # type: ignore[no-any-return]
+    except Misfit as misfit:
+        problem = str(misfit)
+    except UNREADABLE as error:
+        problem = f"The request cannot be read: it raised {type(error).__name__}"
+    # Not in an except clause: the error would carry the other one, which may quote what it read.
+    raise OptionsError(problem)
+
+
+@cache
+def _write_request() -> Write:
+    return _writer_of(models.DeliveryRequest)
+
+
+def _writer_of(model: type[Model]) -> Write:
+    """What writes an object of the class ``model``: one of that class, or a mapping with its wire keys."""
+    kinds = {
+        key: _plain_and_writer(object if (model.__name__, key) in _LEFT_OUT_LATER else kind, key)
+        for key, kind in model.FIELDS.values()
+    }
+    rows = [(key, *kinds[key]) for key, _ in model.FIELDS.values()]
+    # At least two attributes, since of one attrgetter would not give a tuple.
+    read: Callable[[Any], tuple[Any, ...]] = attrgetter("additional_properties", *model.FIELDS)
+
+    def write(value: Any) -> dict[str, Any]:
+        if value.__class__ is dict:
+            return write_items({}, value.copy())
+        if isinstance(value, model):
+            try:
+                more, *values = read(value)
+            except UNREADABLE as error:
+                raise unreadable(error) from None
+            data: dict[str, Any] = write_items({}, mapping_of(more)) if more else {}
+            for (key, plain, write_value), item in zip(rows, values):  # noqa: B905  (asking takes as long)
+                if item is None:
+                    continue
+                if item.__class__ is not plain:
+                    if item.__class__ is str and not item.strip():
+                        continue
+                    try:
+                        item = write_value(item)
+                    except Misfit as misfit:
+                        raise misfit.within(key) from None
+                data[key] = item
+            return data
+        return write_items({}, mapping_of(value, f"an object ({model.__name__})"))
+
+    def write_items(data: dict[str, Any], items: dict[Any, Any]) -> dict[str, Any]:
+        for key, item in items.items():
+            plain, write_value = kinds.get(key, _FREE)
+            if item.__class__ is not plain:
+                if key in kinds and (item is None or (item.__class__ is str and not item.strip())):
+                    continue
+                try:
+                    item = write_value(item)
+                except Misfit as misfit:
+                    raise misfit.within(name_of(key)) from None
+            data[name_of(key)] = item
+        return data
+
+    return write
+
+
+def _plain_and_writer(kind: Kind, key: str) -> tuple[type | None, Write]:
+    """The class whose values are written as they are, and what writes, or refuses, all others."""
+    if kind is str:
+        return str, write_id if key == "id" or key.endswith(("Id", "Ids")) else write_text
+    if isinstance(kind, list):
+        return None, _list_writer(*_plain_and_writer(kind[0], key))
+    if isinstance(kind, dict):
+        return None, write_texts if kind[str] is str else write_free_map
+    if isinstance(kind, type) and issubclass(kind, Model):
+        return None, _writer_of(kind)
+    return _SIMPLE[kind]
+
+
+def _list_writer(plain: type | None, write_item: Write) -> Write:
+    def write(value: Any) -> list[Any]:
+        if not isinstance(value, list | tuple):
+            refuse("a list", value)
+        written = []
+        for index, item in enumerate(read_by(list, value)):
+            if item is None:
+                continue
+            if item.__class__ is not plain:
+                try:
+                    item = write_item(item)
+                except Misfit as misfit:
+                    raise misfit.within(index) from None
+            written.append(item)
+        return written
+
+    return write
+
+
+_FREE: tuple[type | None, Write] = (None, write_free)
+_SIMPLE: dict[Kind, tuple[type | None, Write]] = {
+    bool: (bool, write_flag),
+    int: (None, write_integer),
+    float: (None, write_number),
+    datetime.datetime: (None, write_time),
+    object: _FREE,
+}

@@ -1,0 +1,208 @@
+"""Writes single values of a request as JSON, or says what is wrong with them and where."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from enum import Enum
+from operator import methodcaller
+from typing import Any, NoReturn, TypeVar
+
+from target.foreign import (
+    MAX_DEPTH,
+    UNREADABLE,
+    exact_number,
+    exact_text,
+    is_number,
+    is_text,
+    kind_of,
+    shown,
+    text_of_id,
+)
+from target_delivery_api.types import Model, load_datetime
+
+T = TypeVar("T")
+
+_MAX_INTEGER = 2**63 - 1  # the API's integers have 64 bits
+_MAX_NUMBER = 10**308  # the largest that a float, the only number of most readers of JSON, can be near to
+_MOST_SHOWN = 40
+_MOST_PLACE = 200
+
+
+class Misfit(Exception):
+    """What is not as it should be. Its place is put together on the way out, from the field inwards to the request."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.place = ""
+
+    def within(self, step: str | int) -> Misfit:
+        """The same, one level further out."""
+        is_name = isinstance(step, str) and step.isidentifier() and len(step) <= _MOST_SHOWN
+        self.place = (f".{step}" if is_name else f"[{shown(step)}]") + self.place
+        return self
+
+    def __str__(self) -> str:
+        place = self.place if len(self.place) <= _MOST_PLACE else f"{self.place[:_MOST_PLACE]}..."
+        return f"request{place} {self.problem}"
+
+
+def refuse(expected: str, value: object) -> NoReturn:
+    """Raise the Misfit of a value of another type than ``expected``, which is words."""
+    raise Misfit(f"must be {expected}, not {kind_of(value)}")
+
+
+def write_text(value: Any) -> str:
+    """A string, as it is held and not as a class of its own would show it."""
+    value = _unwrapped(value)
+    if not is_text(value):
+        refuse("a string", value)
+    return exact_text(value)
+
+
+def write_id(value: Any) -> str:
+    """An id: a string, or a whole number, which becomes one, so that 4711 and "4711" are one visitor everywhere."""
+    text = text_of_id(_unwrapped(value))
+    if text is None:
+        refuse("a string or a whole number", value)
+    return text
+
+
+def write_flag(value: Any) -> bool:
+    """True or False."""
+    value = _unwrapped(value)
+    if value is not True and value is not False:
+        refuse("true or false", value)
+    return value
+
+
+def write_integer(value: Any) -> int:
+    """A whole number of 64 bits; a float may hold it."""
+    number = write_number(value)
+    if number != (whole := int(number)):
+        refuse("a whole number", value)
+    if not -_MAX_INTEGER <= whole <= _MAX_INTEGER:
+        raise Misfit("must be a number of at most 64 bits")
+    return whole
+
+
+def write_number(value: Any) -> float:
+    """A number that is finite."""
+    value = _unwrapped(value)
+    if not is_number(value):
+        refuse("a number", value)
+    number = exact_number(value)
+    if not -_MAX_NUMBER <= number <= _MAX_NUMBER:  # neither is NaN
+        raise Misfit("must be a finite number")
+    return number
+
+
+def write_time(value: Any) -> str:
+    """A date-time as ISO 8601 text, UTC where it names no offset."""
+    text = _unwrapped(value)
+    if not is_text(text):
+        refuse("a datetime or an ISO 8601 text", value)
+    try:
+        load_datetime(text, "")
+    except ValueError:
+        raise Misfit("must be a datetime or an ISO 8601 date-time, not another text") from None
+    return exact_text(text)
+
+
+def write_texts(value: Any) -> dict[str, Any]:
+    """An object of texts. Numbers and flags stay what they are, since rules compare with them on device."""
+    data = {}
+    for key, item in mapping_of(value).items():
+        if item.__class__ is not str:
+            if item is None:
+                continue
+            try:
+                item = _scalar(item)
+            except Misfit as misfit:
+                raise misfit.within(name_of(key)) from None
+        data[name_of(key)] = item
+    return data
+
+
+def _scalar(value: Any) -> Any:
+    value = _unwrapped(value)
+    if is_number(value):
+        return write_number(value)
+    return value if type(value) is bool else write_text(value)
+
+
+def write_free_map(value: Any) -> dict[str, Any]:
+    """An object of any JSON."""
+    return _free_items(mapping_of(value), 0)
+
+
+def write_free(value: Any, depth: int = 0) -> Any:
+    """Any JSON, new all the way down."""
+    value = read_by(methodcaller("to_dict"), value) if isinstance(value, Model) else _unwrapped(value)
+    if value is None or type(value) is bool:
+        return value
+    if is_text(value):
+        return exact_text(value)
+    if is_number(value):
+        return write_number(value)
+    if not isinstance(value, Mapping | list | tuple):
+        refuse("JSON", value)
+    if depth >= MAX_DEPTH:
+        raise Misfit(f"is nested more than {MAX_DEPTH} deep, or holds itself")
+    if isinstance(value, Mapping):
+        return _free_items(mapping_of(value), depth + 1)
+    return [_free_at(index, item, depth + 1) for index, item in enumerate(read_by(list, value))]
+
+
+def _free_items(items: dict[Any, Any], depth: int) -> dict[str, Any]:
+    return {name_of(key): _free_at(name_of(key), item, depth) for key, item in items.items()}
+
+
+def _free_at(step: str | int, value: Any, depth: int) -> Any:
+    if value.__class__ is str:
+        return value
+    try:
+        return write_free(value, depth)
+    except Misfit as misfit:
+        raise misfit.within(step) from None
+
+
+def _unwrapped(value: Any) -> Any:
+    """An enum's value, and a time as the text that it is in JSON."""
+    if isinstance(value, Enum):
+        return value._value_
+    if isinstance(value, datetime.datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).isoformat()
+    return value
+
+
+def mapping_of(value: Any, expected: str = "an object") -> dict[Any, Any]:
+    """A copy of a mapping that is no model, which somebody may change while it is read."""
+    if value.__class__ is dict:
+        return value.copy()
+    if isinstance(value, Model) or not isinstance(value, Mapping):
+        refuse(expected, value)
+    return read_by(dict, value)
+
+
+def read_by(read: Callable[[Any], T], value: Any) -> T:
+    """``read(value)``; what that raises becomes a Misfit."""
+    try:
+        return read(value)
+    except UNREADABLE as error:
+        raise unreadable(error) from None
+
+
+def unreadable(error: Exception) -> Misfit:
+    """The Misfit of a value that raises ``error`` when it is read."""
+    return Misfit(f"cannot be read: it raised {type(error).__name__}")
+
+
+def name_of(key: Any) -> str:
+    """A key of an object as a plain string."""
+    if key.__class__ is str:
+        return key
+    if not is_text(key):
+        raise Misfit(f"must have strings for keys, not {kind_of(key)}")
+    return exact_text(key)
