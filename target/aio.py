@@ -121,7 +121,7 @@ class AsyncTargetClient:
         """
         parsed = self._parse(merge(options, keywords))
         call = self._calls.offers(parsed)
-        return await self._deliver(call, self._services.decider(call, parsed.decisioning_method))
+        return await self._deliver(call, await self._decider(call, parsed.decisioning_method))
 
     @overload
     async def get_attributes(
@@ -147,7 +147,7 @@ class AsyncTargetClient:
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
         call = self._calls.offers(parsed, names)
-        decide = self._services.decider(call, parsed.decisioning_method)
+        decide = await self._decider(call, parsed.decisioning_method)
         try:
             return AttributesProvider(await self._deliver(call, decide))
         except TargetError as error:
@@ -286,6 +286,11 @@ class AsyncTargetClient:
                     "cancel it or use asyncio.timeout"
                 )
         return parse_request_options(options)
+
+    async def _decider(self, call: Call, method: str | None) -> Decider | None:
+        if self._services.needs_reading(call):
+            return await self._aside.run(lambda: self._services.decider(call, method))
+        return self._services.decider(call, method)
 
     async def _deliver(self, call: Call, decide: Decider | None = None) -> TargetDeliveryResponse:
         deadline = Deadline(self._config.client.timeout_s)

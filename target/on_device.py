@@ -121,12 +121,15 @@ class OnDevice:
             return artifact
         return None
 
-    def may_block(self, call: Call) -> bool:
-        """Whether ``decide`` may take long: it has to look up where the visitor is, or to read many rules first."""
+    def needs_reading(self, call: Call) -> bool:
+        """Whether ``artifact_for`` and ``decide`` have to read many rules, which nobody has needed yet."""
         artifact = self._keeper.current
-        return artifact is not None and (
-            needs_geo(call.body, artifact) is not None or needs_reading(call.body, artifact)
-        )
+        return artifact is not None and needs_reading(call.body, artifact)
+
+    def may_block(self, call: Call) -> bool:
+        """Whether ``decide`` may have to look up a place, or to read many rules."""
+        artifact = self._keeper.current
+        return artifact is not None and (needs_geo(call.body, artifact) is not None or self.needs_reading(call))
 
     def decide(self, call: Call, artifact: Artifact, deadline: Deadline) -> TargetDeliveryResponse:
         """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""

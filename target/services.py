@@ -114,8 +114,12 @@ class Services:
             return partial(_refuse, error)  # which a call with a callback hears of by that
         return None if artifact is None else partial(self.on_device.decide, call, artifact)
 
+    def needs_reading(self, call: Call) -> bool:
+        """Whether there are rules to read first, before it is known what decides ``call``, and that takes a while."""
+        return self.on_device is not None and self.on_device.needs_reading(call)
+
     def may_block(self, call: Call) -> bool:
-        """Whether deciding ``call`` in process may have to ask the network where the visitor is."""
+        """Whether deciding ``call`` in process may take a while: for the network, or for rules to read first."""
         return self.on_device is not None and self.on_device.may_block(call)
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -110,3 +111,19 @@ def test_a_slow_lookup_of_a_place_does_not_hold_the_loop(shop: Shop) -> None:
 
     assert use(shop, work) < 0.15
     assert shop.lookups == ["203.0.113.7"]
+
+
+@pytest.mark.parametrize("method", ["on-device", "hybrid"])
+def test_many_rules_that_nobody_has_needed_yet_are_not_read_on_the_loop(
+    shop: Shop, caplog: pytest.LogCaptureFixture, method: str
+) -> None:
+    odd = {"condition": {"unheard_of": "x" * 200}}
+    shop.artifact = artifact(rules={"mboxes": {"many": [odd] * 200, "few": [odd]}, "views": {}})
+
+    async def work(client: AsyncTargetClient) -> None:
+        for name in ("few", "many"):
+            await client.get_offers(request={"execute": {"mboxes": [{"name": name}]}})
+
+    use(shop, work, decisioning_method=method)
+    told = [(record.getMessage(), record.threadName) for record in caplog.records if "rule 0" in record.getMessage()]
+    assert [thread == threading.main_thread().name for _, thread in told] == [True, False], told
