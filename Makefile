@@ -56,8 +56,9 @@ bench: $(READY) ## time per call over bare urllib3, and over bare aiohttp, each 
 bench-official: $(READY) ## the same for Adobe's own SDK, in a venv of its own
 	$(BIN)/python benchmarks/official.py
 
-bench-on-device: $(READY) ## time per decision made in process
+bench-on-device: $(READY) ## time per decision made in process, and what new rules delay
 	$(BIN)/python -m benchmarks.on_device
+	$(BIN)/python benchmarks/artifact_swap.py
 
 bench-on-device-node: $(READY) ## the same beside Adobe's Node.js SDK, in a temporary folder (needs npm)
 	$(BIN)/python -m benchmarks.on_device_node

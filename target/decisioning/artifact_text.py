@@ -95,6 +95,14 @@ def skim(text: bytes) -> Any:
     return data
 
 
+def list_items(passage: Passage) -> list[Passage] | None:
+    """The items of a list that was skimmed, where each stands; None for what is no list."""
+    text, start, end = passage
+    if not text.startswith(b"[", start):
+        return None
+    return [Passage(text, start + begins, start + ends) for begins, ends in _Cursor(text[start:end]).items()]
+
+
 class _Cursor:
     """A place in a text. What is not as JSON should be raises ValueError."""
 
@@ -127,15 +135,21 @@ class _Cursor:
     def passage(self) -> Passage:
         """Pass over a value, item by item where it is a list, so that no more of it than one is ever built."""
         start = self._pass_space()
-        if self._pass_if("["):
-            has_more = not self._pass_if("]")
-            while has_more:
-                self._pass_space()
-                self._pass_value()
-                has_more = self._passes_comma("]")
+        if self._characters.startswith("[", start):
+            for _ in self.items():
+                pass
         else:
             self._pass_value()
         return Passage(self._text, start, self._at)
+
+    def items(self) -> Iterator[tuple[int, int]]:
+        """Where each item of the list begins and ends that the cursor is at."""
+        has_more = self._pass_if("[") and not self._pass_if("]")
+        while has_more:
+            start = self._pass_space()
+            self._pass_value()
+            yield start, self._at
+            has_more = self._passes_comma("]")
 
     def expect_end(self) -> None:
         """Nothing but space may follow."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from target.decisioning.address import load_public_suffixes
-from target.decisioning.artifact_text import Passage
+from target.decisioning.artifact_text import Passage, list_items
 from target.decisioning.coercion import to_text
 from target.decisioning.comparison import Test
 from target.decisioning.compile import compile_condition
@@ -24,17 +24,61 @@ LARGE_BYTES = 16_384  # of a place's text; reading it takes some milliseconds
 PropertyTokens = frozenset[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One experience of an activity at one place. ``property_tokens`` None: for every property."""
+class _Details(NamedTuple):
+    """What only a visitor whom a rule matches, or a trace, needs of it."""
 
-    key: str
-    activity_id: str
-    test: Test
     consequence: Consequence
-    property_tokens: PropertyTokens
     meta: Mapping[str, Any]
     condition: Any
+
+
+class Rule:
+    """One experience of an activity at one place. ``property_tokens`` None: for every property.
+
+    Its details are read from the artifact's text once more when it first matches, and only then kept: most of the
+    thousands of rules that a place may have never do, and Python's garbage collector stops all threads to go through
+    what is kept.
+    """
+
+    __slots__ = ("_details", "_response_tokens", "_source", "activity_id", "key", "property_tokens", "test")
+
+    def __init__(
+        self, data: Mapping[Any, Any], property_tokens: PropertyTokens, source: Any, response_tokens: tuple[str, ...]
+    ) -> None:
+        details = _read_details(data, response_tokens)
+        self.property_tokens = property_tokens
+        self.activity_id = _id(data.get("activityId", details.meta.get("activity.id")), "activityId")
+        self.key = _id(data.get("ruleKey"), "ruleKey")
+        compiled = compile_condition(details.condition, self.activity_id)
+        if compiled.reads & {"page", "referring", ""}:
+            load_public_suffixes()
+        if compiled.reads & {"user", ""}:
+            load_user_agent_patterns()
+        self.test: Test = compiled.test
+        self._source = source
+        self._response_tokens = response_tokens
+        self._details = None if isinstance(source, Passage) else details
+
+    @property
+    def consequence(self) -> Consequence:
+        """What it shows."""
+        return self._read_details().consequence
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """What the artifact says about it, such as ``activity.id``."""
+        return self._read_details().meta
+
+    @property
+    def condition(self) -> Any:
+        """What ``test`` was made of."""
+        return self._read_details().condition
+
+    def _read_details(self) -> _Details:
+        details = self._details
+        if details is None:
+            details = self._details = _read_details(self._source.read(), self._response_tokens)
+        return details
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +128,7 @@ class Places:
         self._response_tokens = response_tokens
         self._note = note
         self._kept: dict[str, Place] = {}
-        self._ahead: dict[str, Place] = {}  # read before anybody asked
+        self._asked: set[str] = set()  # the large ones that anybody ever asked this or an earlier artifact for
 
     def __contains__(self, name: str) -> bool:
         return name in self._sources
@@ -98,49 +142,50 @@ class Places:
         if place is None:
             if name not in self._sources:
                 return _NOTHING
-            place = self._ahead.pop(name, None) or self._read(name)
-            place = self._kept.setdefault(name, place)
+            place = self._read(name)
         return place
 
     def problems(self) -> Iterator[str]:
         """Those of the places that have been read by now."""
-        for place in (*self._kept.values(), *self._ahead.values()):
+        for place in list(self._kept.values()):
             yield from place.problems
 
     def is_slow(self, name: str) -> bool:
         """Whether to ask for ``name`` takes more than a moment, since it has many rules that were never needed."""
-        return self._is_large(name) and name not in self._kept and name not in self._ahead
+        return name not in self._kept and self._is_large(name)
 
     def read_ahead(self, previous: Places) -> None:
-        """Read what ``previous`` was asked for, where a caller would wait for that."""
-        for name in list(previous._kept):
-            if self.is_slow(name):
-                self._ahead[name] = self._read(name)
+        """Read what ``previous`` was asked for, where callers would have to wait for that."""
+        for name in previous._asked.copy():
+            if self._is_large(name):
+                self._read(name)
+            self._asked.add(name)
 
     def read_all(self) -> None:
         """Read everything, and let go of the sources."""
         for name in self._sources:
-            self._kept[name] = self._read(name)
+            self._read(name)
         self._sources = dict.fromkeys(self._sources)
 
     def forget(self) -> None:
-        """Let go of what was read, one place after the other: all at once would stop the other threads. It is read
-        again where it is needed."""
-        for places in (self._kept, self._ahead):
-            for name in list(places):
-                if self._sources[name] is not None:
-                    places.pop(name, None)
+        """Let go of what was read, one place after the other, since all at once would stop the other threads; but for
+        what is large. Calls that have not ended read again what they need."""
+        for name in list(self._kept):
+            if isinstance(self._sources[name], Passage) and not self._is_large(name):
+                self._kept.pop(name, None)
 
     def _is_large(self, name: str) -> bool:
         source = self._sources.get(name)
         return isinstance(source, Passage) and source.end - source.start > LARGE_BYTES
 
     def _read(self, name: str) -> Place:
+        if self._is_large(name):
+            self._asked.add(name)
         place = read_rules(self._sources[name], self._response_tokens)
         if place.problems:
             place = place._replace(problems=tuple(f"{self._kind} {name!r}: {why}" for why in place.problems))
             self._note(place.problems)
-        return place
+        return self._kept.setdefault(name, place)
 
 
 def read_rules(source: Any, response_tokens: tuple[str, ...]) -> Place:
@@ -149,20 +194,21 @@ def read_rules(source: Any, response_tokens: tuple[str, ...]) -> Place:
     gaps: list[Gap] = []
     problems: list[str] = []
     try:
-        data = source.read() if isinstance(source, Passage) else source
-    except RecursionError:
+        sources = list_items(source) if isinstance(source, Passage) else source
+    except RecursionError:  # the caller is far down the stack
         return _no_rules("its rules are nested too deeply")
-    if not isinstance(data, list | tuple):
+    if not isinstance(sources, list | tuple):
         return _no_rules("its rules are not a list")
-    for position, item in enumerate(data):
-        property_tokens = None
+    for position, item in enumerate(sources):
+        property_tokens = data = None
         try:
-            if not isinstance(item, Mapping):
+            data = item.read() if isinstance(item, Passage) else item
+            if not isinstance(data, Mapping):
                 raise Undecidable("it is not an object")
-            property_tokens = _property_tokens(item)
-            rules.append(_read_rule(item, property_tokens, response_tokens))
+            property_tokens = _property_tokens(data)
+            rules.append(Rule(data, property_tokens, item, response_tokens))
         except (Undecidable, TypeError, ValueError, RecursionError) as error:
-            gaps.append(Gap(_key_of(item), property_tokens))
+            gaps.append(Gap(_key_of(data), property_tokens))
             rules.append(gaps[-1])
             problems.append(f"rule {position}: {error}")
     return Place(tuple(rules), tuple(gaps), tuple(problems))
@@ -173,29 +219,14 @@ def _no_rules(why: str) -> Place:
     return Place((gap,), (gap,), (why,))
 
 
-def _read_rule(data: Mapping[Any, Any], property_tokens: PropertyTokens, response_tokens: tuple[str, ...]) -> Rule:
+def _read_details(data: Mapping[Any, Any], response_tokens: tuple[str, ...]) -> _Details:
     meta = copy_json(data.get("meta") or {})
     consequence = copy_json(data.get("consequence"))
     if not isinstance(meta, dict) or not isinstance(consequence, dict):
         raise Undecidable("meta and consequence must be objects")
     if "condition" not in data:
         raise Undecidable("it has no condition")
-    condition = copy_json(data["condition"])
-    activity_id = _id(data.get("activityId", meta.get("activity.id")), "activityId")
-    compiled = compile_condition(condition, activity_id)
-    if compiled.reads & {"page", "referring", ""}:
-        load_public_suffixes()
-    if compiled.reads & {"user", ""}:
-        load_user_agent_patterns()
-    return Rule(
-        key=_id(data.get("ruleKey"), "ruleKey"),
-        activity_id=activity_id,
-        test=compiled.test,
-        consequence=parse_consequence(consequence, meta, response_tokens),
-        property_tokens=property_tokens,
-        meta=meta,
-        condition=condition,
-    )
+    return _Details(parse_consequence(consequence, meta, response_tokens), meta, copy_json(data["condition"]))
 
 
 def _id(value: Any, name: str) -> str:
