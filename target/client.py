@@ -79,7 +79,7 @@ class TargetClient:
         self._calls = Calls(self._config, runtime)
         self._transport = Transport(self._config)
         self._workers = Workers(self._config.async_workers, self._config.logger)
-        self._services = Services(self._config, runtime, self._transport.send)
+        self._services = Services(self._config, runtime, self._transport.send_aside)
         self._closed = False
         self._running = Aborts()
         self._services.start()

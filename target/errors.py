@@ -8,6 +8,7 @@ TargetError
 ├── ArtifactNotReady                    on-device: there are no rules to decide from yet
 ├── ApiError                            the API answered with a status other than success
 ├── AttributeNotFound (also KeyError)   get_value() was asked for what the answer does not hold
+├── BackgroundFull                      event only: more waited to be sent in the background than background_queue
 ├── OutboxFull                          queued notifications fill the outbox, and when_full is "raise"
 └── ClientClosed                        the client was used after close()
 
@@ -39,6 +40,13 @@ class TargetUnavailable(TargetError):
 
 class OutboxFull(TargetError):
     """The outbox has no room for what was queued; nothing of it is stored. See ``Outbox.max_pending``."""
+
+
+class BackgroundFull(TargetError):
+    """So much waits to be sent in the background that the oldest is given up: an event carries this, no call raises it.
+
+    See ``background_queue``.
+    """
 
 
 class ArtifactNotReady(TargetError):

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from target._io.breaker import Breaker
 from target._io.deadline import Deadline
 from target._io.forks import import_before_threads, renew_in_children
 from target._io.on_device.artifact_keeper import ArtifactKeeper
@@ -23,8 +24,9 @@ from target.delivery.edge import cluster_of_device_id
 from target.delivery.follow_up import Decided, build_follow_up
 from target.delivery.reply import Reply, parse_reply
 from target.delivery.request import Call
+from target.delivery.retry import pause_s
 from target.delivery.telemetry import LOCAL, build_call_entry, build_download_entry, build_request_times
-from target.errors import ApiError, ArtifactNotReady
+from target.errors import ApiError, ArtifactNotReady, TargetError, TargetUnavailable
 from target.events import SEND_NOTIFICATION_FAILED
 from target.on_device_config import OnDeviceConfig
 from target.response import Meta, TargetDeliveryResponse
@@ -41,6 +43,8 @@ class OnDevice:
         send: Makes a call, blocking; for what is sent in the background.
         tell: Emits an event.
         telemetry: Where entries wait; None when telemetry is off.
+        breaker: Which hosts are left alone.
+        queue: Takes what was shown, to be sent until it is acknowledged; None where there is no outbox.
 
     Raises:
         OptionsError, ArtifactError: The extra ``on-device`` is not installed.
@@ -54,6 +58,8 @@ class OnDevice:
         send: Callable[[Call], Reply],
         tell: Emit,
         telemetry: TelemetryBuffer | None,
+        breaker: Breaker,
+        queue: Callable[[Call], object] | None,
     ) -> None:
         require_packages()
         import_before_threads()
@@ -70,7 +76,22 @@ class OnDevice:
                 request = build_request_times(times.first_byte_ms, times.body_ms, times.size)
                 telemetry.add(build_download_entry(runtime.now_s(), times.execution_ms, times.parsing_ms, request))
 
-        def failed(call: Call, error: Exception) -> None:
+        def deliver(call: Call) -> float | None:
+            reply = None
+            try:
+                with breaker.watching(call.base_url):
+                    reply = send(call)
+                    parse_reply(reply, call)
+            except TargetUnavailable:
+                return breaker.rests_s(call.base_url)
+            except ApiError as error:
+                wanted_s = None if reply is None else pause_s(error.status, reply.retry_after_s)
+                if wanted_s is None:
+                    raise
+                return wanted_s
+            return None
+
+        def failed(call: Call, error: BaseException) -> None:
             # What was answered with an error may be the cause of it, and must not ride on what comes next.
             if telemetry is not None and not isinstance(error, ApiError):
                 telemetry.put_back(call.riding)
@@ -86,7 +107,16 @@ class OnDevice:
 
         self._keeper = ArtifactKeeper(settings, config, self._downloads, tell, record)
         self._geo = GeoLookup(settings.geo_url, self._downloads, tell, config.logger)
-        self._background = Background(lambda call: parse_reply(send(call), call), failed, config.logger, compose)
+        self._queue = queue
+        self._background = Background(
+            deliver,
+            failed,
+            config.logger,
+            timeout_s=config.timeout_s,
+            most_pending=config.background_queue,
+            most_at_once=config.background_concurrency,
+            compose=compose,
+        )
         renew_in_children(self)
 
     def begin_anew(self) -> None:
@@ -121,6 +151,11 @@ class OnDevice:
             return artifact
         return None
 
+    @property
+    def background(self) -> dict[str, int]:
+        """How many calls about what was decided are ``pending``, and were ``sent``, ``failed`` or ``dropped``."""
+        return self._background.status
+
     def needs_reading(self, call: Call) -> bool:
         """Whether ``artifact_for`` and ``decide`` have to read many rules, which nobody has needed yet."""
         artifact = self._keeper.current
@@ -154,6 +189,10 @@ class OnDevice:
         self._follow_up(call, outcome, started, decided)
         return result
 
+    def flush(self, timeout_s: float) -> int:
+        """Send what waits to be told of what was decided: how many calls are left after so many seconds at most."""
+        return self._background.flush(timeout_s)
+
     def close(self, timeout_s: float) -> None:
         """Send what is pending for at most so many seconds, and end every thread."""
         ends_at_s = time.monotonic() + timeout_s
@@ -181,7 +220,16 @@ class OnDevice:
             )
         if notifications:
             entries = [] if self._telemetry is None else self._telemetry.take_all()
-            self._background.submit(build_follow_up(self._config, self._runtime, followed, notifications, entries))
+            self._tell(build_follow_up(self._config, self._runtime, followed, notifications, entries))
         elif self._telemetry is not None:
             self._latest.append(followed)
             self._background.send_soon()
+
+    def _tell(self, call: Call) -> None:
+        if self._queue is None:
+            self._background.submit(call)
+            return
+        try:
+            self._queue(call)
+        except TargetError as error:  # no room, or closed meanwhile: a decision does not fail for it
+            self._background.drop(call, error)

@@ -80,7 +80,10 @@ class Services:
         if config.on_device is not None:
             from target.on_device import OnDevice  # what decides takes a while to import
 
-            self.on_device = OnDevice(config, config.on_device, runtime, send, tell, self._telemetry)
+            queue = None if self.outbox is None else self.outbox.queue
+            self.on_device = OnDevice(
+                config, config.on_device, runtime, send, tell, self._telemetry, self.breaker, queue
+            )
         renew_in_children(self)
 
     def begin_anew(self) -> None:

@@ -11,6 +11,7 @@ from target._io.forks import renew_in_children
 from target.errors import ApiError, TargetTimeout, TargetUnavailable, TransportError
 
 _MOST_HOSTS = 256
+_LOOK_S = 0.1  # while another call tries the host
 
 
 class _Host:
@@ -67,6 +68,13 @@ class Breaker:
         finally:
             if tries:
                 self._let_go(host)
+
+    def rests_s(self, host: str) -> float:
+        """Seconds after which a call to ``host`` is let through, or may be; 0 where one is now."""
+        known = self._hosts.get(host)
+        if known is None or known.failures < self._limit:
+            return 0.0
+        return max(known.closed_until_s - time.monotonic(), _LOOK_S if known.probing else 0.0)
 
     def _enter(self, host: str) -> bool:
         """Whether this call is the one that tries an open circuit."""

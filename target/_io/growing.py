@@ -79,9 +79,9 @@ class Growing:
 
     @property
     def threads(self) -> frozenset[threading.Thread]:
-        """Those there are now."""
+        """Those that live now."""
         with self._lock:
-            return frozenset(self._threads)
+            return frozenset(thread for thread in self._threads if thread.is_alive())
 
     def _wake(self) -> bool:
         try:
@@ -121,8 +121,9 @@ class Growing:
                         self._logger.error("Work in the background raised %s", type(error).__name__)
                 del work  # an idle thread must not keep a visitor's data
         finally:
-            with self._lock:
-                self._threads.discard(own)
+            if not self._ended:  # after that they are kept, to be joined
+                with self._lock:
+                    self._threads.discard(own)
 
     def _next(self, own: threading.Thread, gate: threading.Lock) -> Work | None:
         """The next piece of work for the calling thread; None when it has to end."""

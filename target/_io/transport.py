@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import ssl
 import time
@@ -65,10 +66,22 @@ class Transport:
             TransportError: No usable answer, and no attempt left.
             ClientClosed: The client was closed meanwhile.
         """
+        return self._send(call, deadline or Deadline(self._config.timeout_s), math.inf)
+
+    def send_aside(self, call: Call) -> Reply:
+        """The same for what is sent in the background: an answer that asks for a pause (Retry-After) is returned at
+        once, since it is not this call alone that has to wait."""
+        return self._send(call, Deadline(self._config.timeout_s), 0.0)
+
+    def close(self) -> None:
+        """Close the idle connections, unless the pool is the caller's."""
+        self._closed = True
+        self._pools.clear()
+
+    def _send(self, call: Call, deadline: Deadline, longest_pause_s: float) -> Reply:
         from target_delivery_api.api.delivery import execute  # the models behind it are slow to import
 
         config = self._config
-        deadline = deadline or Deadline(config.timeout_s)
         arguments = execute.get_kwargs(
             body=call.content,
             ims_org_id=config.organization_id,
@@ -77,23 +90,18 @@ class Transport:
         )
         arguments.update(base_url=call.base_url, headers={"X-Request-Id": call.trace_id}, timeout=deadline)
         try:
-            return self._send_until(call, arguments, deadline)
+            return self._send_until(call, arguments, deadline, longest_pause_s)
         finally:
             if self._closed:
                 self.close()  # the connection of a call that outlived its client
 
-    def close(self) -> None:
-        """Close the idle connections, unless the pool is the caller's."""
-        self._closed = True
-        self._pools.clear()
-
-    def _send_until(self, call: Call, arguments: dict[str, Any], deadline: Deadline) -> Reply:
+    def _send_until(self, call: Call, arguments: dict[str, Any], deadline: Deadline, longest_pause_s: float) -> Reply:
         attempts = 0
         while True:
             attempts += 1
             outcome, failure = self._attempt(call, arguments, deadline)
             delay_s = None
-            if failure is not None:
+            if failure is not None and (failure.retry_after_s or 0.0) <= longest_pause_s:
                 jitter = random.random()
                 delay_s = retry_delay_s(failure, attempts, self._config.retries, deadline.remaining_s(), jitter)
             if delay_s is not None:

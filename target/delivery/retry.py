@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 FIRST_DELAY_S = 0.05
 LONGEST_DELAY_S = 1.0
+LONGEST_PAUSE_S = 3600.0
 _MOST_DOUBLINGS = 10  # past the longest delay, and far from what a float cannot hold
 _STATUSES = frozenset({429, 502, 503, 504})
 
@@ -45,6 +46,21 @@ def retry_delay_s(failure: Failure, attempts: int, retries: int, remaining_s: fl
     if failure.retry_after_s is not None:
         delay_s = max(delay_s, failure.retry_after_s)
     return delay_s if delay_s < remaining_s else None
+
+
+def pause_s(status: int, retry_after_s: float | None) -> float | None:
+    """Seconds for which a host that answered with ``status`` asked to be left alone; None where it did not.
+
+    It did not take the call then, which may be sent again. An hour is the longest pause that is kept to: a mistake in
+    a header must not silence a process until it ends.
+
+    Args:
+        status: The HTTP status.
+        retry_after_s: The seconds of its Retry-After.
+    """
+    if status not in _STATUSES or not retry_after_s or retry_after_s < 0:
+        return None
+    return min(retry_after_s, LONGEST_PAUSE_S)
 
 
 def _is_retriable(failure: Failure) -> bool:

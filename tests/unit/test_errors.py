@@ -12,6 +12,7 @@ from target import (
     ApiError,
     ArtifactNotReady,
     AttributeNotFound,
+    BackgroundFull,
     ClientClosed,
     OptionsError,
     OutboxFull,
@@ -30,6 +31,7 @@ ERRORS = [
     AttributeNotFound("Attribute 'a' does not exist"),
     TargetUnavailable("a: do b"),
     ArtifactNotReady("a: do b"),
+    BackgroundFull("a: do b"),
     OutboxFull("a: do b"),
     ClientClosed("a: do b"),
 ]

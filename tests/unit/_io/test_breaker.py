@@ -125,3 +125,20 @@ def test_hosts_that_failed_once_do_not_pile_up() -> None:
         with pytest.raises(TransportError):
             attempt(breaker, TransportError("x"), host=f"https://mboxedge{number}.tt.omtrdc.net")
     assert len(breaker._hosts) <= 256
+
+
+def test_it_tells_how_long_a_host_is_left_alone() -> None:
+    breaker = Breaker(2, 30)
+    fail(breaker, 1)
+    assert breaker.rests_s(HOST) == 0
+    fail(breaker, 1)
+    assert 29 < breaker.rests_s(HOST) <= 30
+    assert breaker.rests_s("https://mboxedge38.tt.omtrdc.net") == 0
+
+
+def test_a_host_that_one_call_tries_is_left_alone_by_the_others_for_a_moment() -> None:
+    breaker = Breaker(1, 0)
+    fail(breaker, 1)
+    with breaker.watching(HOST):
+        assert 0 < breaker.rests_s(HOST) < 1
+    assert breaker.rests_s(HOST) == 0

@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 
 from target._io.on_device import background as background_module
-from target._io.on_device.background import Background
+from target._io.on_device import desk as desk_module
+from target._io.on_device.background import SOON_S, Background
 from target._io.on_device.telemetry_buffer import TelemetryBuffer
 from target._io.transport import Transport
 from target.config import Runtime, parse_client_options, parse_request_options
 from target.delivery.reply import parse_reply
 from target.delivery.request import Call, build_notifications_call
-from target.errors import ApiError, ClientClosed, TransportError
-from tests.loopback import Answer, LoopbackServer, Received, ok
+from target.errors import ApiError, BackgroundFull, ClientClosed, TargetTimeout, TransportError
+from tests.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.unit._io.calls import eventually, run, timed
 from tests.unit._io.faults import hang, raw_server
 from tests.unit._io.on_device import LOGGER
@@ -34,7 +35,7 @@ class Shop:
     """Owns a Background that sends to ``domain``, and notes what it is told."""
 
     def __init__(self, domain: str, **options: Any) -> None:
-        own = {key: options.pop(key) for key in ("compose", "most_pending", "most_threads") if key in options}
+        own = {key: options.pop(key) for key in ("compose", "most_pending", "most_at_once") if key in options}
         self.config = parse_client_options(
             {
                 "client": "acme",
@@ -47,12 +48,21 @@ class Shop:
             }
         )
         self.transport = transport = Transport(self.config)
-        self.failures: list[tuple[Call, Exception]] = []
+        self.failures: list[tuple[Call, BaseException]] = []
+
+        def deliver(call: Call) -> float | None:
+            reply = transport.send_aside(call)
+            if reply.retry_after_s:
+                return reply.retry_after_s
+            parse_reply(reply, call)
+            return None
+
         self.background = Background(
-            lambda call: parse_reply(transport.send(call), call),
+            deliver,
             lambda call, error: self.failures.append((call, error)),
             LOGGER,
-            **{"most_threads": 1, **own},
+            self.config.timeout_s,
+            **{"most_at_once": 1, "most_pending": 1000, **own},
         )
 
     def call(self, number: int = 0, session_id: str | None = None) -> Call:
@@ -104,7 +114,7 @@ def test_one_session_is_sent_in_order_while_others_are_sent_beside_it(server: Lo
         return ok(received)
 
     server.answer = slow
-    with shop(server.domain, most_threads=4) as made:
+    with shop(server.domain, most_at_once=4) as made:
         for number in range(63):
             made.background.submit(made.call(number, session_id=f"visitor{number // 9}"))
         made.background.close(5)
@@ -121,14 +131,16 @@ def test_one_session_is_sent_in_order_while_others_are_sent_beside_it(server: Lo
         assert own == [f"n{number}" for number in range(visitor * 9, visitor * 9 + 9)]
 
 
-def test_what_is_submitted_is_sent_in_order_by_one_thread(server: LoopbackServer) -> None:
+def test_what_is_submitted_is_sent_in_order_where_one_may_be_in_flight(
+    server: LoopbackServer,
+) -> None:
     with shop(server.domain) as made:
         assert threads() == []
         made.submit(*range(20))
         assert eventually(lambda: made.background.counts["sent"] == 20)
         assert sent_ids(server) == [f"n{number}" for number in range(20)]
         assert [received.session_id for received in server.received] == [f"s{number}" for number in range(20)]
-        assert len(threads()) == 1
+        assert len(threads()) <= 3  # one sends at a time; others stand ready
         assert server.connections == 1
         assert made.failures == []
     assert eventually(lambda: threads() == [])
@@ -192,7 +204,7 @@ def test_without_room_the_oldest_are_dropped_and_counted(
         made.submit(0)
         assert eventually(lambda: server.received)
         made.submit(*range(1, 11))
-        assert made.background.pending == 3
+        assert eventually(lambda: made.background.pending == 3)
         go_on.set()
         assert eventually(lambda: made.background.counts == {"sent": 4, "failed": 0, "dropped": 7})
         assert sent_ids(server) == ["n0", "n8", "n9", "n10"]
@@ -342,7 +354,8 @@ def test_a_child_process_sends_its_own_and_not_its_parents(server: LoopbackServe
     with shop(server.domain, timeout=10_000) as made:
         made.submit(0, 1)
         assert eventually(lambda: server.received)
-        with made.background._lock:  # as another thread may hold it
+        desk, growing = made.background._desk, made.background._growing
+        with desk._lock, desk.backlog._lock, growing._lock:  # as other threads may hold them
             child = os.fork()
             if child == 0:
                 code = 1
@@ -388,3 +401,143 @@ def test_a_closed_port_is_told(caplog: pytest.LogCaptureFixture) -> None:
     lines = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(lines) == 1
     assert "made-id" in lines[0].getMessage()  # the trace id, to find it in other logs
+
+
+# Pauses, hosts, the process that sleeps
+
+
+def paused(received: Received) -> Answer:
+    return Answer({"message": "busy"}, 503, {"Retry-After": "3600"})
+
+
+def test_a_server_that_asks_for_a_pause_gets_it_and_nothing_is_lost(server: LoopbackServer) -> None:
+    server.answer = paused
+    with shop(server.domain, most_at_once=32) as made:
+        made.submit(*range(300))
+        assert eventually(lambda: server.received)
+        time.sleep(0.2)
+        assert len(server.received) <= 4
+        assert made.background.status == {"pending": 300, "sent": 0, "failed": 0, "dropped": 0}
+        assert len(threads()) <= 6
+        assert timed(lambda: made.background.flush(30)) < 5  # which cannot come to anything
+        assert timed(lambda: made.background.close(30)) < 5
+        assert sorted(made.failed_ids()) == sorted(f"n{number}" for number in range(300))
+    assert len(server.received) <= 4
+
+
+def test_after_the_pause_all_is_sent_in_order(server: LoopbackServer) -> None:
+    answers = [Answer(None, 429, {"Retry-After": "1"})]
+    server.answer = lambda received: answers.pop() if answers else ok(received)
+    with shop(server.domain, most_at_once=4) as made:
+        for number in range(20):
+            made.background.submit(made.call(number, session_id="one"))
+        assert made.background.flush(20) == 0
+        assert sent_ids(server) == ["n0", *(f"n{number}" for number in range(20))]
+        assert made.failures == []
+
+
+def test_a_pause_of_one_host_and_one_that_hangs_do_not_hold_the_others(server: LoopbackServer) -> None:
+    with serving(paused) as busy, raw_server(hang) as hanging, shop(server.domain, most_at_once=4) as made:
+        for number in range(100):
+            for domain in (busy.domain, hanging.domain, server.domain):
+                made.background.submit(made.call(number, f"{domain}-{number}")._replace(base_url=f"http://{domain}"))
+        assert eventually(lambda: len(server.received) == 100, 2)  # before the call that hangs has ended
+        assert len(busy.received) <= 1
+        made.transport.close()
+
+
+def test_a_call_that_the_process_slept_through_is_sent_again(server: LoopbackServer) -> None:
+    begun: list[str] = []
+
+    def deliver(call: Call) -> float | None:
+        begun.append(call.session_id)
+        if len(begun) == 1:
+            time.sleep(0.05)
+            raise TargetTimeout("No complete answer")
+        return None
+
+    with shop(server.domain) as made:
+        made.background._desk._deliver = deliver
+        made.background._desk._timeout_s = -desk_module.FROZEN_S  # as if the deadline had passed long before
+        made.submit(0)
+        assert made.background.flush(5) == 0
+        assert begun == ["s0", "s0"]
+        assert made.background.counts == {"sent": 1, "failed": 0, "dropped": 0}
+
+
+def test_a_call_that_timed_out_while_the_process_ran_is_not(server: LoopbackServer) -> None:
+    with raw_server(hang) as hanging, shop(hanging.domain, timeout=100) as made:
+        made.submit(0)
+        assert made.background.flush(5) == 0
+        assert made.background.counts == {"sent": 0, "failed": 1, "dropped": 0}
+        assert len(hanging.connections) == 1
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), ValueError("mine"), MemoryError()])
+def test_a_transport_that_raises_anything_fails_its_own_call_only(
+    raised: BaseException, server: LoopbackServer
+) -> None:
+    with shop(server.domain) as made:
+        deliver = made.background._desk._deliver
+
+        def angry(call: Call) -> float | None:
+            if call.session_id == "s1":
+                raise raised
+            return deliver(call)
+
+        made.background._desk._deliver = angry
+        made.submit(0, 1, 2)
+        made.background.submit(made.call(3, "s1"))
+        assert made.background.flush(5) == 0
+        assert made.background.counts == {"sent": 2, "failed": 2, "dropped": 0}
+
+
+# Flushing
+
+
+def test_flush_sends_all_that_waits_and_what_is_to_be_sent_soon(server: LoopbackServer) -> None:
+    buffer = TelemetryBuffer()
+    made, _ = composing(server, buffer)
+    buffer.add({"requestId": "one"})
+    made.background.send_soon()
+    made.submit(*range(10))
+    assert timed(lambda: made.background.flush(5)) < SOON_S
+    assert len(server.received) == 11
+    assert made.background.flush(5) == 0
+    made.background.close(1)
+    made.transport.close()
+
+
+def test_flush_tells_how_much_is_left() -> None:
+    with raw_server(hang) as server, shop(server.domain) as made:
+        made.submit(0, 1, 2)
+        left: list[int] = []
+        assert 0.1 <= timed(lambda: left.append(made.background.flush(0.1))) < 3
+        assert left == [3]
+        made.transport.close()
+
+
+def test_flush_of_what_was_never_used_starts_no_thread(server: LoopbackServer) -> None:
+    with shop(server.domain) as made:
+        assert made.background.flush(5) == 0
+        assert made.background._growing.threads == frozenset()
+
+
+def test_a_handler_may_flush(server: LoopbackServer) -> None:
+    server.answer = lambda _: Answer(None, 400)
+    left: list[int] = []
+    with shop(server.domain) as made:
+        made.background._failed = lambda *_: left.append(made.background.flush(5))
+        made.submit(0)
+        assert eventually(lambda: left == [1])  # what it is told of is not done with
+        assert made.background.flush(5) == 0
+
+
+def test_what_is_dropped_is_told_while_every_sender_hangs(server: LoopbackServer) -> None:
+    with raw_server(hang) as hanging, shop(hanging.domain, most_pending=3, most_at_once=2) as made:
+        made.submit(*range(20))
+        assert eventually(lambda: len(made.failures) >= 15, 2)
+        assert {type(error) for _, error in made.failures} == {BackgroundFull}
+        assert made.background.counts["dropped"] == len(made.failures)
+        assert made.background.pending <= 3
+        made.transport.close()

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.delivery.retry import FIRST_DELAY_S, LONGEST_DELAY_S, Failure, Stage, retry_delay_s
+from target.delivery.retry import (
+    FIRST_DELAY_S,
+    LONGEST_DELAY_S,
+    LONGEST_PAUSE_S,
+    Failure,
+    Stage,
+    pause_s,
+    retry_delay_s,
+)
 
 DIED = Failure(Stage.UNANSWERED)
 PLENTY_S = 60.0
@@ -73,3 +81,26 @@ def test_a_pause_always_fits_into_the_deadline(
 ) -> None:
     delay_s = retry_delay_s(Failure(stage, status, asked_s), attempts, retries, left_s, jitter)
     assert delay_s is None or (0 < delay_s < left_s and attempts <= retries and delay_s >= (asked_s or 0))
+
+
+@pytest.mark.parametrize(
+    ("status", "asked_s", "seconds"),
+    [
+        (503, 3600.0, 3600.0),
+        (429, 0.5, 0.5),
+        (502, 30.0, 30.0),
+        (504, 30.0, 30.0),
+        (503, 1e9, LONGEST_PAUSE_S),
+        (503, 0.0, None),
+        (503, -5.0, None),
+        (503, None, None),
+        (400, 30.0, None),
+        (420, 30.0, None),
+        (500, 30.0, None),
+        (200, 30.0, None),
+    ],
+)
+def test_a_host_is_left_alone_for_as_long_as_it_asked(
+    status: int, asked_s: float | None, seconds: float | None
+) -> None:
+    assert pause_s(status, asked_s) == seconds

@@ -1,0 +1,252 @@
+"""What waits to be sent in the background: in order within a session, fair between hosts, never more than so much."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import queue
+import threading
+import time
+from collections import OrderedDict, deque
+
+from target.delivery.request import Call
+
+_MOST_HOSTS = 256  # remembered while nothing waits for them
+
+
+class Waiting:
+    """One call in the backlog. ``seq`` is its place in the order of coming, ``tries`` how often it was begun."""
+
+    __slots__ = ("call", "in_flight", "seq", "tries")
+
+    def __init__(self, seq: int, call: Call) -> None:
+        self.seq = seq
+        self.call = call
+        self.in_flight = False
+        self.tries = 0
+
+
+class _Host:
+    """The calls to one host, oldest first, those in flight included, and whose turn it is."""
+
+    def __init__(self) -> None:
+        self.calls: OrderedDict[Waiting, None] = OrderedDict()
+        self.turns: OrderedDict[str, None] = OrderedDict()  # sessions with nothing in flight whose next call goes here
+        self.in_flight = 0
+        self.answers = False  # whether the latest call got an answer; unknown counts as no
+        self.rests_until_s = -math.inf
+
+    @property
+    def waiting(self) -> int:
+        return len(self.calls) - self.in_flight
+
+
+class _Session:
+    """The calls of one session, oldest first, without the one in flight."""
+
+    def __init__(self) -> None:
+        self.calls: deque[Waiting] = deque()
+        self.busy = False
+
+
+class Backlog:
+    """Calls by session and host. Safe to share between threads; moments are those of ``time.monotonic``.
+
+    One host has at most ``most_at_once`` calls in flight, and all together a quarter more. One that is not known to
+    answer, since it is new or its last call got no answer, has few, and all of that kind together no more than a part:
+    so hosts that hang leave senders to the others.
+
+    Args:
+        most_waiting: How many calls may wait; see ``take_excess``.
+        most_at_once: See above; ``most_in_flight`` is how many calls that makes to all hosts.
+    """
+
+    def __init__(self, most_waiting: int, most_at_once: int) -> None:
+        self._most_waiting = most_waiting
+        self._most_at_once = most_at_once
+        self._few = max(1, most_at_once // 8)
+        self.most_in_flight = most_at_once + max(1, most_at_once // 4)
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget everything, the lock included: in the child of a fork."""
+        # A SimpleQueue may be put into from anywhere, a signal handler or a garbage collection included.
+        self._inbox: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._settled = threading.Condition(self._lock)
+        self._hosts: OrderedDict[str, _Host] = OrderedDict()
+        self._sessions: dict[str, _Session] = {}
+        self._seq = self._waiting = self._in_flight = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait, those in flight not counted."""
+        return self._inbox.qsize() + self._waiting
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are being sent."""
+        return self._in_flight
+
+    def put(self, call: Call) -> Call | None:
+        """Let ``call`` wait. Takes no lock; what is given up for it where no thread has looked in for very long."""
+        self._inbox.put(call)
+        if self._inbox.qsize() > self._most_waiting:
+            with contextlib.suppress(queue.Empty):
+                return self._inbox.get_nowait()
+        return None
+
+    def take_excess(self) -> list[Call]:
+        """What is given up since too much waits: for each, the oldest call of the host that most wait for."""
+        if self.waiting <= self._most_waiting:
+            return []
+        with self._lock:
+            self._sort()
+            return [self._drop() for _ in range(self._waiting - self._most_waiting)]
+
+    def take(self, now_s: float) -> Waiting | float | None:
+        """The next call to send, which ``settle`` or ``put_back`` must follow; else in how many seconds a host that
+        rests may be called; None where nothing can be sent until then."""
+        with self._lock:
+            self._sort()
+            if self._in_flight >= self.most_in_flight:
+                return None
+            first_s = math.inf
+            for name, host in self._hosts.items():
+                if not host.turns:
+                    continue
+                if host.rests_until_s > now_s:
+                    first_s = min(first_s, host.rests_until_s - now_s)
+                elif self._has_room(host):
+                    self._hosts.move_to_end(name)
+                    return self._begin(host)
+            return None if math.isinf(first_s) else first_s
+
+    def settle(self, waiting: Waiting, answered: bool | None = None) -> None:
+        """``waiting`` is done with. ``answered`` is what that says of its host."""
+        with self._lock:
+            host = self._end(waiting, answered)
+            del host.calls[waiting]
+            self._free(waiting.call.session_id)
+            self._settled.notify_all()
+
+    def put_back(self, waiting: Waiting, rests_until_s: float | None = None) -> None:
+        """Let ``waiting`` wait again, in its old place; its host rests until then."""
+        with self._lock:
+            host = self._end(waiting, None)
+            if rests_until_s is not None:
+                host.rests_until_s, host.answers = rests_until_s, False
+            self._waiting += 1
+            session_id = waiting.call.session_id
+            self._sessions[session_id].calls.appendleft(waiting)
+            self._free(session_id)
+            self._settled.notify_all()  # what now rests for too long is not waited for
+
+    def take_all(self) -> list[Call]:
+        """All that waits, oldest first; afterwards nothing does, but for what is in flight."""
+        with self._lock:
+            self._sort()
+            left = [waiting for host in self._hosts.values() for waiting in host.calls if not waiting.in_flight]
+            for waiting in left:
+                self._remove(waiting)
+            return [waiting.call for waiting in sorted(left, key=lambda waiting: waiting.seq)]
+
+    def mark(self) -> int:
+        """Where the backlog ends now."""
+        with self._lock:
+            self._sort()
+            return self._seq
+
+    def wait(self, mark: int, ends_at_s: float) -> int:
+        """Wait until all up to ``mark`` is done with: how many calls are not, at ``ends_at_s``, or as soon as nothing
+        that is left can be sent before."""
+        with self._lock:
+            while left := [host for host in self._hosts.values() if host.calls and next(iter(host.calls)).seq <= mark]:
+                left_s = ends_at_s - time.monotonic()
+                if left_s <= 0 or all(host.rests_until_s > ends_at_s and not host.in_flight for host in left):
+                    break
+                self._settled.wait(left_s)
+            return sum(waiting.seq <= mark for host in left for waiting in host.calls)
+
+    def _sort(self) -> None:
+        """Put what came where it belongs."""
+        while True:
+            try:
+                call = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+            self._seq += 1
+            waiting = Waiting(self._seq, call)
+            self._host(call.base_url).calls[waiting] = None
+            self._waiting += 1
+            session = self._sessions.get(call.session_id)
+            if session is None:
+                session = self._sessions[call.session_id] = _Session()
+            session.calls.append(waiting)
+            if len(session.calls) == 1 and not session.busy:
+                self._free(call.session_id)
+
+    def _host(self, name: str) -> _Host:
+        host = self._hosts.get(name)
+        if host is None:
+            if len(self._hosts) >= _MOST_HOSTS:
+                forgotten = next((known for known, idle in self._hosts.items() if not idle.calls), None)
+                self._hosts.pop(forgotten or "", None)
+            host = self._hosts[name] = _Host()
+        return host
+
+    def _has_room(self, host: _Host) -> bool:
+        if host.answers:
+            return host.in_flight < self._most_at_once
+        doubtful = sum(other.in_flight for other in self._hosts.values() if not other.answers)
+        if not host.in_flight:  # the one that finds out
+            return doubtful < max(2, self.most_in_flight // 2)
+        return host.in_flight < self._few and doubtful < self.most_in_flight - self._most_at_once
+
+    def _begin(self, host: _Host) -> Waiting:
+        session_id, _ = host.turns.popitem(last=False)
+        session = self._sessions[session_id]
+        waiting = session.calls.popleft()
+        session.busy = waiting.in_flight = True
+        waiting.tries += 1
+        host.in_flight += 1
+        self._in_flight += 1
+        self._waiting -= 1
+        return waiting
+
+    def _end(self, waiting: Waiting, answered: bool | None) -> _Host:
+        host = self._hosts[waiting.call.base_url]
+        if answered is not None:
+            host.answers = answered
+        host.in_flight -= 1
+        self._in_flight -= 1
+        waiting.in_flight = False
+        self._sessions[waiting.call.session_id].busy = False
+        return host
+
+    def _free(self, session_id: str) -> None:
+        """The session may send its next call, where it has one."""
+        session = self._sessions[session_id]
+        if session.calls:
+            self._hosts[session.calls[0].call.base_url].turns[session_id] = None
+        else:
+            del self._sessions[session_id]
+
+    def _drop(self) -> Call:
+        """Give up the oldest call of the host that most wait for."""
+        longest = max(self._hosts.values(), key=lambda host: host.waiting)
+        oldest = next(waiting for waiting in longest.calls if not waiting.in_flight)
+        self._remove(oldest)
+        return oldest.call
+
+    def _remove(self, waiting: Waiting) -> None:
+        call = waiting.call
+        session = self._sessions[call.session_id]
+        session.calls.remove(waiting)
+        self._waiting -= 1
+        host = self._hosts[call.base_url]
+        del host.calls[waiting]
+        if not session.busy:
+            host.turns.pop(call.session_id, None)
+            self._free(call.session_id)
+        self._settled.notify_all()
