@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import urllib3
 
 from target._io.abort import Abort
+
+if TYPE_CHECKING:
+    from target._io.exchange import DeadlineConnection
+    from target._io.idle import IdleConnections
 
 SOONEST_S = 0.001  # a socket timeout of 0 would mean "do not block"
 
@@ -17,6 +23,7 @@ class _Left(float):
 
     ends_at: float
     abort: Abort | None
+    exchange: Exchange | None
 
 
 class Deadline(urllib3.Timeout):
@@ -65,4 +72,53 @@ class Deadline(urllib3.Timeout):
         left = _Left(max(self.remaining_s(), least_s))
         left.ends_at = self.ends_at
         left.abort = self.abort
+        left.exchange = self if isinstance(self, Exchange) else None
         return left
+
+
+class Exchange(Deadline):
+    """The deadline of one attempt whose answer may turn out to be another request's. Until that is known, its
+    connection is not given back.
+
+    Args:
+        deadline: Of the whole call.
+        anew: Whether no connection that was used before will do.
+    """
+
+    def __init__(self, deadline: Deadline, anew: bool) -> None:
+        self.ends_at = deadline.ends_at
+        self.abort = deadline.abort
+        self.anew = anew
+        #: Whether the request went over a connection that had been used before; None where something else carried it.
+        self.is_kept: bool | None = None
+        self._carrier: DeadlineConnection | None = None
+        self._idle: IdleConnections | None = None
+        self._is_over = False
+
+    def is_carried_by(self, connection: DeadlineConnection, is_kept: bool) -> None:
+        """The request is about to be written to ``connection``."""
+        self.is_kept, self._carrier = is_kept, connection
+
+    def takes_back(self, connection: DeadlineConnection, idle: IdleConnections) -> bool:
+        """Whether ``connection`` is to be kept here until this is over."""
+        if self._is_over or connection is not self._carrier:
+            return False
+        self._idle = idle
+        return True
+
+    def end(self, keep: bool) -> None:
+        """Its answer is known: give the connection back, or close it."""
+        connection, idle, self._is_over = self._carrier, self._idle, True
+        self._carrier = self._idle = None
+        if connection is None:
+            return
+        if not keep:
+            connection.is_spoilt = True  # it may be in a pool already, where it must not be closed under another call
+            if idle is not None:
+                connection.close()
+        elif idle is not None:
+            connection.exchange = None
+            try:
+                idle.put(connection)
+            except queue.Full:
+                connection.close()

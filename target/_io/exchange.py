@@ -14,7 +14,7 @@ from urllib3.exceptions import HeaderParsingError, NewConnectionError
 from urllib3.util.response import assert_header_parsing
 
 from target._io.abort import Abort
-from target._io.deadline import SOONEST_S
+from target._io.deadline import SOONEST_S, Exchange
 from target._io.heads import ends_in_one_place, parse_head, write_headers
 
 _READ_BYTES = 65536
@@ -25,6 +25,10 @@ _IN_LINES = {"Accept-Encoding": "", "User-Agent": ""}
 
 class DiedUnanswered(ConnectionResetError):
     """The connection broke before the first byte of an answer, so the request may be sent again."""
+
+
+class NotNew(ConnectionResetError):
+    """The connection was used before, and the exchange wants one that was not: its pool is to be asked again."""
 
 
 class _Reader(io.RawIOBase):
@@ -72,6 +76,8 @@ class _Wire:
 class _Answer(http.client.HTTPResponse):
     """An answer that closes its connection when more bytes came than belong to it: the next answer would be wrong."""
 
+    _is_given_up = False
+
     def __init__(self, sock: socket.socket, connection: DeadlineConnection, *positional: Any, **options: Any) -> None:
         super().__init__(cast("socket.socket", _Wire(sock, connection)), *positional, **options)
         self._carrier = connection
@@ -113,6 +119,10 @@ class _Answer(http.client.HTTPResponse):
         self.headers = self.msg = head.headers
         return True
 
+    def close(self) -> None:
+        self._is_given_up = True  # whoever has read all of it has closed it by that
+        super().close()
+
     def _close_conn(self) -> None:
         self._carrier.disarm()
         reader = cast("io.BufferedReader | None", self.fp)
@@ -124,8 +134,10 @@ class _Answer(http.client.HTTPResponse):
             left_over = reader.peek(1)
         super()._close_conn()  # type: ignore[misc]
         # While a proxy's tunnel is being made, TLS finds out for itself whether what follows is right.
-        if left_over and not self._carrier.connecting:
-            self._carrier.close()
+        if not self._carrier.connecting:
+            if left_over:
+                self._carrier.close()
+            self._carrier.is_in_use = self._is_given_up
 
 
 class DeadlineConnection(HTTPConnection):
@@ -137,6 +149,13 @@ class DeadlineConnection(HTTPConnection):
 
     answered = False
     connecting = False
+    #: From before the first byte of a request until the last one of its answer.
+    is_in_use = False
+    #: Whether an answer came that was another request's.
+    is_spoilt = False
+    #: Whose answer is waited for, where somebody will say whether it is right.
+    exchange: Exchange | None = None
+    _was_used = False
     _seconds: float | None = None
     _ends_at: float | None = None
     _abort: Abort | None = None
@@ -158,6 +177,12 @@ class DeadlineConnection(HTTPConnection):
         self._seconds = value
         self._ends_at = getattr(value, "ends_at", None)
         self._abort = getattr(value, "abort", None)
+        self.exchange = getattr(value, "exchange", None)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it may be used again."""
+        return not (self.is_in_use or self.is_spoilt) and super().is_connected
 
     def arm(self, sock: socket.socket) -> None:
         """Give the socket what is left of the time. Raises TimeoutError when nothing is."""
@@ -178,7 +203,7 @@ class DeadlineConnection(HTTPConnection):
                 self.close()
 
     def connect(self) -> None:
-        self.connecting = True
+        self.connecting, self.is_in_use, self.is_spoilt, self._was_used = True, False, False, False
         try:
             super().connect()
         except (ConnectionError, ssl.SSLEOFError) as error:
@@ -191,8 +216,15 @@ class DeadlineConnection(HTTPConnection):
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
         """Send headers and body as one: as two packets they may wait for each other (Nagle's algorithm, at proxies)."""
         if self._ends_at is None:
+            self._was_used = True
             super().request(method, url, body, headers, **options)
             return
+        if self.exchange is not None:
+            is_kept = self._was_used and self.sock is not None
+            if is_kept and self.exchange.anew:  # of a pool that keeps its connections in its own way
+                raise NotNew("a new connection was asked for")
+            self.exchange.is_carried_by(self, is_kept)
+        self.is_in_use = self._was_used = True
         held = self._held = []
         self._lines = write_headers(headers)
         try:

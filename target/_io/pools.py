@@ -10,7 +10,9 @@ import urllib3
 
 from target._io.connect import use_deadlines
 from target._io.deadline import Deadline
+from target._io.exchange import NotNew
 from target._io.forks import renew_in_children
+from target._io.idle import IdleConnections, use_idle_connections
 from target._io.proxies import Proxies
 from target.config import ClientConfig
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 # Each cluster is a host of its own, and a visitor's cookie can name any of 10,000.
 MOST_HOSTS = 64
+_MOST_NOT_NEW = 16
 
 
 class Pools(Protocol):
@@ -52,6 +55,7 @@ class CallersPools:
         path_at = _path_at(url)
         # Looked up each time: the owner may clear the manager.
         pool = self._manager.connection_from_url(url[:path_at])
+        use_idle_connections(pool)
         return _send(pool, None if self._is_plain else self._manager, method, url, path_at, timeout, options)
 
     def clear(self) -> None:
@@ -73,6 +77,7 @@ class _Host:
 
     def __init__(self, manager: urllib3.PoolManager, base_url: str) -> None:
         self.pool = manager.connection_from_url(base_url)
+        use_idle_connections(self.pool)
         self.manager = manager if manager.proxy is not None else None  # else what urllib3 adds is not needed
         self.answers = 0
 
@@ -170,9 +175,15 @@ def _send(
     use_deadlines(pool)
     if isinstance(timeout, Deadline):
         options["pool_timeout"] = timeout.connect_timeout
-    if manager is None:
-        return pool.urlopen(method, url[path_at:], timeout=timeout, assert_same_host=False, **options)
-    return manager.urlopen(method, url, timeout=timeout, **options)
+    for _ in range(_MOST_NOT_NEW):
+        try:
+            if manager is None:
+                return pool.urlopen(method, url[path_at:], timeout=timeout, assert_same_host=False, **options)
+            return manager.urlopen(method, url, timeout=timeout, **options)
+        except urllib3.exceptions.ProtocolError as error:  # that closed the connection, which is asked for first again
+            if not isinstance(error.args[-1], NotNew):
+                raise
+    raise urllib3.exceptions.ProtocolError("no new connection", NotNew())
 
 
 def trusted_context(ca_certs: str | None) -> ssl.SSLContext:
@@ -197,8 +208,11 @@ def trusted_context(ca_certs: str | None) -> ssl.SSLContext:
 
 def _leave_to_parent(pool: urllib3.HTTPConnectionPool) -> None:
     """Close this process's handles of the idle connections, and make the pool's queue as it was at first."""
-    idle = pool.pool
+    idle: Any = pool.pool
     if idle is None:  # the pool is closed
+        return
+    if isinstance(idle, IdleConnections):
+        idle.close_all()
         return
     connections = list(idle.queue)
     # In place, since urllib3's own finalizer holds this queue, and would wait for its lock when the process exits.

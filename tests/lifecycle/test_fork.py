@@ -99,7 +99,6 @@ def test_forks_in_the_middle_of_calls() -> None:
     [
         "client._workers._lock",
         "client._transport._pools._lock",
-        "next(iter(client._transport._pools._hosts.values())).pool.pool.mutex",
         "target._io.resolve._lock",
         "client._services.breaker._lock",
     ],

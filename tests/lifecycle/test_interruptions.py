@@ -1,0 +1,132 @@
+"""An exception from a signal handler, or from another thread, at any point: no lock stays held, no connection is left
+in the middle of something, and later calls get their own answers in time."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from tests.loopback import LoopbackServer
+from tests.unit._io.calls import run
+
+BEGIN = """
+import sys
+import urllib3
+from target import AsyncTargetClient, Outbox, TargetClient
+from tests.lifecycle.forking import client_of, options_of
+from tests.lifecycle.interrupting import *
+
+guard()
+domain = sys.argv[1]
+"""
+
+
+def run_script(script: str, server: LoopbackServer) -> str:
+    return run(BEGIN + textwrap.dedent(script), server.domain)
+
+
+POOLS = {"own": "None", "caller's": "urllib3.PoolManager(maxsize=4)"}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_by_a_signal_handler(pool: str, server: LoopbackServer) -> None:
+    script = f"""
+        client = client_of(domain, timeout=2000, pool={POOLS[pool]})
+        ask(client, 0)
+        interrupted = strike_by_signal(lambda number: ask(client, number), 1500)
+        assert interrupted > 100, interrupted
+        for number in range(40):
+            ask(client, number)
+        client.close()
+    """
+    run_script(script, server)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_in_threads(pool: str, server: LoopbackServer) -> None:
+    script = f"""
+        client = client_of(domain, timeout=2000, pool={POOLS[pool]})
+        ask(client, 0)
+        strike_threads(lambda number: ask(client, number), 500)
+        for number in range(40):
+            ask(client, number)
+        client.close()
+    """
+    run_script(script, server)
+
+
+def test_calls_with_a_callback(server: LoopbackServer) -> None:
+    script = """
+        client = client_of(domain, timeout=2000, async_workers=2)
+
+        def aside(number):
+            request = {"execute": {"mboxes": [{"name": f"mbox-{number}"}]}, "requestId": f"request-{number}"}
+            check(client.get_offers(request=request, callback=lambda _: None).get(4), number)
+
+        aside(0)
+        strike_by_signal(aside, 600)
+        strike_threads(aside, 200)
+        for number in range(40):
+            aside(number)
+        client.close()
+    """
+    run_script(script, server)
+
+
+def test_queueing_notifications(server: LoopbackServer) -> None:
+    script = """
+        client = client_of(domain, timeout=2000, outbox=Outbox.memory())
+        queued = []
+
+        def queue(number):
+            shown = {"id": str(number), "type": "click", "timestamp": 1, "mbox": {"name": "a"}}
+            queued.extend(client.queue_notifications(request={"notifications": [shown]}))
+
+        queue(0)
+        strike_by_signal(queue, 600, 0.0005)
+        strike_threads(queue, 200)
+        queue(99999)
+        assert client.outbox.flush(timeout=8000)
+        assert client.outbox.counters["acknowledged"] >= len(set(queued))
+        client.close()
+    """
+    run_script(script, server)
+
+
+@pytest.mark.parametrize("transport", ["aiohttp"])
+def test_an_event_loop(transport: str, server: LoopbackServer) -> None:
+    """The loop itself is over then, as with KeyboardInterrupt; the next one works."""
+    script = f"""
+        import asyncio
+
+        async def visit(number):
+            async with await AsyncTargetClient.create(**options_of(domain, transport="{transport}")) as client:
+                for _ in range(5):
+                    asked = {{"mboxes": [{{"name": f"mbox-{{number}}"}}]}}
+                    request = {{"execute": asked, "requestId": f"request-{{number}}"}}
+                    check(await client.get_offers(request=request), number)
+
+        asyncio.run(visit(0))
+        strike_by_signal(lambda number: asyncio.run(visit(number)), 60, 0.05)
+        for number in range(5):
+            asyncio.run(visit(number))
+    """
+    run_script(script, server)
+
+
+def test_with_everything_switched_on(server: LoopbackServer) -> None:
+    """Breaker, telemetry, logger."""
+    script = """
+        logger = logging.getLogger("shop")
+        logger.addHandler(logging.NullHandler())
+        client = client_of(domain, timeout=2000, breaker_failures=3, breaker_reset=50, logger=logger)
+        ask(client, 0)
+        strike_by_signal(lambda number: ask(client, number), 600)
+        strike_threads(lambda number: ask(client, number), 200)
+        time.sleep(0.2)
+        for number in range(40):
+            ask(client, number)
+        client.close()
+    """
+    run_script(script, server)
