@@ -264,7 +264,6 @@ class AsyncTargetClient:
         await self.aclose()
 
     def _check(self) -> None:
-        begin_anew_if_forked()
         if self._gate.closed:
             raise ClientClosed("The client is closed: make a new one with AsyncTargetClient.create")
         self._check_loop()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from target._io.breaker import Breaker
 from target._io.forks import renew_in_children
 from target._io.on_device.telemetry_buffer import TelemetryBuffer
+from target._io.uwsgi import warn_of_missing_flags
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
 from target.delivery.request import Call, add_to_call
@@ -85,6 +86,7 @@ class Services:
                 config, config.on_device, runtime, send, tell, self._telemetry, self.breaker, queue
             )
         renew_in_children(self)
+        warn_of_missing_flags(config.logger)
 
     def begin_anew(self) -> None:
         """In a forked child: client_ready is the parent's to tell."""

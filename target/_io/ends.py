@@ -6,6 +6,7 @@ A child of multiprocessing, or of billiard, ends by ``os._exit``: atexit is neve
 from __future__ import annotations
 
 import atexit
+import importlib
 import sys
 import time
 from typing import Any, Protocol
@@ -98,6 +99,8 @@ class _Hooks:
 
     def begin_anew(self) -> None:
         """In a forked child, and at first."""
+        if "billiard" in sys.modules:  # which has its finalizers from there, and imports it late
+            importlib.import_module("multiprocessing.util")
         util: Any = sys.modules.get("multiprocessing.util")
         if util is not None:  # called once the child's finalizers have been cleared, however it was started
             util.register_after_fork(self, _hook)

@@ -32,7 +32,8 @@ class Pausable(Protocol):
         """Called by the same thread."""
 
 
-_process_id = os.getpid()  # of the process that everything below belongs to
+_first_process_id = _process_id = os.getpid()  # of the process that everything below belongs to
+_lock_kind = threading.Lock  # gevent puts another in its place, in a child often after the fork
 # Weak, and by identity: dicts change in one step, so that no lock is needed that a fork might find held.
 _renewables: WeakValueDictionary[int, Renewable] = WeakValueDictionary()
 _pausables: WeakValueDictionary[int, Pausable] = WeakValueDictionary()
@@ -56,19 +57,20 @@ def pause_for_forks(pausable: Pausable) -> None:
 def begin_anew_if_forked() -> None:
     """To be called before anything is used that outlives a call: costs as much as asking for the process id."""
     process_id = os.getpid()
-    if process_id != _process_id:
+    if process_id != _process_id or (threading.Lock is not _lock_kind and process_id != _first_process_id):
         _begin_anew(process_id)
 
 
 def _begin_anew(process_id: int) -> None:
-    global _process_id, _pausing  # noqa: PLW0603  (the old lock may be held by a thread that this process lacks)
+    global _process_id, _lock_kind, _pausing  # noqa: PLW0603
     lock = _renewing.setdefault(process_id, threading.RLock())
     with lock:  # the other threads of this process wait until all of it is done
-        if process_id == _process_id or process_id in _under_way:
+        if (process_id == _process_id and threading.Lock is _lock_kind) or process_id in _under_way:
             return
         _under_way.add(process_id)
         try:
-            _pausing = threading.Lock()
+            _lock_kind = threading.Lock
+            _pausing = threading.Lock()  # the old one may be held by a thread that this process lacks
             _paused.clear()
             for reference in _renewables.valuerefs():
                 if (renewable := reference()) is not None:

@@ -62,8 +62,11 @@ def test_application(name: str, tmp_path: Path) -> None:
 
 
 def test_commands_name_applications_of_the_page() -> None:
-    applications = {command.split()[-1].partition(":")[0] + ".py" for command in commands(TEXT)}
-    assert applications == set(files(TEXT)) - {"target_client.py"}
+    words = [word for command in commands(TEXT) for word in command.split()]
+    applications = {word.removesuffix(":app") + ".py" for word in words if word.endswith(":app")}
+    named = applications | {"tasks.py", *(word for word in words if word.endswith(".py"))}
+    assert "tasks" in words
+    assert named == set(files(TEXT)) - {"target_client.py"}
 
 
 @pytest.mark.parametrize("link", links(PAGE))

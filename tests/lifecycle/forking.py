@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -88,8 +89,28 @@ def queue(client: TargetClient, names: list[str]) -> None:
 
 
 def fork_without_hooks() -> int:
-    """As uWSGI and C extensions fork: Python is told nothing. Under the GIL, as they do it, too."""
+    """As uWSGI and C extensions fork: Python is told nothing. Under the GIL, as they do it, too.
+
+    Without its hooks, Python itself hangs in a child where a thread of the parent's was about to take the GIL. So this
+    waits until all other threads wait for something else.
+    """
+    give_up_at = time.monotonic() + LONGEST_S
+    while (before := _switches()) != _switches(after_s=0.03) or before is None:
+        assert time.monotonic() < give_up_at
     return int(ctypes.PyDLL(None).fork())
+
+
+def _switches(after_s: float = 0) -> dict[str, str] | None:
+    """How often each other thread was begun and stopped so far, as Linux counts it; None while one just ends."""
+    time.sleep(after_s)
+    counts = {}
+    with contextlib.suppress(OSError):
+        for task in os.listdir("/proc/self/task"):
+            if int(task) != threading.get_native_id():
+                with open(f"/proc/self/task/{task}/status") as status:
+                    counts[task] = status.read().partition("voluntary_ctxt_switches")[2]
+        return counts
+    return None
 
 
 def fork(work: Callable[[], object], fork_process: Callable[[], int] = os.fork) -> int:

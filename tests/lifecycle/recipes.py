@@ -86,7 +86,7 @@ def running(command: str, folder: Path, domain: str, after_create: str = "") -> 
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *words],
+            [str(Path(sys.executable).with_name(words[0])), *words[1:]],
             cwd=folder,
             env=environment(folder),
             stdout=output,

@@ -15,7 +15,7 @@ from tests.loopback import Answer, Received, serving
 from tests.unit._io.calls import run
 from tests.unit._io.on_device import artifact
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="looks into /proc")
 
 BEGIN = """
 import asyncio, os, signal, sys, threading, time
@@ -135,35 +135,30 @@ def test_forks_in_the_middle_of_calls() -> None:
     script = """
         client = client_of(domain, async_workers=4)
         ask(client, "first")
-        done = threading.Event()
-
-        def keep_asking(thread):
-            number = 0
-            while not done.is_set():
-                number += 1
-                ask(client, f"{thread}x{number}")
-                if number % 4 == 0:
-                    ask_aside(client, 2, f"{thread}y{number}z")
 
         def work():
-            for number in range(6):
-                ask(client, number)
+            ask_many(client, 6, 3)
+            ask_aside(client, 4)
             client.close()
 
+        def keep_asking():
+            asking = [pool.submit(ask, client, f"during{number}") for number in range(4)]
+            handles = [client.get_offers(**call_of(session(f"aside{n}")), callback=str) for n in range(4)]
+            return asking, handles
+
         with ThreadPoolExecutor(4) as pool:
-            asking = [pool.submit(keep_asking, thread) for thread in range(4)]
-            for _ in range(4):
-                wait_for([bare_fork(work) for _ in range(3)])
-            done.set()
+            asking, handles = keep_asking()
+            wait_for([bare_fork(work) for _ in range(3)])
+        assert [answered(handle.get(5)) for handle in handles] == [session(f"aside{n}") for n in range(4)]
         for each in asking:
             each.result()
         client.close()
     """
-    echo = Echo(latency_s=0.001)
+    echo = Echo(latency_s=0.5)
     with serving(echo) as server:
         run_script(script, server.domain)
     assert set(echo.sessions.values()) == {1}
-    assert len(echo.connections_by_process()) == 13
+    assert len(echo.connections_by_process()) == 4
 
 
 def test_a_pool_of_the_callers_is_not_shared_either() -> None:
@@ -188,7 +183,7 @@ def test_a_pool_of_the_callers_is_not_shared_either() -> None:
 
 def test_the_outbox_in_memory_sends_everything_once() -> None:
     script = """
-        client = client_of(domain, outbox=Outbox.memory(flush_interval=150))
+        client = client_of(domain, outbox=Outbox.memory(flush_interval=3000))
         queue(client, [f"before-{number}" for number in range(30)])
 
         def work(label):
@@ -247,7 +242,7 @@ def test_nothing_that_the_parent_learnt_is_the_childs() -> None:
 def test_rules_are_kept_up_to_date_and_impressions_sent_by_each_process() -> None:
     script = """
         rules = f"http://{domain}/rules.json"
-        client = client_of(domain, decisioning_method="on-device", artifact_location=rules, polling_interval=300)
+        client = client_of(domain, decisioning_method="on-device", artifact_location=rules, polling_interval=60_000)
         assert client.wait_until_ready(10_000)
 
         def decide(name):
@@ -292,8 +287,7 @@ def test_processes_share_the_file_of_an_outbox(tmp_path: Path) -> None:
     script = """
         client = client_of(domain, outbox=Outbox.sqlite(sys.argv[2], flush_interval=5))
         queue(client, [f"before-{number}" for number in range(5)])
-        assert client.outbox.flush(timeout=10_000)  # so that none of its threads is in the middle of something
-        time.sleep(0.1)
+        assert client.outbox.flush(timeout=10_000)
 
         def work(label):
             queue(client, [f"{label}-{number}" for number in range(20)])
