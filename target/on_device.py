@@ -28,6 +28,7 @@ from target.delivery.retry import pause_s
 from target.delivery.telemetry import LOCAL, build_call_entry, build_download_entry, build_request_times
 from target.errors import ApiError, ArtifactNotReady, TargetError, TargetUnavailable
 from target.events import SEND_NOTIFICATION_FAILED
+from target.foreign import copied
 from target.on_device_config import OnDeviceConfig
 from target.response import Meta, TargetDeliveryResponse
 from target_delivery_api.models import DeliveryResponse
@@ -96,7 +97,8 @@ class OnDevice:
             if telemetry is not None and not isinstance(error, ApiError):
                 telemetry.put_back(call.riding)
             if call.body.get("notifications"):
-                tell(SEND_NOTIFICATION_FAILED, request=call.body, error=error)
+                # A copy, since its context is that of the result which the visitor's own caller has.
+                tell(SEND_NOTIFICATION_FAILED, request=copied(call.body), error=error)
 
         def compose() -> Call | None:
             if telemetry is None or not latest:
