@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 import secrets
@@ -13,7 +14,9 @@ from urllib.parse import quote, unquote
 
 from target.customer_ids import AUTH_STATES, parse_customer_ids
 from target.errors import OptionsError
+from target.foreign import exact_text, is_text, kind_of
 from target.page import script_json
+from target.values import parse_callback, parse_string
 
 DEFAULT_CONSUMER_ID = "target-global-mbox"
 COOKIE_NAME_PREFIX = "AMCV_"
@@ -44,6 +47,8 @@ class _Entry(NamedTuple):
 class Visitor:
     """One visitor, for the time of one incoming page request. Safe to share between the calls of that request.
 
+    It can be pickled and copied; what is done with either then does not show in the other.
+
     Args:
         organization_id: Experience Cloud organization, with or without ``@AdobeOrg``.
         visitor_cookie: Value of the visitor's ``AMCV_`` cookie, plain or percent-encoded. Whatever it holds, nothing
@@ -51,12 +56,9 @@ class Visitor:
     """
 
     def __init__(self, organization_id: str, visitor_cookie: str | None = None) -> None:
-        if not isinstance(organization_id, str) or not organization_id:
-            raise OptionsError("Organization Id is required: pass the id of the Experience Cloud organization")
-        if visitor_cookie is not None and not isinstance(visitor_cookie, str):
-            raise OptionsError(f"visitor_cookie must be a string, not {type(visitor_cookie).__name__}")
-        self.organization_id = organization_id
-        self._leading, self._entries = _parse_cookie(visitor_cookie or "", time.time())
+        cookie = "" if visitor_cookie is None else parse_string("visitor_cookie", visitor_cookie)
+        self.organization_id = _parse_organization(organization_id)
+        self._leading, self._entries = _parse_cookie(cookie, time.time())
         self._customer_ids: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
         self._current = _Stitch()
@@ -75,14 +77,15 @@ class Visitor:
             mint: Returns an id that the ID service issued, for example through your own call to it.
 
         Raises:
-            OptionsError: What ``mint`` returned cannot be an id.
+            OptionsError: ``mint`` cannot be called, or what it returned cannot be an id.
         """
         visitor = cls(organization_id)
         if mint is not None:
+            parse_callback("mint", mint)
             issued = mint()
-            if not isinstance(issued, str) or not _ID.fullmatch(issued) or "|" in issued or issued == _NONE:
+            if not is_text(issued) or not _ID.fullmatch(issued) or "|" in issued or issued == _NONE:
                 raise OptionsError("mint must return an Experience Cloud id: 1 to 128 printable ASCII characters")
-            visitor._entries["MCMID"] = _Entry("MCMID", "MCMID", issued)
+            visitor._entries["MCMID"] = _Entry("MCMID", "MCMID", exact_text(issued))
         return visitor
 
     @property
@@ -124,7 +127,7 @@ class Visitor:
             OptionsError: An entry has no id, or an unknown key or state.
         """
         if not isinstance(customer_ids, Mapping):
-            raise OptionsError(f"customer_ids must be a dict by integration code, not {type(customer_ids).__name__}")
+            raise OptionsError(f"customer_ids must be a dict by integration code, not {kind_of(customer_ids)}")
         parsed = {entry["integrationCode"]: entry for entry in parse_customer_ids(customer_ids)}
         with self._lock:
             self._customer_ids = {**self._customer_ids, **parsed}  # a new dict: nobody reads one that changes
@@ -134,7 +137,11 @@ class Visitor:
 
         Calls that name different consumers get the same id. A consumer that asks again starts a new one: its first
         answer has been used.
+
+        Raises:
+            OptionsError: ``consumer_id`` is no string.
         """
+        consumer_id = parse_string("consumer_id", consumer_id)
         with self._lock:
             if not self._current.id or consumer_id in self._current.consumers:
                 self._last, self._current = self._current, _Stitch(_new_supplemental_data_id())
@@ -171,6 +178,15 @@ class Visitor:
             value = self._write(self._entries[name] for name in _NAMES if name in self._entries)
         return value if len(value) <= _MOST_COOKIE_BYTES else ""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle or a copy holds: everything, as it is at one moment, but the lock."""
+        with self._lock:
+            return {name: copy.deepcopy(value) for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The lock of another process, or of another visitor, is of no use."""
+        vars(self).update(state, _lock=threading.Lock())
+
     def __repr__(self) -> str:
         return f"Visitor(has_id={self.marketing_cloud_visitor_id is not None}, opted_out={self.opted_out})"
 
@@ -198,6 +214,12 @@ class _Stitch:
         return {key: self.id, f"{key}Consumed": {f"payload:{consumer}": True for consumer in self.consumers}}
 
 
+def _parse_organization(organization_id: object) -> str:
+    if not is_text(organization_id) or not organization_id:
+        raise OptionsError("Organization Id is required: pass the id of the Experience Cloud organization")
+    return exact_text(organization_id)
+
+
 def with_suffix(organization_id: str) -> str:
     """The organization id with its ``@AdobeOrg``."""
     return organization_id if "@" in organization_id else organization_id + ORGANIZATION_SUFFIX
@@ -205,7 +227,7 @@ def with_suffix(organization_id: str) -> str:
 
 def visitor_cookie_name(organization_id: str) -> str:
     """Name of the cookie that holds the visitor's Experience Cloud id; some frameworks show its ``@`` as ``%40``."""
-    return COOKIE_NAME_PREFIX + with_suffix(organization_id)
+    return COOKIE_NAME_PREFIX + with_suffix(_parse_organization(organization_id))
 
 
 def _new_supplemental_data_id() -> str:

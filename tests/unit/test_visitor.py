@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
 import threading
 import time
@@ -275,7 +277,7 @@ def test_an_endless_opt_out_is_never_written_back_as_none() -> None:
     ],
 )
 def test_what_a_developer_gets_wrong_raises(make: Callable[[], Visitor]) -> None:
-    with pytest.raises(OptionsError, match=r"Organization Id is required|visitor_cookie must be a string, not bytes"):
+    with pytest.raises(OptionsError, match=r"Organization Id is required|'visitor_cookie' must be a string, not bytes"):
         make()
 
 
@@ -369,6 +371,41 @@ def test_customer_ids_that_are_none_change_nothing(bad: Any) -> None:
     with pytest.raises(OptionsError, match="customer_ids"):
         visitor.set_customer_ids({"shop": "2", **bad} if isinstance(bad, dict) else bad)
     assert [entry["id"] for entry in visitor.customer_ids] == ["1"]
+
+
+@pytest.mark.parametrize("twin_of", [copy.deepcopy, copy.copy, lambda visitor: pickle.loads(pickle.dumps(visitor))])
+def test_a_pickle_or_a_copy_goes_on_by_itself(twin_of: Callable[[Visitor], Visitor]) -> None:
+    visitor = Visitor(ORG, REAL)
+    visitor.set_customer_ids({"crm": {"id": "1", "authState": 1}})
+    first = visitor.supplemental_data_id("top")
+    before = (visitor.state(), visitor.cookie_value(), visitor.customer_ids)
+    twin = twin_of(visitor)
+    assert (twin.state(), twin.cookie_value(), twin.customer_ids) == before
+    assert twin.supplemental_data_id("side") == first
+    twin.set_customer_ids({"shop": "2"})
+    assert (visitor.state(), visitor.cookie_value(), visitor.customer_ids) == before
+    assert visitor.supplemental_data_id("top") != first
+
+
+def test_a_visitor_is_copied_as_it_is_at_one_moment() -> None:
+    visitor = Visitor(ORG)
+    ended = threading.Event()
+
+    def use() -> None:
+        while not ended.is_set():
+            visitor.supplemental_data_id("top")
+            visitor.supplemental_data_id("side")
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    try:
+        twins = [copy.deepcopy(visitor) for _ in range(200)]
+    finally:
+        ended.set()
+        thread.join()
+    for twin in twins:
+        sdid = twin.state()[ORG].get("sdid", {})
+        assert set(sdid.get("supplementalDataIDCurrentConsumed", {})) <= {"payload:top", "payload:side"}
 
 
 def test_what_is_handed_out_is_a_copy() -> None:
