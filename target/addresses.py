@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from target.errors import OptionsError
+from target.foreign import exact_text, is_number, is_text, items_of, shown
 
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::[0-9]*)?")
 _IPV4_WITH_PORT = re.compile(r"([0-9.]+):[0-9]*")
 _MOST_HOPS = 64
 _LONGEST_HOP = 128
+_MOST_NETWORKS = 10_000
 
 
 def visitor_address(peer: str | None, forwarded_for: str | None, trusted_proxies: int | Sequence[str]) -> str | None:
@@ -55,14 +57,22 @@ def _by_networks(
 
 
 def _parse_trusted(trusted_proxies: int | Sequence[str]) -> int | list[IPv4Network | IPv6Network]:
-    if isinstance(trusted_proxies, int) and not isinstance(trusted_proxies, bool) and trusted_proxies >= 0:
-        return trusted_proxies
-    if isinstance(trusted_proxies, str | bytes | int) or not isinstance(trusted_proxies, Sequence):
+    if is_number(trusted_proxies) and isinstance(trusted_proxies, int) and trusted_proxies >= 0:
+        return int.__int__(trusted_proxies)
+    if isinstance(trusted_proxies, str | bytes | bytearray | memoryview) or not isinstance(trusted_proxies, Sequence):
         raise OptionsError("trusted_proxies must be a count from 0 up, or a list of networks such as ['10.0.0.0/8']")
+    return [_parse_network(network) for network in items_of(trusted_proxies, _MOST_NETWORKS, "trusted_proxies")]
+
+
+def _parse_network(network: object) -> IPv4Network | IPv6Network:
+    if isinstance(network, IPv4Network | IPv6Network):
+        return network
     try:
-        return [ip_network(str(network), strict=False) for network in trusted_proxies]
-    except ValueError as error:
-        raise OptionsError(f"trusted_proxies must hold networks in CIDR notation: {error}") from error
+        return ip_network(exact_text(network) if is_text(network) else b"", strict=False)
+    except ValueError:
+        raise OptionsError(
+            f"trusted_proxies must hold networks in CIDR notation, such as '10.0.0.0/8', not {shown(network)}"
+        ) from None
 
 
 def _parse(text: str | None) -> IPv4Address | IPv6Address | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from target.errors import OptionsError
+from target.foreign import exact_dict
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VALUE = re.compile(r"(?:[!-~](?:[\t -~]{0,16382}[!-~])?)?")  # an empty one tells some caches not to answer
@@ -77,7 +78,7 @@ def parse_artifact_headers(name: str, value: Any) -> ArtifactHeaders:
 def _parse(what: str, value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise OptionsError(f"{what} must be a dict of headers, not {type(value).__name__}")
-    headers = dict(value)
+    headers = exact_dict(value, what)
     seen: set[str] = set()
     for name, text in headers.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from target.errors import OptionsError
+from target.foreign import UNREADABLE, exact_text, is_text, kind_of
+from target.values import parse_string
 from target_delivery_api.models import Address, ClientHints, Context, Geo
 
 #: A WSGI environ, the header list of an ASGI scope, or any mapping of names to values.
@@ -59,14 +61,16 @@ def context_from_headers(
             server past the proxies; networks hold everywhere.
 
     Raises:
-        OptionsError: ``headers`` or ``trusted_proxies`` cannot be read.
+        OptionsError: An argument is of another type, or cannot be read.
     """
     from target.addresses import visitor_address  # needs ipaddress, which is slow to import
 
     named, peer = _read(headers)
     hints = _client_hints(named)
-    page, referrer = str(url or "")[:_LONGEST_TEXT], named.get("referer", "")[:_LONGEST_TEXT]
-    address = visitor_address(client_address or peer, named.get("x-forwarded-for"), trusted_proxies)
+    page = _url_text(url)[:_LONGEST_TEXT]
+    referrer = named.get("referer", "")[:_LONGEST_TEXT]
+    given = None if client_address is None else parse_string("client_address", client_address)
+    address = visitor_address(given or peer, named.get("x-forwarded-for"), trusted_proxies)
     return Context(
         channel="web",
         user_agent=named.get("user-agent", "")[:_LONGEST_TEXT] or None,
@@ -79,15 +83,26 @@ def context_from_headers(
 def _read(headers: Headers) -> tuple[dict[str, str], str | None]:
     """The headers that count, by lower-case name, and the peer's address where an environ names it.
 
-    A header that came in several lines is one list.
+    A header that came in several lines is one list. Raises OptionsError where they cannot be read.
     """
+    try:
+        return _read_plainly(headers)
+    except OptionsError:
+        raise
+    except UNREADABLE as error:
+        raised = type(error).__name__
+    # Not in the except clause: the error would carry the other one, which may quote a header.
+    raise OptionsError(f"headers cannot be read: they raised {raised}")
+
+
+def _read_plainly(headers: Headers) -> tuple[dict[str, str], str | None]:
     pairs: Iterable[Any]
     peer = None
     if isinstance(headers, Mapping) and _is_environ(headers):
         pairs = [(name[5:].replace("_", "-"), value) for name, value in headers.items() if str(name)[:5] == "HTTP_"]
         peer = _text(headers.get("REMOTE_ADDR"))
     elif isinstance(headers, str | bytes) or not hasattr(headers, "__iter__"):
-        raise OptionsError(f"headers must be a mapping or a list of pairs, not {type(headers).__name__}")
+        raise OptionsError(f"headers must be a mapping or a list of pairs, not {kind_of(headers)}")
     else:
         pairs = headers.items() if hasattr(headers, "items") else headers
     lines: dict[str, list[str]] = {}
@@ -98,6 +113,19 @@ def _read(headers: Headers) -> tuple[dict[str, str], str | None]:
         if name in _NAMES and value is not None:
             lines.setdefault(name, []).append(value)
     return {name: ", ".join(values) for name, values in lines.items()}, peer
+
+
+def _url_text(url: object) -> str:
+    """A URL as text; frameworks have objects for one, which say what it is."""
+    if url is None:
+        return ""
+    text: object = url
+    if not is_text(url) and type(url).__module__ != "builtins":
+        try:
+            text = str(url) if "/" in str(url) else url
+        except UNREADABLE:
+            text = url  # which is refused by its class
+    return parse_string("url", text)
 
 
 def _is_environ(headers: Mapping[Any, Any]) -> bool:
@@ -120,7 +148,7 @@ def _is_environ(headers: Mapping[Any, Any]) -> bool:
 def _text(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode("latin-1")
-    return value if isinstance(value, str) else None
+    return exact_text(value) if is_text(value) else None
 
 
 def _client_hints(named: Mapping[str, str]) -> ClientHints:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from target.errors import OptionsError
+from target.foreign import exact_text, is_text
 from target_delivery_api.types import dump
 
 _REPORT_SUITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,-]{0,254}")
@@ -50,11 +51,13 @@ def build_analytics_hits(
     Raises:
         OptionsError: ``report_suite`` or ``tracking_server`` cannot be part of a URL.
     """
-    if not isinstance(report_suite, str) or not _REPORT_SUITE.fullmatch(report_suite):
+    suite = exact_text(report_suite) if is_text(report_suite) else ""
+    if not _REPORT_SUITE.fullmatch(suite):
         raise OptionsError("report_suite must be the id of a report suite: letters, digits, and . _ - ,")
-    if not isinstance(tracking_server, str) or len(tracking_server) > 253 or not _HOST.fullmatch(tracking_server):
+    server = exact_text(tracking_server) if is_text(tracking_server) else ""
+    if len(server) > 253 or not _HOST.fullmatch(server):
         raise OptionsError("tracking_server must be a host such as example.sc.omtrdc.net, without scheme and path")
-    base_url = f"https://{tracking_server}/b/ss/{report_suite}/0/{_CODE_VERSION}"
+    base_url = f"https://{server}/b/ss/{suite}/0/{_CODE_VERSION}"
     hits = []
     for payload in payloads:
         if payload.get("pe") and payload.get("tnta"):

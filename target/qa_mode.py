@@ -11,6 +11,7 @@ from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from target.errors import OptionsError
+from target.foreign import UNREADABLE, exact_text, is_text, kind_of
 from target_delivery_api.models import QAMode, QAModePreviewIndex
 
 T = TypeVar("T")
@@ -42,7 +43,8 @@ def qa_mode_from_url(url: str) -> QAMode | None:
     ``at_preview_evaluate_as_true_audience_ids`` and ``_false_``. A bad value is ignored, with one log line for each
     field; without a token, nothing is logged. What is returned always fits into a cookie.
     """
-    if not isinstance(url, str) or _TOKEN_FIELD not in url:
+    url = exact_text(url) if is_text(url) else ""
+    if _TOKEN_FIELD not in url:
         return None
     try:
         query = parse_qs(urlsplit(url).query, max_num_fields=_MOST_FIELDS)
@@ -64,9 +66,16 @@ def qa_mode_to_cookie(qa_mode: QAMode) -> str:
     It is not signed: like a QA link, anyone can make one, and only its token opens anything.
 
     Raises:
-        OptionsError: It would be longer than MAX_COOKIE_LENGTH. No QA mode of ``qa_mode_from_url`` is.
+        OptionsError: It is no QAMode, or would be longer than MAX_COOKIE_LENGTH. No QA mode of ``qa_mode_from_url`` is.
     """
-    value = _encode(qa_mode)
+    if not isinstance(qa_mode, QAMode):
+        raise OptionsError(f"qa_mode must be a QAMode, not {kind_of(qa_mode)}")
+    try:
+        value = _encode(qa_mode)
+    except UNREADABLE:
+        value = None
+    if value is None:
+        raise OptionsError("qa_mode holds what cannot be written as JSON")
     if len(value) > MAX_COOKIE_LENGTH:
         raise OptionsError(f"This QA mode needs a cookie of {len(value)} characters, more than {MAX_COOKIE_LENGTH}")
     return value
@@ -74,7 +83,8 @@ def qa_mode_to_cookie(qa_mode: QAMode) -> str:
 
 def qa_mode_from_cookie(value: str | None) -> QAMode | None:
     """The QA mode in a cookie that ``qa_mode_to_cookie`` wrote; anything else is None, with a log line."""
-    if not value or not isinstance(value, str):
+    value = exact_text(value) if is_text(value) else ""
+    if not value:
         return None
     version, _, encoded = value[: MAX_COOKIE_LENGTH + 1].partition(".")
     if version != _VERSION or len(value) > MAX_COOKIE_LENGTH:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from target.errors import OptionsError
+from target.values import parse_flag, parse_integer, parse_string
 
 if TYPE_CHECKING:
     from target_delivery_api.models import AnalyticsResponse, DeliveryRequest, DeliveryResponse
@@ -84,21 +85,27 @@ class TargetCookie(_Record):
         """The value of a ``Set-Cookie`` header. Never HttpOnly: at.js on the page shares these cookies.
 
         Raises:
-            OptionsError: ``path``, ``domain`` or ``same_site`` holds what would end the attribute.
+            OptionsError: An argument is of another type, or holds what would end the attribute.
         """
-        parts = [f"{self.name}={self.value}", f"Max-Age={self.max_age}"]
-        for attribute, value in (("Path", path), ("Domain", domain), ("SameSite", same_site)):
-            if not value:
-                continue
-            if not value.isprintable() or not value.isascii() or ";" in value:
-                raise OptionsError(f"{attribute} of a cookie must be printable ASCII without a semicolon")
-            parts.append(f"{attribute}={value}")
-        if secure:
+        parts = [f"{_attribute('name', self.name)}={_attribute('value', self.value)}"]
+        parts.append(f"Max-Age={parse_integer('max_age', self.max_age)}")
+        texts = {"Path": ("path", path), "Domain": ("domain", domain), "SameSite": ("same_site", same_site)}
+        for label, (name, given) in texts.items():
+            if given is not None and (text := _attribute(name, given)):
+                parts.append(f"{label}={text}")
+        if parse_flag("secure", secure):
             parts.append("Secure")
         return "; ".join(parts)
 
     def __repr__(self) -> str:
         return f"TargetCookie(name={self.name!r}, value=<hidden>, max_age={self.max_age})"
+
+
+def _attribute(name: str, value: object) -> str:
+    text = parse_string(name, value)
+    if not text.isprintable() or not text.isascii() or ";" in text:
+        raise OptionsError(f"{name} of a cookie must be printable ASCII without a semicolon")
+    return text
 
 
 class Meta(_Record):

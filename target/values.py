@@ -51,7 +51,7 @@ def is_session_id(value: object) -> bool:
     return isinstance(value, str) and _SESSION_ID.fullmatch(value) is not None
 
 
-def reject_unknown(options: Mapping[Any, Any], known: Mapping[str, Any]) -> None:
+def reject_unknown(options: Mapping[Any, Any], known: Mapping[str, Any], what: str = "option") -> None:
     """Raise OptionsError for a key that is not in ``known``; the message names the nearest one that is."""
     if options.keys() <= known.keys():
         return
@@ -60,7 +60,7 @@ def reject_unknown(options: Mapping[Any, Any], known: Mapping[str, Any]) -> None
     name = next(key for key in options if key not in known)
     text = exact_text(name)[:99] if is_text(name) else shown(name)
     nearest = difflib.get_close_matches(text, known, n=1, cutoff=0.0)[0]
-    raise OptionsError(f"Unknown option {shown(name)}: did you mean {nearest!r}?")
+    raise OptionsError(f"Unknown {what} {shown(name)}: did you mean {nearest!r}?")
 
 
 def _wrong(name: str, expected: str, value: object) -> NoReturn:
@@ -203,7 +203,7 @@ def parse_events(name: str, value: object) -> Mapping[str, EventHandler]:
     if not isinstance(value, Mapping):
         _wrong(name, "a dict of handlers", value)
     handlers = exact_dict(value, f"Option {name!r}")
-    reject_unknown(handlers, dict.fromkeys(EVENT_NAMES))
+    reject_unknown(handlers, dict.fromkeys(EVENT_NAMES), f"event in option {name!r}:")
     for event, handler in handlers.items():
         if not _is_function(handler):
             raise OptionsError(f"The handler of event {event!r} must be callable, not {_callable_kind_of(handler)}")

@@ -14,6 +14,7 @@ from typing import Generic, NoReturn, TypeVar
 from target._io.ends import finish_before_end
 from target._io.forks import renew_in_children
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
+from target.values import parse_seconds
 
 T = TypeVar("T")
 
@@ -39,17 +40,18 @@ class AsyncResult(Generic[T]):
         return self._error is None
 
     def wait(self, timeout: float | None = None) -> None:
-        """Return when the call has ended, or after ``timeout`` seconds."""
-        self._done.wait(timeout)
+        """Return when the call has ended, or after ``timeout`` seconds. Raises OptionsError if that is no duration."""
+        self._done.wait(None if timeout is None else parse_seconds("timeout", timeout))
 
     def get(self, timeout: float | None = None) -> T:
         """What the callback receives.
 
         Raises:
+            OptionsError: ``timeout`` is no duration.
             TargetTimeout: The call has not ended after ``timeout`` seconds. It goes on.
             TargetError: Whatever the call itself raised.
         """
-        if not self._done.wait(timeout):
+        if not self._done.wait(None if timeout is None else parse_seconds("timeout", timeout)):
             raise TargetTimeout(f"The call has not ended within {timeout} s: wait longer, or lower 'timeout'")
         if self._error is not None:
             raise self._error

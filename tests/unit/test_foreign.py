@@ -1,0 +1,333 @@
+"""Every option of every public call, given what is none: an OptionsError that names it, and never anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import enum
+import fractions
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+
+from target import (
+    AsyncTargetClient,
+    ClientHints,
+    Context,
+    OptionsError,
+    Outbox,
+    TargetClient,
+    TargetCookie,
+    TargetError,
+    Visitor,
+    qa_mode_from_cookie,
+    qa_mode_from_url,
+    qa_mode_to_cookie,
+)
+from target.foreign import exact_dict, items_of, plain_copy, shown, text_of_id
+from target.options import AsyncClientOptions, ClientOptions, RequestCallbackOptions
+from tests.unit.calls import CLICK, PAGE_LOAD
+
+FINE = {"client": "acme", "organization_id": "1234@AdobeOrg", "server_domain": "127.0.0.1:9", "secure": False}
+RULES = {"version": "1.0.0", "rules": {"mboxes": {}, "views": {}}}
+
+
+class Disguised(str):
+    """A string that shows another host than it holds."""
+
+    def __str__(self) -> str:
+        return "evil.example"
+
+    def isprintable(self) -> bool:
+        return True
+
+
+class Odd:
+    """Raises whatever is asked of it."""
+
+    def _raise(self, *_: object) -> Any:
+        raise RuntimeError("odd")
+
+    __bool__ = __eq__ = __iter__ = __len__ = __str__ = __repr__ = __getitem__ = __index__ = __float__ = _raise
+    __hash__ = object.__hash__
+
+
+class OddMapping(Mapping[str, Any]):
+    def __getitem__(self, key: str) -> Any:
+        raise RuntimeError("odd")
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("odd")
+
+    def __len__(self) -> int:
+        return 1
+
+
+class Lying(dict[str, Any]):
+    """A dict that answers something else than it holds."""
+
+    def get(self, *_: object) -> Any:
+        return "x"
+
+
+class EqualToAll:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Number(float):
+    pass
+
+
+async def coroutine(*_: object) -> None: ...
+
+
+def values() -> dict[str, Any]:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    ring: dict[str, Any] = {}
+    ring["request"] = ring["home"] = ring
+    return {
+        "-1": -1,
+        "0": 0,
+        "1.5": 1.5,
+        "nan": float("nan"),
+        "infinity": float("inf"),
+        "1e308": 1e308,
+        "huge": 10**400,
+        "huger": 10**5000,
+        "minus-huger": -(10**5000),
+        "true": True,
+        "text": "x",
+        "crlf": "a\r\nX: 1",
+        "nul": "a\0b",
+        "surrogate": "\ud800",
+        "megabyte": "x" * 10**6,
+        "url": "http://evil.example/",
+        "bytes": b"x",
+        "bytearray": bytearray(b"x"),
+        "list": ["x"],
+        "no-items": [],
+        "dict": {"a": 1},
+        "no-keys": {},
+        "number-keys": {1: 2},
+        "set": {1},
+        "tuple": (1, 2),
+        "object": object(),
+        "class": dict,
+        "function": lambda *a: 1,
+        "coroutine-function": coroutine,
+        "generator": (number for number in range(3)),
+        "deep": deep,
+        "ring": ring,
+        "disguised": Disguised("x"),
+        "odd": Odd(),
+        "odd-mapping": OddMapping(),
+        "lying": Lying(execute={"mboxes": [{"name": "home"}]}),
+        "equal-to-all": EqualToAll(),
+        "fraction": fractions.Fraction(1, 3),
+        "datetime": datetime.datetime(2026, 1, 1),
+        "number-of-a-subclass": Number("nan"),
+        "complex": 1j,
+        "memoryview": memoryview(b"x"),
+        "lock": threading.Lock(),
+        "enum": enum.Enum("E", "A").A,
+        "exception": ValueError("x"),
+    }
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TargetClient]:
+    """On device, so that calls are decided and nothing is sent."""
+    with TargetClient.create(
+        **FINE, decisioning_method="on-device", artifact_payload=RULES, polling_interval=0, telemetry_enabled=False
+    ) as made:
+        yield made
+
+
+def names_nothing_else(work: Callable[[], object], *names: str) -> bool:
+    """Whether ``work`` was refused, by an OptionsError alone that names what was wrong."""
+    try:
+        work()
+    except OptionsError as error:
+        said = str(error)
+        assert any(name.lower() in said.lower() for name in names), said
+        assert len(said) < 500
+        assert said.isprintable()
+        return True
+    except TargetError:
+        return False
+    return False
+
+
+CREATE = sorted(ClientOptions.__annotations__)
+ON_DEVICE = {
+    "decisioning_method": "on-device",
+    "artifact_payload": RULES,
+    "polling_interval": 0,
+    "maximum_wait_ready": 0,
+}
+
+
+@pytest.mark.parametrize("method", ["server-side", "on-device"])
+@pytest.mark.parametrize("name", CREATE)
+def test_every_option_of_create(name: str, method: str) -> None:
+    base = {**FINE, **(ON_DEVICE if method == "on-device" else {})}
+
+    def create(value: Any) -> None:
+        TargetClient.create({**base, "telemetry_enabled": False, name: value}).close(timeout=0)
+
+    words = (name, "Decisioning Method", "client", "organization id")
+    refused = sum(names_nothing_else(partial(create, value), *words) for value in values().values())
+    assert refused >= 20
+
+
+@pytest.mark.parametrize("name", sorted(AsyncClientOptions.__annotations__))
+def test_every_option_of_the_asyncio_clients_create(name: str) -> None:
+    async def create(value: Any) -> None:
+        made = await AsyncTargetClient.create({**FINE, name: value})  # type: ignore[arg-type]
+        await made.aclose(0)
+
+    words = (name, "Decisioning Method", "client", "organization id")
+    refused = sum(
+        names_nothing_else(lambda value=value: asyncio.run(create(value)), *words) for value in values().values()
+    )
+    assert refused >= 20
+
+
+@pytest.mark.parametrize("name", sorted(RequestCallbackOptions.__annotations__))
+def test_every_option_of_a_call(name: str, client: TargetClient) -> None:
+    calls: list[Callable[[Any], object]] = [
+        lambda value: client.get_offers({"request": PAGE_LOAD, name: value}),
+        lambda value: client.get_attributes(["home"], {"request": PAGE_LOAD, name: value}),
+        lambda value: client.send_notifications({"request": {"notifications": [CLICK]}, name: value}),
+        lambda value: client.queue_notifications({"request": {"notifications": [CLICK]}, name: value}),
+    ]
+    words = (name, "request", "Decisioning Method", "outbox", "pageLoad", "callback", "mbox")
+    for call in calls:
+        refused = sum(names_nothing_else(partial(call, value), *words) for value in values().values())
+        assert refused >= 20
+
+
+def whole(value: Any) -> Any:
+    return lambda: value
+
+
+PLACES: dict[str, Callable[[TargetClient, Any], object]] = {
+    "create": lambda _, value: TargetClient.create(value),
+    "get_offers": lambda client, value: client.get_offers(value),
+    "get_attributes": lambda client, value: client.get_attributes(["a"], value),
+    "mbox_names": lambda client, value: client.get_attributes(value),
+    "mbox_names item": lambda client, value: client.get_attributes([value]),
+    "get_value mbox": lambda client, value: client.get_attributes(["a"]).get_value(value, "a"),
+    "get_value key": lambda client, value: client.get_attributes(["a"]).get_value("a", value),
+    "as_object": lambda client, value: client.get_attributes(["a"]).as_object(value),
+    "close": lambda _, value: TargetClient.create(**FINE).close(value),  # type: ignore[arg-type]
+    "wait_until_ready": lambda client, value: client.wait_until_ready(value),
+    "result get": lambda client, value: client.get_offers(request=PAGE_LOAD, callback=len).get(value),
+    "result wait": lambda client, value: client.get_offers(request=PAGE_LOAD, callback=len).wait(value),
+    "analytics_hit": lambda client, value: client.get_offers(request=PAGE_LOAD).analytics_hit(value, value),
+    "visitor_cookie_name": lambda client, value: client.visitor_cookie_name(value),
+    **{
+        f"Outbox {name}": lambda _, value, name=name: Outbox.memory(**{name: value})
+        for name in ("max_pending", "lease")
+    },
+    **{
+        f"Outbox {name}": lambda _, value, name=name: Outbox.memory(**{name: value})
+        for name in ("when_full", "max_age")
+    },
+    "Outbox flush_interval": lambda _, value: Outbox.memory(flush_interval=value),
+    "Outbox path": lambda _, value: Outbox.sqlite(value),
+    "Visitor": lambda _, value: Visitor(value),
+    "Visitor cookie": lambda _, value: Visitor("1@AdobeOrg", value),
+    "Visitor.new": lambda _, value: Visitor.new("1@AdobeOrg", whole(value)),
+    "Visitor.new mint": lambda _, value: Visitor.new("1@AdobeOrg", value),
+    "set_customer_ids": lambda _, value: Visitor("1@AdobeOrg").set_customer_ids(value),
+    "set_customer_ids value": lambda _, value: Visitor("1@AdobeOrg").set_customer_ids({"crm": value}),
+    "customer id": lambda _, value: Visitor("1@AdobeOrg").set_customer_ids({"crm": {"id": value}}),
+    "authState": lambda _, value: Visitor("1@AdobeOrg").set_customer_ids({"crm": {"id": "1", "authState": value}}),
+    "supplemental_data_id": lambda _, value: Visitor("1@AdobeOrg").supplemental_data_id(value),
+    "from_headers": lambda _, value: Context.from_headers(value),
+    "ClientHints.from_headers": lambda _, value: ClientHints.from_headers([value]),
+    "from_headers url": lambda _, value: Context.from_headers({}, url=value),
+    "client_address": lambda _, value: Context.from_headers({}, client_address=value),
+    "trusted_proxies": lambda _, value: Context.from_headers({}, trusted_proxies=value),
+    "trusted_proxies item": lambda _, value: Context.from_headers({}, trusted_proxies=[value]),
+    "path": lambda _, value: TargetCookie("mbox", "x", 1).set_cookie_header(path=value),
+    "domain": lambda _, value: TargetCookie("mbox", "x", 1).set_cookie_header(domain=value),
+    "same_site": lambda _, value: TargetCookie("mbox", "x", 1).set_cookie_header(same_site=value),
+    "secure": lambda _, value: TargetCookie("mbox", "x", 1).set_cookie_header(secure=value),
+    "cookie name": lambda _, value: TargetCookie(value, "x", 1).set_cookie_header(),
+    "cookie value": lambda _, value: TargetCookie("mbox", value, 1).set_cookie_header(),
+    "cookie max_age": lambda _, value: TargetCookie("mbox", "x", value).set_cookie_header(),
+    "qa_mode_to_cookie": lambda _, value: qa_mode_to_cookie(value),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_argument_of_what_is_public(place: str, client: TargetClient) -> None:
+    refused = sum(
+        names_nothing_else(lambda value=value: PLACES[place](client, value), "") for value in values().values()
+    )
+    assert refused >= 15
+
+
+@pytest.mark.parametrize("read", [qa_mode_from_url, qa_mode_from_cookie])
+def test_what_comes_from_a_visitor_is_none_where_it_is_wrong(read: Callable[[Any], object]) -> None:
+    assert {read(value) for value in values().values()} == {None}
+
+
+def test_a_string_is_taken_for_what_it_holds() -> None:
+    client = TargetClient.create(**{**FINE, "client": Disguised("acme"), "server_domain": Disguised("127.0.0.1:9")})  # type: ignore[typeddict-item]
+    assert f"{client._config.client} {client._config.server_domain}" == "acme 127.0.0.1:9"
+    result_header = TargetCookie("mbox", "x", 1).set_cookie_header(path=Disguised("/shop"))
+    assert "evil" not in result_header
+    client.close()
+
+
+def test_options_that_lie_are_taken_for_what_they_hold() -> None:
+    client = TargetClient.create(Lying(FINE))  # type: ignore[arg-type]
+    assert client._config.client == "acme"
+    client.close()
+
+
+def test_a_mapping_is_read_at_once_or_refused_without_what_it_raised() -> None:
+    with pytest.raises(OptionsError, match=r"^Options cannot be read: it raised RuntimeError$") as caught:
+        exact_dict(OddMapping(), "Options")
+    assert caught.value.__context__ is None
+
+
+def test_items_are_bounded() -> None:
+    assert items_of(iter("abc"), 3, "names") == ["a", "b", "c"]
+    with pytest.raises(OptionsError, match=r"^names must hold at most 3 items$"):
+        items_of(itertools.count(), 3, "names")
+
+
+def test_a_copy_shares_no_dict_or_list_and_keeps_all_else() -> None:
+    lock = threading.Lock()
+    given: dict[str, Any] = {"a": [{"b": (1, [2])}], "lock": lock}
+    copy = plain_copy(given, "x")
+    given["a"][0]["b"][1].append(3)
+    assert copy == {"a": [{"b": [1, [2]]}], "lock": lock}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("a", "a"), (7, "7"), (True, None), (7.0, None), (10**200, None), (Disguised("a"), "a"), (None, None)],
+)
+def test_the_text_of_an_id(value: object, text: str | None) -> None:
+    assert text_of_id(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("a\n", r"'a\n'"), ("x" * 99, f"'{'x' * 40}'"), (5, "5"), (10**99, "int"), (None, "None")]
+)
+def test_what_a_message_shows(value: object, words: str) -> None:
+    assert shown(value) == words
