@@ -7,15 +7,15 @@ import sys
 from typing import Any
 
 _DOCS = "docs/deployment.md of target-delivery says more"
-_told: set[int] = set()
+_told: list[object] = []  # the module itself, since an id may be used again
 
 
 def warn_of_missing_flags(logger: logging.Logger) -> None:
     """Say, once in this process and those that it forks, which flags of uWSGI are missing."""
     server: Any = sys.modules.get("uwsgi")  # which uWSGI puts there, and nobody else
-    if server is None or id(server) in _told:
+    if server is None or any(server is told for told in _told):
         return
-    _told.add(id(server))
+    _told.append(server)
     missing = _missing(server)
     if missing:
         logger.warning("uWSGI runs without %s; %s", ", and without ".join(missing), _DOCS)
