@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from target._io.abort import Abort, Aborts
+from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
 from target._io.forks import begin_anew_if_forked
 from target._io.runtime import system_runtime
@@ -247,11 +247,11 @@ class TargetClient:
         """
         begin_anew_if_forked()
         timeout_s = parse_milliseconds("timeout", timeout) / 1000
-        ends_at = time.monotonic() + timeout_s
+        ends_at = monotonic_s() + timeout_s
         self._closed = True
         self._workers.close()
         self._services.close(timeout_s)
-        if not self._workers.join(max(ends_at - time.monotonic(), 0)):
+        if not self._workers.join(max(ends_at - monotonic_s(), 0)):
             self._running.end_all()
             self._workers.join(_ABORT_S)
         self._transport.close()

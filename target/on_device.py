@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 
 from target._io.breaker import Breaker
+from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
 from target._io.forks import import_before_threads, renew_in_children
 from target._io.on_device.artifact_keeper import ArtifactKeeper
@@ -170,7 +170,7 @@ class OnDevice:
 
     def decide(self, call: Call, artifact: Artifact, deadline: Deadline) -> TargetDeliveryResponse:
         """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""
-        started = time.perf_counter()
+        started = monotonic_s()
         address = needs_geo(call.body, artifact)
         geo = self._geo.find(address, deadline.remaining_s()) if address else None
         now_s = self._runtime.now_s()
@@ -185,7 +185,7 @@ class OnDevice:
             geo=geo,
             retrieval=None if call.body.get("trace") is None else self._keeper.retrieval(),
         )
-        decided = time.perf_counter()
+        decided = monotonic_s()
         response = DeliveryResponse.from_dict(outcome.response)
         result = assemble(call, response, now_s, Meta(ON_DEVICE, outcome.remote_mboxes, outcome.remote_views))
         self._follow_up(call, outcome, started, decided)
@@ -197,9 +197,9 @@ class OnDevice:
 
     def close(self, timeout_s: float) -> None:
         """Send what is pending for at most so many seconds, and end every thread."""
-        ends_at_s = time.monotonic() + timeout_s
+        ends_at_s = monotonic_s() + timeout_s
         self._background.close(timeout_s)
-        self._keeper.close(max(ends_at_s - time.monotonic(), 0.1))
+        self._keeper.close(max(ends_at_s - monotonic_s(), 0.1))
         self._downloads.close()
 
     def _follow_up(self, call: Call, outcome: Outcome, started: float, decided: float) -> None:
@@ -209,7 +209,7 @@ class OnDevice:
         cluster = cluster_of_device_id(outcome.tnt_id) or call.cluster
         followed = Decided(call, outcome.response.get("id") or {}, cluster)
         if self._telemetry is not None:
-            ended = time.perf_counter()
+            ended = monotonic_s()
             self._telemetry.add(
                 build_call_entry(
                     call.body,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from target._io.breaker import Breaker
+from target._io.clock import monotonic_s
 from target._io.forks import renew_in_children
 from target._io.on_device.telemetry_buffer import TelemetryBuffer
 from target._io.uwsgi import warn_of_missing_flags
@@ -141,7 +141,7 @@ class Services:
         entries = [] if "trace" in call.body else self._telemetry.take_all()
         if entries:
             report.call = add_to_call(call, entries)
-        started = time.perf_counter()
+        started = monotonic_s()
         try:
             yield report
         except ApiError:
@@ -150,7 +150,7 @@ class Services:
             self._telemetry.put_back(entries)
             raise
         if report.result is not None and ("execute" in call.body or "prefetch" in call.body):
-            self._telemetry.add(_entry(call, report.result, self._runtime.now_s(), time.perf_counter() - started))
+            self._telemetry.add(_entry(call, report.result, self._runtime.now_s(), monotonic_s() - started))
 
     def wait_until_ready(self, timeout_s: float | None) -> bool:
         """Whether there is something to decide from, after waiting so many seconds for it."""
@@ -167,13 +167,13 @@ class Services:
 
     def close(self, timeout_s: float) -> None:
         """Send what is pending for at most so many seconds, and end every thread."""
-        ends_at_s = time.monotonic() + timeout_s
+        ends_at_s = monotonic_s() + timeout_s
         if self._is_ready is not None:
             self._is_ready.cancel()
         if self.outbox is not None:
             self.outbox.close(timeout_s * 1000)
         if self.on_device is not None:
-            self.on_device.close(max(ends_at_s - time.monotonic(), 0.0))
+            self.on_device.close(max(ends_at_s - monotonic_s(), 0.0))
 
 
 def _entry(call: Call, result: TargetDeliveryResponse, now_s: float, took_s: float) -> dict[str, Any]:

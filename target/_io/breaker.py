@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from target._io.clock import monotonic_s
 from target._io.forks import renew_in_children
 from target.errors import ApiError, TargetTimeout, TargetUnavailable, TransportError
 
@@ -74,7 +74,7 @@ class Breaker:
         known = self._hosts.get(host)
         if known is None or known.failures < self._limit:
             return 0.0
-        return max(known.closed_until_s - time.monotonic(), _LOOK_S if known.probing else 0.0)
+        return max(known.closed_until_s - monotonic_s(), _LOOK_S if known.probing else 0.0)
 
     def _enter(self, host: str) -> bool:
         """Whether this call is the one that tries an open circuit."""
@@ -82,7 +82,7 @@ class Breaker:
             known = self._hosts.get(host)
             if known is None or known.failures < self._limit:
                 return False
-            if known.probing or time.monotonic() < known.closed_until_s:
+            if known.probing or monotonic_s() < known.closed_until_s:
                 raise TargetUnavailable(
                     f"{host} failed {known.failures} times in a row and is left alone for a while: fall back to "
                     "default content; calls go through again as soon as one that tries succeeds"
@@ -98,7 +98,7 @@ class Breaker:
                     del self._hosts[next(iter(self._hosts))]
                 known = self._hosts[host] = _Host()
             known.failures += 1
-            known.closed_until_s = time.monotonic() + self._reset_s
+            known.closed_until_s = monotonic_s() + self._reset_s
 
     def _succeeded(self, host: str) -> None:
         if host in self._hosts:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import time
+from types import BuiltinFunctionType
 
-# freezegun replaces time.monotonic and time.perf_counter wherever a module has them, also in modules that are imported
-# while the date is set; this it leaves alone. time-machine sets other clocks than this one.
-if hasattr(time, "clock_gettime"):
+# freezegun puts functions of its own wherever a module has time.monotonic or time.perf_counter, but not into a partial,
+# and has none for time.clock_gettime; time-machine leaves this clock alone.
+if isinstance(time.monotonic, BuiltinFunctionType) or not hasattr(time, "clock_gettime"):
+    monotonic_s = functools.partial(time.monotonic)
+else:  # imported while the date is set
     monotonic_s = functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
-else:  # Windows
-    monotonic_s = functools.partial(time.perf_counter)

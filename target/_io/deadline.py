@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import urllib3
 
 from target._io.abort import Abort
+from target._io.clock import monotonic_s
 
 if TYPE_CHECKING:
     from target._io.exchange import DeadlineConnection
@@ -33,7 +34,7 @@ class Deadline(urllib3.Timeout):
     """
 
     def __init__(self, timeout_s: float, abort: Abort | None = None) -> None:  # of the base class nothing is used
-        self.ends_at = time.monotonic() + timeout_s
+        self.ends_at = monotonic_s() + timeout_s
         self.abort = abort
 
     def __repr__(self) -> str:
@@ -41,7 +42,7 @@ class Deadline(urllib3.Timeout):
 
     def remaining_s(self) -> float:
         """Seconds left; 0 or less when it has passed."""
-        return self.ends_at - time.monotonic()
+        return self.ends_at - monotonic_s()
 
     def sleep(self, seconds: float) -> None:
         """Wait. Raises ClientClosed when the call is ended from another thread."""

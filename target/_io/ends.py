@@ -8,10 +8,10 @@ from __future__ import annotations
 import atexit
 import importlib
 import sys
-import time
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
+from target._io.clock import monotonic_s
 from target._io.forks import renew_in_children
 
 EXIT_S = 1.0  # what the end of the process, or of a client that nobody closed, waits for: as long as close() does
@@ -63,14 +63,14 @@ def _end_child(*_: Any, **__: Any) -> None:
 
 
 def _end(unfinished: Any) -> None:
-    give_up_at_s = time.monotonic() + EXIT_S
+    give_up_at_s = monotonic_s() + EXIT_S
     pending = [found for reference in _pending.valuerefs() if (found := reference()) is not None]
     for each in pending:
         each.hurry()
     for each in unfinished:
-        each.finish(max(0.0, give_up_at_s - time.monotonic()))
+        each.finish(max(0.0, give_up_at_s - monotonic_s()))
     for each in pending:
-        each.close(max(0.0, give_up_at_s - time.monotonic()))
+        each.close(max(0.0, give_up_at_s - monotonic_s()))
 
 
 def _hook(*_: Any) -> None:

@@ -6,7 +6,6 @@ import http.client
 import io
 import socket
 import ssl
-import time
 from typing import Any, cast
 
 from urllib3.connection import HTTPConnection
@@ -14,6 +13,7 @@ from urllib3.exceptions import HeaderParsingError, NewConnectionError
 from urllib3.util.response import assert_header_parsing
 
 from target._io.abort import Abort
+from target._io.clock import monotonic_s
 from target._io.deadline import SOONEST_S, Exchange
 from target._io.heads import ends_in_one_place, parse_head, write_headers
 
@@ -170,7 +170,7 @@ class DeadlineConnection(HTTPConnection):
     @property
     def timeout(self) -> float | None:
         """Seconds left."""
-        return self._seconds if self._ends_at is None else max(self._ends_at - time.monotonic(), SOONEST_S)
+        return self._seconds if self._ends_at is None else max(self._ends_at - monotonic_s(), SOONEST_S)
 
     @timeout.setter
     def timeout(self, value: float | None) -> None:
@@ -188,7 +188,7 @@ class DeadlineConnection(HTTPConnection):
         """Give the socket what is left of the time. Raises TimeoutError when nothing is."""
         if self._ends_at is None:
             return
-        remaining_s = self._ends_at - time.monotonic()
+        remaining_s = self._ends_at - monotonic_s()
         if remaining_s <= 0:
             raise TimeoutError("the deadline has passed")
         sock.settimeout(remaining_s)

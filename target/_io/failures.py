@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
 from target.config import ClientConfig
 from target.delivery.request import Call
@@ -62,7 +61,7 @@ def not_final(status: int) -> TransportError:
 
 
 def log_answer(config: ClientConfig, call: Call, status: int, received: int, started: float) -> None:
-    """``started`` is a time.perf_counter(), ``received`` the bytes of the unpacked body."""
+    """``started`` is a ``monotonic_s()``, ``received`` the bytes of the unpacked body."""
     config.logger.debug(
         "POST %s request %s: %d, %d bytes sent, %d received, %.1f ms",
         call.base_url,
@@ -70,7 +69,7 @@ def log_answer(config: ClientConfig, call: Call, status: int, received: int, sta
         status,
         len(call.content),
         received,
-        (time.perf_counter() - started) * 1000,
+        (monotonic_s() - started) * 1000,
     )
 
 
@@ -81,7 +80,7 @@ def log_failure(config: ClientConfig, call: Call, what: str, started: float) -> 
         call.base_url,
         call.trace_id,
         what,
-        (time.perf_counter() - started) * 1000,
+        (monotonic_s() - started) * 1000,
     )
 
 

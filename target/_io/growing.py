@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Callable
 from contextvars import Context
 
+from target._io.clock import monotonic_s
 from target._io.forks import renew_in_children
 
 IDLE_S = 2.0  # without work for so long a thread ends
@@ -69,11 +69,11 @@ class Growing:
 
     def join(self, timeout_s: float) -> bool:
         """Wait for all threads to end, the calling one excepted: whether they have, in so many seconds."""
-        ends_at_s = time.monotonic() + timeout_s
+        ends_at_s = monotonic_s() + timeout_s
         while others := self.threads - {threading.current_thread()}:
             for thread in others:  # meanwhile they may begin more
-                thread.join(max(0.0, ends_at_s - time.monotonic()))
-            if time.monotonic() >= ends_at_s:
+                thread.join(max(0.0, ends_at_s - monotonic_s()))
+            if monotonic_s() >= ends_at_s:
                 return not any(thread.is_alive() for thread in others)
         return True
 

@@ -6,10 +6,10 @@ import errno
 import os
 import selectors
 import socket
-import time
 from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
 
+from target._io.clock import monotonic_s
 from target._io.resolve import AddressInfo
 
 NEXT_ADDRESS_S = 0.25  # the RFC's Connection Attempt Delay
@@ -28,7 +28,7 @@ def connect_first(addresses: Sequence[AddressInfo], open_socket: Open, timeout_s
         TimeoutError: None was connected within ``timeout_s`` seconds; it has no ``errno``.
         OSError: None accepts.
     """
-    ends_at_s = time.monotonic() + timeout_s
+    ends_at_s = monotonic_s() + timeout_s
     next_after_s = min(NEXT_ADDRESS_S, timeout_s / (len(addresses) + 1))
     left = in_turn(addresses)
     racing: list[socket.socket] = []
@@ -38,7 +38,7 @@ def connect_first(addresses: Sequence[AddressInfo], open_socket: Open, timeout_s
     with selectors.DefaultSelector() as selector:
         try:
             while left or racing:
-                now_s = time.monotonic()
+                now_s = monotonic_s()
                 if now_s >= ends_at_s:
                     raise TimeoutError("no address accepted in time")
                 if left and (not racing or now_s >= next_at_s):

@@ -10,7 +10,11 @@ from target.config import Runtime
 
 def system_runtime() -> Runtime:
     """Time and ids as the operating system gives them."""
-    return Runtime(now_s=time.time, new_id=_new_id, utc_offset_minutes=_utc_offset_minutes)
+    return Runtime(now_s=_now_s, new_id=_new_id, utc_offset_minutes=_utc_offset_minutes)
+
+
+def _now_s() -> float:
+    return time.time()  # looked up each time: a test that sets the date may have begun since, or be over
 
 
 def _new_id() -> str:
@@ -23,4 +27,4 @@ def _new_id() -> str:
 
 
 def _utc_offset_minutes() -> int:
-    return time.localtime().tm_gmtoff // 60
+    return time.localtime(time.time()).tm_gmtoff // 60  # freezegun knows no offset, unless it is told the time

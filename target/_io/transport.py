@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 import ssl
-import time
 from http.client import HTTPException, RemoteDisconnected
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from urllib3.util.retry import Retry
 
 from target._io import failures
 from target._io.body import read_body
+from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
 from target._io.exchange import DiedUnanswered
 from target._io.pools import open_pools
@@ -112,7 +112,7 @@ class Transport:
                 raise outcome
 
     def _attempt(self, call: Call, arguments: dict[str, Any], deadline: Deadline) -> _Attempt:
-        started = time.perf_counter()
+        started = monotonic_s()
         try:
             response = self._client.request(preload_content=False, **arguments)
             content = read_body(response, self._config.max_response_bytes, deadline)

@@ -6,11 +6,11 @@ import contextlib
 import logging
 import queue
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from typing import Generic, NoReturn, TypeVar
 
+from target._io.clock import monotonic_s
 from target._io.ends import finish_before_end
 from target._io.forks import renew_in_children
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
@@ -150,10 +150,10 @@ class Workers:
 
     def join(self, timeout_s: float) -> bool:
         """Wait, after ``close``, until all threads have ended; False when ``timeout_s`` seconds were not enough."""
-        ends_at = time.monotonic() + timeout_s
+        ends_at = monotonic_s() + timeout_s
         others = [thread for thread in self._threads if thread is not threading.current_thread()]
         for thread in others:
-            thread.join(max(ends_at - time.monotonic(), 0))
+            thread.join(max(ends_at - monotonic_s(), 0))
         return not any(thread.is_alive() for thread in others)
 
 

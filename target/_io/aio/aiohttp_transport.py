@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-import time
 import weakref
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, cast
@@ -17,6 +16,7 @@ from yarl import URL
 from target._io import failures
 from target._io.aio.wire import Connector, DiedUnanswered, latest_wire
 from target._io.body import PIECE_BYTES, unpack
+from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
 from target._io.pools import trusted_context
 from target._io.proxies import Proxies
@@ -110,7 +110,7 @@ class AiohttpTransport:
     async def _attempt(
         self, call: Call, request: _Request, deadline: Deadline
     ) -> tuple[Reply | TargetError, Failure | None]:
-        started = time.perf_counter()
+        started = monotonic_s()
         try:
             reply, failure = await self._exchange(request)
         except _ERRORS as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 import weakref
 from collections.abc import Callable
 
 from target._io.abort import Abort
+from target._io.clock import monotonic_s
 from target._io.forks import renew_in_children
 from target._io.on_device.artifact_rotation import ArtifactRotation, DownloadTimes, Emit
 from target._io.on_device.artifact_source import ArtifactSource
@@ -110,7 +110,7 @@ class ArtifactKeeper:
         if self._is_left_alone:
             self._go_on()
         if self._announced_at_s is None:
-            self._announced_at_s = time.monotonic()
+            self._announced_at_s = monotonic_s()
             self._wake.put(None)
 
     def wait_until_ready(self, timeout_s: float | None) -> bool:
@@ -178,7 +178,7 @@ class ArtifactKeeper:
         """Emit client_ready when its time has come; else the seconds until then, None where nothing is known of it."""
         if not self._owes_ready() or self._announced_at_s is None or self._rotation.current is None:
             return None
-        wait_s = self._announced_at_s + _READY_DELAY_S - time.monotonic()
+        wait_s = self._announced_at_s + _READY_DELAY_S - monotonic_s()
         if wait_s > 0:
             return wait_s
         self._is_ready_told = True

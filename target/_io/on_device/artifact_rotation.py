@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from target._io.clock import monotonic_s
 from target._io.on_device.artifact_cache import CacheError, parse_etag, read_cache, write_cache
 from target._io.on_device.download import Download
 from target.config import ClientConfig
@@ -108,7 +109,7 @@ class ArtifactRotation:
 
     def due_in_s(self) -> float | None:
         """Seconds until the next download is due; None when none ever is."""
-        return None if self._next_at_s is None else self._next_at_s - time.monotonic()
+        return None if self._next_at_s is None else self._next_at_s - monotonic_s()
 
     def ask(self) -> tuple[dict[str, str], float]:
         """Headers and seconds of the download that is due."""
@@ -168,11 +169,11 @@ class ArtifactRotation:
             return None
         if outcome.status != 200:
             raise TransportError(_REFUSALS.get(outcome.status, _REFUSED).format(status=outcome.status))
-        started_s = time.perf_counter()
+        started_s = monotonic_s()
         artifact = self._parse(outcome.content)
         if self.current is not None:
             artifact.read_ahead(self.current)
-        return _Fresh(artifact, outcome, (time.perf_counter() - started_s) * 1000)
+        return _Fresh(artifact, outcome, (monotonic_s() - started_s) * 1000)
 
     def _succeed(self) -> None:
         self._has_succeeded = True
@@ -180,7 +181,7 @@ class ArtifactRotation:
         self._tries = 0
         self._retrieved = (self._retrieved[0] + 1, time.time())
         interval_s = self._config.polling_interval_s
-        self._next_at_s = time.monotonic() + interval_s if interval_s else None
+        self._next_at_s = monotonic_s() + interval_s if interval_s else None
 
     def _fail(self, error: Exception) -> None:
         if self.current is None and self._standby is not None:
@@ -196,7 +197,7 @@ class ArtifactRotation:
                 wait_s = min(FIRST_WAIT_S * 2 ** min(self._rounds, _MOST_DOUBLINGS), LONGEST_WAIT_S)
                 self._rounds += 1
             self._news.append(error)
-        self._next_at_s = time.monotonic() + wait_s
+        self._next_at_s = monotonic_s() + wait_s
 
     def _settle_failure(self, error: Exception) -> None:
         kept = "there is none yet" if self.current is None else "the last good one stays in use"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 import weakref
 from collections.abc import Callable
 
+from target._io.clock import monotonic_s
 from target._io.ends import EXIT_S, forget, send_before_end
 from target._io.forks import renew_in_children
 from target._io.growing import Growing
@@ -97,7 +97,7 @@ class Background:
         """Send within a second what ``compose`` makes then. Never raises or blocks."""
         if self._closed or self._desk.compose_at_s is not None:
             return
-        self._desk.compose_at_s = time.monotonic() + SOON_S
+        self._desk.compose_at_s = monotonic_s() + SOON_S
         self._growing.ask()
 
     def hurry(self) -> None:
@@ -114,7 +114,7 @@ class Background:
         What waits for a host that is to be left alone for longer is not waited for. A handler of an event does not
         wait at all: it may be what is waited for.
         """
-        ends_at_s = time.monotonic() + timeout_s
+        ends_at_s = monotonic_s() + timeout_s
         self.hurry()
         backlog = self._desk.backlog
         return backlog.wait(backlog.mark(), -1.0 if self._is_inside() else ends_at_s)
@@ -125,7 +125,7 @@ class Background:
             return
         self._closed = True
         forget(self)
-        ends_at_s = time.monotonic() + timeout_s
+        ends_at_s = monotonic_s() + timeout_s
         inside = self._is_inside()  # the handler of an event, which must not be waited for: the threads see to the rest
         if not inside:
             self.flush(timeout_s)
@@ -134,7 +134,7 @@ class Background:
         self._desk.ends_at_s = ends_at_s
         self._growing.end()
         if not inside:
-            self._growing.join(max(0.0, ends_at_s - time.monotonic()))
+            self._growing.join(max(0.0, ends_at_s - monotonic_s()))
 
     def tell(self, call: Call, error: BaseException) -> None:
         """For the threads: tell that ``call`` is given up."""
@@ -159,5 +159,5 @@ class Background:
 
 def _release(desk: Desk, growing: Growing) -> None:
     """The owner is gone without ``close``: send what waits, for a moment."""
-    desk.ends_at_s = time.monotonic() + EXIT_S
+    desk.ends_at_s = monotonic_s() + EXIT_S
     growing.end()

@@ -6,9 +6,9 @@ import contextlib
 import math
 import queue
 import threading
-import time
 from collections import OrderedDict, deque
 
+from target._io.clock import monotonic_s
 from target.delivery.request import Call
 
 _MOST_HOSTS = 256  # remembered while nothing waits for them
@@ -50,7 +50,7 @@ class _Session:
 
 
 class Backlog:
-    """Calls by session and host. Safe to share between threads; moments are those of ``time.monotonic``.
+    """Calls by session and host. Safe to share between threads; moments are those of ``clock.monotonic_s``.
 
     One host has at most ``most_at_once`` calls in flight, and all together a quarter more. One that is not known to
     answer, since it is new or its last call got no answer, has few, and all of that kind together no more than a part:
@@ -162,7 +162,7 @@ class Backlog:
         that is left can be sent before."""
         with self._lock:
             while left := [host for host in self._hosts.values() if host.calls and next(iter(host.calls)).seq <= mark]:
-                left_s = ends_at_s - time.monotonic()
+                left_s = ends_at_s - monotonic_s()
                 if left_s <= 0 or all(host.rests_until_s > ends_at_s and not host.in_flight for host in left):
                     break
                 self._settled.wait(left_s)

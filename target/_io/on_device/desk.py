@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 from weakref import ref
 
+from target._io.clock import monotonic_s
 from target._io.growing import Work
 from target._io.on_device.backlog import Backlog, Waiting
 from target.delivery.request import Call
@@ -73,7 +73,7 @@ class Desk:
 
     def take(self) -> Work | float | None:
         """For a thread: the next thing to do; see Growing."""
-        now_s = time.monotonic()
+        now_s = monotonic_s()
         for call in self.backlog.take_excess():
             self.drop(call, _full())
         ends = self.ends_at_s is not None
@@ -128,14 +128,14 @@ class Desk:
                 self._tell(*self._untold.popleft())
 
     def _send(self, waiting: Waiting) -> None:
-        started_s = time.monotonic()
+        started_s = monotonic_s()
         try:
             pause_s = self._deliver(waiting.call)
         except BaseException as error:  # noqa: BLE001  (whatever it is must not keep what follows)
-            self._failed(waiting, error, time.monotonic() - started_s)
+            self._failed(waiting, error, monotonic_s() - started_s)
             return
         if pause_s is not None:
-            self.backlog.put_back(waiting, time.monotonic() + pause_s)
+            self.backlog.put_back(waiting, monotonic_s() + pause_s)
             return
         self._count("sent")
         self.backlog.settle(waiting, answered=True)

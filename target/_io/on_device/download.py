@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Mapping
 from http.client import HTTPException
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
 from target._io.body import read_body
+from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
 from target._io.pools import open_pools
 from target.config import ClientConfig
@@ -60,7 +60,7 @@ class Downloads:
             TransportError: No usable answer.
             ClientClosed: The deadline's abort was called.
         """
-        started_s = time.perf_counter()
+        started_s = monotonic_s()
         try:
             response = self._pools.urlopen(
                 "GET",
@@ -71,7 +71,7 @@ class Downloads:
                 redirect=False,
                 preload_content=False,
             )
-            began_s = time.perf_counter()
+            began_s = monotonic_s()
             content = read_body(response, min(most_bytes or self._most_bytes, self._most_bytes), deadline)
         except (http_errors.HTTPError, HTTPException, OSError) as error:
             cause = _origin(error)
@@ -81,7 +81,7 @@ class Downloads:
             headers={name.lower(): value for name, value in response.headers.items()},
             content=content,
             first_byte_ms=(began_s - started_s) * 1000,
-            body_ms=(time.perf_counter() - began_s) * 1000,
+            body_ms=(monotonic_s() - began_s) * 1000,
         )
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -13,6 +12,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 from target._io.breaker import Breaker
+from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
 from target._io.forks import renew_in_children
 from target._io.on_device.artifact_rotation import Emit
@@ -72,7 +72,7 @@ class GeoLookup:
             return None
         with self._lock:
             known = self._known.get(address)
-            if known is not None and time.monotonic() < known[0]:
+            if known is not None and monotonic_s() < known[0]:
                 self._known.move_to_end(address)
                 return dict(known[1])
             lookup = self._running.get(address)
@@ -132,7 +132,7 @@ class GeoLookup:
             self._running.pop(address, None)
             if found is None:
                 return
-            self._known[address] = (time.monotonic() + KEPT_S, found)
+            self._known[address] = (monotonic_s() + KEPT_S, found)
             self._known.move_to_end(address)
             while len(self._known) > MOST_ADDRESSES:
                 self._known.popitem(last=False)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
+
+from target._io.clock import monotonic_s
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class _Line:
         self._asked_at_s: deque[float] = deque()  # of what is not done yet
 
     def put(self, task: _Task[Any] | None) -> None:
-        self._asked_at_s.append(time.monotonic())
+        self._asked_at_s.append(monotonic_s())
         self._tasks.put(task)
 
     def serve(self, at_work: threading.Lock, wait: bool = True) -> None:
@@ -83,7 +84,7 @@ class _Line:
 
     def waits_s(self) -> float:
         try:
-            return time.monotonic() - self._asked_at_s[0]
+            return monotonic_s() - self._asked_at_s[0]
         except IndexError:
             return 0.0
 

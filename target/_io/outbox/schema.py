@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from target._io.clock import monotonic_s
 from target._io.outbox.ownership import SUFFIXES, open_lock, own, real_path
 from target._io.outbox.store import StoreBroken
 
@@ -191,12 +192,12 @@ def _is_sound(path: str) -> bool:
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Several processes may open a new file at once, and SQLite does not wait for its turn where it changes this."""
-    give_up_at = time.monotonic() + BUSY_S
+    give_up_at = monotonic_s() + BUSY_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if _code_of(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+            if _code_of(error) != sqlite3.SQLITE_BUSY or monotonic_s() > give_up_at:
                 raise
             time.sleep(0.005)
         else:

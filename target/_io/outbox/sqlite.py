@@ -6,10 +6,10 @@ import logging
 import secrets
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from target._io.clock import monotonic_s
 from target._io.forks import pause_for_forks, renew_in_children
 from target._io.outbox import rows
 from target._io.outbox.one_thread import OneThread
@@ -231,12 +231,12 @@ class SqliteStore:
 
     def _tidy(self) -> None:
         """Now and then, carry the write-ahead log over into the file: a sender's task, since it waits for the disk."""
-        if time.monotonic() - self._tidied_at_s < _TIDY_S or not self._tidying.acquire(blocking=False):
+        if monotonic_s() - self._tidied_at_s < _TIDY_S or not self._tidying.acquire(blocking=False):
             return
         try:
             tidy(self._path)  # over a connection of its own, so that nobody waits for the other
         finally:
-            self._tidied_at_s = time.monotonic()
+            self._tidied_at_s = monotonic_s()
             self._tidying.release()
 
     def _run(

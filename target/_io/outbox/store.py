@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from target._io.clock import monotonic_s
 from target.delivery.entries import Entry, Moment
 from target.delivery.outgoing import LONGEST_DELAY_S, MOST_RETRY_AFTER_S, Death, Lane, Settlement
 from target.errors import OutboxFull
@@ -55,7 +55,7 @@ class Limits(NamedTuple):
 
 def moments_of(wall_s: Callable[[], float]) -> Callable[[], Moment]:
     """A clock that tells both: the time of day as ``wall_s`` says, and the steady one, which nobody can set."""
-    return lambda: Moment(wall_s(), time.monotonic())
+    return lambda: Moment(wall_s(), monotonic_s())
 
 
 class Claim(NamedTuple):

@@ -6,9 +6,9 @@ import functools
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable
 
+from target._io.clock import monotonic_s
 from target._io.ends import EXIT_S, forget, send_before_end
 from target._io.forks import renew_in_children
 from target._io.growing import Growing, Work
@@ -70,7 +70,7 @@ class Worker:
 
         A handler of such an event may flush, too; it does not wait for itself.
         """
-        give_up_at_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        give_up_at_s = math.inf if timeout_s is None else monotonic_s() + timeout_s
         mark = self._store.mark()
         self.hurry(even_hosts=True)
         while mark is None:
@@ -97,19 +97,19 @@ class Worker:
         """Flush for up to ``timeout_s`` seconds, then end. A call in flight ends on its own, soon after."""
         if self._ended.is_set():
             return
-        give_up_at_s = time.monotonic() + timeout_s
+        give_up_at_s = monotonic_s() + timeout_s
         is_own = threading.current_thread() in self._threads.threads
         if self._has_started and not is_own and timeout_s > 0:
             self.flush(timeout_s)
         self._end()
         if not is_own:
-            self._threads.join(max(0.0, give_up_at_s - time.monotonic()))
+            self._threads.join(max(0.0, give_up_at_s - monotonic_s()))
         self._say_what_is_lost()
         self._store.close()
 
     def release(self) -> None:
         """The client is gone without ``close``: send what waits, then end. Takes no lock, and does not wait."""
-        self._released_at_s = time.monotonic()
+        self._released_at_s = monotonic_s()
         self._threads.ask()
 
     def begin_anew(self) -> None:
@@ -130,7 +130,7 @@ class Worker:
 
     def _wait(self, give_up_at_s: float) -> bool:
         """Wait for a moment. False when there is no time left, or nobody sends any more."""
-        left_s = give_up_at_s - time.monotonic()
+        left_s = give_up_at_s - monotonic_s()
         return left_s > 0 and not self._ended.wait(min(left_s, _LOOK_S))
 
     def _take(self) -> Work | float | None:
@@ -180,7 +180,7 @@ class Worker:
     def _wind_up(self, released_at_s: float) -> bool:
         """Whether to go on sending after the client is gone."""
         self._store.hurry()
-        is_over = time.monotonic() - released_at_s >= EXIT_S or not (self._store.pending() or self._serving)
+        is_over = monotonic_s() - released_at_s >= EXIT_S or not (self._store.pending() or self._serving)
         if is_over:
             self._end()
             self._say_what_is_lost()
