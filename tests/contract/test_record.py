@@ -99,7 +99,7 @@ def test_what_goes_wrong_is_reported_and_not_written(
         raise AssertionError("not as expected")
 
     def failing() -> Any:
-        yield get_offers(request={"execute": {"pageLoad": {}}, "environmentId": "no number"})
+        yield get_offers(request={"execute": {"pageLoad": {}}, "id": {"thirdPartyId": "x" * 300}})
 
     def leaking() -> Any:
         yield get_offers(request={"execute": {"pageLoad": {"parameters": {"visitor": "leakmarker-session"}}}})

@@ -14,6 +14,12 @@ from typing import Any
 
 PLACES = {"geo.country", "geo.region", "geo.city"}
 
+# As JavaScript has it: white space of Python without the separators of ASCII and the next line, and with a BOM.
+WHITE_SPACE = "".join(
+    char for char in map(chr, range(0x10000)) if char.isspace() and char not in "\x1c\x1d\x1e\x1f\x85"
+)
+WHITE_SPACE += "\ufeff"
+
 
 def evaluate(logic: Any, data: dict[str, Any], others: dict[str, Any] | None = None) -> Any:
     """What ``logic`` gives; ``others`` are the second readings of variables that have two, by their names."""
@@ -168,7 +174,7 @@ def number(value: Any) -> float:
         return 0.0
     if not isinstance(value, str):
         return float(value)
-    value = value.strip()
+    value = value.strip(WHITE_SPACE)
     if value == "":
         return 0.0
     if re.fullmatch(r"[+-]?Infinity", value):
