@@ -16,6 +16,7 @@ from target._io.runtime import system_runtime
 from target._io.transport import Transport
 from target.attributes import AttributesProvider
 from target.calls import Calls, merge, merge_for_attributes, parse_names
+from target.causes import discreet
 from target.config import AsyncClientConfig, RequestConfig, parse_async_client_options, parse_request_options
 from target.delivery import cookies
 from target.delivery.request import Call
@@ -66,6 +67,7 @@ class AsyncTargetClient:
     @classmethod
     async def create(cls, /, **keywords: Unpack[AsyncClientOptions]) -> Self: ...
     @classmethod
+    @discreet
     async def create(cls, options: Any = None, /, **keywords: Any) -> Self:
         """A client with these options, bound to the running event loop; see ``target.options.AsyncClientOptions``.
 
@@ -103,6 +105,7 @@ class AsyncTargetClient:
     async def get_offers(self, options: RequestOptions, /) -> TargetDeliveryResponse: ...
     @overload
     async def get_offers(self, /, **keywords: Unpack[RequestOptions]) -> TargetDeliveryResponse: ...
+    @discreet
     async def get_offers(self, options: Any = None, /, **keywords: Any) -> TargetDeliveryResponse:
         """Ask for offers: to show now (``execute``), to show later (``prefetch``), or both.
 
@@ -131,6 +134,7 @@ class AsyncTargetClient:
     async def get_attributes(
         self, mbox_names: Sequence[str] | str, /, **keywords: Unpack[AttributesOptions]
     ) -> AttributesProvider: ...
+    @discreet
     async def get_attributes(
         self, mbox_names: Sequence[str] | str, options: Any = None, /, **keywords: Any
     ) -> AttributesProvider:
@@ -157,6 +161,7 @@ class AsyncTargetClient:
     async def send_notifications(self, options: RequestOptions, /) -> TargetDeliveryResponse: ...
     @overload
     async def send_notifications(self, /, **keywords: Unpack[RequestOptions]) -> TargetDeliveryResponse: ...
+    @discreet
     async def send_notifications(self, options: Any = None, /, **keywords: Any) -> TargetDeliveryResponse:
         """Tell Target what was shown (display) or used (click), from ``request.notifications``.
 
@@ -177,6 +182,7 @@ class AsyncTargetClient:
     async def queue_notifications(self, options: RequestOptions, /) -> list[str]: ...
     @overload
     async def queue_notifications(self, /, **keywords: Unpack[RequestOptions]) -> list[str]: ...
+    @discreet
     async def queue_notifications(self, options: Any = None, /, **keywords: Any) -> list[str]:
         """Put notifications into the outbox, which sends them until Target acknowledges them (at-least-once).
 
@@ -208,6 +214,7 @@ class AsyncTargetClient:
 
         return visitor_cookie_name(organization_id)
 
+    @discreet
     async def wait_until_ready(self, timeout: float | None = None) -> bool:
         """Whether the client can decide: a server-side client at once, any other once it has rules.
 
@@ -224,6 +231,7 @@ class AsyncTargetClient:
         timeout_s = None if timeout is None else parse_milliseconds("timeout", timeout) / 1000
         return await self._aside.run(lambda: self._services.wait_until_ready(timeout_s))
 
+    @discreet
     async def aclose(self, timeout: float = 1000) -> None:
         """End every task, thread, timer and socket of this client; later calls raise ClientClosed.
 

@@ -10,6 +10,7 @@ from target._io import failures
 from target._io.deadline import Deadline
 from target._io.forks import renew_in_children
 from target.attributes import AttributesProvider
+from target.causes import hush
 from target.config import ClientConfig, RequestConfig, Runtime
 from target.delivery import assemble, reply
 from target.delivery import request as requests
@@ -64,6 +65,7 @@ class Calls:
             raise error
         asked = asked_names(call.body)
         found = {name: defaults[name] for name in asked if name in defaults}
+        hush(error)
         return AttributesProvider(assemble.assemble(call, None, self._runtime.now_s()), found, error)
 
     def _cluster(self) -> str | None:

@@ -14,6 +14,7 @@ from target._io.transport import Transport
 from target._io.workers import AsyncResult, Workers
 from target.attributes import AttributesProvider
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_callbacks
+from target.causes import discreet
 from target.config import ClientConfig, RequestConfig, parse_client_options, parse_request_options
 from target.delivery import cookies
 from target.delivery.request import Call
@@ -66,6 +67,7 @@ class TargetClient:
     @classmethod
     def create(cls, /, **keywords: Unpack[ClientOptions]) -> Self: ...
     @classmethod
+    @discreet
     def create(cls, options: Any = None, /, **keywords: Any) -> Self:
         """A client with these options; see ``target.options.ClientOptions``.
 
@@ -95,6 +97,7 @@ class TargetClient:
     def get_offers(self, /, **keywords: Unpack[RequestCallbackOptions]) -> AsyncResult[TargetDeliveryResponse]: ...
     @overload
     def get_offers(self, /, **keywords: Unpack[RequestOptions]) -> TargetDeliveryResponse: ...
+    @discreet
     def get_offers(self, options: Any = None, /, **keywords: Any) -> Any:
         """Ask for offers: to show now (``execute``), to show later (``prefetch``), or both.
 
@@ -135,6 +138,7 @@ class TargetClient:
     def get_attributes(
         self, mbox_names: Sequence[str] | str, /, **keywords: Unpack[AttributesOptions]
     ) -> AttributesProvider: ...
+    @discreet
     def get_attributes(self, mbox_names: Sequence[str] | str, options: Any = None, /, **keywords: Any) -> Any:
         """Ask for JSON offers and read them as plain values.
 
@@ -167,6 +171,7 @@ class TargetClient:
     ) -> AsyncResult[TargetDeliveryResponse]: ...
     @overload
     def send_notifications(self, /, **keywords: Unpack[RequestOptions]) -> TargetDeliveryResponse: ...
+    @discreet
     def send_notifications(self, options: Any = None, /, **keywords: Any) -> Any:
         """Tell Target what was shown (display) or used (click), from ``request.notifications``.
 
@@ -189,6 +194,7 @@ class TargetClient:
     def queue_notifications(self, options: RequestOptions, /) -> list[str]: ...
     @overload
     def queue_notifications(self, /, **keywords: Unpack[RequestOptions]) -> list[str]: ...
+    @discreet
     def queue_notifications(self, options: Any = None, /, **keywords: Any) -> list[str]:
         """Put notifications into the outbox, which sends them until Target acknowledges them (at-least-once).
 
@@ -220,6 +226,7 @@ class TargetClient:
 
         return visitor_cookie_name(organization_id)
 
+    @discreet
     def wait_until_ready(self, timeout: float | None = None) -> bool:
         """Whether the client can decide: a server-side client at once, any other once it has rules.
 
@@ -235,6 +242,7 @@ class TargetClient:
             None if timeout is None else parse_milliseconds("timeout", timeout) / 1000
         )
 
+    @discreet
     def close(self, timeout: float = 1000) -> None:
         """End every thread, timer and socket of this client; later calls raise ClientClosed. Closing twice is harmless.
 

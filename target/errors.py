@@ -12,10 +12,13 @@ TargetError
 ├── OutboxFull                          queued notifications fill the outbox, and when_full is "raise"
 └── ClientClosed                        the client was used after close()
 
-Messages never hold ids, cookies or tokens; ``ApiError.body`` is the answer as it came and may.
+Messages, ``args`` and the chain of causes never hold ids, cookies, tokens or parts of an answer; ``ApiError.body`` is
+the answer as it came and may. A cause of another library is of its class, and without its words.
 """
 
 from __future__ import annotations
+
+import typing
 
 
 class TargetError(Exception):
@@ -68,7 +71,7 @@ class ApiError(TargetError):
     """
 
     def __init__(self, status: int, message: str, request_id: str | None = None, body: str = "") -> None:
-        super().__init__(status, message, request_id, body)
+        super().__init__(status, message)  # what a log or a debugger shows of any error
         self.status = status
         self.message = message
         self.request_id = request_id
@@ -79,7 +82,10 @@ class ApiError(TargetError):
         return f"Adobe Target answered {self.status}: {said} {_advice(self.status)}"
 
     def __repr__(self) -> str:
-        return f"ApiError(status={self.status}, message={self.message!r}, request_id={self.request_id!r})"
+        return f"ApiError(status={self.status}, message={self.message!r})"
+
+    def __reduce__(self) -> tuple[typing.Any, ...]:
+        return type(self), (self.status, self.message, self.request_id, self.body), self.__dict__
 
 
 class AttributeNotFound(TargetError, KeyError):

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from target.causes import hush, hushed
+
 CLIENT_READY = "client_ready"
 ARTIFACT_DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"
 ARTIFACT_DOWNLOAD_FAILED = "artifact_download_failed"
@@ -28,11 +30,15 @@ EventHandler = Callable[[dict[str, Any]], object]
 
 
 def emit(handlers: Mapping[str, EventHandler], name: str, logger: logging.Logger, /, **payload: Any) -> None:
-    """Call the handler of ``name``, if any, with ``{"type": name, **payload}``. What it raises is logged."""
+    """Call the handler of ``name``, if any, with ``{"type": name, **payload}``. What it raises is logged, by class and
+    place: its words may quote what it was told."""
     handler = handlers.get(name)
     if handler is None:
         return
+    for value in payload.values():
+        if isinstance(value, BaseException):
+            hush(value)
     try:
         handler({"type": name, **payload})
-    except Exception:  # a handler is foreign code; whatever it raises must not reach a call
-        logger.exception("The handler of event %s raised", name)
+    except Exception as error:  # a handler is foreign code; whatever it raises must not reach a call
+        logger.error("The handler of event %s raised", name, exc_info=hushed(error))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
+import re
+
 from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
 from target.config import ClientConfig
 from target.delivery.request import Call
 from target.errors import ClientClosed, TargetTimeout, TransportError
+
+_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 
 
 def timed_out(config: ClientConfig, call: Call) -> TargetTimeout:
@@ -60,6 +65,11 @@ def not_final(status: int) -> TransportError:
     return TransportError(f"The server answered {status}, which is no final status: check server_domain")
 
 
+def tunnel_refused(status: int) -> str:
+    """A proxy makes no tunnel; its own words are foreign."""
+    return f"Tunnel connection failed: {status} {http.client.responses.get(status, '')}".strip()
+
+
 def log_answer(config: ClientConfig, call: Call, status: int, received: int, started: float) -> None:
     """``started`` is a ``monotonic_s()``, ``received`` the bytes of the unpacked body."""
     config.logger.debug(
@@ -90,7 +100,9 @@ def reason_of(error: BaseException) -> str:
     while seen is not None:
         # http.client gives a proxy's refusal as a sentence alone: "Tunnel connection failed: 407 ..."
         if isinstance(seen, OSError) and (seen.strerror or len(seen.args) == 1):
-            return seen.strerror or str(seen.args[0])
+            words = seen.strerror or str(seen.args[0])
+            refused = _REFUSED_TUNNEL.match(words)
+            return words if refused is None else tunnel_refused(int(refused[1]))
         inner = next((arg for arg in seen.args if isinstance(arg, BaseException)), None)
         seen = seen.__cause__ or inner
     return type(error).__name__

@@ -12,7 +12,9 @@ from typing import Generic, NoReturn, TypeVar
 
 from target._io.clock import monotonic_s
 from target._io.ends import finish_before_end
+from target._io.flag import Flag
 from target._io.forks import renew_in_children
+from target.causes import hush, hushed
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
 from target.values import parse_seconds
 
@@ -25,7 +27,7 @@ class AsyncResult(Generic[T]):
     """The result of a call with a callback, as ``multiprocessing.pool.AsyncResult`` is one; timeouts are seconds."""
 
     def __init__(self) -> None:
-        self._done = threading.Event()
+        self._done = Flag()
         self._value: T | None = None
         self._error: Exception | None = None
 
@@ -76,7 +78,7 @@ class Workers:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._idle = threading.Semaphore(0)
+        self._idle: queue.SimpleQueue[None] = queue.SimpleQueue()  # one for each thread that has nothing to do
         self._threads: list[threading.Thread] = []
         self._end = weakref.finalize(self, _end_all, self._tasks, self._size)
 
@@ -102,18 +104,31 @@ class Workers:
                     callback(value)  # type: ignore[arg-type]
                 elif err_callback is not None:
                     err_callback(error)
-            except BaseException:  # a callback is foreign code; even SystemExit must not end a worker
-                logger.exception("A callback raised; the result of its call is kept")
+            except BaseException as raised:
+                logger.error("A callback raised; the result of its call is kept", exc_info=hushed(raised))
             finally:
                 result._finish(value, error)
 
         with self._lock:
             if self._closed:
                 raise ClientClosed("The client is closed: make a new one with TargetClient.create")
-            if not self._idle.acquire(blocking=False) and len(self._threads) < self._size:
-                self._start_thread()
             self._tasks.put(task)
+            if not self._is_one_idle() and len(self._living()) < self._size:
+                self._start_thread()
         return result
+
+    def _is_one_idle(self) -> bool:
+        try:
+            self._idle.get_nowait()
+        except queue.Empty:
+            return False
+        return bool(self._living())
+
+    def _living(self) -> list[threading.Thread]:
+        """The threads; an exception raised from outside ends one."""
+        if not all(thread.is_alive() for thread in self._threads):
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+        return self._threads
 
     def _start_thread(self) -> None:
         name = f"target-worker-{len(self._threads) + 1}"
@@ -166,19 +181,21 @@ def _outcome(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
     try:
         return work(), None
     except Exception as failure:  # noqa: BLE001  (whatever it is belongs to who waits for the result)
+        hush(failure)
         return None, failure
     except BaseException as failure:  # noqa: BLE001  (a SystemExit must end neither the worker nor the wait)
         error = TransportError(f"The call was interrupted by {type(failure).__name__}: make it again")
         error.__cause__ = failure
+        hush(error)
         return None, error
 
 
-def _work(tasks: queue.SimpleQueue[_Task | None], idle: threading.Semaphore) -> None:
+def _work(tasks: queue.SimpleQueue[_Task | None], idle: queue.SimpleQueue[None]) -> None:
     while (task := tasks.get()) is not None:
         with contextlib.suppress(BaseException):  # all that is left to raise is the caller's own logger
             task(True)
         del task  # an idle worker must not keep the last call's data, or its client, alive
-        idle.release()
+        idle.put(None)
 
 
 def _end_all(tasks: queue.SimpleQueue[_Task | None], size: int) -> None:

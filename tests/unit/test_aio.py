@@ -130,9 +130,7 @@ def test_their_methods_take_the_same(sync: str, asynchronous: str) -> None:
 )
 def test_their_overloads_take_the_same_but_for_callbacks(name: str) -> None:
     def annotations(client: type) -> set[str]:
-        overloads = typing.get_overloads(
-            inspect.unwrap(getattr(client, name)).__func__ if name == "create" else getattr(client, name)
-        )
+        overloads = typing.get_overloads(getattr(client, name))
         assert overloads
         return {
             str(annotation).replace("AsyncClientOptions", "ClientOptions")

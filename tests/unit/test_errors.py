@@ -92,4 +92,4 @@ def test_the_body_which_may_hold_ids_is_in_neither_message_nor_repr() -> None:
     error = ApiError(400, "Invalid", "r", '{"id": "SECRET"}')
     assert "SECRET" in error.body
     assert "SECRET" not in str(error) + repr(error)
-    assert repr(error) == "ApiError(status=400, message='Invalid', request_id='r')"
+    assert repr(error) == "ApiError(status=400, message='Invalid')"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from target.errors import TransportError
 from target.events import EVENT_NAMES, emit
 
 LOGGER = logging.getLogger("target.tests.events")
@@ -39,7 +40,19 @@ def test_what_a_handler_raises_is_logged(error: Exception, caplog: pytest.LogCap
     emit({"client_ready": fail}, "client_ready", LOGGER)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "The handler of event client_ready raised" in caplog.text
-    assert "boom" in caplog.text
+    (logged,) = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert isinstance(logged, type(error))
+    assert "in fail" in caplog.text, "where it was raised"
+    assert "boom" not in caplog.text, "it may quote the event"
+
+
+def test_an_error_in_an_event_tells_of_its_causes_by_class_only() -> None:
+    told: list[Any] = []
+    error = TransportError("The artifact is not JSON")
+    error.__cause__ = ValueError("boom")
+    emit({"artifact_download_failed": told.append}, "artifact_download_failed", LOGGER, error=error)
+    assert told[0]["error"] is error
+    assert repr(error.__cause__) == "ValueError()"
 
 
 def test_a_bound_method_of_an_object_that_holds_a_lock_is_a_handler() -> None:

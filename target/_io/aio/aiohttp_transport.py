@@ -172,7 +172,7 @@ class AiohttpTransport:
         if isinstance(cause, ssl.SSLError | http_errors.SSLError) and not isinstance(cause, ssl.SSLEOFError):
             explained = failures.tls_failed(call, failures.reason_of(cause))
         elif isinstance(error, aiohttp.ClientHttpProxyError):
-            explained = failures.unreachable(call, f"Tunnel connection failed: {error.status} {error.message}")
+            explained = failures.unreachable(call, failures.tunnel_refused(error.status))
             stage = Stage.CONNECTING
         elif isinstance(error, aiohttp.ClientConnectorError):
             explained = failures.unreachable(call, failures.reason_of(cause))

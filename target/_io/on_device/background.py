@@ -14,6 +14,7 @@ from target._io.forks import renew_in_children
 from target._io.growing import Growing
 from target._io.on_device.backlog import Backlog
 from target._io.on_device.desk import Deliver, Desk
+from target.causes import hushed
 from target.delivery.request import Call
 from target.errors import BackgroundFull, ClientClosed, TargetError
 
@@ -149,8 +150,8 @@ class Background:
             return None
         try:
             return self._compose()
-        except Exception:  # whatever it is must not end the thread
-            self._logger.exception("A request to send in the background could not be made")
+        except Exception as error:
+            self._logger.error("A request to send in the background could not be made", exc_info=hushed(error))
             return None
 
     def _is_inside(self) -> bool:

@@ -51,10 +51,22 @@ def expect(error: type[TargetError], call: Callable[[], object], match: str | No
 
 
 def assert_discreet(error: BaseException) -> None:
-    shown = [str(error), repr(error), *traceback.format_exception(error)]
-    for text in shown:
-        for secret in (SESSION_ID, DEVICE_ID, "Device-a9f3", "sessionId=", "imsOrgId="):
-            assert secret not in text
+    told = everything_of(error)
+    for secret in (SESSION_ID, DEVICE_ID, "Device-a9f3", "sessionId=", "imsOrgId="):
+        assert secret not in told
+
+
+def everything_of(error: BaseException | None, seen: set[int] | None = None) -> str:
+    """Whatever a log, a debugger or a tracker of errors may show of ``error`` and of what led to it; not ``body``."""
+    seen = set() if seen is None else seen
+    if error is None or id(error) in seen:
+        return ""
+    seen.add(id(error))
+    shown = [*traceback.format_exception(error), str(error), repr(error), repr(error.args), *map(repr, error.args)]
+    held = [name for name in dir(error) if not isinstance(getattr(type(error), name, None), property)]
+    shown += [repr(getattr(error, name, "")) for name in held if not name.startswith("__") and name != "body"]
+    shown += [repr(getattr(error, "__notes__", "")), everything_of(error.__cause__, seen)]
+    return "\n".join([*shown, everything_of(error.__context__, seen)])
 
 
 def timed(call: Callable[[], object]) -> float:
