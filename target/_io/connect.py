@@ -13,6 +13,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.connection import allowed_gai_family
 
 from target._io.exchange import DeadlineConnection
+from target._io.liveness import keep_alive
 from target._io.race import connect_first
 from target._io.resolve import AddressInfo, resolve
 
@@ -39,7 +40,7 @@ class _TimelyConnect(DeadlineConnection):
         except OSError as error:
             raise NameResolutionError(self.host, self, cast("socket.gaierror", error)) from error
         try:
-            sock = connect_first(addresses, self._open, self.timeout, self._watch)
+            sock = connect_first(addresses, self._open, self.timeout, self._watch, self.deadline.first)
         except OSError as error:
             if isinstance(error, TimeoutError) and error.errno is None:  # else the kernel gave up before the call does
                 raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from error
@@ -57,6 +58,7 @@ class _TimelyConnect(DeadlineConnection):
         family, kind, protocol, _, _ = address
         sock = socket.socket(family, kind, protocol)
         try:
+            keep_alive(sock)
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
             if self.source_address:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import queue
+import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import urllib3
 
 from target._io.abort import Abort
 from target._io.clock import monotonic_s
+from target._io.liveness import Keeping
 
 if TYPE_CHECKING:
     from target._io.exchange import DeadlineConnection
@@ -22,16 +26,29 @@ SOONEST_S = 0.001  # a socket timeout of 0 would mean "do not block"
 class _Left(float):
     """Seconds left, as urllib3 hands them on to a connection, with what else the connection must know of the call."""
 
-    ends_at: float
-    abort: Abort | None
-    exchange: Exchange | None
+    deadline: Deadline
 
 
 class Deadline(urllib3.Timeout):
     """A point in time in the shape of a Timeout: however often urllib3 asks, it is told what is left.
 
     With ``abort`` the call can also be ended before, from another thread.
+
+    Attributes:
+        anew: Whether no connection that was used before will do.
+        took_kept: Whether one was used.
+        keeping: How long connections are kept; the pools say.
+        try_beside: What to do about a kept connection that stays silent (``beside.py``): raises Superseded, or says
+            whether it answers after all.
+        first: That connection's socket, for the attempt beside it.
+        repeats: How many attempts were made beside others.
     """
+
+    keeping = Keeping(math.inf)
+    try_beside: Callable[[socket.socket], bool] | None = None
+    first: socket.socket | None = None
+    anew = took_kept = False
+    repeats = 0
 
     def __init__(self, timeout_s: float, abort: Abort | None = None) -> None:  # of the base class nothing is used
         self.ends_at = monotonic_s() + timeout_s
@@ -43,6 +60,13 @@ class Deadline(urllib3.Timeout):
     def remaining_s(self) -> float:
         """Seconds left; 0 or less when it has passed."""
         return self.ends_at - monotonic_s()
+
+    def beside(self, first: socket.socket) -> Deadline:
+        """The same point in time for another attempt, over a new connection, while ``first`` may still answer."""
+        self.repeats += 1
+        second = Deadline(0.0, self.abort)
+        second.ends_at, second.keeping, second.first, second.anew = self.ends_at, self.keeping, first, True
+        return second
 
     def sleep(self, seconds: float) -> None:
         """Wait. Raises ClientClosed when the call is ended from another thread."""
@@ -69,11 +93,14 @@ class Deadline(urllib3.Timeout):
         """Seconds left for reading; 0 makes urllib3 give up."""
         return self._left(0.0)
 
-    def _left(self, least_s: float) -> _Left:
-        left = _Left(max(self.remaining_s(), least_s))
-        left.ends_at = self.ends_at
-        left.abort = self.abort
-        left.exchange = self if isinstance(self, Exchange) else None
+    @property
+    def pool_timeout(self) -> float:
+        """Seconds to wait for a connection of a pool all of whose are in use: the attempt beside another has one."""
+        return self._left(SOONEST_S, math.inf if self.first is None else SOONEST_S)
+
+    def _left(self, least_s: float, most_s: float = math.inf) -> _Left:
+        left = _Left(min(max(self.remaining_s(), least_s), most_s))
+        left.deadline = self
         return left
 
 
@@ -89,7 +116,8 @@ class Exchange(Deadline):
     def __init__(self, deadline: Deadline, anew: bool) -> None:
         self.ends_at = deadline.ends_at
         self.abort = deadline.abort
-        self.anew = anew
+        self.anew = anew or deadline.anew
+        self.try_beside, self.first = deadline.try_beside, deadline.first
         #: Whether the request went over a connection that had been used before; None where something else carried it.
         self.is_kept: bool | None = None
         self._carrier: DeadlineConnection | None = None

@@ -26,10 +26,10 @@ class IdleConnections(queue.LifoQueue[Any]):
         self.queue = deque()
 
     def get(self, block: bool = True, timeout: Any = None) -> Any:  # noqa: ARG002  (it never waits)
-        """A connection that nobody uses. Raises queue.Empty where there is none, or where the exchange whose time is
+        """A connection that nobody uses. Raises queue.Empty where there is none, or where the attempt whose time is
         ``timeout`` wants a new one: the pool then makes one."""
-        exchange = getattr(timeout, "exchange", None)
-        if exchange is not None and exchange.anew:
+        deadline = getattr(timeout, "deadline", None)
+        if deadline is not None and deadline.anew:
             raise queue.Empty
         try:
             return self.queue.pop()

@@ -13,6 +13,7 @@ from target._io.deadline import Deadline
 from target._io.exchange import NotNew
 from target._io.forks import renew_in_children
 from target._io.idle import IdleConnections, use_idle_connections
+from target._io.liveness import Keeping
 from target._io.proxies import Proxies
 from target.config import ClientConfig
 
@@ -38,14 +39,15 @@ class Pools(Protocol):
 
 def open_pools(config: ClientConfig, most_hosts: int = MOST_HOSTS) -> Pools:
     """The caller's pool where there is one, else the client's own. Raises OptionsError for a bad proxy URL."""
-    return OwnPools(config, most_hosts) if config.pool is None else CallersPools(config.pool)
+    return OwnPools(config, most_hosts) if config.pool is None else CallersPools(config.pool, config.max_idle_s)
 
 
 class CallersPools:
     """A PoolManager of the caller's: used as it is, for it may have other users, and never closed."""
 
-    def __init__(self, manager: urllib3.PoolManager) -> None:
+    def __init__(self, manager: urllib3.PoolManager, max_idle_s: float) -> None:
         self._manager = manager
+        self._keeping = Keeping(max_idle_s)
         # One that adds something of its own (proxy, subclass) sees each request.
         self._is_plain = type(manager) is urllib3.PoolManager
         renew_in_children(self)
@@ -56,7 +58,8 @@ class CallersPools:
         # Looked up each time: the owner may clear the manager.
         pool = self._manager.connection_from_url(url[:path_at])
         use_idle_connections(pool)
-        return _send(pool, None if self._is_plain else self._manager, method, url, path_at, timeout, options)
+        manager = None if self._is_plain else self._manager
+        return _send(pool, manager, method, url, path_at, _until(timeout, self._keeping, options), options)
 
     def clear(self) -> None:
         """Nothing: it is the caller's."""
@@ -92,6 +95,7 @@ class OwnPools:
     def __init__(self, config: ClientConfig, most_hosts: int) -> None:
         self._config = config
         self._most_hosts = most_hosts
+        self._keeping = Keeping(config.max_idle_s)
         self._proxies = Proxies(config)
         self._hosts: dict[str, _Host] = {}
         self._evictions = 0
@@ -103,7 +107,8 @@ class OwnPools:
         """Send; see Pools."""
         path_at = _path_at(url)
         host = self._hosts.get(url[:path_at]) or self._add(url[:path_at])
-        response = _send(host.pool, host.manager, method, url, path_at, timeout, options)
+        deadline = _until(timeout, self._keeping, options)
+        response = _send(host.pool, host.manager, method, url, path_at, deadline, options)
         host.answers += 1
         return response
 
@@ -162,6 +167,14 @@ def _path_at(url: str) -> int:
     return url.index("/", len("https://"))
 
 
+def _until(timeout: Any, keeping: Keeping, options: dict[str, Any]) -> Any:
+    """``timeout``, made to go by ``keeping`` where it is a Deadline, and that for the pool."""
+    if isinstance(timeout, Deadline):
+        timeout.keeping = keeping
+        options["pool_timeout"] = timeout.pool_timeout
+    return timeout
+
+
 def _send(
     pool: urllib3.HTTPConnectionPool,
     manager: urllib3.PoolManager | None,
@@ -173,8 +186,6 @@ def _send(
 ) -> urllib3.BaseHTTPResponse:
     """Send over ``pool``; through ``manager``, which it belongs to, where that adds something."""
     use_deadlines(pool)
-    if isinstance(timeout, Deadline):
-        options["pool_timeout"] = timeout.connect_timeout
     for _ in range(_MOST_NOT_NEW):
         try:
             if manager is None:

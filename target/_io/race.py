@@ -8,7 +8,9 @@ import selectors
 import socket
 from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
+from typing import Any
 
+from target._io.beside import raise_if_answered
 from target._io.clock import monotonic_s
 from target._io.resolve import AddressInfo
 
@@ -21,12 +23,22 @@ Open = Callable[[AddressInfo], socket.socket]
 Watch = Callable[[Sequence[socket.socket]], None]
 
 
-def connect_first(addresses: Sequence[AddressInfo], open_socket: Open, timeout_s: float, watch: Watch) -> socket.socket:
+def connect_first(
+    addresses: Sequence[AddressInfo], open_socket: Open, timeout_s: float, watch: Watch, first: Any = None
+) -> socket.socket:
     """A connected socket. The others are closed; the next address is tried when one failed, or took too long.
+
+    Args:
+        addresses: Where to connect to, in the order of the system's preference.
+        open_socket: Makes the sockets.
+        timeout_s: How long all of it may take.
+        watch: Is told of the sockets.
+        first: The socket of an attempt that this one is beside.
 
     Raises:
         TimeoutError: None was connected within ``timeout_s`` seconds; it has no ``errno``.
         OSError: None accepts.
+        FirstAnswered: Something came from ``first``.
     """
     ends_at_s = monotonic_s() + timeout_s
     next_after_s = min(NEXT_ADDRESS_S, timeout_s / (len(addresses) + 1))
@@ -36,6 +48,8 @@ def connect_first(addresses: Sequence[AddressInfo], open_socket: Open, timeout_s
     failure = OSError("it has no address")
     next_at_s = 0.0
     with selectors.DefaultSelector() as selector:
+        if first is not None:
+            selector.register(first, selectors.EVENT_READ)
         try:
             while left or racing:
                 now_s = monotonic_s()
@@ -59,6 +73,10 @@ def connect_first(addresses: Sequence[AddressInfo], open_socket: Open, timeout_s
                         failure = _lose(sock, racing, number)
                     continue
                 for key, _ in selector.select((min(next_at_s, ends_at_s) if left else ends_at_s) - now_s):
+                    if key.fileobj is first:
+                        raise_if_answered(first)
+                        selector.unregister(first)
+                        continue
                     sock = racing[racing.index(key.fileobj)]  # type: ignore[arg-type]
                     watch(racing)
                     number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 import random
 import ssl
+from functools import partial
 from http.client import HTTPException, RemoteDisconnected
 from typing import Any, NamedTuple
 
+import urllib3
 from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
 from target._io import failures
+from target._io.beside import answer_of
 from target._io.body import read_body
 from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
-from target._io.exchange import DiedUnanswered
 from target._io.pools import open_pools
+from target._io.reading import DiedUnanswered
 from target.config import ClientConfig
 from target.delivery.reply import Reply
 from target.delivery.request import Call
@@ -88,7 +91,7 @@ class Transport:
             session_id=call.session_id,
             version=config.version,
         )
-        arguments.update(base_url=call.base_url, headers={"X-Request-Id": call.trace_id}, timeout=deadline)
+        arguments.update(base_url=call.base_url, headers={"X-Request-Id": call.trace_id})
         try:
             return self._send_until(call, arguments, deadline, longest_pause_s)
         finally:
@@ -99,11 +102,13 @@ class Transport:
         attempts = 0
         while True:
             attempts += 1
-            outcome, failure = self._attempt(call, arguments, deadline)
+            may_repeat = attempts + deadline.repeats <= self._config.retries
+            outcome, failure = self._attempt(call, arguments, deadline, may_repeat)
             delay_s = None
             if failure is not None and (failure.retry_after_s or 0.0) <= longest_pause_s:
-                jitter = random.random()
-                delay_s = retry_delay_s(failure, attempts, self._config.retries, deadline.remaining_s(), jitter)
+                made, jitter = attempts + deadline.repeats, random.random()
+                delay_s = retry_delay_s(failure, made, self._config.retries, deadline.remaining_s(), jitter)
+                deadline.anew = failure.stage is Stage.UNANSWERED  # what killed that one may have killed all
             if delay_s is not None:
                 deadline.sleep(delay_s)
             elif isinstance(outcome, Reply):
@@ -111,11 +116,13 @@ class Transport:
             else:
                 raise outcome
 
-    def _attempt(self, call: Call, arguments: dict[str, Any], deadline: Deadline) -> _Attempt:
+    def _attempt(self, call: Call, arguments: dict[str, Any], deadline: Deadline, may_repeat: bool) -> _Attempt:
         started = monotonic_s()
         try:
-            response = self._client.request(preload_content=False, **arguments)
-            content = read_body(response, self._config.max_response_bytes, deadline)
+            if may_repeat:
+                response, content = answer_of(partial(self._exchange, arguments), deadline)
+            else:
+                response, content = self._exchange(arguments, deadline)
         except (http_errors.HTTPError, HTTPException, TransportError, OSError) as error:
             return self._failed(error, call, deadline, started)
         except ClientClosed:  # ended from another thread between two steps
@@ -128,6 +135,10 @@ class Transport:
         wanted_s = retry_after_s(response.headers.get("Retry-After"))
         reply = Reply(response.status, response.reason or "", content, wanted_s)
         return _Attempt(reply, Failure(Stage.ANSWERED, response.status, wanted_s))
+
+    def _exchange(self, arguments: dict[str, Any], deadline: Deadline) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+        response = self._client.request(preload_content=False, **{**arguments, "timeout": deadline})
+        return response, read_body(response, self._config.max_response_bytes, deadline)
 
     def _failed(self, error: Exception, call: Call, deadline: Deadline, started: float) -> _Attempt:
         explained, stage = self._explain(error, call, deadline)

@@ -14,10 +14,12 @@ from urllib3 import exceptions as http_errors
 from yarl import URL
 
 from target._io import failures
-from target._io.aio.wire import Connector, DiedUnanswered, latest_wire
+from target._io.aio.wire import Connector, DiedUnanswered, Sending, sending
+from target._io.beside import Superseded
 from target._io.body import PIECE_BYTES, unpack
 from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
+from target._io.liveness import Keeping
 from target._io.pools import trusted_context
 from target._io.proxies import Proxies
 from target._io.transport import SDK_HEADERS, retry_after_s
@@ -31,6 +33,9 @@ from target_delivery_api import Client
 _LARGE_BYTES = 2**20  # above which aiohttp warns of bodies that are written at once
 _LONGEST_LINE = 65536  # of a head, as http.client has it
 _ERRORS = (aiohttp.ClientError, http_errors.HTTPError, TransportError, OSError)
+
+
+_Answer = tuple[Reply, Failure | None]
 
 
 class _Request(NamedTuple):
@@ -58,11 +63,13 @@ class AiohttpTransport:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
+        self._keeping = Keeping(config.max_idle_s)
+        self._beside: set[asyncio.Task[_Answer]] = set()
         self._proxies = Proxies(config)
         self._context: ssl.SSLContext | None = None
         self._writer = Client("", pool=_Writer(), headers=SDK_HEADERS)
         self._session = aiohttp.ClientSession(
-            connector=Connector(config.timeout_s),
+            connector=Connector(config.timeout_s, config.max_idle_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),  # the deadline is kept by who calls
             auto_decompress=False,
@@ -77,11 +84,13 @@ class AiohttpTransport:
         attempts = 0
         while True:
             attempts += 1
-            outcome, failure = await self._attempt(call, request, deadline)
+            may_repeat = attempts + deadline.repeats <= self._config.retries
+            outcome, failure = await self._attempt(call, request, deadline, may_repeat)
             delay_s = None
             if failure is not None:
-                jitter = random.random()
-                delay_s = retry_delay_s(failure, attempts, self._config.retries, deadline.remaining_s(), jitter)
+                made, jitter = attempts + deadline.repeats, random.random()
+                delay_s = retry_delay_s(failure, made, self._config.retries, deadline.remaining_s(), jitter)
+                deadline.anew = failure.stage is Stage.UNANSWERED  # what killed that one may have killed all
             if delay_s is not None:
                 await asyncio.sleep(delay_s)
             elif isinstance(outcome, Reply):
@@ -91,6 +100,8 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._beside:
+            await asyncio.wait(self._beside)
         await self._session.close()
         for _ in range(2):  # the loop closes a socket in the turn after it was told to
             await asyncio.sleep(0)
@@ -108,11 +119,14 @@ class AiohttpTransport:
         return cast("_Request", self._writer.request(base_url=call.base_url, headers=headers, **arguments))
 
     async def _attempt(
-        self, call: Call, request: _Request, deadline: Deadline
+        self, call: Call, request: _Request, deadline: Deadline, may_repeat: bool
     ) -> tuple[Reply | TargetError, Failure | None]:
         started = monotonic_s()
         try:
-            reply, failure = await self._exchange(request)
+            if may_repeat:
+                reply, failure = await self._exchange_beside(request, deadline)
+            else:
+                reply, failure = await self._exchange(request, Sending(None, deadline.anew))
         except _ERRORS as error:
             explained, failure = self._explain(error, call)
             failures.log_failure(self._config, call, type(explained).__name__, started)
@@ -124,7 +138,45 @@ class AiohttpTransport:
         failures.log_answer(self._config, call, reply.status, len(reply.content), started)
         return reply, failure
 
-    async def _exchange(self, request: _Request) -> tuple[Reply, Failure | None]:
+    async def _exchange_beside(self, request: _Request, deadline: Deadline) -> _Answer:
+        """The answer; over a new connection where a kept one is silent for too long (see ``target._io.beside``)."""
+        now = Sending(self._keeping.patience_s(deadline.remaining_s()), deadline.anew)
+        second: asyncio.Task[_Answer] | None = None
+        began_s = monotonic_s()
+
+        def try_beside() -> None:
+            nonlocal second
+            deadline.repeats += 1
+            second = asyncio.create_task(self._exchange(request, Sending(None, anew=True)))
+            self._beside.add(second)
+            second.add_done_callback(end_first)
+
+        def end_first(task: asyncio.Task[_Answer]) -> None:
+            self._beside.discard(task)
+            if not task.cancelled() and task.exception() is None and now.wire is not None:
+                now.wire.supersede(task.result())
+
+        now.try_beside = try_beside
+        try:
+            answer = await self._exchange(request, now)
+        except Superseded as superseded:
+            self._keeping.was_dead()
+            answer = superseded.answer
+        except _ERRORS:
+            if second is None:
+                raise
+            answer = await second  # the first is dead for certain
+        else:
+            if second is not None:
+                self._keeping.was_slow(monotonic_s() - began_s)
+        finally:
+            now.try_beside = None
+            if second is not None:
+                second.cancel()
+        return answer
+
+    async def _exchange(self, request: _Request, now: Sending) -> _Answer:
+        sending.set(now)
         data, headers = _body(request)
         options: dict[str, Any] = {}
         proxy = self._proxies.of(request.url)
@@ -143,8 +195,8 @@ class AiohttpTransport:
             content = await _read(response, self._config.max_response_bytes)
         except BaseException:
             response.close()
-            if (wire := latest_wire.get()) is not None:
-                wire.discard()  # aiohttp has it back already where all of the answer was there
+            if now.wire is not None:
+                now.wire.discard()  # aiohttp has it back already where all of the answer was there
             raise
         response.release()
         if response.status < 400:

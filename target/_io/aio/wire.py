@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
@@ -15,16 +16,36 @@ from aiohttp.client_proto import ResponseHandler
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.wait import wait_for_read
 
+from target._io.beside import Superseded
+from target._io.clock import monotonic_s
 from target._io.heads import LONGEST_HEAD, parse_head
+from target._io.liveness import is_suspect, keep_alive
 from target._io.resolve import addresses_of, look_up
 
-_KEEP_ALIVE_S = 60.0
 _NEXT_ADDRESS_S = 0.25
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
-#: The connection that the running task sent its latest request on.
-latest_wire: ContextVar[Wire | None] = ContextVar("latest_wire", default=None)
+class Sending:
+    """One attempt on its way.
+
+    Args:
+        patience_s: How long the first byte is waited for on a kept connection before ``try_beside`` is called, if that
+            may be dead; None: for as long as there is time.
+        anew: Whether only a new connection will do.
+    """
+
+    __slots__ = ("anew", "patience_s", "try_beside", "wire")
+
+    def __init__(self, patience_s: float | None, anew: bool) -> None:
+        self.patience_s = patience_s
+        self.anew = anew
+        self.wire: Wire | None = None  # the connection it was sent on
+        self.try_beside: Callable[[], object] | None = None
+
+
+#: What the running task sends.
+sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
 class DiedUnanswered(aiohttp.ServerDisconnectedError):
@@ -37,6 +58,9 @@ class Wire(ResponseHandler):
     aiohttp would take such bytes for the next answer, which is another visitor's.
     """
 
+    took_kept = False
+    _heard_at_s: float | None = None
+    _silence: asyncio.TimerHandle | None = None
     _answered = False
     _between = True  # answers
     _head: bytes | None = None  # what has come of it; None once it is whole, or aiohttp's alone to read
@@ -48,8 +72,24 @@ class Wire(ResponseHandler):
         """Expect an answer: aiohttp calls this before it sends a request."""
         self._answered, self._between = False, False
         self._head, self._body_left, self._chunked, self._last = b"", None, False, b""
-        latest_wire.set(self)
+        now = sending.get()
+        if now is not None:
+            now.wire = self
+            self.took_kept = self._heard_at_s is not None
+            if self._heard_at_s is not None and now.patience_s is not None:
+                idle_s = monotonic_s() - self._heard_at_s
+                self._silence = asyncio.get_running_loop().call_later(now.patience_s, self._is_silent, now, idle_s)
         super().set_response_params(**options)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, and let the system see to it that it does not end unnoticed."""
+        super().connection_made(transport)
+        keep_alive(transport.get_extra_info("socket"))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End."""
+        self._end_silence()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what belongs to the answer."""
@@ -60,13 +100,16 @@ class Wire(ResponseHandler):
             self.close()
             return
         self._answered = True
+        self._heard_at_s = monotonic_s()
+        self._end_silence()
         super().data_received(self._cut(data))
         if self._chunked:
             self._look_for_end(data)
 
     def is_connected(self) -> bool:
         """Whether a request may be sent here. What came unasked, and the busy loop has not read, would answer it."""
-        if not super().is_connected() or self.transport is None:
+        now = sending.get()
+        if (now is not None and now.anew) or not super().is_connected() or self.transport is None:
             return False
         return not wait_for_read(self.transport.get_extra_info("socket"), timeout=0.0)
 
@@ -75,6 +118,11 @@ class Wire(ResponseHandler):
         if not self._answered and isinstance(exc, OSError | aiohttp.ServerDisconnectedError):
             exc = DiedUnanswered()
         super().set_exception(exc, *cause)
+
+    def supersede(self, answer: Any) -> None:
+        """Let the request just sent end with Superseded, unless its answer has begun."""
+        if not self._answered and not self._between:
+            self.set_exception(Superseded(answer))
 
     def discard(self) -> None:
         """Close after an answer that was no good, unless another request has begun here meanwhile."""
@@ -86,6 +134,18 @@ class Wire(ResponseHandler):
         if self.transport is not None:
             self.transport.abort()
         super().close()
+
+    def _is_silent(self, now: Sending, idle_s: float) -> None:
+        self._silence = None
+        if self.transport is None or now.try_beside is None:
+            return
+        if is_suspect(idle_s, self.transport.get_extra_info("socket")):
+            now.try_beside()
+
+    def _end_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
 
     def _look_for_end(self, data: bytes) -> None:
         """Of the chunks: aiohttp finds it."""
@@ -125,10 +185,10 @@ class Wire(ResponseHandler):
 class Connector(aiohttp.TCPConnector):
     """Connections to any host, as many as are asked for: the client counts its calls itself."""
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, max_idle_s: float) -> None:
         super().__init__(
             limit=0,
-            keepalive_timeout=_KEEP_ALIVE_S,
+            keepalive_timeout=max_idle_s,
             use_dns_cache=False,
             resolver=_Resolver(),
             # An address that does not answer must not eat the time of those after it.

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from http.client import HTTPException
+from functools import partial
+from http.client import HTTPException, RemoteDisconnected
 from typing import NamedTuple
 
 from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
+from target._io.beside import answer_of
 from target._io.body import read_body
 from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
 from target._io.pools import open_pools
+from target._io.reading import DiedUnanswered
 from target.config import ClientConfig
 from target.errors import TargetError, TargetTimeout, TransportError
 from target.on_device_config import without_query
@@ -60,22 +63,31 @@ class Downloads:
             TransportError: No usable answer.
             ClientClosed: The deadline's abort was called.
         """
+        most = min(most_bytes or self._most_bytes, self._most_bytes)
+        exchange = partial(self._exchange, url, headers, most)
+        while True:
+            try:
+                return answer_of(exchange, deadline)
+            except (http_errors.HTTPError, HTTPException, OSError) as error:
+                cause = _origin(error)
+                died = isinstance(cause, RemoteDisconnected | DiedUnanswered)
+                if deadline.anew or not (died and deadline.took_kept):
+                    raise _explain(cause, url) from cause
+            deadline.anew = True  # it died while it was idle, and others may have, too
+
+    def _exchange(self, url: str, headers: Mapping[str, str], most: int, deadline: Deadline) -> Download:
         started_s = monotonic_s()
-        try:
-            response = self._pools.urlopen(
-                "GET",
-                url,
-                timeout=deadline,
-                headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
-                retries=_NO_RETRIES,
-                redirect=False,
-                preload_content=False,
-            )
-            began_s = monotonic_s()
-            content = read_body(response, min(most_bytes or self._most_bytes, self._most_bytes), deadline)
-        except (http_errors.HTTPError, HTTPException, OSError) as error:
-            cause = _origin(error)
-            raise _explain(cause, url) from cause
+        response = self._pools.urlopen(
+            "GET",
+            url,
+            timeout=deadline,
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
+            retries=_NO_RETRIES,
+            redirect=False,
+            preload_content=False,
+        )
+        began_s = monotonic_s()
+        content = read_body(response, most, deadline)
         return Download(
             status=response.status,
             headers={name.lower(): value for name, value in response.headers.items()},

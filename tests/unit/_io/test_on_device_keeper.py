@@ -140,7 +140,7 @@ def test_a_refusal_is_told(status: int, says: str, cdn: Cdn, owner: Owner) -> No
 
 def test_a_download_is_tried_three_times_within_about_two_seconds(cdn: Cdn, owner: Owner) -> None:
     moments = noting(cdn)
-    cdn.answers = [Answer(None, 503), lambda sock: None]
+    cdn.answers = [Answer(None, 503, {"Connection": "close"}), lambda sock: None]
     with keeping(owner, artifact_location=cdn.url, polling_interval=0) as keeper:
         assert keeper.wait_until_ready(5)
         assert eventually(lambda: owner.told)
