@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from target.errors import OptionsError
 from target.values import parse_flag, parse_integer, parse_string
 
 if TYPE_CHECKING:
     from target_delivery_api.models import AnalyticsResponse, DeliveryRequest, DeliveryResponse
+
+
+T = TypeVar("T")
 
 
 class _Record(Mapping[str, Any]):
@@ -47,8 +50,12 @@ class _Record(Mapping[str, Any]):
         return type(self), tuple(getattr(self, slot) for slot in type(self).__slots__)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain JSON-ready data."""
-        return {key: _plain(self[key]) for key in self}
+        """The same as plain JSON-ready data.
+
+        Raises:
+            OptionsError: What its reader has put into it is nested too deeply, or holds itself.
+        """
+        return _written(lambda: {key: _plain(self[key]) for key in self})
 
 
 def _plain(value: Any) -> Any:
@@ -59,6 +66,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
+
+
+def _written(write: Callable[[], T]) -> T:
+    """What ``write`` returns. An answer as it came can be written: only its reader can have made it what cannot."""
+    try:
+        return write()
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, OptionsError):
+            raise
+    raise OptionsError("The result cannot be written: something that was put into it is nested too deeply")
 
 
 class TargetCookie(_Record):
@@ -227,7 +244,8 @@ class TargetDeliveryResponse(_Record):
         """
         from target.page import build_server_state
 
-        return None if self.response is None else build_server_state(self._sent, self.response.to_dict())
+        response = self.response
+        return None if response is None else _written(lambda: build_server_state(self._sent, response.to_dict()))
 
     def server_state_json(self) -> str:
         """``server_state()`` as JSON that is safe inside a script element."""

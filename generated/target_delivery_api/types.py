@@ -33,7 +33,17 @@ class Model:
     FIELDS: ClassVar[dict[str, tuple[str, Kind]]] = {}
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form under wire keys: a new structure that shares nothing changeable with the model."""
+        """The JSON form under wire keys: a new structure that shares nothing changeable with the model.
+
+        Raises:
+            ValueError: It is nested too deeply, or holds itself.
+        """
+        try:
+            return self._save()
+        except RecursionError:
+            raise ValueError(f"{type(self).__name__}: nested too deeply") from None
+
+    def _save(self) -> dict[str, Any]:
         raise NotImplementedError
 
     @classmethod
@@ -97,7 +107,7 @@ def dump(value: Any, levels: int = MOST_LEVELS) -> Any:
     if kind is list:
         return [item if item.__class__ in PLAIN else dump(item, levels - 1) for item in value]
     if isinstance(value, Model):
-        return value.to_dict()
+        return value._save()
     if isinstance(value, Enum):
         return value._value_  # without the property, which costs more than the rest
     if isinstance(value, datetime.datetime):

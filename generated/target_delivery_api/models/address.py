@@ -53,7 +53,7 @@ class Address(Model):
         self.referring_url = referring_url
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.url) is not None:

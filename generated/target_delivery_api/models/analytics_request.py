@@ -68,7 +68,7 @@ class AnalyticsRequest(Model):
         self.tracking_server_secure = tracking_server_secure
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.supplemental_data_id) is not None:

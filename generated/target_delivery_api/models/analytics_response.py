@@ -47,11 +47,11 @@ class AnalyticsResponse(Model):
         self.payload = payload
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.payload) is not None:
-            data["payload"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["payload"] = value._save() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod

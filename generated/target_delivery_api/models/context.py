@@ -124,31 +124,31 @@ class Context(Model):
         self.beacon = beacon
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.channel) is not None:
             data["channel"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.mobile_platform) is not None:
-            data["mobilePlatform"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["mobilePlatform"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.application) is not None:
-            data["application"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["application"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.screen) is not None:
-            data["screen"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["screen"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.window) is not None:
-            data["window"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["window"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.browser) is not None:
-            data["browser"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["browser"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.address) is not None:
-            data["address"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["address"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.geo) is not None:
-            data["geo"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["geo"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.time_offset_in_minutes) is not None:
             data["timeOffsetInMinutes"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.user_agent) is not None:
             data["userAgent"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.client_hints) is not None:
-            data["clientHints"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["clientHints"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.beacon) is not None:
             data["beacon"] = value if value.__class__ in PLAIN else dump(value)
         return data

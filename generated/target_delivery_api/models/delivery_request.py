@@ -140,7 +140,7 @@ class DeliveryRequest(Model):
         self.preview = preview
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.request_id) is not None:
@@ -148,29 +148,29 @@ class DeliveryRequest(Model):
         if (value := self.impression_id) is not None:
             data["impressionId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.id) is not None:
-            data["id"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["id"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.environment_id) is not None:
             data["environmentId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.property) is not None:
-            data["property"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["property"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.trace) is not None:
-            data["trace"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["trace"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.context) is not None:
-            data["context"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["context"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.experience_cloud) is not None:
-            data["experienceCloud"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["experienceCloud"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.execute) is not None:
-            data["execute"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["execute"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.prefetch) is not None:
-            data["prefetch"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["prefetch"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.telemetry) is not None:
-            data["telemetry"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["telemetry"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.notifications) is not None:
             data["notifications"] = dump(value)
         if (value := self.qa_mode) is not None:
-            data["qaMode"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["qaMode"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.preview) is not None:
-            data["preview"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["preview"] = value._save() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod

@@ -100,7 +100,7 @@ class DeliveryResponse(Model):
         self.telemetry_server_token = telemetry_server_token
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.status) is not None:
@@ -108,15 +108,15 @@ class DeliveryResponse(Model):
         if (value := self.request_id) is not None:
             data["requestId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.id) is not None:
-            data["id"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["id"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.client) is not None:
             data["client"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.edge_host) is not None:
             data["edgeHost"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.execute) is not None:
-            data["execute"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["execute"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.prefetch) is not None:
-            data["prefetch"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["prefetch"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.notifications) is not None:
             data["notifications"] = dump(value)
         if (value := self.telemetry_server_token) is not None:

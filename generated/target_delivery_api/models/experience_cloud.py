@@ -54,13 +54,13 @@ class ExperienceCloud(Model):
         self.analytics = analytics
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.audience_manager) is not None:
-            data["audienceManager"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["audienceManager"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.analytics) is not None:
-            data["analytics"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["analytics"] = value._save() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod

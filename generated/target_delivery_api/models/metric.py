@@ -68,7 +68,7 @@ class Metric(Model):
         self.analytics = analytics
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.type) is not None:
@@ -78,7 +78,7 @@ class Metric(Model):
         if (value := self.event_token) is not None:
             data["eventToken"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.analytics) is not None:
-            data["analytics"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["analytics"] = value._save() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod

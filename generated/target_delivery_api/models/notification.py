@@ -133,7 +133,7 @@ class Notification(Model):
         self.page_load = page_load
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.id) is not None:
@@ -143,25 +143,25 @@ class Notification(Model):
         if (value := self.timestamp) is not None:
             data["timestamp"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.address) is not None:
-            data["address"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["address"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.parameters) is not None:
             data["parameters"] = dump(value)
         if (value := self.profile_parameters) is not None:
             data["profileParameters"] = dump(value)
         if (value := self.order) is not None:
-            data["order"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["order"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.product) is not None:
-            data["product"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["product"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.impression_id) is not None:
             data["impressionId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.tokens) is not None:
             data["tokens"] = dump(value)
         if (value := self.mbox) is not None:
-            data["mbox"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["mbox"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.view) is not None:
-            data["view"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["view"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.page_load) is not None:
-            data["pageLoad"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["pageLoad"] = value._save() if isinstance(value, Model) else dump(value)
         return data
 
     @classmethod

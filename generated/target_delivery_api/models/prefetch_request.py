@@ -62,13 +62,13 @@ class PrefetchRequest(Model):
         self.mboxes = mboxes
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.views) is not None:
             data["views"] = dump(value)
         if (value := self.page_load) is not None:
-            data["pageLoad"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["pageLoad"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.mboxes) is not None:
             data["mboxes"] = dump(value)
         return data

@@ -93,7 +93,7 @@ class TelemetryEntry(Model):
         self.telemetry_server_token = telemetry_server_token
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.request_id) is not None:
@@ -107,9 +107,9 @@ class TelemetryEntry(Model):
         if (value := self.parsing) is not None:
             data["parsing"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.features) is not None:
-            data["features"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["features"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.request) is not None:
-            data["request"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["request"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.telemetry_server_token) is not None:
             data["telemetryServerToken"] = value if value.__class__ in PLAIN else dump(value)
         return data

@@ -79,7 +79,7 @@ class TelemetryFeatures(Model):
         self.prefetch_view_count = prefetch_view_count
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.decisioning_method) is not None:

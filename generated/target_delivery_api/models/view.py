@@ -89,7 +89,7 @@ class View(Model):
         self.trace = trace
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.name) is not None:
@@ -101,7 +101,7 @@ class View(Model):
         if (value := self.metrics) is not None:
             data["metrics"] = dump(value)
         if (value := self.analytics) is not None:
-            data["analytics"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["analytics"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.state) is not None:
             data["state"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.trace) is not None:

@@ -89,19 +89,19 @@ class ViewRequest(Model):
         self.key = key
         self.additional_properties: dict[str, Any] = {} if additional_properties is None else additional_properties
 
-    def to_dict(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, Any]:
         data: dict[str, Any] = dump(self.additional_properties) if self.additional_properties else {}
         value: Any
         if (value := self.address) is not None:
-            data["address"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["address"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.parameters) is not None:
             data["parameters"] = dump(value)
         if (value := self.profile_parameters) is not None:
             data["profileParameters"] = dump(value)
         if (value := self.order) is not None:
-            data["order"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["order"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.product) is not None:
-            data["product"] = value.to_dict() if isinstance(value, Model) else dump(value)
+            data["product"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.name) is not None:
             data["name"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.key) is not None:
