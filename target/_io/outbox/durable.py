@@ -52,6 +52,8 @@ class DurableStore:
         """See Store."""
         if self._broken_at_s is not None or self._file.waits_s() > HOLD_S or self._memory.holds(entries[0].session_id):
             return self._add_to_memory(entries)
+        if not wait_s and self._limits.when_full == "raise":
+            self._limits.require_room(self._unwritten + self._known_pending, len(entries))  # as far as is known
         with self._lock:
             self._unwritten += len(entries)
         try:
@@ -83,7 +85,10 @@ class DurableStore:
         if self._memory.settle(claim, settlement):
             return True
         # Not put off where the file rests: what is not recorded as sent is sent again.
-        return self._try(lambda: self._file.settle(claim, settlement), None)
+        settled = self._try(lambda: self._file.settle(claim, settlement), None)
+        if settled:
+            self._known_pending -= len(settlement.acknowledged) + len(settlement.dead)
+        return settled
 
     def next_due_s(self, is_open: IsOpen) -> float | None:
         """See Store."""
@@ -166,6 +171,8 @@ class DurableStore:
         except StoreBroken as error:
             self._break(str(error))
             self._memory.keep(entries)
+        else:
+            self._known_pending += len(entries) - dropped
         with self._lock:
             self._unwritten -= len(entries)
             self._late_drops += dropped

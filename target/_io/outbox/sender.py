@@ -13,7 +13,7 @@ from target._io.outbox.hosts import Hosts
 from target._io.outbox.store import Claim, Limits, Store
 from target.config import Runtime
 from target.delivery.entries import build_call, notification_id, read_notification
-from target.delivery.outgoing import Death, Lane, Outcome, Settlement, carries_telemetry, cut_batch, expire, settle
+from target.delivery.outgoing import Lane, Outcome, Settlement, carries_telemetry, cut_batch, expire, settle
 from target.delivery.reply import Reply, parse_reply
 from target.delivery.request import Call
 from target.errors import ApiError, ClientClosed, TargetError
@@ -107,10 +107,10 @@ class Sender:
             outcome, settlement = self._send_batch(claim)
         else:
             settlement = self._put_off(claim)
+        settlement = settlement._replace(dead=(*claim.unreadable, *settlement.dead))
         with self._counts_lock:
             self._telling.add(claim.token)
         try:
-            self._tell_dead(claim.set_aside)
             if self._record(claim, settlement, ended):
                 self._tell(settlement)
         finally:
@@ -185,14 +185,10 @@ class Sender:
         return recorded
 
     def _tell(self, settlement: Settlement) -> None:
-        self.count(acknowledged=len(settlement.acknowledged))
+        self.count(acknowledged=len(settlement.acknowledged), dead=len(settlement.dead))
         for entry in settlement.acknowledged:
             self._tell_one(NOTIFICATION_ACKNOWLEDGED, id=notification_id(entry), queued_at=entry.queued_at)
-        self._tell_dead(settlement.dead)
-
-    def _tell_dead(self, dead: tuple[Death, ...]) -> None:
-        self.count(dead=len(dead))
-        for entry, reason, status, message in dead:
+        for entry, reason, status, message in settlement.dead:
             self._logger.error(
                 "A queued notification was given up: %s%s; client.outbox.dead_letters holds it",
                 reason,

@@ -109,15 +109,14 @@ class SqliteStore:
                         return None
                     session_id, lane = lanes[0]
                     key = (self._account, session_id)
-                    entries, set_aside = rows.read_entries(db, key, MOST_PER_BATCH, now)
-                    rows.bury(db, set_aside, [death.entry.seq for death in set_aside])
-                    if not entries and not set_aside:  # all of them were dropped for newer ones
+                    entries, unreadable = rows.read_entries(db, key, MOST_PER_BATCH, now)
+                    if not entries and not unreadable:  # all of them were dropped for newer ones
                         db.execute("DELETE FROM lane WHERE account = ? AND session_id = ?", key)
                         continue
                     token = secrets.token_hex(16)
                     leased = "UPDATE lane SET token = ?, lease_end_s = ? WHERE account = ? AND session_id = ?"
                     db.execute(leased, (token, ends_s, *key))
-                return Claim(token, lane, session_id, entries, len(lanes) > 1, ends_s, set_aside)
+                return Claim(token, lane, session_id, entries, len(lanes) > 1, ends_s, unreadable)
             return None
 
         return self._run(write, wait_s, late)

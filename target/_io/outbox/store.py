@@ -65,10 +65,10 @@ class Claim(NamedTuple):
         token: What the store knows the claim by; no two are the same.
         lane: How sending stands.
         session_id: The session.
-        entries: Its first entries, as many as one batch may hold; empty only where all there were are set aside.
+        entries: Its first entries, as many as one batch may hold; empty only where none of them can be read.
         more: Whether another session is due as well.
         ends_s: When the lease ends, by the steady clock.
-        set_aside: What could not be read, and is a dead letter now.
+        unreadable: Those of its first entries that cannot be read, to be settled as dead.
     """
 
     token: str
@@ -77,7 +77,7 @@ class Claim(NamedTuple):
     entries: tuple[Entry, ...]
     more: bool
     ends_s: float
-    set_aside: tuple[Death, ...] = ()
+    unreadable: tuple[Death, ...] = ()
 
 
 class Store(Protocol):
