@@ -91,7 +91,7 @@ class AsyncTargetClient:
         self._blocking = Transport(config)
         self._transport = open_transport(self._config)
         try:
-            self._services = Services(config, runtime, self._blocking.send_aside)
+            self._services = Services(config, runtime, self._blocking.send_aside, may_wait=False)
             if self._services.on_device is None:
                 self._services.start()
             else:  # which waits for the first rules

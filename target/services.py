@@ -50,6 +50,7 @@ class Services:
         config: The client's options.
         runtime: Time and ids.
         send: Makes a call, blocking; what the outbox and on-device decisioning send by.
+        may_wait: Whether a decision may wait for a moment until what was shown is stored: no event loop may.
 
     Raises:
         OptionsError: What the options ask for cannot be.
@@ -60,6 +61,7 @@ class Services:
         config: ClientConfig,
         runtime: Runtime,
         send: Callable[[Call], Reply],
+        may_wait: bool = True,
     ) -> None:
         def tell(name: str, /, **payload: Any) -> None:
             emit(config.events, name, config.logger, **payload)
@@ -81,7 +83,9 @@ class Services:
         if config.on_device is not None:
             from target.on_device import OnDevice  # what decides takes a while to import
 
-            queue = None if self.outbox is None else self.outbox.queue
+            queue = None
+            if self.outbox is not None:
+                queue = self.outbox.queue if may_wait else self.outbox.queue_later
             self.on_device = OnDevice(
                 config, config.on_device, runtime, send, tell, self._telemetry, self.breaker, queue
             )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from target.delivery.entries import Entry, Moment, notification_id
+from target.delivery.retry import LONGEST_PAUSE_S
 from target.outbox import DeathReason
 
 MOST_PER_BATCH = 50
@@ -13,7 +14,6 @@ MOST_RESENDS = 3
 FIRST_DELAY_S = 0.25
 _FIRST_MISS = 3  # an answer that lists nothing came from a service at work: give it seconds, not moments
 LONGEST_DELAY_S = 60.0
-MOST_RETRY_AFTER_S = 3600.0  # what asks for more is taken for a mistake
 _MOST_DOUBLINGS = 16  # past the longest delay, and far from what a float cannot hold
 _VOIDED = frozenset({400, 413})  # one bad notification voids its whole request
 
@@ -110,7 +110,7 @@ def backoff_s(failures: int, jitter: float) -> float:
 def asked_pause_s(outcome: Outcome) -> float:
     """For how many seconds the host asked to be left alone; 0 where it did not, and never absurdly long."""
     wanted_s = outcome.retry_after_s or 0.0
-    return min(wanted_s, MOST_RETRY_AFTER_S) if wanted_s > 0 else 0.0
+    return min(wanted_s, LONGEST_PAUSE_S) if wanted_s > 0 else 0.0
 
 
 def expire(entries: Sequence[Entry], lane: Lane, now: Moment, max_age_s: float) -> Settlement | None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from target._io.outbox.memory import MemoryStore
 from target._io.outbox.one_thread import StillAtIt
 from target._io.outbox.sqlite import SqliteStore
-from target._io.outbox.store import HOLD_S, Claim, IsOpen, Limits, Mark, StoreBroken
+from target._io.outbox.store import HOLD_S, LOOK_S, Claim, IsOpen, Limits, Mark, StoreBroken
 from target.delivery.entries import Entry
 from target.delivery.outgoing import Settlement
 from target.errors import OutboxFull
@@ -20,7 +20,6 @@ from target.outbox import DeadLetter
 T = TypeVar("T")
 
 _REST_S = 1.0  # between two tries of a file that cannot be used: each may take as long as its lock is waited for
-_LOOK_S = 1.0  # how long to wait for what the file holds, for who asks
 _PATIENCE_S = 2.0  # what the file takes back in that time is sent in the order in which it was queued
 
 
@@ -78,7 +77,7 @@ class DurableStore:
         if claim is None and self._late_claims:
             with self._lock:
                 claim = self._late_claims.pop() if self._late_claims else None
-        return claim or self._with_file(lambda: self._file.claim(is_open, _LOOK_S, self._claimed_late), None)
+        return claim or self._with_file(lambda: self._file.claim(is_open, LOOK_S, self._claimed_late), None)
 
     def settle(self, claim: Claim, settlement: Settlement) -> bool | None:
         """See Store."""
@@ -92,29 +91,29 @@ class DurableStore:
 
     def next_due_s(self, is_open: IsOpen) -> float | None:
         """See Store."""
-        in_file = self._with_file(lambda: self._file.next_due_s(is_open, _LOOK_S), None)
+        in_file = self._with_file(lambda: self._file.next_due_s(is_open, LOOK_S), None)
         return min((due_s for due_s in (self._memory.next_due_s(is_open), in_file) if due_s is not None), default=None)
 
     def hurry(self) -> None:
         """See Store."""
         self._memory.hurry()
-        self._with_file(lambda: self._file.hurry(_LOOK_S), None)
+        self._with_file(lambda: self._file.hurry(LOOK_S), None)
 
-    def mark(self) -> Mark | None:
+    def mark(self, wait_s: float = LOOK_S, /) -> Mark | None:
         """See Store."""
         carried = self._carried
         # The file's first: what it did not take before that is in memory then.
-        in_file = self._try(lambda: self._file.mark(_LOOK_S), None)
+        in_file = self._try(lambda: self._file.mark(wait_s), None)
         return None if in_file is None else (*self._memory.mark(), *in_file, carried)
 
     def passed(self, mark: Mark) -> bool:
         """See Store."""
         last = mark[1] if mark[2] == self._carried else max(mark[1] or 0, self._carried_to)
-        return self._memory.passed(mark[:1]) and self._with_file(lambda: self._file.passed((last,), _LOOK_S), False)
+        return self._memory.passed(mark[:1]) and self._with_file(lambda: self._file.passed((last,), LOOK_S), False)
 
     def pending(self) -> int:
         """See Store."""
-        known = self._with_file(lambda: self._file.pending(_LOOK_S), None)
+        known = self._with_file(lambda: self._file.pending(LOOK_S), None)
         if known is not None:
             self._known_pending = known
         return self._memory.pending() + self._unwritten + self._known_pending
@@ -122,12 +121,12 @@ class DurableStore:
     def dead_letters(self) -> list[DeadLetter]:
         """See Store."""
         none: list[DeadLetter] = []
-        letters = [*self._memory.dead_letters(), *self._try(lambda: self._file.dead_letters(_LOOK_S), none)]
+        letters = [*self._memory.dead_letters(), *self._try(lambda: self._file.dead_letters(LOOK_S), none)]
         return sorted(letters, key=lambda letter: letter.queued_at)
 
     def revive(self) -> int:
         """See Store."""
-        return self._memory.revive() + self._try(lambda: self._file.revive(_LOOK_S), 0)
+        return self._memory.revive() + self._try(lambda: self._file.revive(LOOK_S), 0)
 
     def volatile(self) -> int:
         """See Store."""
@@ -205,7 +204,8 @@ class DurableStore:
         try:
             result = work()
         except StillAtIt:
-            self._break("it is locked or slow")
+            if self._file.waits_s() > HOLD_S:
+                self._break("it is locked or slow")
             return otherwise
         except StoreBroken as error:
             self._break(str(error))

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from target._io.outbox.store import HOLD_S, Claim, IsOpen, Limits, Mark
+from target._io.outbox.store import HOLD_S, LOOK_S, Claim, IsOpen, Limits, Mark
 from target.delivery.entries import Entry, read_notification
 from target.delivery.outgoing import MOST_PER_BATCH, Death, Lane, Settlement
 from target.outbox import DeadLetter
@@ -127,7 +127,7 @@ class MemoryStore:
                 session.lane = session.lane._replace(due_s=min(session.lane.due_s, now_s))
                 self._schedule(session_id, session)
 
-    def mark(self) -> Mark:
+    def mark(self, _wait_s: float = LOOK_S, /) -> Mark:
         """See Store."""
         return (self._last_seq,)
 

@@ -13,7 +13,7 @@ from target._io.clock import monotonic_s
 
 T = TypeVar("T")
 
-_END_S = 1.0
+_END_S = 0.5  # for a thread that hangs
 
 
 class StillAtIt(Exception):

@@ -7,12 +7,16 @@ from typing import NamedTuple, Protocol
 
 from target._io.clock import monotonic_s
 from target.delivery.entries import Entry, Moment
-from target.delivery.outgoing import LONGEST_DELAY_S, MOST_RETRY_AFTER_S, Death, Lane, Settlement
+from target.delivery.outgoing import LONGEST_DELAY_S, Death, Lane, Settlement
+from target.delivery.retry import LONGEST_PAUSE_S
 from target.errors import OutboxFull
 from target.outbox import DeadLetter, WhenFull
 
 #: For so many seconds, at most, a caller who queues something is kept waiting for the file.
 HOLD_S = 0.2
+
+#: For so many seconds, at most, who looks at what waits is kept waiting for the file.
+LOOK_S = 0.5
 
 #: Where the queue ended at some moment, per part of the store.
 Mark = tuple[int | None, ...]
@@ -40,7 +44,7 @@ class Limits(NamedTuple):
 
     def latest_due_s(self, now_s: float) -> float:
         """After this no session can be due, unless the machine has started again since that was written."""
-        return now_s + 2 * max(LONGEST_DELAY_S, self.flush_interval_s) + MOST_RETRY_AFTER_S
+        return now_s + 2 * max(LONGEST_DELAY_S, self.flush_interval_s) + LONGEST_PAUSE_S
 
     def require_room(self, waiting: int, added: int) -> int:
         """How many of the oldest to drop so that ``added`` fit. Raises OutboxFull when none may be, or all would."""
@@ -102,8 +106,8 @@ class Store(Protocol):
     def hurry(self) -> None:
         """Make every session due now."""
 
-    def mark(self) -> Mark | None:
-        """Where the queue ends now; None when that cannot be known now."""
+    def mark(self, wait_s: float = LOOK_S, /) -> Mark | None:
+        """Where the queue ends now; None when that cannot be known within so many seconds."""
 
     def passed(self, mark: Mark) -> bool:
         """Whether nothing that was queued before ``mark`` still waits. False when that cannot be known now."""

@@ -13,7 +13,7 @@ from target._io.ends import EXIT_S, forget, send_before_end
 from target._io.forks import renew_in_children
 from target._io.growing import Growing, Work
 from target._io.outbox.sender import Sender
-from target._io.outbox.store import Claim, Limits, Store
+from target._io.outbox.store import HOLD_S, LOOK_S, Claim, Limits, Store
 
 _LOOK_S = 0.02  # between two looks at whether everything has been sent
 _LONGEST_S = 1.0  # between two looks at what is due: who is woken for nothing wakes nobody else
@@ -71,7 +71,7 @@ class Worker:
         A handler of such an event may flush, too; it does not wait for itself.
         """
         give_up_at_s = math.inf if timeout_s is None else monotonic_s() + timeout_s
-        mark = self._store.mark()
+        mark = self._store.mark(min(LOOK_S, max(HOLD_S, give_up_at_s - monotonic_s())))
         self.hurry(even_hosts=True)
         while mark is None:
             if not self._wait(give_up_at_s):

@@ -11,7 +11,6 @@ from target.delivery.outgoing import (
     FIRST_DELAY_S,
     LONGEST_DELAY_S,
     MOST_PER_BATCH,
-    MOST_RETRY_AFTER_S,
     Lane,
     Outcome,
     backoff_s,
@@ -20,6 +19,7 @@ from target.delivery.outgoing import (
     is_service_failure,
     settle,
 )
+from target.delivery.retry import LONGEST_PAUSE_S
 from tests.unit._io.outboxes import START_S, entry, names
 
 NOW_S = START_S + 10
@@ -208,8 +208,8 @@ def test_a_lane_remembers_what_the_api_said_last() -> None:
         (0.0, FIRST_DELAY_S),
         (-5.0, FIRST_DELAY_S),
         (None, FIRST_DELAY_S),
-        (3e9, MOST_RETRY_AFTER_S),
-        (float("inf"), MOST_RETRY_AFTER_S),
+        (3e9, LONGEST_PAUSE_S),
+        (float("inf"), LONGEST_PAUSE_S),
     ],
 )
 @pytest.mark.parametrize("status", [420, 429, 503])
