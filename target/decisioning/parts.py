@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from target.decisioning.artifact import Artifact
 from target.decisioning.consequence import EXECUTE, PREFETCH, of_one_activity, once_per_token
@@ -14,8 +13,7 @@ from target.decisioning.places import Gap, Rule
 from target.decisioning.trace import Retrieval, Trace, build_trace_request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class Situation(NamedTuple):
     """All that the parts of one request have in common."""
 
     artifact: Artifact
@@ -108,14 +106,15 @@ def _matching(rules: Iterable[Rule | Gap], scope: Scope, token: str | None, trac
     for rule in rules:
         if rule.key in taken or (rule.property_tokens is not None and token not in rule.property_tokens):
             continue
-        if isinstance(rule, Gap):
-            return
-        is_match = rule.test(scope)
-        if trace is not None:
-            trace.add_evaluation(rule, scope, is_match)
-        if is_match:
+        if rule.test(scope):
+            if isinstance(rule, Gap):
+                return
+            if trace is not None:
+                trace.add_evaluation(rule, scope, True)
             taken.add(rule.key)
             yield rule
+        elif trace is not None and isinstance(rule, Rule):
+            trace.add_evaluation(rule, scope, False)
 
 
 def _deliver(situation: Situation, mode: str, rule: Rule, mbox: str, trace: Trace | None) -> None:

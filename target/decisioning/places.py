@@ -15,6 +15,7 @@ from target.decisioning.coercion import to_text
 from target.decisioning.comparison import Test
 from target.decisioning.compile import compile_condition
 from target.decisioning.consequence import Consequence, parse_consequence
+from target.decisioning.context import Scope
 from target.decisioning.user_agent import load_user_agent_patterns
 from target.decisioning.variables import Undecidable
 
@@ -87,6 +88,11 @@ class Gap:
 
     key: str | None
     property_tokens: PropertyTokens
+
+    @staticmethod
+    def test(_: Scope) -> bool:
+        """It might have matched."""
+        return True
 
 
 class Place(NamedTuple):

@@ -100,16 +100,15 @@ def _fill_parts(body: dict[str, Any], logger: logging.Logger, added_mboxes: Sequ
         for name, part in parts.items()
     }
     lists["execute"] = mboxes.add_mboxes(lists["execute"], lists["prefetch"], added_mboxes)
-    given = {name: _without_nothing(part) for name, part in parts.items()}
-    for name in parts:
+    for name, given in parts.items():
         if name not in body and not lists[name]:
             continue
-        part = {key: value for key, value in given[name].items() if key != "mboxes"}
+        part = {key: value for key, value in given.items() if value not in (None, []) and key != "mboxes"}
         if lists[name]:
             part["mboxes"] = lists[name]
         if _asks(name, part):
             body[name] = part
-        elif not given[name] and (any(given.values()) or any(lists.values())):
+        elif _is_empty(given) and (any(lists.values()) or not all(map(_is_empty, parts.values()))):
             del body[name]
         else:
             raise OptionsError(f"{_NEEDS[name]}; an mbox needs a name, and empty lists ask for nothing")
@@ -176,8 +175,8 @@ def write_body(body: dict[str, Any]) -> bytes:
         raise OptionsError(f"The request cannot be written as JSON: {error}") from error
 
 
-def _without_nothing(part: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in part.items() if value not in (None, [])}
+def _is_empty(part: dict[str, Any]) -> bool:
+    return all(value in (None, []) for value in part.values())
 
 
 def _asks(name: str, part: dict[str, Any]) -> bool:

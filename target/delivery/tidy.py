@@ -6,31 +6,35 @@ from typing import Any
 
 # Parts of a request in which a blank field says nothing, all the way down. CDNs and geo databases write "" where they
 # know no city; the API refuses it (minLength, formats, numbers).
-_PARTS = ("context", "experienceCloud", "property", "preview", "qaMode")
+_PARTS = frozenset({"context", "experienceCloud", "property", "preview", "qaMode"})
+_ASKING = frozenset({"execute", "prefetch"})
 # The same of what execute, prefetch and notifications ask for or report. A blank parameter is a value, and a view with
 # a blank name is not all views.
-_DETAILS = frozenset({"address", "order", "product"})
+_DETAILS = ("address", "order", "product")
 
 
 def tidy_request(body: dict[str, Any]) -> None:
     """Change ``body``, which is the caller's no more."""
-    for name in _PARTS:
-        if isinstance(part := body.get(name), dict) and _drop_blanks(part):
+    for name, part in list(body.items()):
+        if part is None:
             del body[name]
-    for name in ("execute", "prefetch"):
-        if isinstance(part := body.get(name), dict):
+        elif name in _PARTS:
+            if part.__class__ is dict and _drop_blanks(part):
+                del body[name]
+        elif name == "notifications":
+            _tidy_details(part)
+        elif name in _ASKING and part.__class__ is dict:
             _tidy_details([part.get("pageLoad")])
-            for key in ("mboxes", "views"):
-                _tidy_details(part.get(key))
-    _tidy_details(body.get("notifications"))
+            _tidy_details(part.get("mboxes"))
+            _tidy_details(part.get("views"))
 
 
 def _tidy_details(items: Any) -> None:
-    for item in items if isinstance(items, list) else ():
-        if not isinstance(item, dict):
+    for item in items if items.__class__ is list else ():
+        if item.__class__ is not dict:
             continue
-        for name in _DETAILS & item.keys():
-            if isinstance(item[name], dict) and _drop_blanks(item[name]):
+        for name in _DETAILS:
+            if name in item and item[name].__class__ is dict and _drop_blanks(item[name]):
                 del item[name]
 
 
@@ -38,10 +42,11 @@ def _drop_blanks(part: dict[str, Any]) -> bool:
     """Take blank texts out of ``part``; whether nothing is left of it that was there."""
     dropped = []
     for name, value in part.items():
-        if isinstance(value, str):
+        kind = value.__class__
+        if kind is str:
             if not value or value.isspace():
                 dropped.append(name)
-        elif isinstance(value, dict) and _drop_blanks(value):
+        elif kind is dict and _drop_blanks(value):
             dropped.append(name)
     for name in dropped:
         del part[name]

@@ -190,7 +190,7 @@ def test_blanks_that_say_something_are_kept() -> None:
     assert body["prefetch"]["views"] == [{"name": ""}, {"name": "v", "key": ""}]
 
 
-@pytest.mark.parametrize("value", [None, 5, "x", [], [None, 5, ["x"]], {"mboxes": 5, "views": [5]}, {"pageLoad": []}])
+@pytest.mark.parametrize("value", [5, "x", [], [None, 5, ["x"]], {"mboxes": 5, "views": [5]}, {"pageLoad": []}])
 def test_what_has_another_shape_is_left_to_the_checks_that_follow(value: Any) -> None:
     body = dict.fromkeys(("id", "context", "execute", "prefetch", "notifications", "property"), value)
     tidy_request(body)
