@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from target._io.workers import AsyncResult
 from target.attributes import AttributesProvider
 from target.client import TargetClient
+from target.clients import ClientStatus
 from target.errors import (
     ApiError,
     ArtifactNotReady,
@@ -114,6 +115,7 @@ __all__ = [
     "ChannelType",
     "ClientClosed",
     "ClientHints",
+    "ClientStatus",
     "Context",
     "CustomerId",
     "DeadLetter",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from target._io.aio import AsyncTransport, open_transport
 from target._io.aio.gate import Gate
@@ -15,35 +15,33 @@ from target._io.forks import begin_anew_if_forked
 from target._io.runtime import system_runtime
 from target._io.transport import Transport
 from target.attributes import AttributesProvider
-from target.calls import Calls, merge, merge_for_attributes, parse_names
+from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_to_call_back
 from target.causes import discreet
+from target.clients import Client
 from target.config import AsyncClientConfig, RequestConfig, parse_async_client_options, parse_request_options
-from target.delivery import cookies
 from target.delivery.request import Call
-from target.errors import ClientClosed, OptionsError, TargetError
+from target.errors import ClientClosed, TargetError
 from target.reading import SMALL_BYTES
 from target.response import TargetDeliveryResponse
 from target.services import Decider, Services
-from target.values import parse_milliseconds
+from target.values import parse_timeout_s
 
 if TYPE_CHECKING:
-    from target._io.outbox.handle import OutboxHandle
     from target.options import AsyncClientOptions, AttributesOptions, RequestOptions
+
+T = TypeVar("T")
 
 _ASIDE_THREADS = 8
 _READING_THREADS = 2  # for large answers; they take turns anyway
 
 
-class AsyncTargetClient:
+class AsyncTargetClient(Client):
     """A client of the Adobe Target Delivery API for asyncio: make one with ``create``, share it between the tasks of
     its event loop, close it.
 
     Options, results and errors are those of ``TargetClient``, but for callbacks: cancel a call or put it under
     ``asyncio.timeout``, and it ends at once and leaves no connection behind.
     """
-
-    TARGET_COOKIE_NAME = cookies.TARGET_COOKIE_NAME
-    TARGET_LOCATION_HINT_COOKIE_NAME = cookies.LOCATION_HINT_COOKIE_NAME
 
     _config: AsyncClientConfig
     _calls: Calls
@@ -52,13 +50,8 @@ class AsyncTargetClient:
     _aside: Threads
     _reading: Threads
     _blocking: Transport
-    _services: Services
-    _loop: asyncio.AbstractEventLoop
     _closing: asyncio.Lock
     _ended: bool
-
-    def __init__(self, *_: object, **__: object) -> None:
-        raise OptionsError("Please use AsyncTargetClient.create static method instead")
 
     @overload
     @classmethod
@@ -81,7 +74,6 @@ class AsyncTargetClient:
         self._config = parse_async_client_options(merge(options, keywords))
         config, runtime = self._config.client, system_runtime()
         self._calls = Calls(config, runtime)
-        self._loop = asyncio.get_running_loop()
         self._gate = Gate(self._config)
         self._aside = Threads(_ASIDE_THREADS, config.logger)
         self._reading = Threads(_READING_THREADS, config.logger)
@@ -202,18 +194,6 @@ class AsyncTargetClient:
         call = self._calls.notifications(parsed)
         return await self._aside.run(lambda: self._services.queue(call))
 
-    @property
-    def outbox(self) -> OutboxHandle | None:
-        """The outbox at work, None without one. Its methods block: await them through ``asyncio.to_thread``."""
-        return self._services.outbox
-
-    @staticmethod
-    def visitor_cookie_name(organization_id: str) -> str:
-        """Name of the cookie with the visitor's Experience Cloud id: ``AMCV_`` and the organization id."""
-        from target.visitor import visitor_cookie_name
-
-        return visitor_cookie_name(organization_id)
-
     @discreet
     async def wait_until_ready(self, timeout: float | None = None) -> bool:
         """Whether the client can decide: a server-side client at once, any other once it has rules.
@@ -226,10 +206,25 @@ class AsyncTargetClient:
             ClientClosed: The client was closed.
         """
         self._check()
-        if self._services.on_device is None:
-            return True
-        timeout_s = None if timeout is None else parse_milliseconds("timeout", timeout) / 1000
-        return await self._aside.run(lambda: self._services.wait_until_ready(timeout_s))
+        timeout_s = None if timeout is None else parse_timeout_s(timeout)
+        return await self._wait(lambda: self._services.wait_until_ready(timeout_s))
+
+    @discreet
+    async def flush(self, timeout: float = 1000) -> int:
+        """Send what is pending, and wait for that: how much is not done with by then, 0 when nothing is left.
+
+        As ``TargetClient.flush``; calls that are being awaited do not count.
+
+        Args:
+            timeout: Milliseconds to wait at most.
+
+        Raises:
+            OptionsError: ``timeout`` is no duration.
+            ClientClosed: The client was closed, which has sent what was pending.
+        """
+        self._check()
+        timeout_s = parse_timeout_s(timeout)
+        return await self._wait(lambda: self._services.flush(timeout_s))
 
     @discreet
     async def aclose(self, timeout: float = 1000) -> None:
@@ -244,14 +239,14 @@ class AsyncTargetClient:
         Raises:
             OptionsError: ``timeout`` is no duration, or the client belongs to another event loop; nothing is closed.
         """
-        self._check_loop()
-        timeout_s = parse_milliseconds("timeout", timeout) / 1000
+        self._gate.require_loop()
+        timeout_s = parse_timeout_s(timeout)
         self._gate.closed = True
         async with self._closing:
             if self._ended:
                 return
             try:
-                await asyncio.gather(self._gate.close(timeout_s), self._flush(timeout_s))
+                await asyncio.gather(self._gate.close(timeout_s), self._wait(lambda: self._services.close(timeout_s)))
             finally:
                 self._ended = True
                 self._blocking.close()
@@ -259,11 +254,9 @@ class AsyncTargetClient:
                 await self._reading.close()
                 await self._transport.close()
 
-    async def _flush(self, timeout_s: float) -> None:
-        if self._services.outbox is None and self._services.on_device is None:
-            self._services.close(timeout_s)  # which has nothing to wait for
-        else:
-            await self._aside.run(lambda: self._services.close(timeout_s))
+    async def _wait(self, work: Callable[[], T]) -> T:
+        """What ``work``, which may wait for what runs beside the calls, returns."""
+        return await self._aside.run(work) if self._services.may_wait else work()
 
     async def __aenter__(self) -> Self:
         return self
@@ -274,24 +267,11 @@ class AsyncTargetClient:
     def _check(self) -> None:
         if self._gate.closed:
             raise ClientClosed("The client is closed: make a new one with AsyncTargetClient.create")
-        self._check_loop()
-
-    def _check_loop(self) -> None:
-        begin_anew_if_forked()
-        if self._gate.stayed_behind or asyncio.get_running_loop() is not self._loop:
-            raise OptionsError(
-                "This client belongs to another event loop, the one it was created on: create one on each loop, and "
-                "in each process, as no loop goes through a fork"
-            )
+        self._gate.require_loop()
 
     def _parse(self, options: Mapping[str, Any]) -> RequestConfig:
         self._check()
-        for name in ("callback", "err_callback"):
-            if options.get(name) is not None:
-                raise OptionsError(
-                    f"Option {name!r} belongs to TargetClient: await the call, or make it a task; to end it early, "
-                    "cancel it or use asyncio.timeout"
-                )
+        refuse_to_call_back(options)
         return parse_request_options(options)
 
     async def _decider(self, call: Call, method: str | None) -> Decider | None:

@@ -78,6 +78,16 @@ def refuse_callbacks(parsed: RequestConfig) -> None:
         raise OptionsError("queue_notifications takes no callback: use the events notification_acknowledged and _dead")
 
 
+def refuse_to_call_back(options: Mapping[str, Any]) -> None:
+    """Raise OptionsError for callbacks where calls are awaited."""
+    for name in ("callback", "err_callback"):
+        if options.get(name) is not None:
+            raise OptionsError(
+                f"Option {name!r} belongs to TargetClient: await the call, or make it a task; to end it early, "
+                "cancel it or use asyncio.timeout"
+            )
+
+
 def is_outage(error: TargetError) -> bool:
     """Whether ``error`` says that the service is away or failing, rather than that the request is wrong."""
     if isinstance(error, ApiError):

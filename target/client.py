@@ -15,16 +15,15 @@ from target._io.workers import AsyncResult, Workers
 from target.attributes import AttributesProvider
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_callbacks
 from target.causes import discreet
+from target.clients import Client
 from target.config import ClientConfig, RequestConfig, parse_client_options, parse_request_options
-from target.delivery import cookies
 from target.delivery.request import Call
-from target.errors import ClientClosed, OptionsError, TargetError
+from target.errors import ClientClosed, TargetError
 from target.response import TargetDeliveryResponse
 from target.services import Decider, Services
-from target.values import parse_milliseconds
+from target.values import parse_timeout_s
 
 if TYPE_CHECKING:
-    from target._io.outbox.handle import OutboxHandle
     from target.options import (
         AttributesCallbackOptions,
         AttributesOptions,
@@ -39,26 +38,19 @@ T = TypeVar("T")
 _ABORT_S = 0.2
 
 
-class TargetClient:
+class TargetClient(Client):
     """A client of the Adobe Target Delivery API: make one with ``create``, share it between threads, close it.
 
     Options of every method may be given as a dict, as keyword arguments, or both (keywords win); ``target.options``
     describes each.
     """
 
-    TARGET_COOKIE_NAME = cookies.TARGET_COOKIE_NAME
-    TARGET_LOCATION_HINT_COOKIE_NAME = cookies.LOCATION_HINT_COOKIE_NAME
-
     _config: ClientConfig
     _calls: Calls
     _transport: Transport
     _workers: Workers
-    _services: Services
     _running: Aborts
     _closed: bool
-
-    def __init__(self, *_: object, **__: object) -> None:
-        raise OptionsError("Please use TargetClient.create static method instead")
 
     @overload
     @classmethod
@@ -214,18 +206,6 @@ class TargetClient:
         refuse_callbacks(parsed)
         return self._services.queue(self._calls.notifications(parsed))
 
-    @property
-    def outbox(self) -> OutboxHandle | None:
-        """The outbox at work: ``pending``, ``dead_letters``, ``counters``, ``flush``; None without one."""
-        return self._services.outbox
-
-    @staticmethod
-    def visitor_cookie_name(organization_id: str) -> str:
-        """Name of the cookie with the visitor's Experience Cloud id: ``AMCV_`` and the organization id."""
-        from target.visitor import visitor_cookie_name
-
-        return visitor_cookie_name(organization_id)
-
     @discreet
     def wait_until_ready(self, timeout: float | None = None) -> bool:
         """Whether the client can decide: a server-side client at once, any other once it has rules.
@@ -238,9 +218,29 @@ class TargetClient:
             ClientClosed: The client was closed.
         """
         self._check()
-        return self._services.wait_until_ready(
-            None if timeout is None else parse_milliseconds("timeout", timeout) / 1000
-        )
+        return self._services.wait_until_ready(None if timeout is None else parse_timeout_s(timeout))
+
+    @discreet
+    def flush(self, timeout: float = 1000) -> int:
+        """Send what is pending, and wait for that: how much is not done with by then, 0 when nothing is left.
+
+        For what stops its processes between requests, as serverless platforms do: call it before a handler returns.
+        Counts calls with a callback, calls about what was decided on the device, and notifications in the outbox, those
+        of other processes in the same file included. What waits for a host that asked for a pause is left.
+
+        Args:
+            timeout: Milliseconds to wait at most.
+
+        Raises:
+            OptionsError: ``timeout`` is no duration.
+            ClientClosed: The client was closed, which has sent what was pending.
+        """
+        self._check()
+        timeout_s = parse_timeout_s(timeout)
+        ends_at = monotonic_s() + timeout_s
+        self._services.hurry()
+        unfinished = self._workers.wait(timeout_s)  # first, since a call may leave something to send
+        return unfinished + self._services.flush(max(ends_at - monotonic_s(), 0))
 
     @discreet
     def close(self, timeout: float = 1000) -> None:
@@ -254,7 +254,7 @@ class TargetClient:
             OptionsError: ``timeout`` is no duration; nothing is closed.
         """
         begin_anew_if_forked()
-        timeout_s = parse_milliseconds("timeout", timeout) / 1000
+        timeout_s = parse_timeout_s(timeout)
         ends_at = monotonic_s() + timeout_s
         self._closed = True
         self._workers.close()
@@ -282,15 +282,7 @@ class TargetClient:
     def _run(self, parsed: RequestConfig, work: Callable[[Abort | None], T]) -> T | AsyncResult[T]:
         if parsed.callback is None:
             return work(None)
-        return self._workers.submit(lambda: self._run_aside(work), parsed.callback, parsed.err_callback)
-
-    def _run_aside(self, work: Callable[[Abort | None], T]) -> T:
-        abort = Abort()
-        self._running.add(abort)
-        try:
-            return work(abort)
-        finally:
-            self._running.discard(abort)
+        return self._workers.submit(lambda: self._running.run(work), parsed.callback, parsed.err_callback)
 
     def _attributes(self, call: Call, abort: Abort | None, decide: Decider | None) -> AttributesProvider:
         try:

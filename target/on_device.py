@@ -110,6 +110,7 @@ class OnDevice:
         self._keeper = ArtifactKeeper(settings, config, self._downloads, tell, record)
         self._geo = GeoLookup(settings.geo_url, self._downloads, tell, config.logger)
         self._queue = queue
+        self._stores_in_file = config.outbox is not None and config.outbox.path is not None
         self._background = Background(
             deliver,
             failed,
@@ -164,9 +165,12 @@ class OnDevice:
         return artifact is not None and needs_reading(call.body, artifact)
 
     def may_block(self, call: Call) -> bool:
-        """Whether ``decide`` may have to look up a place, or to read many rules."""
+        """Whether ``decide`` may have to look up a place, to read many rules, or to write to a file."""
         artifact = self._keeper.current
-        return artifact is not None and (needs_geo(call.body, artifact) is not None or self.needs_reading(call))
+        if artifact is None:
+            return False
+        stores = self._stores_in_file and ("execute" in call.body or "notifications" in call.body)
+        return stores or needs_geo(call.body, artifact) is not None or self.needs_reading(call)
 
     def decide(self, call: Call, artifact: Artifact, deadline: Deadline) -> TargetDeliveryResponse:
         """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""
@@ -190,6 +194,10 @@ class OnDevice:
         result = assemble(call, response, now_s, Meta(ON_DEVICE, outcome.remote_mboxes, outcome.remote_views))
         self._follow_up(call, outcome, started, decided)
         return result
+
+    def hurry(self) -> None:
+        """Send at once what waits to be told of what was decided."""
+        self._background.hurry()
 
     def flush(self, timeout_s: float) -> int:
         """Send what waits to be told of what was decided: how many calls are left after so many seconds at most."""

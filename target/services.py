@@ -169,6 +169,36 @@ class Services:
             )
         return self.outbox.queue(call)
 
+    @property
+    def background(self) -> dict[str, int]:
+        """How many calls about what was decided in process are ``pending``, were ``sent``, ``failed``, ``dropped``."""
+        if self.on_device is None:
+            return dict.fromkeys(("pending", "sent", "failed", "dropped"), 0)
+        return self.on_device.background
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether ``wait_until_ready``, ``flush`` and ``close`` may have something to wait for."""
+        return self.outbox is not None or self.on_device is not None
+
+    def hurry(self) -> None:
+        """Send at once what waits, and do not wait for that."""
+        if self.on_device is not None:
+            self.on_device.hurry()
+        if self.outbox is not None:
+            self.outbox.flush(0)
+
+    def flush(self, timeout_s: float) -> int:
+        """Send what is pending: how much is not done with after so many seconds at most."""
+        ends_at_s = monotonic_s() + timeout_s
+        self.hurry()
+        left = 0
+        if self.outbox is not None and not self.outbox.flush(timeout_s * 1000):
+            left = self.outbox.pending
+        if self.on_device is not None:
+            left += self.on_device.flush(max(ends_at_s - monotonic_s(), 0.0))
+        return left
+
     def close(self, timeout_s: float) -> None:
         """Send what is pending for at most so many seconds, and end every thread."""
         ends_at_s = monotonic_s() + timeout_s

@@ -145,6 +145,11 @@ def parse_deadline_ms(name: str, value: object) -> float:
     return number
 
 
+def parse_timeout_s(value: object) -> float:
+    """The argument ``timeout`` of a method, which is milliseconds, in seconds."""
+    return parse_milliseconds("timeout", value) / 1000
+
+
 def parse_seconds(name: str, value: object) -> float:
     """A duration in seconds, 0 included; for what follows an interface of Python's, where durations are seconds."""
     if not is_number(value):

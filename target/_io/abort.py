@@ -7,9 +7,12 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from target._io.forks import renew_in_children
 from target.errors import ClientClosed
+
+T = TypeVar("T")
 
 
 class Abort:
@@ -66,13 +69,14 @@ class Aborts:
         """Have no call; so in a forked child."""
         self._all: set[Abort] = set()
 
-    def add(self, abort: Abort) -> None:
-        """A call begins."""
+    def run(self, call: Callable[[Abort], T]) -> T:
+        """What ``call`` returns, which can be ended meanwhile."""
+        abort = Abort()
         self._all.add(abort)
-
-    def discard(self, abort: Abort) -> None:
-        """The call has ended."""
-        self._all.discard(abort)
+        try:
+            return call(abort)
+        finally:
+            self._all.discard(abort)
 
     def end_all(self) -> None:
         """End every call."""

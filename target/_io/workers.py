@@ -8,7 +8,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from target._io.clock import monotonic_s
 from target._io.ends import finish_before_end
@@ -80,6 +80,8 @@ class Workers:
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._idle: queue.SimpleQueue[None] = queue.SimpleQueue()  # one for each thread that has nothing to do
         self._threads: list[threading.Thread] = []
+        self._open: set[AsyncResult[Any]] = set()
+        self._at_work: dict[int, AsyncResult[Any]] = {}  # by thread
         self._end = weakref.finalize(self, _end_all, self._tasks, self._size)
 
     def begin_anew(self) -> None:
@@ -97,7 +99,11 @@ class Workers:
         result: AsyncResult[T] = AsyncResult()
         logger = self._logger
 
+        unfinished, at_work = self._open, self._at_work
+
         def task(run: bool) -> None:
+            own = threading.get_ident()
+            at_work[own] = result
             value, error = _outcome(work if run else _refuse)
             try:
                 if error is None:
@@ -107,14 +113,21 @@ class Workers:
             except BaseException as raised:
                 logger.error("A callback raised; the result of its call is kept", exc_info=hushed(raised))
             finally:
+                at_work.pop(own, None)
+                unfinished.discard(result)
                 result._finish(value, error)
 
         with self._lock:
             if self._closed:
                 raise ClientClosed("The client is closed: make a new one with TargetClient.create")
-            self._tasks.put(task)
-            if not self._is_one_idle() and len(self._living()) < self._size:
-                self._start_thread()
+            self._open.add(result)
+            try:
+                self._tasks.put(task)
+                if not self._is_one_idle() and len(self._living()) < self._size:
+                    self._start_thread()
+            except BaseException:
+                self._open.discard(result)  # nobody has it to wait for
+                raise
         return result
 
     def _is_one_idle(self) -> bool:
@@ -129,6 +142,20 @@ class Workers:
         if not all(thread.is_alive() for thread in self._threads):
             self._threads = [thread for thread in self._threads if thread.is_alive()]
         return self._threads
+
+    @property
+    def unfinished(self) -> int:
+        """How much of what was submitted has not ended, its callback included."""
+        return len(self._open)
+
+    def wait(self, timeout_s: float) -> int:
+        """Wait until all that was submitted has ended: how much has not, after so many seconds. A callback does not
+        wait for itself."""
+        ends_at_s = monotonic_s() + timeout_s
+        waited = self._open.copy() - {self._at_work.get(threading.get_ident())}
+        for result in waited:
+            result.wait(max(0.0, ends_at_s - monotonic_s()))
+        return sum(not result.ready() for result in waited)
 
     def _start_thread(self) -> None:
         name = f"target-worker-{len(self._threads) + 1}"

@@ -9,10 +9,10 @@ from types import TracebackType
 
 from target._io.deadline import Deadline
 from target._io.failures import closed_meanwhile, timed_out
-from target._io.forks import renew_in_children
+from target._io.forks import begin_anew_if_forked, renew_in_children
 from target.config import AsyncClientConfig
 from target.delivery.request import Call
-from target.errors import TargetTimeout
+from target.errors import OptionsError, TargetTimeout
 
 
 class Gate:
@@ -20,18 +20,28 @@ class Gate:
 
     def __init__(self, config: AsyncClientConfig) -> None:
         self._config = config
+        self._loop = asyncio.get_running_loop()
         self._slots = asyncio.Semaphore(config.max_concurrency)
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.waits: set[asyncio.Timeout] = set()
         self.closed = False
-        self.stayed_behind = False
+        self._stayed_behind = False
         renew_in_children(self)
 
     def begin_anew(self) -> None:
         """In a forked child, where the event loop and its sockets are the parent's: let nobody in."""
-        self.stayed_behind = True
+        self._stayed_behind = True
+
+    def require_loop(self) -> None:
+        """Raise OptionsError on another event loop than the gate was made on."""
+        begin_anew_if_forked()
+        if self._stayed_behind or asyncio.get_running_loop() is not self._loop:
+            raise OptionsError(
+                "This client belongs to another event loop, the one it was created on: create one on each loop, and "
+                "in each process, as no loop goes through a fork"
+            )
 
     async def enter(self, deadline: Deadline) -> None:
         """Before a call is sent: wait while ``max_concurrency`` others are in progress. ``leave`` must follow.
