@@ -13,20 +13,23 @@ import pytest
 from target import TargetUnavailable, TransportError
 from target.options import ClientOptions
 from tests.docs.blocks import leads_somewhere, links, run_blocks
+from tests.loopback import LoopbackServer
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/reliability.md"
 TEXT = PAGE.read_text()
 
 
-def test_the_block_answers_with_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_blocks_answer_with_defaults_and_flush(capsys: pytest.CaptureFixture[str], server: LoopbackServer) -> None:
     names: dict[str, Any] = {"__name__": "reliability"}
-    assert list(run_blocks(PAGE, names, "127.0.0.1:9")) == [1]
+    assert list(run_blocks(PAGE, names, server.domain)) == [1, 2]
     assert isinstance(names["first"].error, TransportError)
     assert isinstance(names["second"].error, TargetUnavailable)
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("legacy True http://127.0.0.1:9 cannot be reached")
-    assert printed[1:] == ["True"]
+    assert printed[1] == "True"
+    background = {"pending": 0, "sent": 0, "failed": 0, "dropped": 0}
+    assert printed[2:] == [f"(200, 0) {dict(background=background, outbox=None, callbacks=0)}"]
 
 
 def test_the_table_is_what_the_faults_print() -> None:

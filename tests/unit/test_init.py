@@ -18,6 +18,7 @@ from target_delivery_api import models
 
 ROOT = Path(__file__).parents[2]
 CLIENT = {
+    "ClientStatus",
     "TargetClient",
     "AsyncTargetClient",
     "TargetDeliveryResponse",
