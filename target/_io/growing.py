@@ -121,6 +121,8 @@ class Growing:
                         self._logger.error("Work in the background raised %s", type(error).__name__)
                 del work  # an idle thread must not keep a visitor's data
         finally:
+            with contextlib.suppress(ValueError):  # an exception raised from outside ends a thread anywhere
+                self._gates.remove(gate)
             if not self._ended:  # after that they are kept, to be joined
                 with self._lock:
                     self._threads.discard(own)

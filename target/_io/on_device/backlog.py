@@ -9,8 +9,10 @@ import threading
 from collections import OrderedDict, deque
 
 from target._io.clock import monotonic_s
+from target._io.flag import Flag
 from target.delivery.request import Call
 
+_MOST_WAITS = 1024  # at once; whoever is one more hears of nothing before its time is over
 _MOST_HOSTS = 256  # remembered while nothing waits for them
 
 
@@ -73,7 +75,7 @@ class Backlog:
         # A SimpleQueue may be put into from anywhere, a signal handler or a garbage collection included.
         self._inbox: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._settled = threading.Condition(self._lock)
+        self._waits: deque[Flag] = deque(maxlen=_MOST_WAITS)  # of those in ``wait``; setting one lets it look again
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
         self._sessions: dict[str, _Session] = {}
         self._seq = self._waiting = self._in_flight = 0
@@ -128,7 +130,7 @@ class Backlog:
             host = self._end(waiting, answered)
             del host.calls[waiting]
             self._free(waiting.call.session_id)
-            self._settled.notify_all()
+            self._tell()
 
     def put_back(self, waiting: Waiting, rests_until_s: float | None = None) -> None:
         """Let ``waiting`` wait again, in its old place; its host rests until then."""
@@ -140,7 +142,7 @@ class Backlog:
             session_id = waiting.call.session_id
             self._sessions[session_id].calls.appendleft(waiting)
             self._free(session_id)
-            self._settled.notify_all()  # what now rests for too long is not waited for
+            self._tell()  # what now rests for too long is not waited for
 
     def take_all(self) -> list[Call]:
         """All that waits, oldest first; afterwards nothing does, but for what is in flight."""
@@ -160,13 +162,22 @@ class Backlog:
     def wait(self, mark: int, ends_at_s: float) -> int:
         """Wait until all up to ``mark`` is done with: how many calls are not, at ``ends_at_s``, or as soon as nothing
         that is left can be sent before."""
-        with self._lock:
-            while left := [host for host in self._hosts.values() if host.calls and next(iter(host.calls)).seq <= mark]:
+        while True:
+            changed = Flag()
+            with self._lock:
+                left = [host for host in self._hosts.values() if host.calls and next(iter(host.calls)).seq <= mark]
                 left_s = ends_at_s - monotonic_s()
-                if left_s <= 0 or all(host.rests_until_s > ends_at_s and not host.in_flight for host in left):
-                    break
-                self._settled.wait(left_s)
-            return sum(waiting.seq <= mark for host in left for waiting in host.calls)
+                is_over = left_s <= 0 or all(host.rests_until_s > ends_at_s and not host.in_flight for host in left)
+                if is_over:  # so it is where nothing is left
+                    return sum(waiting.seq <= mark for host in left for waiting in host.calls)
+                self._waits.append(changed)
+            changed.wait(left_s)
+
+    def _tell(self) -> None:
+        """Let those who wait look again."""
+        with contextlib.suppress(IndexError):
+            while True:
+                self._waits.popleft().set()
 
     def _sort(self) -> None:
         """Put what came where it belongs."""
@@ -249,4 +260,4 @@ class Backlog:
         if not session.busy:
             host.turns.pop(call.session_id, None)
             self._free(call.session_id)
-        self._settled.notify_all()
+        self._tell()
