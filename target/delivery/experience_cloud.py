@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from target.config import ClientConfig, RequestConfig
 from target.customer_ids import merge_customer_ids
-from target.delivery.shapes import list_in, object_in
 from target.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def build_id(
         codes = {entry["integrationCode"] for entry in given}
         given = [entry for entry in visitor.customer_ids if entry["integrationCode"] not in codes] + given
     if given:
-        ids["customerIds"] = merge_customer_ids(given, list_in(ids, "customerIds", "request.id"))
+        ids["customerIds"] = merge_customer_ids(given, ids.get("customerIds") or [])
     return ids
 
 
@@ -64,13 +63,13 @@ def build_experience_cloud(own: dict[str, Any], options: RequestConfig, visitor:
     Only a call that has a Visitor gets a supplementalDataId, since the page must know the same one.
     """
     experience_cloud = {key: value for key, value in own.items() if value is not None}
-    analytics = {key: value for key, value in object_in(own, "analytics").items() if value is not None}
+    analytics = {key: value for key, value in (own.get("analytics") or {}).items() if value is not None}
     analytics.setdefault("logging", "server_side")
     if visitor is not None:
         if "supplementalDataId" not in analytics:
             consumer_id = (options.consumer_id,) if options.consumer_id else ()
             analytics["supplementalDataId"] = visitor.supplemental_data_id(*consumer_id)
-        audience_manager = _audience_manager(object_in(own, "audienceManager"), visitor)
+        audience_manager = _audience_manager(own.get("audienceManager") or {}, visitor)
         experience_cloud.pop("audienceManager", None)
         if audience_manager:
             experience_cloud["audienceManager"] = audience_manager

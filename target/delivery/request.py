@@ -12,7 +12,6 @@ from target.delivery import mboxes, notifications
 from target.delivery.edge import build_base_url
 from target.delivery.experience_cloud import build_experience_cloud, build_id, find_visitor
 from target.delivery.identity import named_cluster, parse_identity
-from target.delivery.shapes import list_in, object_in
 from target.delivery.telemetry import add_telemetry
 from target.delivery.tidy import tidy_request
 from target.delivery.wire_form import write_request
@@ -92,11 +91,9 @@ def _fill_parts(body: dict[str, Any], logger: logging.Logger, added_mboxes: Sequ
 
     An empty part is left out where the other one asks for something.
     """
-    parts = {name: object_in(body, name) for name in ("execute", "prefetch")}
+    parts = {name: body.get(name) or {} for name in ("execute", "prefetch")}
     lists = {
-        name: mboxes.fill_indexes(
-            mboxes.drop_invalid(list_in(part, "mboxes", f"request.{name}"), f"request.{name}", logger)
-        )
+        name: mboxes.fill_indexes(mboxes.drop_invalid(part.get("mboxes") or [], f"request.{name}", logger))
         for name, part in parts.items()
     }
     lists["execute"] = mboxes.add_mboxes(lists["execute"], lists["prefetch"], added_mboxes)
@@ -120,7 +117,7 @@ def _build_call(
     now_s, trace_id = runtime.now_s(), runtime.new_id()
     identity = parse_identity(options, now_s, config.logger)
     visitor = find_visitor(options, config)
-    ids = build_id(object_in(body, "id"), identity.device_id, options, visitor)
+    ids = build_id(body.get("id") or {}, identity.device_id, options, visitor)
     body["id"] = ids
     if not ids:
         del body["id"]
@@ -128,13 +125,13 @@ def _build_call(
     device_id = sent_device_id if isinstance(sent_device_id, str) else None
     for name, new_id in (("requestId", trace_id), ("impressionId", runtime.new_id())):
         body[name] = body.get(name) or new_id
-    body["context"] = _build_context(object_in(body, "context"), runtime, config.logger)
-    body["experienceCloud"] = build_experience_cloud(object_in(body, "experienceCloud"), options, visitor)
+    body["context"] = _build_context(body.get("context") or {}, runtime, config.logger)
+    body["experienceCloud"] = build_experience_cloud(body.get("experienceCloud") or {}, options, visitor)
     if config.environment_id is not None:
         body.setdefault("environmentId", config.environment_id)
     _set_property(body, config)
     if "notifications" in body:
-        valid = notifications.drop_invalid(list_in(body, "notifications"), config.logger)
+        valid = notifications.drop_invalid(body.get("notifications") or [], config.logger)
         body["notifications"] = notifications.add_impression_ids(valid, runtime.new_id)
         if not valid:
             del body["notifications"]
@@ -198,7 +195,7 @@ def _set_property(body: dict[str, Any], config: ClientConfig) -> None:
     token = config.property_token
     if not token:
         return
-    own = object_in(body, "property").get("token")
+    own = (body.get("property") or {}).get("token")
     if own is None:
         body["property"] = {"token": token}
     elif own != token:
