@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import enum
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from target import (
     Address,
@@ -247,6 +250,50 @@ class Disguised(str):
 )
 def test_what_is_meant_is_written(given: Any, written: Any) -> None:
     assert repr(write_request(given)) == repr(written)
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary(max_size=4)
+    | st.decimals()
+    | st.datetimes()
+    | st.just(Tier.GOLD)
+    | st.builds(Disguised, st.text())
+    | st.builds(Screen, width=st.integers() | st.text())
+    | st.builds(Odd),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=3)
+        | st.tuples(inner)
+        | st.frozensets(st.integers())
+        | st.builds(RequestDetails, parameters=inner, order=inner)
+        | st.builds(MboxRequest, name=inner, additional_properties=inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(steps=st.lists(st.tuples(st.sampled_from(FIELDS), ANYTHING), max_size=3), is_model=st.booleans())
+def test_anything_is_refused_or_written_as_json_that_reads_back_the_same(
+    steps: list[tuple[Field, Any]], is_model: bool
+) -> None:
+    for field, value in steps:
+        said = ""
+        try:
+            written = write_request((as_model if is_model else as_dict)(field, value))
+        except OptionsError as error:
+            said = str(error)
+        if said:
+            assert said.startswith("request.")
+            continue
+        assert json.loads(json.dumps(written, allow_nan=False)) == written
+        if not field.place.endswith("time"):  # whose text may come back in another form
+            assert write_request(DeliveryRequest.from_dict(written)) == written
 
 
 def test_a_known_key_among_additional_properties_is_held_to_its_type() -> None:
