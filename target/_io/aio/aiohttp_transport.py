@@ -14,6 +14,7 @@ from urllib3 import exceptions as http_errors
 from yarl import URL
 
 from target._io import failures
+from target._io.aio import timing
 from target._io.aio.wire import Connector, DiedUnanswered, Sending, sending
 from target._io.beside import Superseded
 from target._io.body import PIECE_BYTES, unpack
@@ -92,7 +93,7 @@ class AiohttpTransport:
                 delay_s = retry_delay_s(failure, made, self._config.retries, deadline.remaining_s(), jitter)
                 deadline.anew = failure.stage is Stage.UNANSWERED  # what killed that one may have killed all
             if delay_s is not None:
-                await asyncio.sleep(delay_s)
+                await timing.sleep(delay_s)
             elif isinstance(outcome, Reply):
                 return outcome
             else:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 from types import TracebackType
 
+from target._io.aio import timing
 from target._io.deadline import Deadline
 from target._io.failures import closed_meanwhile, timed_out
 from target._io.forks import begin_anew_if_forked, renew_in_children
@@ -81,7 +82,7 @@ class Gate:
         self.closed = True
         try:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
+                async with timing.timeout(timeout_s):
                     await self._idle.wait()
         finally:
             now = asyncio.get_running_loop().time()
@@ -106,13 +107,13 @@ class Gate:
 class _Until:
     """Cancels what is within at the deadline, or when the gate closes for good, and says which it was."""
 
-    __slots__ = ("_deadline", "_gate", "_too_late", "_wait")
+    __slots__ = ("_deadline", "_end", "_gate", "_too_late", "_wait")
 
     def __init__(self, gate: Gate, deadline: Deadline, too_late: Callable[[], TargetTimeout]) -> None:
         self._gate = gate
         self._deadline = deadline
         self._too_late = too_late
-        self._wait = asyncio.timeout(max(deadline.remaining_s(), 0))
+        self._wait, self._end = timing.begin_timeout(deadline.remaining_s())
 
     async def __aenter__(self) -> None:
         await self._wait.__aenter__()
@@ -122,6 +123,7 @@ class _Until:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._gate.waits.discard(self._wait)
+        self._end()
         try:
             await self._wait.__aexit__(kind, error, traceback)
         except TimeoutError:

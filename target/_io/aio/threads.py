@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from target._io.abort import Abort
+from target._io.aio import timing
 from target._io.deadline import Deadline
 from target._io.forks import begin_anew_if_forked, renew_in_children
 from target._io.transport import Transport
@@ -76,7 +77,9 @@ class Threads:
         """End the threads."""
         self._workers.close()
         if self._running:
-            await asyncio.wait(set(self._running), timeout=_END_S)
+            with contextlib.suppress(TimeoutError):
+                async with timing.timeout(_END_S):
+                    await asyncio.wait(set(self._running))
         self._workers.join(0 if self._running else _END_S)
 
 
