@@ -155,8 +155,9 @@ class CallOptions(TypedDict, total=False):
     customer_ids: Sequence[CustomerId | Mapping[str, Any]] | Mapping[str, CustomerIdDict | str] | None
     """Ids of the visitor in your systems: CustomerId objects, or ``{integration code: {"id", "authState"}}``.
     They win over the Visitor's of the same code; a visitor who opted out has none sent."""
-    session_id: str | None
-    """Session to use where the cookie holds none: 1 to 128 printable ASCII characters, no space ? / { }."""
+    session_id: str | int | None
+    """Session to use where the cookie holds none: 1 to 128 printable ASCII characters, no space ? / { }. A whole number
+    is the text of its digits."""
     decisioning_method: DecisioningMethodName | None
     """Overrides the client's for this call."""
 

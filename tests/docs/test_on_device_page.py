@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from target import config
+from target.decisioning.user_agent import _BROWSERS, parse_client_hints
 from target.events import EVENT_NAMES
 from tests.docs.blocks import leads_somewhere, links, run_blocks
 from tests.loopback import LoopbackServer
@@ -57,3 +58,12 @@ def test_every_method_is_in_the_table() -> None:
 @pytest.mark.parametrize("link", links(PAGE))
 def test_links_lead_somewhere(link: str) -> None:
     assert leads_somewhere(PAGE, link)
+
+
+def test_the_tables_of_browsers_and_systems_are_those_of_the_code() -> None:
+    section = TEXT.split("## How audiences are meant\n")[1].split("\n## ")[0]
+    browsers, systems = section.split("| `user.platform` |")
+    assert set(re.findall(r"^\| `(\w+)` \|", browsers, re.M)) - {"user"} == set(_BROWSERS.values())
+    listed = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`\w+`(?:, `\w+`)?) \|", systems, re.M))))
+    assert listed == {"windows", "mac", "linux", "android", "ios"}
+    assert {parse_client_hints({"platform": name}).platform for name in listed} == listed
