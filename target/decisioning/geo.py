@@ -47,7 +47,11 @@ def parse_geo(answer: Any) -> dict[str, Any]:
         return {}
     given = {str(name).lower(): value for name, value in answer.items()}
     found = {key: given.get(name) for key, name in _ANSWER.items()}
-    return {key: value for key, value in found.items() if value.__class__ in (str, int, float) and value != ""}
+    return {
+        key: value
+        for key, value in found.items()
+        if (value.strip() if isinstance(value, str) else value.__class__ in (int, float))
+    }
 
 
 def build_geo_variables(geo: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 # Parts of a request in which a blank field says nothing, all the way down. CDNs and geo databases write "" where they
 # know no city; the API refuses it (minLength, formats, numbers).
-_PARTS = frozenset({"context", "experienceCloud", "property", "preview", "qaMode"})
+_PARTS = frozenset({"id", "context", "experienceCloud", "property", "preview", "qaMode"})
 _ASKING = frozenset({"execute", "prefetch"})
 # The same of what execute, prefetch and notifications ask for or report. A blank parameter is a value, and a view with
 # a blank name is not all views.

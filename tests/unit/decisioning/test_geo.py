@@ -6,7 +6,7 @@ import pytest
 
 from target.decisioning.artifact import parse_artifact
 from target.decisioning.decide import needs_geo
-from target.decisioning.geo import build_geo_tokens, build_geo_variables, parse_geo
+from target.decisioning.geo import build_geo_tokens, build_geo_variables, normalize_place, parse_geo
 from tests.unit.decisioning.samples import build_artifact
 
 PLACE = {"city": "BERN", "countryCode": "CH", "stateCode": "BE", "latitude": 46.95, "longitude": 7.45}
@@ -44,6 +44,7 @@ def test_no_lookup_where_the_artifact_does_not_ask() -> None:
 def test_answer_of_a_lookup() -> None:
     assert parse_geo(ANSWER) == PLACE
     assert parse_geo({"x-geo-latitude": 1, "x-geo-city": "", "x-geo-region-code": ["BE"]}) == {"latitude": 1}
+    assert parse_geo({"x-geo-latitude": 0, "x-geo-city": " ", "x-geo-longitude": True}) == {"latitude": 0}
     for nothing in (None, [], "x", 5):
         assert parse_geo(nothing) == {}
 
@@ -59,3 +60,25 @@ def test_variables_and_tokens_leave_out_what_is_not_known() -> None:
     assert build_geo_variables({"city": None}) == {}
     tokens = ("geo.city", "geo.country", "geo.state")
     assert build_geo_tokens({"stateCode": "BE", "city": None}, tokens) == {"geo.state": "BE"}
+
+
+@pytest.mark.parametrize(
+    ("written", "published"),
+    [
+        ("San Francisco", "SANFRANCISCO"),
+        (" new\tyork\u00a0city ", "NEWYORKCITY"),
+        ("Zürich", "ZURICH"),
+        ("Gro\u00dfenhain", "GROSSENHAIN"),
+        ("S\u0061\u0303o Paulo", "SAOPAULO"),
+        ("\u0130stanbul", "ISTANBUL"),
+        ("Bern" * 200, "BERN" * 200),
+        ("東京", "東京"),
+        ("", ""),
+        (["San Francisco", 7, None], ["SANFRANCISCO", 7, None]),
+        (7, 7),
+        (None, None),
+    ],
+)
+def test_places_have_one_spelling(written: Any, published: Any) -> None:
+    assert normalize_place(written) == published
+    assert normalize_place(published) == published

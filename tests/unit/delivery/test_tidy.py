@@ -54,6 +54,12 @@ def test_ids_that_are_numbers_in_models_are_text() -> None:
     assert call.device_id == "1"
 
 
+@pytest.mark.parametrize("blank", ["", " ", None])
+def test_blank_ids_are_none(blank: str | None) -> None:
+    ids = dict.fromkeys(["tntId", "thirdPartyId", "marketingCloudVisitorId"], blank)
+    assert "id" not in offers({**HOME, "id": ids}).body
+
+
 def test_the_same_customer_id_as_number_and_as_text_is_sent_once() -> None:
     own = [{"id": 4711, "integrationCode": "crm", "authenticatedState": "authenticated"}]
     call = offers({**HOME, "id": {"customerIds": own}}, customer_ids={"crm": {"id": "4711"}, "shop": 5})
