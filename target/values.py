@@ -280,7 +280,7 @@ def _is_function(value: object) -> TypeGuard[Callable[[Any], object]]:
         return False
     from inspect import iscoroutinefunction  # slow to import, and few clients have events or callbacks
 
-    return not iscoroutinefunction(value)
+    return not iscoroutinefunction(value) and not iscoroutinefunction(getattr(type(value), "__call__", None))  # noqa: B004
 
 
 def _callable_kind_of(value: object) -> str:

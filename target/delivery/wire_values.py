@@ -65,6 +65,8 @@ def write_id(value: Any) -> str:
     """An id: a string, or a whole number, which becomes one, so that 4711 and "4711" are one visitor everywhere."""
     text = text_of_id(_unwrapped(value))
     if text is None:
+        text = _spelt(value)
+    if text is None:
         refuse("a string or a whole number", value)
     return text
 
@@ -91,7 +93,7 @@ def write_number(value: Any) -> float:
     """A number that is finite."""
     value = _unwrapped(value)
     if not is_number(value):
-        refuse("a number", value)
+        value = _as_float(value)
     number = exact_number(value)
     if not -_MAX_NUMBER <= number <= _MAX_NUMBER:  # neither is NaN
         raise Misfit("must be a finite number")
@@ -111,7 +113,8 @@ def write_time(value: Any) -> str:
 
 
 def write_texts(value: Any) -> dict[str, Any]:
-    """An object of texts. Numbers and flags stay what they are, since rules compare with them on device."""
+    """An object of texts. Numbers and flags stay what they are, since rules compare with them on device; money, days
+    and ids are text."""
     data = {}
     for key, item in mapping_of(value).items():
         if item.__class__ is not str:
@@ -129,7 +132,34 @@ def _scalar(value: Any) -> Any:
     value = _unwrapped(value)
     if is_number(value):
         return write_number(value)
-    return value if type(value) is bool else write_text(value)
+    if type(value) is bool:
+        return value
+    spelt = None if is_text(value) else _spelt(value)
+    return write_text(value) if spelt is None else spelt
+
+
+def _spelt(value: object) -> str | None:
+    """As text what programs hold money, days and ids in; None for anything else."""
+    import decimal  # here, since only few values are neither text nor number
+
+    if isinstance(value, decimal.Decimal):
+        return f"{value:f}" if value.is_finite() and abs(value.adjusted()) < _MOST_SHOWN else None
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    # By its name: the module that has it makes random numbers, which nothing here may.
+    kind = type(value)
+    return str(value) if (kind.__module__, kind.__qualname__) == ("uuid", "UUID") else None
+
+
+def _as_float(value: object) -> float:
+    import decimal
+
+    if not isinstance(value, decimal.Decimal):
+        refuse("a number", value)
+    try:
+        return float(value)
+    except ValueError:  # of a NaN that signals
+        raise Misfit("must be a finite number") from None
 
 
 def write_free_map(value: Any) -> dict[str, Any]:

@@ -18,6 +18,19 @@ from tests.unit.calls import PAGE_LOAD
 REQUIRED = {"client": "acme", "organization_id": "1234@AdobeOrg"}
 
 
+async def coroutine_function(_: object) -> None: ...
+
+
+class AwaitedWhenCalled:
+    async def __call__(self, _: object) -> None: ...
+
+
+@pytest.mark.parametrize("handler", [coroutine_function, AwaitedWhenCalled()], ids=["function", "object"])
+def test_a_handler_that_nobody_would_await_is_refused(handler: Any) -> None:
+    with pytest.raises(OptionsError, match="'client_ready' must be callable, not a coroutine function"):
+        parse(events={"client_ready": handler})
+
+
 def parse(**options: Any) -> Any:
     return parse_client_options({**REQUIRED, **options})
 
@@ -245,6 +258,11 @@ def test_events_are_copied() -> None:
             {"request": PAGE_LOAD, "err_callback": print},
             "Option 'err_callback' is only used together with 'callback'",
             id="err-callback-alone",
+        ),
+        pytest.param(
+            {"request": PAGE_LOAD, "callback": coroutine_function},
+            "Callback must be a callable function, not a coroutine function",
+            id="callback-nobody-awaits",
         ),
         pytest.param({"reqest": PAGE_LOAD}, "Unknown option 'reqest': did you mean 'request'?", id="misspelt"),
         pytest.param(

@@ -30,6 +30,7 @@ from target import (
 )
 from target.foreign import exact_dict, items_of, plain_copy, shown, text_of_id
 from target.options import AsyncClientOptions, ClientOptions, RequestCallbackOptions
+from tests.loopback import LoopbackServer
 from tests.unit.calls import CLICK, PAGE_LOAD
 
 FINE = {"client": "acme", "organization_id": "1234@AdobeOrg", "server_domain": "127.0.0.1:9", "secure": False}
@@ -230,6 +231,7 @@ PLACES: dict[str, Callable[[TargetClient, Any], object]] = {
     "get_value key": lambda client, value: client.get_attributes(["a"]).get_value("a", value),
     "as_object": lambda client, value: client.get_attributes(["a"]).as_object(value),
     "close": lambda _, value: TargetClient.create(**FINE).close(value),  # type: ignore[arg-type]
+    "flush": lambda client, value: client.flush(value),
     "wait_until_ready": lambda client, value: client.wait_until_ready(value),
     "result get": lambda client, value: client.get_offers(request=PAGE_LOAD, callback=len).get(value),
     "result wait": lambda client, value: client.get_offers(request=PAGE_LOAD, callback=len).wait(value),
@@ -277,6 +279,43 @@ def test_every_argument_of_what_is_public(place: str, client: TargetClient) -> N
         names_nothing_else(lambda value=value: PLACES[place](client, value), "") for value in values().values()
     )
     assert refused >= 15
+
+
+@pytest.mark.parametrize("method", ["aclose", "flush", "wait_until_ready"])
+def test_every_duration_of_the_asyncio_client(method: str) -> None:
+    async def ask(value: Any) -> None:
+        made = await AsyncTargetClient.create(**FINE)  # type: ignore[arg-type]
+        try:
+            await getattr(made, method)(value)
+        finally:
+            await made.aclose(0)
+
+    refused = sum(
+        names_nothing_else(lambda value=value: asyncio.run(ask(value)), "timeout") for value in values().values()
+    )
+    assert refused >= 30
+
+
+@pytest.mark.parametrize("transport", ["urllib3", "threads", "aiohttp"])
+def test_the_largest_numbers_that_are_taken_work(transport: str, server: LoopbackServer) -> None:
+    host = server.url.removeprefix("http://")
+    options: dict[str, Any] = {**FINE, "server_domain": host, "edge_routing": False, "timeout": 2**31 - 1}
+    options |= dict.fromkeys(["max_idle", "breaker_reset", "polling_interval", "maximum_wait_ready"], 1e10)
+    options |= {"retries": 1000, "pool_size": 10_000, "breaker_failures": 2**63 - 1, "max_response_bytes": 2**63 - 1}
+    options |= {"background_concurrency": 1000, "environment_id": 2**63 - 1}
+    if transport == "urllib3":
+        with TargetClient.create(**options, async_workers=1000) as client:
+            assert client.get_offers(request=PAGE_LOAD).response.status == 200
+            assert client.get_offers(request=PAGE_LOAD, callback=lambda _: None).get(1e7).response.status == 200
+            assert client.wait_until_ready(1e10)
+        return
+
+    async def ask() -> Any:
+        async with await AsyncTargetClient.create(**options, transport=transport, max_concurrency=10_000) as client:
+            assert await client.wait_until_ready(1e10)
+            return await client.get_offers(request=PAGE_LOAD)
+
+    assert asyncio.run(ask()).response.status == 200
 
 
 @pytest.mark.parametrize("read", [qa_mode_from_url, qa_mode_from_cookie])

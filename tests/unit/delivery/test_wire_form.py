@@ -9,8 +9,10 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -133,6 +135,7 @@ NO_JSON: dict[str, Any] = {
     "nan": float("nan"),
     "infinite": float("-inf"),
     "huge": 10**5000,
+    "decimal-nan": Decimal("sNaN"),
     "lock": threading.Lock(),
     "odd": Odd(),
     "odd-mapping": OddMapping(),
@@ -211,6 +214,22 @@ class Disguised(str):
         pytest.param({"preview": {"token": Tier.GOLD}}, {"preview": {"token": "gold"}}, id="enum-of-the-callers"),
         pytest.param(
             {"future": {"a": [1, None, {"b": Tier.GOLD}]}}, {"future": {"a": [1, None, {"b": "gold"}]}}, id="new"
+        ),
+        pytest.param(
+            {"execute": {"pageLoad": {"order": {"id": UUID(int=5), "total": Decimal("19.99")}}}},
+            {"execute": {"pageLoad": {"order": {"id": "00000000-0000-0000-0000-000000000005", "total": 19.99}}}},
+            id="money-and-uuid",
+        ),
+        pytest.param(
+            {"execute": {"pageLoad": {"parameters": {"a": Decimal("1E+2"), "b": TIME.date(), "c": UUID(int=5)}}}},
+            {
+                "execute": {
+                    "pageLoad": {
+                        "parameters": {"a": "100", "b": "2026-01-02", "c": "00000000-0000-0000-0000-000000000005"}
+                    }
+                }
+            },
+            id="money-day-and-uuid-as-parameters",
         ),
         pytest.param({"context": None, "id": {"tntId": None}}, {"id": {}}, id="null-is-unset"),
         pytest.param({"future": [None, {"a": None}]}, {"future": [None, {"a": None}]}, id="null-in-what-is-not-known"),
@@ -351,6 +370,14 @@ def test_64_levels_are_written_and_more_are_refused(place: str) -> None:
         with pytest.raises(OptionsError, match=r"is nested more than 64 deep, or holds itself$") as caught:
             write_request(request(levels))
         assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("number", ["NaN", "sNaN", "-Infinity", "1E+999999999", "1E-999999999"])
+def test_a_decimal_that_no_shop_has_is_refused(number: str) -> None:
+    with pytest.raises(
+        OptionsError, match=r"^request\.execute\.pageLoad\.parameters\.a must be a string, not Decimal$"
+    ):
+        write_request({"execute": {"pageLoad": {"parameters": {"a": Decimal(number)}}}})
 
 
 @pytest.mark.parametrize("key", ["a\nb", "x" * 1000, "ü ö", ""], ids=["line-break", "long", "space", "empty"])
