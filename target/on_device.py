@@ -98,7 +98,11 @@ class OnDevice:
                 telemetry.put_back(call.riding)
             if call.body.get("notifications"):
                 # A copy, since its context is that of the result which the visitor's own caller has.
-                tell(SEND_NOTIFICATION_FAILED, request=copied(call.body), error=error)
+                status, message = None, str(error)
+                if isinstance(error, ApiError):
+                    status, message = error.status, error.message
+                request = copied(call.body)
+                tell(SEND_NOTIFICATION_FAILED, request=request, error=error, status=status, message=message)
 
         def compose() -> Call | None:
             if telemetry is None or not latest:

@@ -55,6 +55,8 @@ def main(domain: str, folder: Path, total: int, pace_s: float) -> None:
                     break
                 except OutboxFull:
                     time.sleep(0.01)
+            while handle.volatile:  # a busy machine's file may take its time
+                time.sleep(0.001)
             os.write(log, f"{name}\n".encode())
             time.sleep(pace_s)
 

@@ -108,17 +108,18 @@ def test_a_failure_is_retried_and_told_to_nobody(shop: Shop, make_client: Make) 
 
 
 def test_a_failure_that_lasts_is_an_event(shop: Shop, make_client: Make) -> None:
-    shop.delivery = lambda _: Answer({"message": "bad"}, 400)
+    shop.delivery = lambda received: Answer({"message": f"bad {received.session_id}"}, 400)
     told: list[Any] = []
     client = make_client(**shop.options, events={"send_notification_failed": told.append})
     assert shown(client.get_offers(request=HOME, **VISITOR)) == [{"from": "home"}]
     assert eventually(lambda: told)
     (event,) = told
-    assert set(event) == {"type", "request", "error"}
+    assert set(event) == {"type", "request", "error", "status", "message"}
     assert event["type"] == "send_notification_failed"
     assert event["request"] == shop.delivered[0].body
     assert isinstance(event["error"], ApiError)
-    assert event["error"].status == 400
+    assert event["error"].status == event["status"] == 400
+    assert event["message"] == "bad <hidden>"  # the API's own words, without ids
 
 
 def test_what_close_has_no_time_to_send_is_an_event(shop: Shop, make_client: Make) -> None:

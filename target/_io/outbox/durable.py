@@ -11,7 +11,7 @@ from typing import TypeVar
 from target._io.outbox.memory import MemoryStore
 from target._io.outbox.one_thread import StillAtIt
 from target._io.outbox.sqlite import SqliteStore
-from target._io.outbox.store import HOLD_S, LOOK_S, Claim, IsOpen, Limits, Mark, StoreBroken
+from target._io.outbox.store import Claim, IsOpen, Limits, Mark, StoreBroken
 from target.delivery.entries import Entry
 from target.delivery.outgoing import Settlement
 from target.errors import OutboxFull
@@ -33,6 +33,7 @@ class DurableStore:
     def __init__(self, path: str, account: str, limits: Limits, logger: logging.Logger) -> None:
         self._path = path
         self._limits = limits
+        self._hold_s, self._look_s = limits.hold_s, limits.look_s
         self._logger = logger
         self._file = SqliteStore(path, account, limits, logger)
         self._memory = MemoryStore(limits, _PATIENCE_S)
@@ -47,19 +48,24 @@ class DurableStore:
         self._known_pending = 0
         self._carried = self._carried_to = 0  # how often something was carried over into the file, and up to where
 
-    def add(self, entries: Sequence[Entry], wait_s: float = HOLD_S, /) -> int:
+    def add(self, entries: Sequence[Entry], may_wait: bool = True, /) -> int:
         """See Store."""
-        if self._broken_at_s is not None or self._file.waits_s() > HOLD_S or self._memory.holds(entries[0].session_id):
+        if (
+            self._broken_at_s is not None
+            or self._file.waits_s() > self._hold_s
+            or self._memory.holds(entries[0].session_id)
+        ):
             return self._add_to_memory(entries)
-        if not wait_s and self._limits.when_full == "raise":
+        if not may_wait and self._limits.when_full == "raise":
             self._limits.require_room(self._unwritten + self._known_pending, len(entries))  # as far as is known
         with self._lock:
             self._unwritten += len(entries)
         try:
-            dropped = self._file.add(entries, wait_s, partial(self._added_late, entries, wait_s > 0))
+            wait_s = self._hold_s if may_wait else 0.0
+            dropped = self._file.add(entries, wait_s, partial(self._added_late, entries, may_wait))
         except StillAtIt:
-            if wait_s:
-                self._break("it is locked or slow")
+            if may_wait:
+                self._break(None)
             return self._take_late_drops()
         except BaseException as error:
             self._wrote(entries)
@@ -77,7 +83,7 @@ class DurableStore:
         if claim is None and self._late_claims:
             with self._lock:
                 claim = self._late_claims.pop() if self._late_claims else None
-        return claim or self._with_file(lambda: self._file.claim(is_open, LOOK_S, self._claimed_late), None)
+        return claim or self._with_file(lambda: self._file.claim(is_open, self._look_s, self._claimed_late), None)
 
     def settle(self, claim: Claim, settlement: Settlement) -> bool | None:
         """See Store."""
@@ -91,29 +97,31 @@ class DurableStore:
 
     def next_due_s(self, is_open: IsOpen) -> float | None:
         """See Store."""
-        in_file = self._with_file(lambda: self._file.next_due_s(is_open, LOOK_S), None)
+        in_file = self._with_file(lambda: self._file.next_due_s(is_open, self._look_s), None)
         return min((due_s for due_s in (self._memory.next_due_s(is_open), in_file) if due_s is not None), default=None)
 
     def hurry(self) -> None:
         """See Store."""
         self._memory.hurry()
-        self._with_file(lambda: self._file.hurry(LOOK_S), None)
+        self._with_file(lambda: self._file.hurry(self._look_s), None)
 
-    def mark(self, wait_s: float = LOOK_S, /) -> Mark | None:
+    def mark(self) -> Mark | None:
         """See Store."""
         carried = self._carried
         # The file's first: what it did not take before that is in memory then.
-        in_file = self._try(lambda: self._file.mark(wait_s), None)
+        in_file = self._try(lambda: self._file.mark(self._look_s), None)
         return None if in_file is None else (*self._memory.mark(), *in_file, carried)
 
     def passed(self, mark: Mark) -> bool:
         """See Store."""
         last = mark[1] if mark[2] == self._carried else max(mark[1] or 0, self._carried_to)
-        return self._memory.passed(mark[:1]) and self._with_file(lambda: self._file.passed((last,), LOOK_S), False)
+        return self._memory.passed(mark[:1]) and self._with_file(
+            lambda: self._file.passed((last,), self._look_s), False
+        )
 
     def pending(self) -> int:
         """See Store."""
-        known = self._with_file(lambda: self._file.pending(LOOK_S), None)
+        known = self._with_file(lambda: self._file.pending(self._look_s), None)
         if known is not None:
             self._known_pending = known
         return self._memory.pending() + self._unwritten + self._known_pending
@@ -121,12 +129,12 @@ class DurableStore:
     def dead_letters(self) -> list[DeadLetter]:
         """See Store."""
         none: list[DeadLetter] = []
-        letters = [*self._memory.dead_letters(), *self._try(lambda: self._file.dead_letters(LOOK_S), none)]
+        letters = [*self._memory.dead_letters(), *self._try(lambda: self._file.dead_letters(self._look_s), none)]
         return sorted(letters, key=lambda letter: letter.queued_at)
 
     def revive(self) -> int:
         """See Store."""
-        return self._memory.revive() + self._try(lambda: self._file.revive(LOOK_S), 0)
+        return self._memory.revive() + self._try(lambda: self._file.revive(self._look_s), 0)
 
     def volatile(self) -> int:
         """See Store."""
@@ -204,8 +212,8 @@ class DurableStore:
         try:
             result = work()
         except StillAtIt:
-            if self._file.waits_s() > HOLD_S:
-                self._break("it is locked or slow")
+            if self._file.waits_s() > self._hold_s:
+                self._break(None)
             return otherwise
         except StoreBroken as error:
             self._break(str(error))
@@ -215,13 +223,15 @@ class DurableStore:
             self._logger.warning("The outbox file %s can be used again", self._path)
         return result
 
-    def _break(self, why: str) -> None:
+    def _break(self, why: str | None) -> None:
+        """Leave the file alone for a while: it cannot be used, or (None) is locked or slow."""
         was_broken = self._broken_at_s is not None
         self._broken_at_s = self._limits.now_s()
         if not was_broken:
-            self._logger.error(
-                "The outbox file %s cannot be used (%s): notifications wait in memory, and are lost if the process "
-                "ends before they are sent or written",
+            self._logger.log(
+                logging.WARNING if why is None else logging.ERROR,
+                "The outbox file %s %s: notifications wait in memory, and are lost if the process ends before they are "
+                "sent or written",
                 self._path,
-                why,
+                "is locked or slow" if why is None else f"cannot be used ({why})",
             )

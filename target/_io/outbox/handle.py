@@ -10,7 +10,7 @@ from target._io.forks import begin_anew_if_forked, import_before_threads
 from target._io.outbox.durable import DurableStore
 from target._io.outbox.memory import MemoryStore
 from target._io.outbox.sender import Emit, Sender
-from target._io.outbox.store import HOLD_S, Limits, Store, moments_of
+from target._io.outbox.store import Limits, Store, moments_of
 from target._io.outbox.worker import Worker
 from target.config import ClientConfig, Runtime
 from target.delivery.edge import build_base_url
@@ -91,7 +91,7 @@ class OutboxHandle:
             OutboxFull: There is no room for all of them, and ``when_full`` is ``"raise"``; none is stored.
             ClientClosed: The client was closed.
         """
-        return self._queue(call, HOLD_S)
+        return self._queue(call, True)
 
     def queue_later(self, call: Call) -> None:
         """The same for who may not wait at all, such as an event loop: what has not reached the file waits in memory.
@@ -100,14 +100,14 @@ class OutboxHandle:
             The errors of ``queue``. Where only the file knows that there is no room, what was queued is counted as
             ``dropped`` later.
         """
-        self._queue(call, 0.0)
+        self._queue(call, False)
 
-    def _queue(self, call: Call, wait_s: float) -> list[str]:
+    def _queue(self, call: Call, may_wait: bool) -> list[str]:
         begin_anew_if_forked()
         if self._closed:
             raise ClientClosed("The client is closed: make a new one with TargetClient.create")
         entries = pack(call, self._runtime, self._now())
-        dropped = self._store.add(entries, wait_s)
+        dropped = self._store.add(entries, may_wait)
         self._sender.count(queued=len(entries), dropped=dropped)
         if dropped and not self._warned_of_drops:
             self._warned_of_drops = True
@@ -121,6 +121,11 @@ class OutboxHandle:
     def pending(self) -> int:
         """How many notifications wait for Target, those of other processes in the same file included."""
         return self._look(self._store.pending)
+
+    @property
+    def volatile(self) -> int:
+        """How many of those end with this process: all in memory, and those that an SQLite file has not taken yet."""
+        return self._look(self._store.volatile)
 
     @property
     def dead_letters(self) -> list[DeadLetter]:

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from target._io.outbox.store import HOLD_S, LOOK_S, Claim, IsOpen, Limits, Mark
+from target._io.outbox.store import Claim, IsOpen, Limits, Mark
 from target.delivery.entries import Entry, read_notification
 from target.delivery.outgoing import MOST_PER_BATCH, Death, Lane, Settlement
 from target.outbox import DeadLetter
@@ -56,7 +56,7 @@ class MemoryStore:
         self._agendas: dict[str | None, list[tuple[float, str]]] = {}
         self._dead: deque[Death] = deque(maxlen=self._limits.max_pending)
 
-    def add(self, entries: Sequence[Entry], _wait_s: float = HOLD_S, /, elsewhere: int = 0) -> int:
+    def add(self, entries: Sequence[Entry], _may_wait: bool = True, /, elsewhere: int = 0) -> int:
         """See Store. ``elsewhere`` is how many wait that are not here."""
         with self._lock:
             excess = self._limits.require_room(len(self._session_of) + elsewhere, len(entries))
@@ -127,7 +127,7 @@ class MemoryStore:
                 session.lane = session.lane._replace(due_s=min(session.lane.due_s, now_s))
                 self._schedule(session_id, session)
 
-    def mark(self, _wait_s: float = LOOK_S, /) -> Mark:
+    def mark(self) -> Mark:
         """See Store."""
         return (self._last_seq,)
 

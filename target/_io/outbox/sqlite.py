@@ -24,7 +24,7 @@ from target._io.outbox.schema import (
     transaction,
     words_of,
 )
-from target._io.outbox.store import HOLD_S, Claim, IsOpen, Limits, Mark, StoreBroken
+from target._io.outbox.store import Claim, IsOpen, Limits, Mark, StoreBroken
 from target.delivery.entries import Entry
 from target.delivery.outgoing import MOST_PER_BATCH, Settlement
 from target.outbox import DeadLetter
@@ -68,7 +68,7 @@ class SqliteStore:
         """For how many seconds what was asked of the file first has not been done."""
         return self._thread.waits_s()
 
-    def add(self, entries: Sequence[Entry], wait_s: float | None = HOLD_S, late: Late[int] | None = None) -> int:
+    def add(self, entries: Sequence[Entry], wait_s: float | None = None, late: Late[int] | None = None) -> int:
         """See Store."""
         due_s = self._limits.now_s() + self._limits.flush_interval_s
 

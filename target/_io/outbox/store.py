@@ -12,12 +12,6 @@ from target.delivery.retry import LONGEST_PAUSE_S
 from target.errors import OutboxFull
 from target.outbox import DeadLetter, WhenFull
 
-#: For so many seconds, at most, a caller who queues something is kept waiting for the file.
-HOLD_S = 0.2
-
-#: For so many seconds, at most, who looks at what waits is kept waiting for the file.
-LOOK_S = 0.5
-
 #: Where the queue ended at some moment, per part of the store.
 Mark = tuple[int | None, ...]
 
@@ -30,13 +24,19 @@ class StoreBroken(Exception):
 
 
 class Limits(NamedTuple):
-    """The part of an Outbox that stores need; durations in seconds."""
+    """The part of an Outbox that stores need; durations in seconds.
+
+    ``hold_s`` is how long a caller who queues something waits for the file at most, ``look_s`` whoever looks at what it
+    holds.
+    """
 
     max_pending: int
     when_full: WhenFull
     flush_interval_s: float
     lease_s: float
     now: Callable[[], Moment]
+    hold_s: float = 0.2
+    look_s: float = 0.5
 
     def now_s(self) -> float:
         """What the steady clock says: what is due, and who holds a lease, goes by it."""
@@ -87,10 +87,10 @@ class Claim(NamedTuple):
 class Store(Protocol):
     """Waiting and dead notifications of one account. Safe to share between threads; raises only what is named."""
 
-    def add(self, entries: Sequence[Entry], wait_s: float = HOLD_S, /) -> int:
+    def add(self, entries: Sequence[Entry], may_wait: bool = True, /) -> int:
         """Store all of ``entries``, of one session, or none; how many older ones were dropped. Raises OutboxFull.
 
-        Returns after ``wait_s`` seconds at most: what no disk has taken by then waits in memory until one does.
+        Returns after ``hold_s`` seconds at most, or at once: what no disk has taken by then waits in memory.
         """
 
     def claim(self, is_open: IsOpen) -> Claim | None:
@@ -106,8 +106,8 @@ class Store(Protocol):
     def hurry(self) -> None:
         """Make every session due now."""
 
-    def mark(self, wait_s: float = LOOK_S, /) -> Mark | None:
-        """Where the queue ends now; None when that cannot be known within so many seconds."""
+    def mark(self) -> Mark | None:
+        """Where the queue ends now; None when that cannot be known now."""
 
     def passed(self, mark: Mark) -> bool:
         """Whether nothing that was queued before ``mark`` still waits. False when that cannot be known now."""

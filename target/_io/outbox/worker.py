@@ -13,7 +13,7 @@ from target._io.ends import EXIT_S, forget, send_before_end
 from target._io.forks import renew_in_children
 from target._io.growing import Growing, Work
 from target._io.outbox.sender import Sender
-from target._io.outbox.store import HOLD_S, LOOK_S, Claim, Limits, Store
+from target._io.outbox.store import Claim, Limits, Store
 
 _LOOK_S = 0.02  # between two looks at whether everything has been sent
 _LONGEST_S = 1.0  # between two looks at what is due: who is woken for nothing wakes nobody else
@@ -71,7 +71,7 @@ class Worker:
         A handler of such an event may flush, too; it does not wait for itself.
         """
         give_up_at_s = math.inf if timeout_s is None else monotonic_s() + timeout_s
-        mark = self._store.mark(min(LOOK_S, max(HOLD_S, give_up_at_s - monotonic_s())))
+        mark = self._store.mark()
         self.hurry(even_hosts=True)
         while mark is None:
             if not self._wait(give_up_at_s):
@@ -135,6 +135,12 @@ class Worker:
 
     def _take(self) -> Work | float | None:
         """For the threads: a session that is due, or in how many seconds to look again, or None where nothing waits."""
+        found = self._find()
+        if self._ended.is_set() and not self._serving and not callable(found):
+            self._store.close()  # which may have been closed before, and opened by this look
+        return found
+
+    def _find(self) -> Work | float | None:
         try:
             with self._claiming:
                 if self._ended.is_set():
@@ -184,8 +190,6 @@ class Worker:
         if is_over:
             self._end()
             self._say_what_is_lost()
-            if not self._serving:
-                self._store.close()
         return not is_over
 
     def _end(self) -> None:

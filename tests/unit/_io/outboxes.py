@@ -43,7 +43,15 @@ class Clock:
 
 def make_store(kind: str, path: Path, clock: Any, account: str = "acme", **limits: Any) -> Store:
     made = Limits(
-        **{"max_pending": 100, "when_full": "raise", "flush_interval_s": 0.0, "lease_s": 30.0, **limits},
+        **{
+            "max_pending": 100,
+            "when_full": "raise",
+            "flush_interval_s": 0.0,
+            "lease_s": 30.0,
+            "hold_s": 20.0,
+            "look_s": 20.0,
+            **limits,
+        },
         now=clock.moment if isinstance(clock, Clock) else lambda: Moment(clock(), clock()),
     )
     if kind == "memory":

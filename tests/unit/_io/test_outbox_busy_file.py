@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from target._io.outbox import schema
-from target._io.outbox.store import HOLD_S, LOOK_S
+from target._io.outbox.store import Limits
 from target.errors import OutboxFull
 from target.outbox import Outbox
 from tests.loopback import LoopbackServer
@@ -27,6 +27,7 @@ from tests.unit._io.outboxes import Wired, counted, ids_of, wired
 from tests.unit._io.test_outbox_file import run_script
 
 CALLERS = 12
+HOLD_S, LOOK_S = Limits._field_defaults["hold_s"], Limits._field_defaults["look_s"]
 SOON_S = 1.5  # far below what the callers would wait for one after the other, far above what a loaded machine needs
 
 
@@ -75,7 +76,7 @@ def test_a_locked_file_keeps_no_caller_and_takes_all_later(path: Path, server: L
             assert max(queue_at_once(made, "later")) < SOON_S
             assert made.handle.pending == 1 + 2 * CALLERS
             assert not made.handle.flush(0)
-        assert eventually(lambda: made.handle._store.volatile() == 0)
+        assert eventually(lambda: made.handle.volatile == 0)
         assert made.handle.pending == 1 + 2 * CALLERS or ids_of(server)
         assert made.handle.flush(10_000)
         assert sorted(ids_of(server)) == sorted(["first", *counted("n", CALLERS), *counted("later", CALLERS)])
@@ -88,7 +89,7 @@ def test_a_locked_file_keeps_the_order_of_a_session(path: Path, server: Loopback
             made.queue("b")
             made.queue("c")
         made.queue("d")
-        assert eventually(lambda: made.handle._store.volatile() == 0)
+        assert eventually(lambda: made.handle.volatile == 0)
         made.queue("e")
         assert made.handle.flush(10_000)
         assert ids_of(server) == ["a", "b", "c", "d", "e"]
@@ -197,12 +198,12 @@ def test_a_disk_that_hangs_keeps_no_caller_and_takes_all_later(
         made.queue("first")
         disk.hang()
         assert max(queue_at_once(made, "n")) < HOLD_S + SOON_S
-        assert made.handle._store.volatile() == CALLERS
+        assert made.handle.volatile == CALLERS
         assert made.handle.pending == 1 + CALLERS
         assert not made.handle.flush(50)
         disk.go_on()
         assert made.handle.flush(10_000)
-        assert made.handle._store.volatile() == 0
+        assert made.handle.volatile == 0
         assert sorted(ids_of(server)) == sorted(["first", *counted("n", CALLERS)])
     assert "locked or slow" in caplog.text
     assert "can be used again" in caplog.text
@@ -243,13 +244,13 @@ FULL_DISK = """
     for number in range(200):
         made.queue(f"n{number}", session_id=f"s{number}", **page)
     time.sleep(1.5)  # what the file still takes it takes now
-    volatile = made.handle._store.volatile()
+    volatile = made.handle.volatile
     assert 0 < volatile < 200, volatile
     assert made.handle.pending == 201, made.handle.pending
     in_file = 201 - volatile
     # All that is in memory goes; what is stuck in the file is not said to be sent.
     assert not made.handle.flush(2000)
-    assert made.handle._store.volatile() == 0
+    assert made.handle.volatile == 0
     assert made.handle.pending == in_file, (made.handle.pending, in_file)
     assert made.handle.counters["acknowledged"] == volatile
     fill(False)
@@ -318,7 +319,7 @@ def test_a_read_only_file_keeps_no_caller_and_is_told(server: LoopbackServer) ->
         os.chmod(path, 0o400)
         made = Wired(Outbox.sqlite(path, flush_interval=60_000), sys.argv[1])
         made.queue("b")
-        assert made.handle.pending == made.handle._store.volatile() == 1
+        assert made.handle.pending == made.handle.volatile == 1
         assert not made.handle.flush(1000)  # nobody can know what the file holds
         assert made.handle.pending == 0
         os.chmod(path, 0o600)

@@ -16,6 +16,7 @@ import pytest
 from target._io.outbox import ownership, schema
 from target._io.outbox.schema import open_file
 from target._io.outbox.store import StoreBroken
+from target.delivery.outgoing import Lane, Settlement
 from tests.unit._io.outboxes import LOGGER, Clock, always, entry, make_store, names
 
 NOBODY = 65534
@@ -249,6 +250,8 @@ def test_what_the_version_before_left_is_taken_over(path: Path, store: Any) -> N
     (taken,) = [item for claim in claims for item in claim.entries]
     assert (taken.seq, taken.cluster, taken.queued_at, taken.since.wall_s) == (7, "38", 5, 1.5)
     assert taken.envelope == envelope
+    for claim in claims:
+        assert store.settle(claim, Settlement(Lane(0), claim.entries, dead=claim.unreadable))
     assert sorted((letter.reason, letter.status) for letter in store.dead_letters()) == [
         ("refused", 400),
         ("unreadable", None),

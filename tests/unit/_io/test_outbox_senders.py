@@ -222,7 +222,7 @@ def test_what_retry_after_asks_is_waited_for_though_somebody_flushes(
     server.answer = answer
     with wired(make_outbox(flush_interval=0), server.domain, retries=0) as made:
         made.queue("a", session_id="s1")
-        assert eventually(lambda: arrived)
+        assert eventually(lambda: made.handle.counters["retried"] == 1)
         made.queue("b", session_id="s2")  # the pause is the host's, not the session's
         made.handle.flush(100)
         assert made.handle.flush(15_000)
