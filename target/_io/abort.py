@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from target._io.flag import Flag
 from target._io.forks import renew_in_children
 from target.errors import ClientClosed
 
@@ -49,7 +50,7 @@ class Abort:
         """The same for all of ``sockets``, which may change meanwhile; none: by nothing."""
         self.watch(partial(_shut_down_all, sockets) if sockets else None)
 
-    def wait(self, event: threading.Event, seconds: float) -> None:
+    def wait(self, event: Flag, seconds: float) -> None:
         """Wait for ``event``. Raises ClientClosed when the call is ended meanwhile."""
         self.watch(event.set)
         event.wait(seconds)

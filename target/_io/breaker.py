@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,15 +15,25 @@ _MOST_HOSTS = 256
 _LOOK_S = 0.1  # while another call tries the host
 
 
-class _Host:
-    """One host that failed: how often in a row, until when it is left alone, whether a call tries it now."""
+class _Try:
+    """A call that tries a host whose circuit is open, for as long as somebody keeps this: it may be interrupted before
+    it can say that it is over."""
 
-    __slots__ = ("closed_until_s", "failures", "probing")
+
+class _Host:
+    """One host that failed: how often in a row, until when it is left alone, which call tries it now."""
+
+    __slots__ = ("closed_until_s", "failures", "tried_by")
 
     def __init__(self) -> None:
         self.failures = 0
         self.closed_until_s = 0.0
-        self.probing = False
+        self.tried_by: weakref.ref[_Try] | None = None
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether a call tries it now."""
+        return self.tried_by is not None and self.tried_by() is not None
 
 
 class Breaker:
@@ -54,7 +65,8 @@ class Breaker:
         if not self._limit:
             yield
             return
-        tries = self._enter(host)
+        own = _Try()
+        self._enter(host, own)
         try:
             yield
         except (TransportError, TargetTimeout):
@@ -66,29 +78,27 @@ class Breaker:
         else:  # anything else that is raised (cancelled, closed) says nothing about the host
             self._succeeded(host)
         finally:
-            if tries:
-                self._let_go(host)
+            self._let_go(host, own)
 
     def rests_s(self, host: str) -> float:
         """Seconds after which a call to ``host`` is let through, or may be; 0 where one is now."""
         known = self._hosts.get(host)
         if known is None or known.failures < self._limit:
             return 0.0
-        return max(known.closed_until_s - monotonic_s(), _LOOK_S if known.probing else 0.0)
+        return max(known.closed_until_s - monotonic_s(), _LOOK_S if known.is_tried else 0.0)
 
-    def _enter(self, host: str) -> bool:
-        """Whether this call is the one that tries an open circuit."""
+    def _enter(self, host: str, own: _Try) -> None:
+        """Let a call through, or be the one that tries an open circuit."""
+        known = self._hosts.get(host)
+        if known is None or known.failures < self._limit:
+            return
         with self._lock:
-            known = self._hosts.get(host)
-            if known is None or known.failures < self._limit:
-                return False
-            if known.probing or monotonic_s() < known.closed_until_s:
+            if known.is_tried or monotonic_s() < known.closed_until_s:
                 raise TargetUnavailable(
                     f"{host} failed {known.failures} times in a row and is left alone for a while: fall back to "
                     "default content; calls go through again as soon as one that tries succeeds"
                 )
-            known.probing = True
-            return True
+            known.tried_by = weakref.ref(own)
 
     def _failed(self, host: str) -> None:
         with self._lock:
@@ -105,7 +115,7 @@ class Breaker:
             with self._lock:
                 self._hosts.pop(host, None)
 
-    def _let_go(self, host: str) -> None:
-        with self._lock:
-            if known := self._hosts.get(host):
-                known.probing = False
+    def _let_go(self, host: str, own: _Try) -> None:
+        known = self._hosts.get(host)
+        if known is not None and known.tried_by is not None and known.tried_by() is own:
+            known.tried_by = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import queue
 import socket
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import urllib3
 
 from target._io.abort import Abort
 from target._io.clock import monotonic_s
+from target._io.flag import Flag
 from target._io.liveness import Keeping
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Deadline(urllib3.Timeout):
         if self.abort is None:
             time.sleep(seconds)
         else:
-            self.abort.wait(threading.Event(), seconds)
+            self.abort.wait(Flag(), seconds)
 
     def clone(self) -> Deadline:
         """The same point in time: urllib3 clones a Timeout before each use of it."""
@@ -106,17 +106,16 @@ class Deadline(urllib3.Timeout):
 
 class Exchange(Deadline):
     """The deadline of one attempt whose answer may turn out to be another request's. Until that is known, its
-    connection is not given back.
+    connection is not given back. ``end`` must follow.
 
     Args:
         deadline: Of the whole call.
-        anew: Whether no connection that was used before will do.
     """
 
-    def __init__(self, deadline: Deadline, anew: bool) -> None:
+    def __init__(self, deadline: Deadline) -> None:
         self.ends_at = deadline.ends_at
         self.abort = deadline.abort
-        self.anew = anew or deadline.anew
+        self.anew = deadline.anew
         self.try_beside, self.first = deadline.try_beside, deadline.first
         #: Whether the request went over a connection that had been used before; None where something else carried it.
         self.is_kept: bool | None = None
@@ -138,7 +137,7 @@ class Exchange(Deadline):
     def end(self, keep: bool) -> None:
         """Its answer is known: give the connection back, or close it."""
         connection, idle, self._is_over = self._carrier, self._idle, True
-        self._carrier = self._idle = None
+        self._carrier = self._idle = self.first = self.try_beside = None  # an idle connection keeps no visitor's data
         if connection is None:
             return
         if not keep:

@@ -55,6 +55,14 @@ def unreadable(call: Call, cause: str) -> TransportError:
     return TransportError(f"The answer from {call.base_url} could not be read ({cause}): try again")
 
 
+def not_ours(call: Call) -> TransportError:
+    """Twice the answer named another request."""
+    return TransportError(
+        f"{call.base_url} answered another request, which may be another visitor's: try again. Where a stand-in has "
+        "taken the API's place meanwhile, create a new client"
+    )
+
+
 def too_large(most: int) -> TransportError:
     """The answer exceeds ``max_response_bytes``."""
     return TransportError(f"The answer is larger than max_response_bytes ({most}): raise it, or ask for less")

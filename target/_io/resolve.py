@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import socket
 import threading
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from target._io.abort import Abort
+from target._io.flag import Flag
 from target._io.forks import renew_in_children
 
 AddressInfo = tuple[Any, Any, int, str, Any]
 
-_Lookup = Future[list[AddressInfo]]
+
+class Lookup:
+    """One lookup in progress, for all who wait for it. No wait shares a lock that an interruption could leave held."""
+
+    def __init__(self) -> None:
+        self.done = Flag()
+        self.addresses: list[AddressInfo] = []
+        self.failure: OSError | UnicodeError | None = None
+        self._callbacks: deque[Callable[[], object]] = deque()
+
+    def add_done_callback(self, tell: Callable[[], object]) -> None:
+        """Call ``tell`` when it is done, on whichever thread; at once where it is done already."""
+        self._callbacks.append(tell)
+        if self.done.is_set():
+            self._tell()
+
+    def end(self) -> None:
+        """It is done."""
+        self.done.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._callbacks.popleft()()
 
 
 _lock = threading.Lock()
-_running: dict[tuple[str, int, int], _Lookup] = {}
+_running: dict[tuple[str, int, int], Lookup] = {}
 
 
 class _Lookups:
@@ -46,59 +73,57 @@ def resolve(host: str, port: int, family: int, timeout_s: float, abort: Abort | 
     except (OSError, UnicodeError):
         pass
     lookup = look_up(host, port, family)
-    done = threading.Event()
-    lookup.add_done_callback(lambda _: done.set())
     if abort is None:
-        done.wait(timeout_s)
+        lookup.done.wait(timeout_s)
     else:
-        abort.wait(done, timeout_s)
-    if not lookup.done():
+        own = Flag()
+        lookup.add_done_callback(own.set)
+        abort.wait(own, timeout_s)
+    if not lookup.done.is_set():
         raise TimeoutError(f"no address for {host} in time")
     return addresses_of(lookup, host)
 
 
-def look_up(host: str, port: int, family: int) -> _Lookup:
+def look_up(host: str, port: int, family: int) -> Lookup:
     """The lookup of this host that is in progress, begun if there is none. It cannot be cancelled."""
     key = (host, port, family)
-    with _lock:
-        lookup = _running.get(key)
-        if lookup is not None:
-            return lookup
-        lookup = _running[key] = Future()
-        lookup.set_running_or_notify_cancel()
-    _start(key, lookup)
-    return lookup
+    own = Lookup()
+    try:
+        with _lock:
+            lookup = _running.setdefault(key, own)
+        if lookup is own:
+            _start(key, own)
+        return lookup
+    except BaseException:  # an interruption: nobody would begin what others then wait for
+        if _running.get(key) is own:
+            _running.pop(key, None)
+        raise
 
 
-def addresses_of(lookup: _Lookup, host: str) -> list[AddressInfo]:
+def addresses_of(lookup: Lookup, host: str) -> list[AddressInfo]:
     """What a lookup that is done has found. Raises OSError: each call one of its own, with its own traceback."""
-    error = lookup.exception()
+    error = lookup.failure
     if isinstance(error, OSError):
         raise type(error)(*error.args)
     if error is not None:
         raise OSError(f"{host} is no host name") from error
-    return lookup.result()
+    return lookup.addresses
 
 
-def _start(key: tuple[str, int, int], lookup: _Lookup) -> None:
+def _start(key: tuple[str, int, int], lookup: Lookup) -> None:
     try:
         threading.Thread(target=_look_up, args=(key, lookup), name="target-dns", daemon=True).start()
     except RuntimeError:  # no thread to be had, as while the interpreter exits: late is better than never
         _look_up(key, lookup)
 
 
-def _look_up(key: tuple[str, int, int], lookup: _Lookup) -> None:
+def _look_up(key: tuple[str, int, int], lookup: Lookup) -> None:
     host, port, family = key
-    addresses: list[AddressInfo] = []
-    failure: OSError | UnicodeError | None = None
     try:
-        addresses = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+        lookup.addresses = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        failure = error
+        lookup.failure = error
     finally:
         with _lock:
             _running.pop(key, None)
-        if failure is None:
-            lookup.set_result(addresses)
-        else:
-            lookup.set_exception(failure)
+        lookup.end()

@@ -9,7 +9,6 @@ from functools import partial
 from http.client import HTTPException, RemoteDisconnected
 from typing import Any, NamedTuple
 
-import urllib3
 from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
@@ -17,10 +16,12 @@ from target._io import failures
 from target._io.beside import answer_of
 from target._io.body import read_body
 from target._io.clock import monotonic_s
-from target._io.deadline import Deadline
+from target._io.deadline import Deadline, Exchange
+from target._io.habits import Habits
 from target._io.pools import open_pools
 from target._io.reading import DiedUnanswered
 from target.config import ClientConfig
+from target.delivery.echo import Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Failure, Stage, retry_delay_s
@@ -37,10 +38,14 @@ SDK_HEADERS = {
 
 
 class _Attempt(NamedTuple):
-    """How one attempt ended, and what the retry decision needs where it may be made again."""
+    """How one attempt ended, and what the retry decision needs where it may be made again.
+
+    ``doubt`` is what the answer said of whose it is, where it is not to be handed on.
+    """
 
     outcome: Reply | TargetError
     failure: Failure | None = None
+    doubt: Whose | None = None
 
 
 class Transport:
@@ -55,6 +60,7 @@ class Transport:
             retries=Retry(False, redirect=False),  # made once: urllib3 would turn a plain False into one on every call
             headers=SDK_HEADERS,
         )
+        self._habits = Habits()
         self._closed = False
 
     def send(self, call: Call, deadline: Deadline | None = None) -> Reply:
@@ -100,10 +106,17 @@ class Transport:
 
     def _send_until(self, call: Call, arguments: dict[str, Any], deadline: Deadline, longest_pause_s: float) -> Reply:
         attempts = 0
+        doubt: Whose | None = None
         while True:
             attempts += 1
             may_repeat = attempts + deadline.repeats <= self._config.retries
-            outcome, failure = self._attempt(call, arguments, deadline, may_repeat)
+            outcome, failure, doubted = self._attempt(call, arguments, deadline, may_repeat, doubt)
+            if doubted is not None:
+                if doubt is not None:
+                    raise failures.not_ours(call)
+                doubt, deadline.anew = doubted, True
+                attempts -= 1  # nobody has answered this call yet
+                continue
             delay_s = None
             if failure is not None and (failure.retry_after_s or 0.0) <= longest_pause_s:
                 made, jitter = attempts + deadline.repeats, random.random()
@@ -116,29 +129,43 @@ class Transport:
             else:
                 raise outcome
 
-    def _attempt(self, call: Call, arguments: dict[str, Any], deadline: Deadline, may_repeat: bool) -> _Attempt:
+    def _attempt(
+        self, call: Call, arguments: dict[str, Any], deadline: Deadline, may_repeat: bool, doubt: Whose | None
+    ) -> _Attempt:
         started = monotonic_s()
+        exchange = partial(self._exchange, call, arguments, doubt)
         try:
-            if may_repeat:
-                response, content = answer_of(partial(self._exchange, arguments), deadline)
-            else:
-                response, content = self._exchange(arguments, deadline)
+            reply, doubted = answer_of(exchange, deadline) if may_repeat else exchange(deadline)
         except (http_errors.HTTPError, HTTPException, TransportError, OSError) as error:
             return self._failed(error, call, deadline, started)
         except ClientClosed:  # ended from another thread between two steps
             failures.log_failure(self._config, call, ClientClosed.__name__, started)
             raise
-        failures.log_answer(self._config, call, response.status, len(content), started)
-        if response.status < 400:
-            most_values = self._config.max_response_values
-            return _Attempt(Reply(response.status, response.reason or "", content, most_values=most_values))
-        wanted_s = retry_after_s(response.headers.get("Retry-After"))
-        reply = Reply(response.status, response.reason or "", content, wanted_s)
-        return _Attempt(reply, Failure(Stage.ANSWERED, response.status, wanted_s))
+        if doubted is not None:
+            failures.log_failure(self._config, call, "an answer to another request", started)
+            return _Attempt(reply, doubt=doubted)
+        failures.log_answer(self._config, call, reply.status, len(reply.content), started)
+        failed = Failure(Stage.ANSWERED, reply.status, reply.retry_after_s) if reply.status >= 400 else None
+        return _Attempt(reply, failed)
 
-    def _exchange(self, arguments: dict[str, Any], deadline: Deadline) -> tuple[urllib3.BaseHTTPResponse, bytes]:
-        response = self._client.request(preload_content=False, **{**arguments, "timeout": deadline})
-        return response, read_body(response, self._config.max_response_bytes, deadline)
+    def _exchange(
+        self, call: Call, arguments: dict[str, Any], doubt: Whose | None, deadline: Deadline
+    ) -> tuple[Reply, Whose | None]:
+        """The answer; with what it says of whose it is, where it may be another request's."""
+        exchange = Exchange(deadline)
+        verdict = None
+        try:
+            response = self._client.request(preload_content=False, **arguments, timeout=exchange)
+            content = read_body(response, self._config.max_response_bytes, exchange)
+            wanted_s = retry_after_s(response.headers.get("Retry-After")) if response.status >= 400 else None
+            most_values = self._config.max_response_values
+            reply = Reply(response.status, response.reason or "", content, wanted_s, most_values)
+            verdict, said = self._habits.judge(reply, call, exchange.is_kept, doubt)
+        finally:
+            exchange.end(keep=verdict is Verdict.TAKE)
+        if verdict is Verdict.TAKE_STATUS:
+            reply = reply._replace(content=b"")
+        return reply, said if verdict is Verdict.ASK_AGAIN else None
 
     def _failed(self, error: Exception, call: Call, deadline: Deadline, started: float) -> _Attempt:
         explained, stage = self._explain(error, call, deadline)

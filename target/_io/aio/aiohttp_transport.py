@@ -6,7 +6,8 @@ import asyncio
 import random
 import ssl
 import weakref
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import aiohttp
@@ -15,28 +16,31 @@ from yarl import URL
 
 from target._io import failures
 from target._io.aio import timing
+from target._io.aio.bodies import body_to_send, read_body
 from target._io.aio.wire import Connector, DiedUnanswered, Sending, sending
 from target._io.beside import Superseded
-from target._io.body import PIECE_BYTES, unpack
 from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
+from target._io.habits import Habits
 from target._io.liveness import Keeping
 from target._io.pools import trusted_context
 from target._io.proxies import Proxies
 from target._io.transport import SDK_HEADERS, retry_after_s
 from target.config import ClientConfig
+from target.delivery.echo import Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Failure, Stage, retry_delay_s
 from target.errors import TargetError, TransportError
 from target_delivery_api import Client
 
-_LARGE_BYTES = 2**20  # above which aiohttp warns of bodies that are written at once
 _LONGEST_LINE = 65536  # of a head, as http.client has it
 _ERRORS = (aiohttp.ClientError, http_errors.HTTPError, TransportError, OSError)
 
 
-_Answer = tuple[Reply, Failure | None]
+#: With what the answer said of whose it is, where it may be another request's.
+_Answer = tuple[Reply, Whose | None]
+_Exchange = Callable[[Sending], Coroutine[Any, Any, _Answer]]
 
 
 class _Request(NamedTuple):
@@ -64,6 +68,7 @@ class AiohttpTransport:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
+        self._habits = Habits()
         self._keeping = Keeping(config.max_idle_s)
         self._beside: set[asyncio.Task[_Answer]] = set()
         self._proxies = Proxies(config)
@@ -83,10 +88,18 @@ class AiohttpTransport:
         """The answer; see AsyncTransport."""
         request = self._write(call)
         attempts = 0
+        doubt: Whose | None = None
         while True:
             attempts += 1
             may_repeat = attempts + deadline.repeats <= self._config.retries
-            outcome, failure = await self._attempt(call, request, deadline, may_repeat)
+            exchange = partial(self._exchange, call, request, doubt)
+            outcome, failure, doubted = await self._attempt(call, exchange, deadline, may_repeat)
+            if doubted is not None:
+                if doubt is not None:
+                    raise failures.not_ours(call)
+                doubt, deadline.anew = doubted, True
+                attempts -= 1  # nobody has answered this call yet
+                continue
             delay_s = None
             if failure is not None:
                 made, jitter = attempts + deadline.repeats, random.random()
@@ -120,26 +133,30 @@ class AiohttpTransport:
         return cast("_Request", self._writer.request(base_url=call.base_url, headers=headers, **arguments))
 
     async def _attempt(
-        self, call: Call, request: _Request, deadline: Deadline, may_repeat: bool
-    ) -> tuple[Reply | TargetError, Failure | None]:
+        self, call: Call, exchange: _Exchange, deadline: Deadline, may_repeat: bool
+    ) -> tuple[Reply | TargetError, Failure | None, Whose | None]:
         started = monotonic_s()
         try:
             if may_repeat:
-                reply, failure = await self._exchange_beside(request, deadline)
+                reply, doubted = await self._exchange_beside(exchange, deadline)
             else:
-                reply, failure = await self._exchange(request, Sending(None, deadline.anew))
+                reply, doubted = await exchange(Sending(None, deadline.anew))
         except _ERRORS as error:
             explained, failure = self._explain(error, call)
             failures.log_failure(self._config, call, type(explained).__name__, started)
-            return explained, failure
+            return explained, failure, None
         except asyncio.CancelledError:
             what = "TargetTimeout" if deadline.remaining_s() <= 0 else "cancelled"
             failures.log_failure(self._config, call, what, started)
             raise
+        if doubted is not None:
+            failures.log_failure(self._config, call, "an answer to another request", started)
+            return reply, None, doubted
         failures.log_answer(self._config, call, reply.status, len(reply.content), started)
-        return reply, failure
+        failed = Failure(Stage.ANSWERED, reply.status, reply.retry_after_s) if reply.status >= 400 else None
+        return reply, failed, None
 
-    async def _exchange_beside(self, request: _Request, deadline: Deadline) -> _Answer:
+    async def _exchange_beside(self, exchange: _Exchange, deadline: Deadline) -> _Answer:
         """The answer; over a new connection where a kept one is silent for too long (see ``target._io.beside``)."""
         now = Sending(self._keeping.patience_s(deadline.remaining_s()), deadline.anew)
         second: asyncio.Task[_Answer] | None = None
@@ -148,7 +165,7 @@ class AiohttpTransport:
         def try_beside() -> None:
             nonlocal second
             deadline.repeats += 1
-            second = asyncio.create_task(self._exchange(request, Sending(None, anew=True)))
+            second = asyncio.create_task(exchange(Sending(None, anew=True)))
             self._beside.add(second)
             second.add_done_callback(end_first)
 
@@ -159,7 +176,7 @@ class AiohttpTransport:
 
         now.try_beside = try_beside
         try:
-            answer = await self._exchange(request, now)
+            answer = await exchange(now)
         except Superseded as superseded:
             self._keeping.was_dead()
             answer = superseded.answer
@@ -176,9 +193,9 @@ class AiohttpTransport:
                 second.cancel()
         return answer
 
-    async def _exchange(self, request: _Request, now: Sending) -> _Answer:
+    async def _exchange(self, call: Call, request: _Request, doubt: Whose | None, now: Sending) -> _Answer:
         sending.set(now)
-        data, headers = _body(request)
+        data, headers = body_to_send(request.content, request.headers)
         options: dict[str, Any] = {}
         proxy = self._proxies.of(request.url)
         if self._config.secure or (proxy is not None and proxy.url.startswith("https:")):
@@ -193,19 +210,22 @@ class AiohttpTransport:
             request.method, URL(request.url, encoded=True), data=data, headers=headers, allow_redirects=False, **options
         )
         try:
-            content = await _read(response, self._config.max_response_bytes)
+            content = await read_body(response, self._config.max_response_bytes)
         except BaseException:
             response.close()
             if now.wire is not None:
                 now.wire.discard()  # aiohttp has it back already where all of the answer was there
             raise
         response.release()
-        if response.status < 400:
-            most_values = self._config.max_response_values
-            return Reply(response.status, response.reason or "", content, most_values=most_values), None
-        wanted_s = retry_after_s(response.headers.get("Retry-After"))
-        reply = Reply(response.status, response.reason or "", content, wanted_s)
-        return reply, Failure(Stage.ANSWERED, response.status, wanted_s)
+        wanted_s = retry_after_s(response.headers.get("Retry-After")) if response.status >= 400 else None
+        most_values = self._config.max_response_values
+        reply = Reply(response.status, response.reason or "", content, wanted_s, most_values)
+        verdict, said = self._habits.judge(reply, call, None if now.wire is None else now.wire.took_kept, doubt)
+        if verdict is not Verdict.TAKE and now.wire is not None:
+            now.wire.discard()
+        if verdict is Verdict.TAKE_STATUS:
+            reply = reply._replace(content=b"")
+        return reply, said if verdict is Verdict.ASK_AGAIN else None
 
     def _trust(self) -> ssl.SSLContext:
         if self._context is None:
@@ -239,47 +259,3 @@ class AiohttpTransport:
         if not isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
             explained.__cause__ = error
         return explained, None if stage is None else Failure(stage)
-
-
-def _body(request: _Request) -> tuple[bytes | AsyncIterator[bytes], dict[str, str]]:
-    headers = dict(request.headers)
-    if len(request.content) <= _LARGE_BYTES:
-        return request.content, headers
-    return _pieces(request.content), {**headers, "Content-Length": str(len(request.content))}
-
-
-async def _pieces(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), PIECE_BYTES):
-        yield content[start : start + PIECE_BYTES]
-
-
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """The unpacked body."""
-    if response.status < 200:
-        raise failures.not_final(response.status)
-    if (response.content_length or 0) > most:
-        raise failures.too_large(most)
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := await response.content.readany():
-        size += len(chunk)
-        if size > most:
-            raise failures.too_large(most)
-        chunks.append(chunk)
-    content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    encodings = response.headers.getall("Content-Encoding", [])
-    return await _unpack(content, ", ".join(encodings), most) if encodings else content
-
-
-async def _unpack(content: bytes, encoding: str, most: int) -> bytes:
-    """The body piece by piece, so that a small one cannot become a huge one."""
-    packed = (content[start : start + PIECE_BYTES] for start in range(0, len(content), PIECE_BYTES))
-    chunks: list[bytes] = []
-    size = 0
-    for chunk in unpack(packed, encoding):
-        size += len(chunk)
-        if size > most:
-            raise failures.too_large(most)
-        chunks.append(chunk)
-        await asyncio.sleep(0)  # the loop has other things to do, and a deadline may pass
-    return b"".join(chunks)

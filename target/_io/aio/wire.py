@@ -125,9 +125,11 @@ class Wire(ResponseHandler):
             self.set_exception(Superseded(answer))
 
     def discard(self) -> None:
-        """Close after an answer that was no good, unless another request has begun here meanwhile."""
+        """Close after an answer that was no good; where another request has begun here meanwhile, after that."""
         if self._between:
             self.close()
+        else:
+            self.force_close()
 
     def close(self) -> None:
         """Close at once: TLS would first wait for the other side to say goodbye."""
@@ -208,7 +210,7 @@ class _Resolver(AbstractResolver):
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
 
-        def tell(_: object) -> None:
+        def tell() -> None:
             with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
                 loop.call_soon_threadsafe(done.set)
 

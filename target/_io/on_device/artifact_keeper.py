@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from target._io.abort import Abort
 from target._io.clock import monotonic_s
+from target._io.flag import Flag
 from target._io.forks import renew_in_children
 from target._io.on_device.artifact_rotation import ArtifactRotation, DownloadTimes, Emit
 from target._io.on_device.artifact_source import ArtifactSource
@@ -59,7 +60,7 @@ class ArtifactKeeper:
         # A SimpleQueue may be put into from anywhere, a garbage collection in the middle of a get included.
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._abort = Abort()
-        self._ready = threading.Event()
+        self._ready = Flag()
         if self._rotation.current is not None or self._closed:
             self._ready.set()
         self._end = weakref.finalize(self, self._wake.put, None)
