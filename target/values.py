@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
@@ -268,9 +269,8 @@ def parse_callback(name: str, value: object) -> Callable[[Any], object]:
 
 def parse_pool(name: str, value: object) -> urllib3.PoolManager:
     """A PoolManager of urllib3, a ProxyManager included."""
-    import urllib3  # named in the check only; `create` imports it anyway
-
-    if not issubclass(type(value), urllib3.PoolManager):
+    urllib3: Any = sys.modules.get("urllib3")  # whoever has a pool has imported it; nothing here touches a socket
+    if urllib3 is None or not issubclass(type(value), urllib3.PoolManager):
         _wrong(name, "a urllib3.PoolManager or ProxyManager", value)
     return value  # type: ignore[return-value]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target.config import ClientConfig, RequestConfig
+from target.config import ClientConfig, RequestConfig, Runtime
 from target.customer_ids import merge_customer_ids
 from target.errors import OptionsError
 
 if TYPE_CHECKING:
-    from target.visitor import Visitor
+    from target.amcv import AmcvVisitor
 
 
-def find_visitor(options: RequestConfig, config: ClientConfig) -> Visitor | None:
+def find_visitor(options: RequestConfig, config: ClientConfig, runtime: Runtime) -> AmcvVisitor | None:
     """The call's Visitor: the one given, else one from its cookie. A cookie that is empty makes one without ids, as a
     new visitor has none yet, and so does a ``consumer_id`` alone.
 
@@ -20,19 +20,19 @@ def find_visitor(options: RequestConfig, config: ClientConfig) -> Visitor | None
     """
     if options.visitor is None and options.visitor_cookie is None and not options.consumer_id:
         return None
-    from target.visitor import Visitor  # most calls have none
+    from target.amcv import AmcvVisitor  # most calls have none
 
     if options.visitor is not None:
-        if not isinstance(options.visitor, Visitor):
+        if not isinstance(options.visitor, AmcvVisitor):
             raise OptionsError(f"Option 'visitor' must be a Visitor, not {type(options.visitor).__name__}")
         return options.visitor
-    visitor = Visitor(config.organization_id, options.visitor_cookie)
+    visitor = AmcvVisitor(config.organization_id, options.visitor_cookie, runtime.now_s(), runtime.new_id)
     visitor.set_customer_ids({entry["integrationCode"]: entry for entry in options.customer_ids or ()})
     return visitor
 
 
 def build_id(
-    own: dict[str, Any], device_id: str | None, options: RequestConfig, visitor: Visitor | None
+    own: dict[str, Any], device_id: str | None, options: RequestConfig, visitor: AmcvVisitor | None
 ) -> dict[str, Any]:
     """``id`` of the request: what it says itself, then what the call's options say, then the Visitor.
 
@@ -57,7 +57,7 @@ def build_id(
     return ids
 
 
-def build_experience_cloud(own: dict[str, Any], options: RequestConfig, visitor: Visitor | None) -> dict[str, Any]:
+def build_experience_cloud(own: dict[str, Any], options: RequestConfig, visitor: AmcvVisitor | None) -> dict[str, Any]:
     """``experienceCloud`` of the request; logging is server_side unless it says otherwise.
 
     Only a call that has a Visitor gets a supplementalDataId, since the page must know the same one.
@@ -77,7 +77,7 @@ def build_experience_cloud(own: dict[str, Any], options: RequestConfig, visitor:
     return experience_cloud
 
 
-def _audience_manager(own: dict[str, Any], visitor: Visitor) -> dict[str, Any]:
+def _audience_manager(own: dict[str, Any], visitor: AmcvVisitor) -> dict[str, Any]:
     if visitor.opted_out:
         return {}
     known = {"locationHint": visitor.audience_manager_location_hint, "blob": visitor.audience_manager_blob}

@@ -20,7 +20,7 @@ from target.foreign import exact_dict
 from target_delivery_api import models
 
 if TYPE_CHECKING:
-    from target.visitor import Visitor
+    from target.amcv import AmcvVisitor
 
 CHANNELS = ("mobile", "web")
 _write_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -46,7 +46,7 @@ class Call(NamedTuple):
     cluster: str | None
     names_cluster: bool
     trace_id: str
-    visitor: Visitor | None
+    visitor: AmcvVisitor | None
     riding: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -116,7 +116,7 @@ def _build_call(
 ) -> Call:
     now_s, trace_id = runtime.now_s(), runtime.new_id()
     identity = parse_identity(options, now_s, config.logger)
-    visitor = find_visitor(options, config)
+    visitor = find_visitor(options, config, runtime)
     ids = build_id(body.get("id") or {}, identity.device_id, options, visitor)
     body["id"] = ids
     if not ids:

@@ -193,9 +193,9 @@ def test_any_cookie_is_read_or_left_out(cookie: str) -> None:
 def test_a_megabyte_is_read_in_linear_time(unit: str) -> None:
     def seconds(size: int) -> float:
         cookie = f"1|MCMID|{ECID}|MCAAMLH|" + unit * (size // len(unit))
-        start = time.perf_counter()
+        start = time.thread_time()  # which no other process of a busy machine adds to
         Visitor(ORG, cookie).cookie_value()
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     with time_machine.travel(NOW_S, tick=True):
         small, large = min(seconds(250_000) for _ in range(2)), seconds(1_000_000)

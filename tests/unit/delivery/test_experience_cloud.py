@@ -12,7 +12,7 @@ import pytest
 from target import AuthenticatedState, CustomerId, OptionsError, Visitor
 from target.config import parse_request_options
 from target.delivery.experience_cloud import build_experience_cloud, build_id, find_visitor
-from tests.unit.calls import PAGE_LOAD, config, offers
+from tests.unit.calls import PAGE_LOAD, config, offers, runtime
 
 ORGANIZATION = "1234@AdobeOrg"
 ECID = "07327024324407615852294135870030620007"
@@ -45,15 +45,18 @@ def sent_cloud(own: dict[str, Any] | None = None, **options: Any) -> dict[str, A
 class TestWhichVisitor:
     def test_the_one_given(self) -> None:
         given = visitor()
-        assert find_visitor(parse_request_options({"visitor": given, "visitor_cookie": "MCMID|1"}), config()) is given
+        assert (
+            find_visitor(parse_request_options({"visitor": given, "visitor_cookie": "MCMID|1"}), config(), runtime())
+            is given
+        )
 
     def test_one_from_the_cookie(self) -> None:
-        found = find_visitor(parse_request_options({"visitor_cookie": COOKIE}), config())
+        found = find_visitor(parse_request_options({"visitor_cookie": COOKIE}), config(), runtime())
         assert found is not None
         assert (found.organization_id, found.marketing_cloud_visitor_id) == (ORGANIZATION, ECID)
 
     def test_one_without_ids_for_a_consumer(self) -> None:
-        found = find_visitor(parse_request_options({"consumer_id": "top"}), config())
+        found = find_visitor(parse_request_options({"consumer_id": "top"}), config(), runtime())
         assert found is not None
         assert found.marketing_cloud_visitor_id is None
 
@@ -61,22 +64,22 @@ class TestWhichVisitor:
         "options", [{"request": PAGE_LOAD}, {"visitor": None}, {"consumer_id": ""}, {"customer_ids": {"crm": "1"}}]
     )
     def test_none(self, options: dict[str, Any]) -> None:
-        assert find_visitor(parse_request_options(options), config()) is None
+        assert find_visitor(parse_request_options(options), config(), runtime()) is None
 
     @pytest.mark.parametrize("cookie", [None, ""], ids=repr)
     def test_one_without_ids_for_a_cookie_that_is_not_there_yet(self, cookie: str | None) -> None:
-        found = find_visitor(parse_request_options({"visitor_cookie": cookie}), config())
+        found = find_visitor(parse_request_options({"visitor_cookie": cookie}), config(), runtime())
         assert found is not None
         assert found.marketing_cloud_visitor_id is None
 
     def test_each_cookie_makes_a_visitor_of_its_own(self) -> None:
         options = parse_request_options({"visitor_cookie": COOKIE})
-        assert find_visitor(options, config()) is not find_visitor(options, config())
+        assert find_visitor(options, config(), runtime()) is not find_visitor(options, config(), runtime())
 
     @pytest.mark.parametrize("wrong", ["visitor", "", 0, False, {}, sentinel.another, Visitor], ids=repr)
     def test_anything_else_is_refused(self, wrong: Any) -> None:
         with pytest.raises(OptionsError, match="'visitor' must be a Visitor, not"):
-            find_visitor(parse_request_options({"visitor": wrong}), config())
+            find_visitor(parse_request_options({"visitor": wrong}), config(), runtime())
 
     @pytest.mark.parametrize(
         "given",
@@ -84,13 +87,15 @@ class TestWhichVisitor:
         ids=["dict", "list"],
     )
     def test_customer_ids_of_the_call_are_in_the_state_of_a_visitor_from_a_cookie(self, given: Any) -> None:
-        found = find_visitor(parse_request_options({"visitor_cookie": COOKIE, "customer_ids": given}), config())
+        found = find_visitor(
+            parse_request_options({"visitor_cookie": COOKIE, "customer_ids": given}), config(), runtime()
+        )
         assert found is not None
         assert found.state() == {ORGANIZATION: {"customerIDs": {"crm": {"id": "1", "authState": 1}}}}
 
     def test_customer_ids_of_the_call_stay_out_of_a_visitor_given(self) -> None:
         given = visitor(crm="1")
-        find_visitor(parse_request_options({"visitor": given, "customer_ids": {"crm": "2"}}), config())
+        find_visitor(parse_request_options({"visitor": given, "customer_ids": {"crm": "2"}}), config(), runtime())
         assert given.state() == {ORGANIZATION: {"customerIDs": {"crm": {"id": "1", "authState": 0}}}}
 
 
@@ -253,7 +258,10 @@ def test_what_is_given_is_only_read() -> None:
     own_id = {"customerIds": [customer_id("own", "3")], "tntId": "", "thirdPartyId": None}
     own_cloud = {"audienceManager": {"locationHint": 7}, "analytics": {"logging": None}}
     before = copy.deepcopy((own_id, own_cloud, given.customer_ids))
-    ids, cloud = build_id(own_id, "d.38_0", options, given), build_experience_cloud(own_cloud, options, given)
+    ids, cloud = (
+        build_id(own_id, "d.38_0", options, given),
+        build_experience_cloud(own_cloud, options, given),
+    )
     ids["customerIds"][0]["id"] = cloud["audienceManager"]["locationHint"] = "changed"
     assert (own_id, own_cloud, given.customer_ids) == before
 
