@@ -13,6 +13,7 @@ from target._io.aio.threads import Threads
 from target._io.deadline import Deadline
 from target._io.forks import begin_anew_if_forked
 from target._io.runtime import system_runtime
+from target._io.shares import HOME, PLACES, Host, host_of
 from target._io.transport import Transport
 from target.attributes import AttributesProvider
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_to_call_back
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ASIDE_THREADS = 8
+_ASIDE_THREADS = 8  # for each kind of work
+_READY = Host("the first rules")
 _READING_THREADS = 2  # for large answers; they take turns anyway
 
 
@@ -207,7 +209,7 @@ class AsyncTargetClient(Client):
         """
         self._check()
         timeout_s = None if timeout is None else parse_timeout_s(timeout)
-        return await self._wait(lambda: self._services.wait_until_ready(timeout_s))
+        return await self._wait(lambda: self._services.wait_until_ready(timeout_s), _READY)
 
     @discreet
     async def flush(self, timeout: float = 1000) -> int:
@@ -254,9 +256,9 @@ class AsyncTargetClient(Client):
                 await self._reading.close()
                 await self._transport.close()
 
-    async def _wait(self, work: Callable[[], T]) -> T:
+    async def _wait(self, work: Callable[[], T], host: Host = HOME) -> T:
         """What ``work``, which may wait for what runs beside the calls, returns."""
-        return await self._aside.run(work) if self._services.may_wait else work()
+        return await self._aside.run(work, host=host) if self._services.may_wait else work()
 
     async def __aenter__(self) -> Self:
         return self
@@ -284,9 +286,8 @@ class AsyncTargetClient(Client):
         if decide is not None and not self._services.may_block(call):
             return decide(deadline)  # sooner than any thread could
         if decide is not None:
-            return await self._aside.run_within(lambda: decide(deadline), deadline)
-        await self._gate.enter(deadline)
-        try:
+            return await self._aside.run_within(lambda: decide(deadline), deadline, PLACES)
+        async with self._gate.place(host_of(call, self._config.client), deadline):
             with self._services.breaker.watching(call.base_url), self._services.reporting(call) as report:
                 async with self._gate.until(call, deadline):
                     reply = await self._transport.send(report.call, deadline)
@@ -294,5 +295,3 @@ class AsyncTargetClient(Client):
                     is_small = len(reply.content) <= SMALL_BYTES
                     report.result = read() if is_small else await self._reading.run_within(read, deadline)
             return report.result
-        finally:
-            self._gate.leave()

@@ -10,6 +10,7 @@ from target._io.clock import monotonic_s
 from target._io.deadline import Deadline
 from target._io.forks import begin_anew_if_forked
 from target._io.runtime import system_runtime
+from target._io.shares import PLACES, host_of
 from target._io.transport import Transport
 from target._io.workers import AsyncResult, Workers
 from target.attributes import AttributesProvider
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     )
 
 T = TypeVar("T")
+Work = Callable[[Abort | None], T]
 
-# How long a call that was ended may take to notice.
-_ABORT_S = 0.2
+_ABORT_S = 0.2  # how long a call that was ended may take to notice
 
 
 class TargetClient(Client):
@@ -112,7 +113,7 @@ class TargetClient(Client):
         parsed = self._parse(merge(options, keywords))
         call = self._calls.offers(parsed)
         decide = self._services.decider(call, parsed.decisioning_method)
-        return self._run(parsed, lambda abort: self._deliver(call, abort, decide))
+        return self._run(parsed, call, decide, lambda abort: self._deliver(call, abort, decide))
 
     @overload
     def get_attributes(  # type: ignore[overload-overlap]
@@ -149,7 +150,7 @@ class TargetClient(Client):
         parsed = self._parse(merge_for_attributes(options, keywords))
         call = self._calls.offers(parsed, names)
         decide = self._services.decider(call, parsed.decisioning_method)
-        return self._run(parsed, lambda abort: self._attributes(call, abort, decide))
+        return self._run(parsed, call, decide, lambda abort: self._attributes(call, abort, decide))
 
     @overload
     def send_notifications(  # type: ignore[overload-overlap]
@@ -180,7 +181,7 @@ class TargetClient(Client):
         """
         parsed = self._parse(merge(options, keywords))
         call = self._calls.notifications(parsed)
-        return self._run(parsed, lambda abort: self._deliver(call, abort))
+        return self._run(parsed, call, None, lambda abort: self._deliver(call, abort))
 
     @overload
     def queue_notifications(self, options: RequestOptions, /) -> list[str]: ...
@@ -279,10 +280,11 @@ class TargetClient(Client):
         self._check()
         return parse_request_options(options)
 
-    def _run(self, parsed: RequestConfig, work: Callable[[Abort | None], T]) -> T | AsyncResult[T]:
+    def _run(self, parsed: RequestConfig, call: Call, decide: Decider | None, work: Work[T]) -> T | AsyncResult[T]:
         if parsed.callback is None:
             return work(None)
-        return self._workers.submit(lambda: self._running.run(work), parsed.callback, parsed.err_callback)
+        host = host_of(call, self._config) if decide is None else PLACES
+        return self._workers.submit(lambda: self._running.run(work), parsed.callback, parsed.err_callback, host)
 
     def _attributes(self, call: Call, abort: Abort | None, decide: Decider | None) -> AttributesProvider:
         try:

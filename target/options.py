@@ -117,7 +117,8 @@ class ClientOptions(CommonOptions, total=False):
     """Options of ``TargetClient.create``."""
 
     async_workers: int | None
-    """Threads, at most, that serve the calls with a callback. Default 8."""
+    """Threads, at most, that serve the calls with a callback to the account's host; the clusters that visitors' cookies
+    name have as many together (docs/reliability.md). Default 8."""
 
 
 class AsyncClientOptions(CommonOptions, total=False):
@@ -127,7 +128,8 @@ class AsyncClientOptions(CommonOptions, total=False):
     """``"aiohttp"``: sockets on the event loop, with the extra ``target-delivery[aiohttp]``. ``"threads"``: urllib3 on
     threads of the client's own. Default ``"auto"``: aiohttp where it is installed and no ``pool`` is given."""
     max_concurrency: int | None
-    """Calls sent at once; further ones wait their turn, within their ``timeout``. With threads also how many of them
+    """Calls sent at once to the account's host, and to the clusters that visitors' cookies name together
+    (docs/reliability.md); further ones wait their turn, within their ``timeout``. With threads also how many of them
     there are at most, and how many connections are kept where ``pool_size`` names no number. Default 64."""
 
 

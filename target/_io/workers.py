@@ -8,19 +8,25 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from target._io.clock import monotonic_s
 from target._io.ends import finish_before_end
 from target._io.flag import Flag
 from target._io.forks import renew_in_children
+from target._io.shares import HOME, MOST_SHARES, Host, Shares, did_answer
 from target.causes import hush, hushed
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
 from target.values import parse_seconds
 
 T = TypeVar("T")
 
-_Task = Callable[[bool], None]
+
+class _Task(NamedTuple):
+    """``run``, with False to refuse it; ``over`` is to be called after that, when the thread is free again."""
+
+    run: Callable[[bool], None]
+    over: Callable[[], None]
 
 
 class AsyncResult(Generic[T]):
@@ -65,7 +71,10 @@ class AsyncResult(Generic[T]):
 
 
 class Workers:
-    """At most ``size`` daemon threads, begun when there is work for them; they end with ``close`` or with the owner."""
+    """Daemon threads, begun when there is work for them; they end with ``close`` or with the owner.
+
+    At most ``size`` work for one host, so that one that hangs does not hold up the work for the others (``Shares``).
+    """
 
     def __init__(self, size: int, logger: logging.Logger) -> None:
         self._size = size
@@ -77,12 +86,13 @@ class Workers:
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
+        self._shares: Shares[_Task] = Shares(self._size)
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._idle: queue.SimpleQueue[None] = queue.SimpleQueue()  # one for each thread that has nothing to do
         self._threads: list[threading.Thread] = []
         self._open: set[AsyncResult[Any]] = set()
         self._at_work: dict[int, AsyncResult[Any]] = {}  # by thread
-        self._end = weakref.finalize(self, _end_all, self._tasks, self._size)
+        self._end = weakref.finalize(self, _end_all, self._tasks, self._size * MOST_SHARES)
 
     def begin_anew(self) -> None:
         """In a forked child: the threads stayed behind, and what waits for them is the parent's to do."""
@@ -94,17 +104,25 @@ class Workers:
         work: Callable[[], T],
         callback: Callable[[T], object],
         err_callback: Callable[[Exception], object] | None,
+        host: Host = HOME,
     ) -> AsyncResult[T]:
-        """Run ``work`` on a worker, then the callback that fits. Raises ClientClosed after ``close``."""
+        """Run ``work``, a call to ``host``, on a worker, then the callback that fits.
+
+        Raises:
+            ClientClosed: After ``close``.
+        """
         result: AsyncResult[T] = AsyncResult()
         logger = self._logger
 
         unfinished, at_work = self._open, self._at_work
+        answered: bool | None = None
 
         def task(run: bool) -> None:
+            nonlocal answered
             own = threading.get_ident()
             at_work[own] = result
             value, error = _outcome(work if run else _refuse)
+            answered = did_answer(error)
             try:
                 if error is None:
                     callback(value)  # type: ignore[arg-type]
@@ -122,13 +140,24 @@ class Workers:
                 raise ClientClosed("The client is closed: make a new one with TargetClient.create")
             self._open.add(result)
             try:
-                self._tasks.put(task)
-                if not self._is_one_idle() and len(self._living()) < self._size:
-                    self._start_thread()
+                self._shares.wait(host, _Task(task, lambda: self._over(host, answered)))
+                self._begin_what_may()
             except BaseException:
                 self._open.discard(result)  # nobody has it to wait for
                 raise
         return result
+
+    def _begin_what_may(self) -> None:
+        while (found := self._shares.next()) is not None:
+            self._tasks.put(found[1])
+            if not self._is_one_idle() and len(self._living()) < self._size * MOST_SHARES:
+                self._start_thread()
+
+    def _over(self, host: Host, answered: bool | None) -> None:
+        with self._lock:
+            self._shares.end(host, answered)
+            if not self._closed:
+                self._begin_what_may()
 
     def _is_one_idle(self) -> bool:
         try:
@@ -174,19 +203,24 @@ class Workers:
             if self._closed:
                 return
             self._closed = True
+            waiting = self._shares.drain()
+        for waits in waiting:
+            waits.run(False)
         while True:
             try:
                 task = self._tasks.get_nowait()
             except queue.Empty:
                 break
             if task is not None:
-                task(False)
+                task.run(False)
         self._end()
 
     def finish(self, timeout_s: float) -> bool:
         """Take no more, do what was taken, and wait up to ``timeout_s`` seconds for that: whether it was enough."""
         with self._lock:
             self._closed = True
+            for task in self._shares.drain():  # the threads there are do it all
+                self._tasks.put(task)
         self._end()
         return self.join(timeout_s)
 
@@ -220,9 +254,10 @@ def _outcome(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
 def _work(tasks: queue.SimpleQueue[_Task | None], idle: queue.SimpleQueue[None]) -> None:
     while (task := tasks.get()) is not None:
         with contextlib.suppress(BaseException):  # all that is left to raise is the caller's own logger
-            task(True)
-        del task  # an idle worker must not keep the last call's data, or its client, alive
+            task.run(True)
         idle.put(None)
+        task.over()
+        del task  # an idle worker must not keep the last call's data, or its client, alive
 
 
 def _end_all(tasks: queue.SimpleQueue[_Task | None], size: int) -> None:

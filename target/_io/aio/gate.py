@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 
 from target._io.aio import timing
 from target._io.deadline import Deadline
 from target._io.failures import closed_meanwhile, timed_out
 from target._io.forks import begin_anew_if_forked, renew_in_children
+from target._io.shares import Host, Shares, did_answer
 from target.config import AsyncClientConfig
 from target.delivery.request import Call
-from target.errors import OptionsError, TargetTimeout
+from target.errors import OptionsError, TargetError, TargetTimeout
 
 
 class Gate:
-    """Bounds the calls of one client, on one event loop. Those that wait get their turn in the order they came."""
+    """Bounds the calls of one client, on one event loop, by host. Who waits gets its turn in the order of coming."""
 
     def __init__(self, config: AsyncClientConfig) -> None:
         self._config = config
         self._loop = asyncio.get_running_loop()
-        self._slots = asyncio.Semaphore(config.max_concurrency)
+        self._shares: Shares[asyncio.Future[None]] = Shares(config.max_concurrency)
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -44,8 +45,9 @@ class Gate:
                 "in each process, as no loop goes through a fork"
             )
 
-    async def enter(self, deadline: Deadline) -> None:
-        """Before a call is sent: wait while ``max_concurrency`` others are in progress. ``leave`` must follow.
+    @contextlib.asynccontextmanager
+    async def place(self, host: Host, deadline: Deadline) -> AsyncIterator[None]:
+        """Around a call to ``host``: waits before it while the host has all the places it may have.
 
         Raises:
             TargetTimeout: The deadline passed before its turn came.
@@ -54,19 +56,20 @@ class Gate:
         self._calls += 1
         self._idle.clear()
         try:
-            if self._slots.locked():
-                async with _Until(self, deadline, self._no_slot):
-                    await self._slots.acquire()
-            else:
-                await self._slots.acquire()
-        except BaseException:
+            if not self._shares.begin(host):
+                await self._wait_for_turn(host, deadline)
+            answered: bool | None = None
+            try:
+                yield
+                answered = True
+            except TargetError as error:
+                answered = did_answer(error)
+                raise
+            finally:
+                self._shares.end(host, answered)
+                self._let_in()
+        finally:
             self._count_out()
-            raise
-
-    def leave(self) -> None:
-        """After a call: let the next one in."""
-        self._slots.release()
-        self._count_out()
 
     def until(self, call: Call, deadline: Deadline) -> _Until:
         """Around the sending of ``call``, which is cancelled when its time has come.
@@ -90,6 +93,28 @@ class Gate:
                 if not wait.expired():
                     wait.reschedule(now)
         await self._idle.wait()
+
+    async def _wait_for_turn(self, host: Host, deadline: Deadline) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._shares.wait(host, turn)
+        try:
+            async with _Until(self, deadline, self._no_slot):
+                await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():  # it came in the same moment
+                self._shares.end(host, None)
+                self._let_in()
+            else:
+                self._shares.give_up(host, turn)
+            raise
+
+    def _let_in(self) -> None:
+        while (found := self._shares.next()) is not None:
+            host, turn = found
+            if turn.cancelled():
+                self._shares.end(host, None)
+            else:
+                turn.set_result(None)
 
     def _count_out(self) -> None:
         self._calls -= 1

@@ -13,6 +13,7 @@ from target._io.abort import Abort
 from target._io.aio import timing
 from target._io.deadline import Deadline
 from target._io.forks import begin_anew_if_forked, renew_in_children
+from target._io.shares import HOME, MOST_SHARES, Host
 from target._io.transport import Transport
 from target._io.workers import Workers
 from target.config import ClientConfig
@@ -26,7 +27,7 @@ _END_S = 1.0  # for work that was told to end; it waits for nothing any more
 
 
 class Threads:
-    """At most ``size`` daemon threads for one event loop, whose default executor has no part in it."""
+    """Daemon threads for one event loop, whose default executor has no part in it: at most ``size`` for one host."""
 
     def __init__(self, size: int, logger: logging.Logger) -> None:
         self._workers = Workers(size, logger)
@@ -38,8 +39,11 @@ class Threads:
         """In a forked child, and at first: nothing runs."""
         self._running: set[asyncio.Future[None]] = set()
 
-    async def run(self, work: Callable[[], T], abort: Abort | None = None) -> T:
-        """What ``work`` returns. When the caller is cancelled, ``abort`` is called, and ``work`` ends by itself."""
+    async def run(self, work: Callable[[], T], abort: Abort | None = None, host: Host = HOME) -> T:
+        """What ``work`` returns. When the caller is cancelled, ``abort`` is called, and ``work`` ends by itself.
+
+        What waits for another ``host`` has threads of its own.
+        """
         outcome: asyncio.Future[T] = self._loop.create_future()
         ended: asyncio.Future[None] = self._loop.create_future()
 
@@ -57,7 +61,8 @@ class Threads:
                 raise ClientClosed("The call was given up")
             return work()
 
-        self._workers.submit(begin, partial(hand_over, outcome.set_result), partial(hand_over, outcome.set_exception))
+        tell, tell_error = partial(hand_over, outcome.set_result), partial(hand_over, outcome.set_exception)
+        self._workers.submit(begin, tell, tell_error, host)
         self._running.add(ended)
         ended.add_done_callback(self._running.discard)
         try:
@@ -68,10 +73,10 @@ class Threads:
                 abort()
             raise
 
-    async def run_within(self, work: Callable[[], T], deadline: Deadline) -> T:
+    async def run_within(self, work: Callable[[], T], deadline: Deadline, host: Host = HOME) -> T:
         """What ``work`` returns. When the caller is cancelled, the deadline's abort is called, which ends ``work``."""
         abort = deadline.abort = Abort()
-        return await self.run(work, abort)
+        return await self.run(work, abort, host)
 
     async def close(self) -> None:
         """End the threads."""
@@ -88,7 +93,7 @@ class ThreadTransport:
 
     def __init__(self, config: ClientConfig, max_concurrency: int) -> None:
         self._transport = Transport(config)
-        self._threads = Threads(max_concurrency, config.logger)
+        self._threads = Threads(MOST_SHARES * max_concurrency, config.logger)  # the gate has let in no more
 
     async def send(self, call: Call, deadline: Deadline) -> Reply:
         """The answer; see AsyncTransport."""
