@@ -11,9 +11,11 @@ from target.client import TargetClient
 from target.clients import ClientStatus
 from target.errors import (
     ApiError,
+    ArtifactError,
     ArtifactNotReady,
     AttributeNotFound,
     BackgroundFull,
+    CacheError,
     ClientClosed,
     OptionsError,
     OutboxFull,
@@ -103,6 +105,7 @@ __all__ = [
     "AnalyticsResponse",
     "ApiError",
     "Application",
+    "ArtifactError",
     "ArtifactNotReady",
     "AsyncResult",
     "AsyncTargetClient",
@@ -112,6 +115,7 @@ __all__ = [
     "AuthenticatedState",
     "BackgroundFull",
     "Browser",
+    "CacheError",
     "ChannelType",
     "ClientClosed",
     "ClientHints",

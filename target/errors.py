@@ -6,6 +6,8 @@ TargetError
 ├── TargetTimeout (also TimeoutError)   the call's deadline passed
 ├── TargetUnavailable                   the circuit breaker is open: the host kept failing and is left alone
 ├── ArtifactNotReady                    on-device: there are no rules to decide from yet
+├── ArtifactError                       on-device: the rules, or the packages that read them, cannot be used
+├── CacheError                          log only: the file of artifact_cache cannot be used; decisions go on without it
 ├── ApiError                            the API answered with a status other than success
 ├── AttributeNotFound (also KeyError)   get_value() was asked for what the answer does not hold
 ├── BackgroundFull                      event only: more waited to be sent in the background than background_queue
@@ -54,6 +56,18 @@ class BackgroundFull(TargetError):
 
 class ArtifactNotReady(TargetError):
     """On-device decisioning has no rules yet: wait for them, or use the decisioning method hybrid meanwhile."""
+
+
+class ArtifactError(TargetError):
+    """The rules artifact cannot be used: it is no artifact, of a version that is not supported, or has too many values;
+    or the extra ``on-device``, which reads it, is not installed.
+
+    ``create`` raises it for the extra; in an event, ``artifact_download_failed``, it tells of a download.
+    """
+
+
+class CacheError(TargetError):
+    """The file of ``artifact_cache`` holds nothing that can be used, or cannot be written: a log line quotes this."""
 
 
 class ClientClosed(TargetError):

@@ -20,7 +20,7 @@ from target.decisioning.geo import RESPONSE_TOKENS as GEO_TOKENS
 from target.decisioning.places import Places, copy_json
 from target.decisioning.user_agent import load_user_agent_patterns
 from target.decisioning.variables import Undecidable
-from target.errors import TargetError
+from target.errors import ArtifactError
 
 SUPPORTED_MAJOR_VERSION = "1"
 DEFAULT_GLOBAL_MBOX = "target-global-mbox"
@@ -29,10 +29,6 @@ _PACKAGES = {"mmh3": "mmh3", "tldextract": "tldextract", "ua_parser": "ua-parser
 _UNREADABLE = object()
 
 Note = Callable[[tuple[str, ...]], object]
-
-
-class ArtifactError(TargetError):
-    """The rules artifact cannot be used: its version is not supported, or it is not an artifact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

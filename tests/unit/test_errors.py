@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
+import pkgutil
+from pathlib import Path
 
 import pytest
 
 import target
 from target import (
     ApiError,
+    ArtifactError,
     ArtifactNotReady,
     AttributeNotFound,
     BackgroundFull,
+    CacheError,
     ClientClosed,
     OptionsError,
     OutboxFull,
@@ -22,6 +27,7 @@ from target import (
     TransportError,
     errors,
 )
+from tests.unit._io.calls import run
 
 ERRORS = [
     OptionsError("a: do b"),
@@ -31,6 +37,8 @@ ERRORS = [
     AttributeNotFound("Attribute 'a' does not exist"),
     TargetUnavailable("a: do b"),
     ArtifactNotReady("a: do b"),
+    ArtifactError("a: do b"),
+    CacheError("a: do b"),
     BackgroundFull("a: do b"),
     OutboxFull("a: do b"),
     ClientClosed("a: do b"),
@@ -59,6 +67,39 @@ def test_what_does_not_catch_them(error: type[TargetError]) -> None:
 def test_the_tree_is_complete() -> None:
     defined = {value for value in vars(errors).values() if isinstance(value, type)} - {TargetError}
     assert {type(error) for error in ERRORS} == defined
+
+
+def test_the_docstring_and_readme_name_every_error() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for error in ERRORS:
+        assert f"─ {type(error).__name__} " in (errors.__doc__ or "")
+        assert f"| `{type(error).__name__}` |" in readme
+
+
+def test_no_error_of_the_tree_is_defined_anywhere_else() -> None:
+    for module in pkgutil.walk_packages(target.__path__, "target."):
+        if not module.name.endswith("__main__") and module.name != "target.errors":
+            found = [
+                value
+                for value in vars(importlib.import_module(module.name)).values()
+                if isinstance(value, type) and issubclass(value, TargetError) and value.__module__ != errors.__name__
+            ]
+            assert found == [], module.name
+
+
+def test_what_create_raises_without_the_extra_is_exported() -> None:
+    script = """
+        import sys
+        import importlib.util
+        real = importlib.util.find_spec
+        importlib.util.find_spec = lambda name, *more: None if name == "mmh3" else real(name, *more)
+        import target
+        try:
+            target.TargetClient.create(client="acme", organization_id="1@AdobeOrg", decisioning_method="on-device")
+        except target.ArtifactError as error:
+            print("mmh3" in str(error))
+    """
+    assert run(script).strip() == "True"
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])

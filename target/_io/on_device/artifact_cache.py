@@ -13,15 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from target._io.on_device.artifact_source import require_bounds
-from target.errors import TargetError
+from target.errors import CacheError
 
 FORMAT = 1
 _LONGEST_HEAD = 16384
 _ETAG = re.compile(r"[!-~](?:[ -~]{0,510}[!-~])?")
-
-
-class CacheError(TargetError):
-    """The file holds nothing that can be used, or cannot be written."""
 
 
 class Cached(NamedTuple):

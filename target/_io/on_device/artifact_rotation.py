@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from target._io.clock import monotonic_s
-from target._io.on_device.artifact_cache import CacheError, parse_etag, read_cache, write_cache
+from target._io.on_device.artifact_cache import parse_etag, read_cache, write_cache
 from target._io.on_device.download import Download
 from target.config import ClientConfig
 from target.decisioning.artifact import Artifact, parse_artifact, parse_artifact_text
 from target.decisioning.artifact_text import ArtifactPayload
 from target.decisioning.trace import Retrieval
-from target.errors import TargetError, TransportError
+from target.errors import CacheError, TargetError, TransportError
 from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED
 from target.on_device_config import OnDeviceConfig, without_query
 

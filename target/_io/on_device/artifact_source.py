@@ -5,7 +5,7 @@ from __future__ import annotations
 from target._io.abort import Abort
 from target._io.deadline import Deadline
 from target._io.on_device.download import Download, Downloads
-from target.decisioning.artifact import ArtifactError
+from target.errors import ArtifactError
 from target.on_device_config import OnDeviceConfig
 from target.reading import LEAST_MOST_VALUES, weighs_more
 
