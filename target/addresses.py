@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from target.errors import OptionsError
-from target.foreign import exact_text, is_number, is_text, items_of, shown
+from target.foreign import exact_text, is_a, is_number, is_text, items_of, shown
 
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::[0-9]*)?")
 _IPV4_WITH_PORT = re.compile(r"([0-9.]+):[0-9]*")
@@ -57,16 +57,16 @@ def _by_networks(
 
 
 def _parse_trusted(trusted_proxies: int | Sequence[str]) -> int | list[IPv4Network | IPv6Network]:
-    if is_number(trusted_proxies) and isinstance(trusted_proxies, int) and trusted_proxies >= 0:
-        return int.__int__(trusted_proxies)
-    if isinstance(trusted_proxies, str | bytes | bytearray | memoryview) or not isinstance(trusted_proxies, Sequence):
+    if is_number(trusted_proxies) and isinstance(trusted_proxies, int) and (count := int.__int__(trusted_proxies)) >= 0:
+        return count
+    if is_a(trusted_proxies, str | bytes | bytearray | memoryview) or not is_a(trusted_proxies, Sequence):
         raise OptionsError("trusted_proxies must be a count from 0 up, or a list of networks such as ['10.0.0.0/8']")
     return [_parse_network(network) for network in items_of(trusted_proxies, _MOST_NETWORKS, "trusted_proxies")]
 
 
 def _parse_network(network: object) -> IPv4Network | IPv6Network:
-    if isinstance(network, IPv4Network | IPv6Network):
-        return network
+    if is_a(network, IPv4Network | IPv6Network):
+        return network  # type: ignore[return-value]
     try:
         return ip_network(exact_text(network) if is_text(network) else b"", strict=False)
     except ValueError:

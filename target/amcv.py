@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from target.customer_ids import AUTH_STATES, parse_customer_ids
 from target.errors import OptionsError
-from target.foreign import exact_text, is_text, kind_of
+from target.foreign import exact_text, is_a, is_text, kind_of
 from target.page import script_json
 from target.values import parse_string
 
@@ -104,7 +104,7 @@ class AmcvVisitor:
         Raises:
             OptionsError: An entry has no id, or an unknown key or state.
         """
-        if not isinstance(customer_ids, Mapping):
+        if not is_a(customer_ids, Mapping):
             raise OptionsError(f"customer_ids must be a dict by integration code, not {kind_of(customer_ids)}")
         parsed = {entry["integrationCode"]: entry for entry in parse_customer_ids(customer_ids)}
         with self._lock:
@@ -160,10 +160,11 @@ class AmcvVisitor:
     def __repr__(self) -> str:
         return f"Visitor(has_id={self.marketing_cloud_visitor_id is not None}, opted_out={self.opted_out})"
 
-    def _take_id(self, issued: object) -> None:
-        if not is_text(issued) or not _ID.fullmatch(issued) or "|" in issued or issued == _NONE:
+    def _take_id(self, minted: object) -> None:
+        issued = exact_text(minted) if is_text(minted) else ""
+        if not _ID.fullmatch(issued) or "|" in issued or issued == _NONE:
             raise OptionsError("mint must return an Experience Cloud id: 1 to 128 printable ASCII characters")
-        self._entries["MCMID"] = _Entry("MCMID", "MCMID", exact_text(issued))
+        self._entries["MCMID"] = _Entry("MCMID", "MCMID", issued)
 
     def _write(self, entries: Iterable[_Entry]) -> str:
         pairs = [f"|{entry.key}|{entry.value}" for entry in entries]
@@ -190,9 +191,10 @@ class _Stitch:
 
 
 def _parse_organization(organization_id: object) -> str:
-    if not is_text(organization_id) or not organization_id:
+    text = exact_text(organization_id) if is_text(organization_id) else ""
+    if not text:
         raise OptionsError("Organization Id is required: pass the id of the Experience Cloud organization")
-    return exact_text(organization_id)
+    return text
 
 
 def with_suffix(organization_id: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from target.errors import OptionsError
-from target.foreign import exact_dict
+from target.foreign import exact_dict, is_a
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VALUE = re.compile(r"(?:[!-~](?:[\t -~]{0,16382}[!-~])?)?")  # an empty one tells some caches not to answer
@@ -70,13 +70,13 @@ class ArtifactHeaders:
 
 def parse_artifact_headers(name: str, value: Any) -> ArtifactHeaders:
     """A dict of headers, copied, or a function that gives one. Raises OptionsError."""
-    if callable(value) and not isinstance(value, Mapping):
+    if callable(value) and not is_a(value, Mapping):
         return ArtifactHeaders(value)
     return ArtifactHeaders(_parse(f"Option {name!r}", value))
 
 
 def _parse(what: str, value: Any) -> dict[str, str]:
-    if not isinstance(value, Mapping):
+    if not is_a(value, Mapping):
         raise OptionsError(f"{what} must be a dict of headers, not {type(value).__name__}")
     headers = exact_dict(value, what)
     seen: set[str] = set()

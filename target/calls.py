@@ -17,7 +17,7 @@ from target.delivery import request as requests
 from target.delivery.edge import cluster_of_edge_host
 from target.delivery.mboxes import MAX_NAME_LENGTH
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
-from target.foreign import exact_dict, exact_text, is_text, items_of, kind_of
+from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
 from target.response import TargetDeliveryResponse
 
 #: Names that one call of ``get_attributes`` may hold; the API takes 50 mboxes.
@@ -105,7 +105,7 @@ def merge(options: object, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
     """Options as one mapping; keywords win. Raises OptionsError."""
     if options is None:
         return keywords
-    if not isinstance(options, Mapping):
+    if not is_a(options, Mapping):
         raise OptionsError(f"Options must be a dict, not {kind_of(options)}")
     return {**exact_dict(options, "Options"), **keywords}
 
@@ -119,7 +119,7 @@ def merge_for_attributes(options: object, keywords: Mapping[str, Any]) -> Mappin
 def parse_names(mbox_names: object) -> list[str]:
     """The mboxes that ``get_attributes`` names: one, or a collection of them. Raises OptionsError."""
     names = [mbox_names] if is_text(mbox_names) else mbox_names
-    if not isinstance(names, list | tuple | set | frozenset):
+    if not is_a(names, list | tuple | set | frozenset):
         raise OptionsError(f"mbox_names must be a list of strings, not {kind_of(names)}")
     found = [exact_text(name) if is_text(name) else "" for name in items_of(names, MAX_NAMES, "mbox_names")]
     if not all(name.strip() for name in found):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from target.artifact_headers import parse_artifact_headers
 from target.errors import OptionsError
 from target.events import EventHandler
-from target.foreign import exact_dict, is_text, kind_of
+from target.foreign import exact_dict, exact_text, is_a, is_text, kind_of
 from target.values import (
     parse_at_least,
     parse_callback,
@@ -116,7 +116,7 @@ class RequestConfig(NamedTuple):
 
 def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     """Validate what ``TargetClient.create`` was given. Raises OptionsError."""
-    if not isinstance(options, Mapping):
+    if not is_a(options, Mapping):
         raise OptionsError("Options are required: pass at least client and organization_id, as keywords or as one dict")
     options = exact_dict(options, "Options")
     if not options:
@@ -125,7 +125,7 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
         raise OptionsError(f"Option {name!r} belongs to AsyncTargetClient: leave it out, or use that client")
     reject_unknown(options, _CLIENT_OPTIONS)  # first, since a missing option is often a misspelt one
     for name, label in (("client", "Client"), ("organization_id", "Organization Id")):
-        if options.get(name) is None or (is_text(options[name]) and not options[name]):
+        if options.get(name) is None or (is_text(options[name]) and not exact_text(options[name])):
             raise OptionsError(f"{label} is required: pass it as the option {name!r}")
     values = {
         name: default if options.get(name) is None else parse(name, options[name])
@@ -152,7 +152,7 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
 
 def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:
     """Validate what ``AsyncTargetClient.create`` was given. Raises OptionsError."""
-    given = exact_dict(options, "Options") if isinstance(options, Mapping) else {}
+    given = exact_dict(options, "Options") if is_a(options, Mapping) else {}
     if given.get("async_workers") is not None:
         raise OptionsError("Option 'async_workers' belongs to TargetClient, for callbacks: use 'max_concurrency' here")
     own = {name: given.pop(name, None) for name in _ASYNC_OPTIONS}
@@ -170,7 +170,7 @@ def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:
 
 def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
     """Validate what ``get_offers``, ``get_attributes`` or ``send_notifications`` was given. Raises OptionsError."""
-    if not isinstance(options, Mapping):
+    if not is_a(options, Mapping):
         raise OptionsError(f"Options must be a dict, not {kind_of(options)}")
     if not options:
         raise OptionsError("Options are required: pass at least request")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from target.errors import OptionsError
-from target.foreign import exact_dict, exact_text, is_text, items_of, kind_of, shown, text_of_id
+from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of, shown, text_of_id
 from target_delivery_api.types import Model
 
 #: Wire names of the states, in the order of their numbers.
@@ -38,12 +38,12 @@ def parse_customer_ids(given: Any) -> list[dict[str, Any]]:
     """
     if given is None:
         return []
-    if isinstance(given, Mapping):
+    if is_a(given, Mapping):
         by_code = exact_dict(given, "customer_ids")
         if by_code.keys() & {"integrationCode", "integration_code"}:
             raise OptionsError("customer_ids must be a list: put this one id into brackets")
         return [_customer_id(code, value, {"integrationCode": code}) for code, value in by_code.items()]
-    if isinstance(given, str | bytes | bytearray | memoryview) or not hasattr(given, "__iter__"):
+    if is_a(given, str | bytes | bytearray | memoryview) or not hasattr(given, "__iter__"):
         raise OptionsError(f"Option 'customer_ids' must be a list of CustomerId or a dict, not {kind_of(given)}")
     items = items_of(given, _MOST, "customer_ids")
     return [_customer_id(index, value, {}) for index, value in enumerate(items)]
@@ -61,11 +61,11 @@ def merge_customer_ids(given: list[dict[str, Any]], own: list[Any]) -> list[Any]
 def _customer_id(where: object, value: Any, entry: dict[str, Any]) -> dict[str, Any]:
     """One id in wire form; ``where`` is its place, ``entry`` what that place says of it already."""
     place = f"customer_ids[{shown(where)}]"
-    if isinstance(value, Model):
+    if is_a(value, Model):
         value = value.to_dict()
     elif entry and (is_text(value) or type(value) is int):
         value = {"id": value}
-    if not isinstance(value, Mapping):
+    if not is_a(value, Mapping):
         raise OptionsError(f"{place} must be a CustomerId or a dict, not {kind_of(value)}")
     for key, item in exact_dict(value, place).items():
         if not is_text(key) or key not in _KEYS:

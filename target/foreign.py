@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, TypeGuard
 
@@ -27,6 +27,14 @@ def shown(value: object) -> str:
     if is_text(value):
         return repr(exact_text(value)[:_MOST_SHOWN])
     return repr(value) if type(value) is int and abs(value) < _MOST_SHOWN_NUMBER else kind_of(value)
+
+
+def is_a(value: object, kinds: Any) -> bool:
+    """``isinstance``, which asks the value for its class: False where that raises."""
+    try:
+        return isinstance(value, kinds)
+    except UNREADABLE:
+        return False
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -56,7 +64,7 @@ def text_of_id(value: object) -> str | None:
     return str(value) if type(value) is int and abs(value) < _MOST_ID else None
 
 
-def exact_dict(value: Mapping[Any, Any], what: str) -> dict[Any, Any]:
+def exact_dict(value: Any, what: str) -> dict[Any, Any]:
     """A dict of what ``value`` holds now. Raises OptionsError where it cannot be read; ``what`` begins its message."""
     try:
         return dict(value)
@@ -66,7 +74,7 @@ def exact_dict(value: Mapping[Any, Any], what: str) -> dict[Any, Any]:
     raise OptionsError(f"{what} cannot be read: it raised {raised}")
 
 
-def items_of(value: Iterable[Any], most: int, what: str) -> list[Any]:
+def items_of(value: Any, most: int, what: str) -> list[Any]:
     """The items of ``value``, of which there may be ``most``. Raises OptionsError for more, and as ``exact_dict``."""
     try:
         items = list(islice(value, most + 1))
@@ -99,7 +107,7 @@ def copied(value: Any) -> Any:
 
 
 def _copy(value: Any, what: str, depth: int) -> Any:
-    if not isinstance(value, Mapping | list | tuple):
+    if not is_a(value, Mapping | list | tuple):
         return value
     if depth >= MAX_DEPTH:
         raise OptionsError(f"{what} is nested more than {MAX_DEPTH} deep, or holds itself")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from target.errors import OptionsError
-from target.foreign import UNREADABLE, exact_text, is_text, kind_of
+from target.foreign import UNREADABLE, exact_text, is_text, items_of, kind_of
 from target.values import parse_string
 from target_delivery_api.models import Address, ClientHints, Context, Geo
 
@@ -18,6 +18,7 @@ from target_delivery_api.models import Address, ClientHints, Context, Geo
 Headers = Mapping[str, Any] | Iterable[tuple[bytes | str, bytes | str]]
 
 _LONGEST_TEXT = 4096
+_MOST_HEADERS = 1_000_000
 _LONGEST_HINT = 1024
 _HINTS = ("", "-mobile", "-model", "-platform", "-platform-version", "-full-version-list", "-arch", "-bitness")
 _NAMES = frozenset({"user-agent", "referer", "x-forwarded-for", *(f"sec-ch-ua{hint}" for hint in _HINTS)})
@@ -106,7 +107,7 @@ def _read_plainly(headers: Headers) -> tuple[dict[str, str], str | None]:
     else:
         pairs = headers.items() if hasattr(headers, "items") else headers
     lines: dict[str, list[str]] = {}
-    for pair in pairs:
+    for pair in items_of(pairs, _MOST_HEADERS, "headers"):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise OptionsError("headers must hold pairs of name and value")
         name, value = (_text(pair[0]) or "").lower(), _text(pair[1])

@@ -89,7 +89,7 @@ class Outbox:
 
 
 def _parse_when_full(name: str, value: object) -> str:
-    if not is_text(value) or value not in _WHEN_FULL:
+    if not is_text(value) or exact_text(value) not in _WHEN_FULL:
         raise OptionsError(f"Option {name!r} must be one of {', '.join(map(repr, _WHEN_FULL))}")
     return exact_text(value)
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from target.errors import OptionsError
-from target.foreign import UNREADABLE, exact_text, is_text, kind_of
+from target.foreign import UNREADABLE, exact_text, is_a, is_text, kind_of
 from target_delivery_api.models import QAMode, QAModePreviewIndex
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ def qa_mode_to_cookie(qa_mode: QAMode) -> str:
     Raises:
         OptionsError: It is no QAMode, or would be longer than MAX_COOKIE_LENGTH. No QA mode of ``qa_mode_from_url`` is.
     """
-    if not isinstance(qa_mode, QAMode):
+    if not is_a(qa_mode, QAMode):
         raise OptionsError(f"qa_mode must be a QAMode, not {kind_of(qa_mode)}")
     try:
         value = _encode(qa_mode)

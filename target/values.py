@@ -16,6 +16,7 @@ from target.foreign import (
     exact_dict,
     exact_number,
     exact_text,
+    is_a,
     is_number,
     is_text,
     kind_of,
@@ -94,7 +95,7 @@ def parse_printable(name: str, value: object) -> str | None:
 
 def parse_flag(name: str, value: object) -> bool:
     """True or False, nothing that merely counts as such."""
-    if not isinstance(value, bool):
+    if value is not True and value is not False:
         _wrong(name, "True or False", value)
     return value
 
@@ -206,9 +207,9 @@ def parse_logger(name: str, value: object) -> logging.Logger:
 
 def parse_events(name: str, value: object) -> Mapping[str, EventHandler]:
     """Handlers by the name of the event."""
-    if not isinstance(value, Mapping):
+    if not is_a(value, Mapping):
         _wrong(name, "a dict of handlers", value)
-    handlers = exact_dict(value, f"Option {name!r}")
+    handlers = parse_mapping(name, value)
     reject_unknown(handlers, dict.fromkeys(EVENT_NAMES), f"event in option {name!r}:")
     for event, handler in handlers.items():
         if not _is_function(handler):
@@ -218,7 +219,7 @@ def parse_events(name: str, value: object) -> Mapping[str, EventHandler]:
 
 def parse_mapping(name: str, value: object) -> Mapping[str, Any]:
     """A dict, or what behaves like one."""
-    if not isinstance(value, Mapping):
+    if not is_a(value, Mapping):
         _wrong(name, "a dict", value)
     return exact_dict(value, f"Option {name!r}")
 
@@ -226,9 +227,9 @@ def parse_mapping(name: str, value: object) -> Mapping[str, Any]:
 def parse_path(name: str, value: object) -> str | None:
     """The path of a file, which need not exist; None for the empty string."""
     path: object = value
-    if isinstance(value, os.PathLike):
+    if not is_text(value):
         try:
-            path = os.fspath(value)
+            path = os.fspath(value)  # type: ignore[call-overload]
         except UNREADABLE:
             path = None
     if not is_text(path):
@@ -248,14 +249,14 @@ def parse_default_attributes(name: str, value: object) -> Mapping[str, Mapping[s
 
 def parse_method(_: str, value: object) -> str:
     """The name of a decisioning method, whether or not it works yet."""
-    if not is_text(value) or value not in DECISIONING_METHODS:
+    if not is_text(value) or exact_text(value) not in DECISIONING_METHODS:
         raise OptionsError(f"Invalid Decisioning Method.  Must be set to one of: {','.join(DECISIONING_METHODS)}")
     return exact_text(value)
 
 
 def parse_transport(name: str, value: object) -> str:
     """The name of a way to send."""
-    if not is_text(value) or value not in TRANSPORTS:
+    if not is_text(value) or exact_text(value) not in TRANSPORTS:
         raise OptionsError(f"Option {name!r} must be one of: {', '.join(TRANSPORTS)}")
     return exact_text(value)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from target.config import ClientConfig, RequestConfig, Runtime
 from target.customer_ids import merge_customer_ids
 from target.errors import OptionsError
+from target.foreign import is_a
 
 if TYPE_CHECKING:
     from target.amcv import AmcvVisitor
@@ -23,9 +24,9 @@ def find_visitor(options: RequestConfig, config: ClientConfig, runtime: Runtime)
     from target.amcv import AmcvVisitor  # most calls have none
 
     if options.visitor is not None:
-        if not isinstance(options.visitor, AmcvVisitor):
+        if not is_a(options.visitor, AmcvVisitor):
             raise OptionsError(f"Option 'visitor' must be a Visitor, not {type(options.visitor).__name__}")
-        return options.visitor
+        return options.visitor  # type: ignore[no-any-return]
     visitor = AmcvVisitor(config.organization_id, options.visitor_cookie, runtime.now_s(), runtime.new_id)
     visitor.set_customer_ids({entry["integrationCode"]: entry for entry in options.customer_ids or ()})
     return visitor

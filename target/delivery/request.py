@@ -16,7 +16,7 @@ from target.delivery.telemetry import add_telemetry
 from target.delivery.tidy import tidy_request
 from target.delivery.wire_form import write_request
 from target.errors import OptionsError
-from target.foreign import exact_dict
+from target.foreign import exact_dict, is_a
 from target_delivery_api import models
 
 if TYPE_CHECKING:
@@ -151,10 +151,10 @@ def _build_call(
 
 
 def _parse_request(request: Any) -> dict[str, Any]:
-    if request.__class__ is not models.DeliveryRequest:
-        if isinstance(request, Mapping):
+    if type(request) is not models.DeliveryRequest:
+        if is_a(request, Mapping):
             request = exact_dict(request, "The request")
-        if not isinstance(request, (models.DeliveryRequest, dict)) or request == {}:
+        if not is_a(request, (models.DeliveryRequest, dict)) or request == {}:
             raise OptionsError(
                 "Request object of type DeliveryRequest is required: pass the option 'request', as a "
                 "DeliveryRequest or as a dict in wire form"

@@ -75,6 +75,34 @@ class Lying(dict[str, Any]):
         return "x"
 
 
+class Nameless:
+    """Raises when it is asked for its class."""
+
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError("odd")
+
+
+class OddText(str):
+    """A string whose methods all raise."""
+
+    def _raise(self, *_: object) -> Any:
+        raise RuntimeError("odd")
+
+    __eq__ = __len__ = __str__ = strip = isprintable = isspace = fullmatch = _raise
+    __hash__ = str.__hash__
+
+
+class OddNumber(int):
+    """A number whose methods all raise."""
+
+    def _raise(self, *_: object) -> Any:
+        raise RuntimeError("odd")
+
+    __int__ = __index__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __neg__ = __abs__ = _raise
+    __hash__ = int.__hash__
+
+
 class EqualToAll:
     def __eq__(self, other: object) -> bool:
         return True
@@ -131,6 +159,9 @@ def values() -> dict[str, Any]:
         "disguised": Disguised("x"),
         "odd": Odd(),
         "odd-mapping": OddMapping(),
+        "nameless": Nameless(),
+        "odd-text": OddText("x"),
+        "odd-number": OddNumber(5),
         "lying": Lying(execute={"mboxes": [{"name": "home"}]}),
         "equal-to-all": EqualToAll(),
         "fraction": fractions.Fraction(1, 3),
@@ -258,6 +289,7 @@ PLACES: dict[str, Callable[[TargetClient, Any], object]] = {
     "supplemental_data_id": lambda _, value: Visitor("1@AdobeOrg").supplemental_data_id(value),
     "from_headers": lambda _, value: Context.from_headers(value),
     "ClientHints.from_headers": lambda _, value: ClientHints.from_headers([value]),
+    "from_headers item": lambda _, value: Context.from_headers([("User-Agent", "x"), value]),
     "from_headers url": lambda _, value: Context.from_headers({}, url=value),
     "client_address": lambda _, value: Context.from_headers({}, client_address=value),
     "trusted_proxies": lambda _, value: Context.from_headers({}, trusted_proxies=value),
@@ -341,6 +373,11 @@ def test_a_mapping_is_read_at_once_or_refused_without_what_it_raised() -> None:
     with pytest.raises(OptionsError, match=r"^Options cannot be read: it raised RuntimeError$") as caught:
         exact_dict(OddMapping(), "Options")
     assert caught.value.__context__ is None
+
+
+def test_endless_headers_are_refused() -> None:
+    with pytest.raises(OptionsError, match=r"^headers must hold at most 1000000 items$"):
+        Context.from_headers(itertools.repeat(("User-Agent", "x")))
 
 
 def test_items_are_bounded() -> None:
