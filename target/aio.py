@@ -82,10 +82,10 @@ class AsyncTargetClient(Client):
         self._closing = asyncio.Lock()
         self._ended = False
         # Outbox and on-device decisioning work on threads, and wait for disks and hosts as no event loop may.
-        self._blocking = Transport(config)
-        self._transport = open_transport(self._config)
+        self._blocking = Transport(config, self._calls.routes)
+        self._transport = open_transport(self._config, self._calls.routes)
         try:
-            self._services = Services(config, runtime, self._blocking.send_aside, may_wait=False)
+            self._services = Services(config, runtime, self._calls.routes, self._blocking.send_aside, may_wait=False)
             if self._services.on_device is None:
                 self._services.start()
             else:  # which waits for the first rules
@@ -288,10 +288,10 @@ class AsyncTargetClient(Client):
         if decide is not None:
             return await self._aside.run_within(lambda: decide(deadline), deadline, PLACES)
         async with self._gate.place(host_of(call, self._config.client), deadline):
-            with self._services.breaker.watching(call.base_url), self._services.reporting(call) as report:
+            with self._services.sending(call) as report:
                 async with self._gate.until(call, deadline):
-                    reply = await self._transport.send(report.call, deadline)
-                    read = partial(self._calls.result, report.call, reply, deadline)
-                    is_small = len(reply.content) <= SMALL_BYTES
+                    report.reply = await self._transport.send(report.call, deadline)
+                    read = partial(self._calls.result, report.call, report.reply, deadline)
+                    is_small = len(report.reply.content) <= SMALL_BYTES
                     report.result = read() if is_small else await self._reading.run_within(read, deadline)
             return report.result

@@ -8,7 +8,7 @@ from typing import Any
 
 from target._io import failures
 from target._io.deadline import Deadline
-from target._io.forks import renew_in_children
+from target._io.routes import Routes
 from target.attributes import AttributesProvider
 from target.causes import hush
 from target.config import ClientConfig, RequestConfig, Runtime
@@ -30,20 +30,15 @@ class Calls:
     def __init__(self, config: ClientConfig, runtime: Runtime) -> None:
         self._config = config
         self._runtime = runtime
-        self.begin_anew()
-        renew_in_children(self)
-
-    def begin_anew(self) -> None:
-        """Have learnt nothing; so in a forked child."""
-        self._learnt_cluster: str | None = None
+        self.routes = Routes(config)
 
     def offers(self, parsed: RequestConfig, added_mboxes: Sequence[str] = ()) -> requests.Call:
         """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError."""
-        return requests.build_offers_call(self._config, parsed, self._runtime, self._cluster(), added_mboxes)
+        return requests.build_offers_call(self._config, parsed, self._runtime, self.routes.cluster, added_mboxes)
 
     def notifications(self, parsed: RequestConfig) -> requests.Call:
         """The call of ``send_notifications``. Raises OptionsError."""
-        return requests.build_notifications_call(self._config, parsed, self._runtime, self._cluster())
+        return requests.build_notifications_call(self._config, parsed, self._runtime, self.routes.cluster)
 
     def result(self, call: requests.Call, answer: reply.Reply, deadline: Deadline) -> TargetDeliveryResponse:
         """What the caller gets for ``answer``.
@@ -55,7 +50,9 @@ class Calls:
         response = reply.parse_reply(answer, call, partial(failures.require_time, self._config, call, deadline))
         if response is not None and not call.names_cluster:
             # Learnt from a call that named none: it says where this client belongs, and nothing about a visitor.
-            self._learnt_cluster = cluster_of_edge_host(response.edge_host) or self._learnt_cluster
+            self.routes.learn(cluster_of_edge_host(response.edge_host))
+        if answer.moved:
+            call = self.routes.to_account(call)  # which says, in the cookies of its answer, where the visitor goes next
         return assemble.assemble(call, response, self._runtime.now_s())
 
     def default_attributes(self, call: requests.Call, error: TargetError) -> AttributesProvider:
@@ -67,9 +64,6 @@ class Calls:
         found = {name: defaults[name] for name in asked if name in defaults}
         hush(error)
         return AttributesProvider(assemble.assemble(call, None, self._runtime.now_s()), found, error)
-
-    def _cluster(self) -> str | None:
-        return self._learnt_cluster or self._config.target_location_hint
 
 
 def refuse_callbacks(parsed: RequestConfig) -> None:

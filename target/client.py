@@ -72,9 +72,9 @@ class TargetClient(Client):
         self._config = parse_client_options(merge(options, keywords))
         runtime = system_runtime()
         self._calls = Calls(self._config, runtime)
-        self._transport = Transport(self._config)
+        self._transport = Transport(self._config, self._calls.routes)
         self._workers = Workers(self._config.async_workers, self._config.logger)
-        self._services = Services(self._config, runtime, self._transport.send_aside)
+        self._services = Services(self._config, runtime, self._calls.routes, self._transport.send_aside)
         self._closed = False
         self._running = Aborts()
         self._services.start()
@@ -296,6 +296,7 @@ class TargetClient(Client):
         deadline = Deadline(self._config.timeout_s, abort)
         if decide is not None:
             return decide(deadline)
-        with self._services.breaker.watching(call.base_url), self._services.reporting(call) as report:
-            report.result = self._calls.result(report.call, self._transport.send(report.call, deadline), deadline)
+        with self._services.sending(call) as report:
+            report.reply = self._transport.send(report.call, deadline)
+            report.result = self._calls.result(report.call, report.reply, deadline)
         return report.result

@@ -15,6 +15,7 @@ from target._io.on_device.background import Background
 from target._io.on_device.download import Downloads
 from target._io.on_device.geo_lookup import GeoLookup
 from target._io.on_device.telemetry_buffer import TelemetryBuffer
+from target._io.routes import Routes
 from target.config import HYBRID, ON_DEVICE, ClientConfig, Runtime
 from target.decisioning.artifact import Artifact, require_packages
 from target.decisioning.decide import Outcome, decide, needs_geo
@@ -44,6 +45,7 @@ class OnDevice:
         send: Makes a call, blocking; for what is sent in the background.
         tell: Emits an event.
         telemetry: Where entries wait; None when telemetry is off.
+        routes: Which clusters work.
         breaker: Which hosts are left alone.
         queue: Takes what was shown, to be sent until it is acknowledged; None where there is no outbox.
 
@@ -59,6 +61,7 @@ class OnDevice:
         send: Callable[[Call], Reply],
         tell: Emit,
         telemetry: TelemetryBuffer | None,
+        routes: Routes,
         breaker: Breaker,
         queue: Callable[[Call], object] | None,
     ) -> None:
@@ -80,9 +83,12 @@ class OnDevice:
         def deliver(call: Call) -> float | None:
             reply = None
             try:
-                with breaker.watching(call.base_url):
+                if breaker.rests_s(call.base_url):
+                    call = routes.to_account(call)
+                with breaker.watching(call.base_url) as watch:
                     reply = send(call)
                     parse_reply(reply, call)
+                    watch.moved = reply.moved
             except TargetUnavailable:
                 return breaker.rests_s(call.base_url)
             except ApiError as error:

@@ -12,6 +12,7 @@ from target._io.breaker import Breaker
 from target._io.clock import monotonic_s
 from target._io.forks import renew_in_children
 from target._io.on_device.telemetry_buffer import TelemetryBuffer
+from target._io.routes import Routes
 from target._io.uwsgi import warn_of_missing_flags
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
@@ -34,12 +35,13 @@ _READY_DELAY_S = 0.1
 
 
 class Report:
-    """One call on its way: ``call`` is what to send, ``result`` is set when it was answered."""
+    """One call on its way: ``call`` is what to send; ``reply`` and ``result`` are set when it was answered."""
 
-    __slots__ = ("call", "result")
+    __slots__ = ("call", "reply", "result")
 
     def __init__(self, call: Call) -> None:
         self.call = call
+        self.reply: Reply | None = None
         self.result: TargetDeliveryResponse | None = None
 
 
@@ -49,6 +51,7 @@ class Services:
     Args:
         config: The client's options.
         runtime: Time and ids.
+        routes: Which hosts work.
         send: Makes a call, blocking; what the outbox and on-device decisioning send by.
         may_wait: Whether a decision may wait for a moment until what was shown is stored: no event loop may.
 
@@ -60,6 +63,7 @@ class Services:
         self,
         config: ClientConfig,
         runtime: Runtime,
+        routes: Routes,
         send: Callable[[Call], Reply],
         may_wait: bool = True,
     ) -> None:
@@ -73,6 +77,7 @@ class Services:
 
             self.outbox = OutboxHandle(config.outbox, config, runtime, send, tell)
         self._runtime = runtime
+        self._routes = routes
         self._telemetry = TelemetryBuffer() if config.telemetry_enabled else None
         self.on_device: OnDevice | None = None
         self._method = config.decisioning_method
@@ -87,7 +92,7 @@ class Services:
             if self.outbox is not None:
                 queue = self.outbox.queue if may_wait else self.outbox.queue_later
             self.on_device = OnDevice(
-                config, config.on_device, runtime, send, tell, self._telemetry, self.breaker, queue
+                config, config.on_device, runtime, send, tell, self._telemetry, routes, self.breaker, queue
             )
         renew_in_children(self)
         warn_of_missing_flags(config.logger)
@@ -132,28 +137,35 @@ class Services:
         return self.on_device is not None and self.on_device.may_block(call)
 
     @contextmanager
-    def reporting(self, call: Call) -> Iterator[Report]:
-        """Around sending ``call``: what waits to be told of earlier calls rides on it, and how long it took waits then.
+    def sending(self, call: Call) -> Iterator[Report]:
+        """Around sending ``call``: it goes to the account's host where the breaker leaves its cluster alone. What waits
+        to be told of earlier calls rides on it, and how long it took waits then.
 
         What rode on a call that got no answer waits again. What was answered with an error may be the cause of it. On a
         call that asks for a trace nothing rides, since a trace tells what was sent.
+
+        Raises:
+            TargetUnavailable: The breaker leaves that host alone, too.
         """
-        report = Report(call)
-        if self._telemetry is None:
-            yield report
-            return
-        entries = [] if "trace" in call.body else self._telemetry.take_all()
-        if entries:
-            report.call = add_to_call(call, entries)
-        started = monotonic_s()
-        try:
-            yield report
-        except ApiError:
-            raise
-        except BaseException:
-            self._telemetry.put_back(entries)
-            raise
-        if report.result is not None and ("execute" in call.body or "prefetch" in call.body):
+        if self.breaker.rests_s(call.base_url):
+            call = self._routes.to_account(call)
+        with self.breaker.watching(call.base_url) as watch:
+            report = Report(call)
+            entries = [] if self._telemetry is None or "trace" in call.body else self._telemetry.take_all()
+            if entries:
+                report.call = add_to_call(call, entries)
+            started = monotonic_s()
+            try:
+                yield report
+            except ApiError:
+                raise
+            except BaseException:
+                if self._telemetry is not None:
+                    self._telemetry.put_back(entries)
+                raise
+            watch.moved = report.reply is not None and report.reply.moved
+        asked = "execute" in call.body or "prefetch" in call.body
+        if self._telemetry is not None and report.result is not None and asked:
             self._telemetry.add(_entry(call, report.result, self._runtime.now_s(), monotonic_s() - started))
 
     def wait_until_ready(self, timeout_s: float | None) -> bool:

@@ -36,6 +36,15 @@ class _Host:
         return self.tried_by is not None and self.tried_by() is not None
 
 
+class Watch:
+    """One call that is being watched; ``moved`` when it succeeded, but at another host than the one it was for."""
+
+    __slots__ = ("moved",)
+
+    def __init__(self) -> None:
+        self.moved = False
+
+
 class Breaker:
     """Counts failures by host. Safe to share between threads.
 
@@ -56,19 +65,20 @@ class Breaker:
         self._hosts: dict[str, _Host] = {}
 
     @contextmanager
-    def watching(self, host: str) -> Iterator[None]:
+    def watching(self, host: str) -> Iterator[Watch]:
         """Around one call to ``host``: what it raises decides whether it counts as failed.
 
         Raises:
             TargetUnavailable: The circuit is open.
         """
+        watch = Watch()
         if not self._limit:
-            yield
+            yield watch
             return
         own = _Try()
         self._enter(host, own)
         try:
-            yield
+            yield watch
         except (TransportError, TargetTimeout):
             self._failed(host)
             raise
@@ -76,7 +86,7 @@ class Breaker:
             (self._failed if error.status >= 500 else self._succeeded)(host)
             raise
         else:  # anything else that is raised (cancelled, closed) says nothing about the host
-            self._succeeded(host)
+            (self._failed if watch.moved else self._succeeded)(host)
         finally:
             self._let_go(host, own)
 

@@ -20,6 +20,7 @@ from target._io.deadline import Deadline, Exchange
 from target._io.habits import Habits
 from target._io.pools import open_pools
 from target._io.reading import DiedUnanswered
+from target._io.routes import Routes
 from target.config import ClientConfig
 from target.delivery.echo import Verdict, Whose
 from target.delivery.reply import Reply
@@ -51,8 +52,9 @@ class _Attempt(NamedTuple):
 class Transport:
     """One client's way to the API. Safe to share between threads."""
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, routes: Routes | None = None) -> None:
         self._config = config
+        self._routes = routes or Routes(config)
         self._pools = open_pools(config)
         self._client = Client(
             "",
@@ -97,7 +99,7 @@ class Transport:
             session_id=call.session_id,
             version=config.version,
         )
-        arguments.update(base_url=call.base_url, headers={"X-Request-Id": call.trace_id})
+        arguments.update(headers={"X-Request-Id": call.trace_id})
         try:
             return self._send_until(call, arguments, deadline, longest_pause_s)
         finally:
@@ -105,10 +107,12 @@ class Transport:
                 self.close()  # the connection of a call that outlived its client
 
     def _send_until(self, call: Call, arguments: dict[str, Any], deadline: Deadline, longest_pause_s: float) -> Reply:
-        attempts = 0
+        routes, attempts, asked_url = self._routes, 0, call.base_url
+        call = routes.start(call)
         doubt: Whose | None = None
         while True:
             attempts += 1
+            arguments["base_url"] = call.base_url
             may_repeat = attempts + deadline.repeats <= self._config.retries
             outcome, failure, doubted = self._attempt(call, arguments, deadline, may_repeat, doubt)
             if doubted is not None:
@@ -117,15 +121,19 @@ class Transport:
                 doubt, deadline.anew = doubted, True
                 attempts -= 1  # nobody has answered this call yet
                 continue
+            routes.tried(call, outcome)
             delay_s = None
+            following, failure = routes.next(call, failure)
             if failure is not None and (failure.retry_after_s or 0.0) <= longest_pause_s:
                 made, jitter = attempts + deadline.repeats, random.random()
                 delay_s = retry_delay_s(failure, made, self._config.retries, deadline.remaining_s(), jitter)
                 deadline.anew = failure.stage is Stage.UNANSWERED  # what killed that one may have killed all
             if delay_s is not None:
                 deadline.sleep(delay_s)
+                if following is not call:
+                    call, doubt = following, None
             elif isinstance(outcome, Reply):
-                return outcome
+                return outcome if call.base_url == asked_url else outcome._replace(moved=True)
             else:
                 raise outcome
 

@@ -20,14 +20,23 @@ MOST_BODY = 65_536
 
 
 class Reply(NamedTuple):
-    """An answer as it came: HTTP status, its reason phrase, the unpacked body, and for how many seconds its
-    Retry-After asked to be left alone; and what the option ``max_response_values`` says of it."""
+    """An answer as it came.
+
+    Attributes:
+        status: HTTP status.
+        reason: Its reason phrase.
+        content: The unpacked body.
+        retry_after_s: For how many seconds its Retry-After asked to be left alone.
+        most_values: What the option ``max_response_values`` says of it.
+        moved: Whether the account's host gave it, after or instead of the call's cluster.
+    """
 
     status: int
     reason: str
     content: bytes
     retry_after_s: float | None = None
     most_values: int | None = None
+    moved: bool = False
 
 
 def parse_reply(reply: Reply, call: Call, check: Check | None = None) -> DeliveryResponse | None:

@@ -9,7 +9,8 @@ FIRST_DELAY_S = 0.05
 LONGEST_DELAY_S = 1.0
 LONGEST_PAUSE_S = 3600.0
 _MOST_DOUBLINGS = 10  # past the longest delay, and far from what a float cannot hold
-_STATUSES = frozenset({429, 502, 503, 504})
+_HOST_STATUSES = frozenset({502, 503, 504})
+_STATUSES = frozenset({429, *_HOST_STATUSES})
 
 
 class Stage(Enum):
@@ -61,6 +62,11 @@ def pause_s(status: int, retry_after_s: float | None) -> float | None:
     if status not in _STATUSES or not retry_after_s or retry_after_s < 0:
         return None
     return min(retry_after_s, LONGEST_PAUSE_S)
+
+
+def is_of_host(failure: Failure) -> bool:
+    """Whether another host may well do better."""
+    return failure.status in _HOST_STATUSES or (failure.status is None and failure.stage is not Stage.ANSWERED)
 
 
 def _is_retriable(failure: Failure) -> bool:

@@ -210,7 +210,7 @@ def test_nothing_that_the_parent_learnt_is_the_childs() -> None:
     script = """
         from target import ApiError, TargetUnavailable
         client = client_of(domain, breaker_failures=1, breaker_reset=60_000, retries=0)
-        client._calls._learnt_cluster = "38"
+        client._calls.routes.learn("38")
         client._services._telemetry.add({"requestId": "the parent's"})
         client._services.breaker._failed("http://" + domain)
         try:
@@ -221,7 +221,7 @@ def test_nothing_that_the_parent_learnt_is_the_childs() -> None:
 
         def work():
             client.wait_until_ready(1)  # of all calls the one that does the least
-            assert client._calls._learnt_cluster is None
+            assert client._calls.routes.cluster is None
             assert len(client._services._telemetry) == 0
             ask(client, "child")  # whose breaker is closed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from target._io.deadline import Deadline
+from target._io.routes import Routes
 from target.config import AsyncClientConfig
 from target.delivery.reply import Reply
 from target.delivery.request import Call
@@ -30,7 +31,7 @@ class AsyncTransport(Protocol):
         ...
 
 
-def open_transport(config: AsyncClientConfig) -> AsyncTransport:
+def open_transport(config: AsyncClientConfig, routes: Routes) -> AsyncTransport:
     """The transport that the option asks for. Raises OptionsError where it cannot be had."""
     wanted = config.transport
     if wanted == "aiohttp" or (wanted == "auto" and config.client.pool is None):
@@ -43,7 +44,7 @@ def open_transport(config: AsyncClientConfig) -> AsyncTransport:
                     "or set it to 'threads'"
                 ) from error
         else:
-            return AiohttpTransport(config.client)
+            return AiohttpTransport(config.client, routes)
     from target._io.aio.threads import ThreadTransport  # not needed beside aiohttp
 
-    return ThreadTransport(config.client, config.max_concurrency)
+    return ThreadTransport(config.client, config.max_concurrency, routes)

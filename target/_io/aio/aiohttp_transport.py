@@ -25,6 +25,7 @@ from target._io.habits import Habits
 from target._io.liveness import Keeping
 from target._io.pools import trusted_context
 from target._io.proxies import Proxies
+from target._io.routes import Routes
 from target._io.transport import SDK_HEADERS, retry_after_s
 from target.config import ClientConfig
 from target.delivery.echo import Verdict, Whose
@@ -66,11 +67,12 @@ class _Writer:
 class AiohttpTransport:
     """One client's way to the API, on one event loop."""
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, routes: Routes) -> None:
         self._config = config
         self._habits = Habits()
         self._keeping = Keeping(config.max_idle_s)
         self._beside: set[asyncio.Task[_Answer]] = set()
+        self._routes = routes
         self._proxies = Proxies(config)
         self._context: ssl.SSLContext | None = None
         self._writer = Client("", pool=_Writer(), headers=SDK_HEADERS)
@@ -86,13 +88,13 @@ class AiohttpTransport:
 
     async def send(self, call: Call, deadline: Deadline) -> Reply:
         """The answer; see AsyncTransport."""
-        request = self._write(call)
-        attempts = 0
+        routes, attempts, asked_url = self._routes, 0, call.base_url
+        call = routes.start(call)
         doubt: Whose | None = None
         while True:
             attempts += 1
             may_repeat = attempts + deadline.repeats <= self._config.retries
-            exchange = partial(self._exchange, call, request, doubt)
+            exchange = partial(self._exchange, call, self._write(call), doubt)
             outcome, failure, doubted = await self._attempt(call, exchange, deadline, may_repeat)
             if doubted is not None:
                 if doubt is not None:
@@ -100,15 +102,19 @@ class AiohttpTransport:
                 doubt, deadline.anew = doubted, True
                 attempts -= 1  # nobody has answered this call yet
                 continue
+            routes.tried(call, outcome)
             delay_s = None
+            following, failure = routes.next(call, failure)
             if failure is not None:
                 made, jitter = attempts + deadline.repeats, random.random()
                 delay_s = retry_delay_s(failure, made, self._config.retries, deadline.remaining_s(), jitter)
                 deadline.anew = failure.stage is Stage.UNANSWERED  # what killed that one may have killed all
             if delay_s is not None:
                 await timing.sleep(delay_s)
+                if following is not call:
+                    call, doubt = following, None
             elif isinstance(outcome, Reply):
-                return outcome
+                return outcome if call.base_url == asked_url else outcome._replace(moved=True)
             else:
                 raise outcome
 
@@ -146,6 +152,8 @@ class AiohttpTransport:
             failures.log_failure(self._config, call, type(explained).__name__, started)
             return explained, failure, None
         except asyncio.CancelledError:
+            if deadline.remaining_s() <= 0:
+                self._routes.tried(call, failures.timed_out(self._config, call))
             what = "TargetTimeout" if deadline.remaining_s() <= 0 else "cancelled"
             failures.log_failure(self._config, call, what, started)
             raise

@@ -13,6 +13,7 @@ from target._io.abort import Abort
 from target._io.aio import timing
 from target._io.deadline import Deadline
 from target._io.forks import begin_anew_if_forked, renew_in_children
+from target._io.routes import Routes
 from target._io.shares import HOME, MOST_SHARES, Host
 from target._io.transport import Transport
 from target._io.workers import Workers
@@ -91,8 +92,8 @@ class Threads:
 class ThreadTransport:
     """The blocking transport on threads."""
 
-    def __init__(self, config: ClientConfig, max_concurrency: int) -> None:
-        self._transport = Transport(config)
+    def __init__(self, config: ClientConfig, max_concurrency: int, routes: Routes) -> None:
+        self._transport = Transport(config, routes)
         self._threads = Threads(MOST_SHARES * max_concurrency, config.logger)  # the gate has let in no more
 
     async def send(self, call: Call, deadline: Deadline) -> Reply:
