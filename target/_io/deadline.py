@@ -142,11 +142,12 @@ class Exchange(Deadline):
             return
         if not keep:
             connection.is_spoilt = True  # it may be in a pool already, where it must not be closed under another call
-            if idle is not None:
+        if idle is not None:
+            if not keep:
                 connection.close()
-        elif idle is not None:
-            connection.exchange = None
             try:
                 idle.put(connection)
             except queue.Full:
                 connection.close()
+        if connection.exchange is self:
+            connection.exchange = None

@@ -223,7 +223,7 @@ def _leave_to_parent(pool: urllib3.HTTPConnectionPool) -> None:
     if idle is None:  # the pool is closed
         return
     if isinstance(idle, IdleConnections):
-        idle.close_all()
+        idle.begin_anew()
         return
     connections = list(idle.queue)
     # In place, since urllib3's own finalizer holds this queue, and would wait for its lock when the process exits.

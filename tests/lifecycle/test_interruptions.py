@@ -26,7 +26,11 @@ def run_script(script: str, server: LoopbackServer) -> str:
     return run(BEGIN + textwrap.dedent(script), server.domain)
 
 
-POOLS = {"own": "None", "caller's": "urllib3.PoolManager(maxsize=4)"}
+POOLS = {
+    "own": "None",
+    "caller's": "urllib3.PoolManager(maxsize=4)",
+    "caller's that blocks": "urllib3.PoolManager(maxsize=4, block=True)",
+}
 
 
 @pytest.mark.parametrize("pool", POOLS)

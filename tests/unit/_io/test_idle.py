@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import queue
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 import urllib3
 
 from target import TargetClient
-from target._io.idle import IdleConnections, use_idle_connections
+from target._io.deadline import Deadline, Exchange
+from target._io.idle import IdleConnections, Places, use_idle_connections
 from tests.loopback import LoopbackServer, serving
-from tests.unit._io.calls import CALL
+from tests.unit._io.calls import CALL, client_of
 
 Make = Callable[..., TargetClient]
 
@@ -59,10 +62,72 @@ def test_it_stands_in_for_the_queue_of_a_pool_and_closes_what_it_has() -> None:
     assert connection.sock is None
 
 
-def test_a_pool_whose_users_wait_for_each_other_keeps_its_own() -> None:
-    pool = urllib3.HTTPConnectionPool("127.0.0.1", 1, block=True)
+def test_the_users_of_a_pool_that_blocks_wait_for_each_other_as_long_as_they_want_to() -> None:
+    places = Places(1)
+    connection = Closable()
+    places.put(connection)
+    assert places.get(timeout=1) is connection
+    started = time.monotonic()
+    for wait in ({"block": False}, {"timeout": 0.05}):
+        with pytest.raises(queue.Empty):
+            places.get(**wait)
+    assert time.monotonic() - started < 2
+    threading.Timer(0.05, places.put, (connection,)).start()
+    assert places.get(timeout=10) is connection
+    places.put(None)
+    assert places.get(timeout=0) is None
+    places.put(None)
+    places.put(None)
+    assert places.qsize() == 1, "there are no more places than at first"
+
+
+def test_a_place_whose_taker_was_interrupted_goes_to_the_next_of_its_thread_or_of_another() -> None:
+    def take() -> None:
+        places.get(timeout=Exchange(Deadline(5)).pool_timeout)
+
+    places = Places(2)
+    for _ in range(2):
+        places.put(None)
+    for _ in range(5):
+        take()  # and never give back
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join(5)
+    assert places.qsize() == 0
+    take()
+    other = threading.Thread(target=take)
+    other.start()
+    other.join(10)
+    assert not other.is_alive(), "the place of a thread that has ended is free"
+
+
+def test_a_pool_that_blocks_bounds_the_connections_of_its_users() -> None:
+    pool = urllib3.PoolManager(maxsize=2, block=True)
+    with serving() as server, pool, client_of(server.domain, pool=pool, timeout=10000) as client:
+        client.get_offers(**CALL)
+        threads = [threading.Thread(target=client.get_offers, kwargs=CALL) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        idle: Any = pool.connection_from_url(server.url).pool
+        assert type(idle) is Places
+        assert len(server.received) == 13
+        assert server.connections <= 2
+        assert idle.qsize() == 2
+        idle.begin_anew()
+        assert list(idle.queue) == [None, None]
+
+
+def test_what_waits_at_the_queue_of_a_pool_goes_on_waiting_there() -> None:
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", 1, block=True, maxsize=1)
+    theirs: Any = pool.pool
+    assert theirs.get(block=False) is None
     use_idle_connections(pool)
-    assert type(pool.pool) is queue.LifoQueue
+    assert pool.pool is theirs
+    theirs.put(None)
+    use_idle_connections(pool)
+    assert type(pool.pool) is Places
 
 
 def test_a_connection_is_kept_only_when_its_exchange_is_over(server: LoopbackServer, make_client: Make) -> None:
