@@ -193,7 +193,7 @@ class _Stitch:
 def _parse_organization(organization_id: object) -> str:
     text = exact_text(organization_id) if is_text(organization_id) else ""
     if not text:
-        raise OptionsError("Organization Id is required: pass the id of the Experience Cloud organization")
+        raise OptionsError("Organization Id is required: pass the organization_id of the Experience Cloud, a string")
     return text
 
 

@@ -213,7 +213,9 @@ def parse_events(name: str, value: object) -> Mapping[str, EventHandler]:
     reject_unknown(handlers, dict.fromkeys(EVENT_NAMES), f"event in option {name!r}:")
     for event, handler in handlers.items():
         if not _is_function(handler):
-            raise OptionsError(f"The handler of event {event!r} must be callable, not {_callable_kind_of(handler)}")
+            raise OptionsError(
+                f"The handler of event {event!r} in option {name!r} must be callable, not {_callable_kind_of(handler)}"
+            )
     return handlers
 
 
@@ -247,10 +249,11 @@ def parse_default_attributes(name: str, value: object) -> Mapping[str, Mapping[s
     return attributes
 
 
-def parse_method(_: str, value: object) -> str:
+def parse_method(name: str, value: object) -> str:
     """The name of a decisioning method, whether or not it works yet."""
     if not is_text(value) or exact_text(value) not in DECISIONING_METHODS:
-        raise OptionsError(f"Invalid Decisioning Method.  Must be set to one of: {','.join(DECISIONING_METHODS)}")
+        known = ",".join(DECISIONING_METHODS)
+        raise OptionsError(f"Invalid Decisioning Method.  Must be set to one of: {known} (option {name!r})")
     return exact_text(value)
 
 
@@ -264,7 +267,8 @@ def parse_transport(name: str, value: object) -> str:
 def parse_callback(name: str, value: object) -> Callable[[Any], object]:
     """Something that can be called, and whose result nothing would have to await."""
     if not _is_function(value):
-        raise OptionsError(f"{name.capitalize()} must be a callable function, not {_callable_kind_of(value)}")
+        kind = _callable_kind_of(value)
+        raise OptionsError(f"{name.capitalize()} must be a callable function, not {kind} (option {name!r})")
     return value
 
 

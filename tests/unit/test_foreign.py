@@ -190,7 +190,7 @@ def names_nothing_else(work: Callable[[], object], *names: str) -> bool:
         work()
     except OptionsError as error:
         said = str(error)
-        assert any(name.lower() in said.lower() for name in names), said
+        assert any(name in said for name in names), said
         assert len(said) < 500
         assert said.isprintable()
         return True
@@ -216,8 +216,7 @@ def test_every_option_of_create(name: str, method: str) -> None:
     def create(value: Any) -> None:
         TargetClient.create({**base, "telemetry_enabled": False, name: value}).close(timeout=0)
 
-    words = (name, "Decisioning Method", "client", "organization id")
-    refused = sum(names_nothing_else(partial(create, value), *words) for value in values().values())
+    refused = sum(names_nothing_else(partial(create, value), name) for value in values().values())
     assert refused >= 20
 
 
@@ -227,9 +226,8 @@ def test_every_option_of_the_asyncio_clients_create(name: str) -> None:
         made = await AsyncTargetClient.create({**FINE, name: value})  # type: ignore[arg-type]
         await made.aclose(0)
 
-    words = (name, "Decisioning Method", "client", "organization id")
     refused = sum(
-        names_nothing_else(lambda value=value: asyncio.run(create(value)), *words) for value in values().values()
+        names_nothing_else(lambda value=value: asyncio.run(create(value)), name) for value in values().values()
     )
     assert refused >= 20
 
@@ -242,7 +240,7 @@ def test_every_option_of_a_call(name: str, client: TargetClient) -> None:
         lambda value: client.send_notifications({"request": {"notifications": [CLICK]}, name: value}),
         lambda value: client.queue_notifications({"request": {"notifications": [CLICK]}, name: value}),
     ]
-    words = (name, "request", "Decisioning Method", "outbox", "pageLoad", "callback", "mbox")
+    words = (name, "callback", "queue_notifications needs an outbox", "execute")
     for call in calls:
         refused = sum(names_nothing_else(partial(call, value), *words) for value in values().values())
         assert refused >= 20
