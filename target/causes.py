@@ -7,12 +7,12 @@ error with its traceback prints the whole chain.
 from __future__ import annotations
 
 import errno
-import inspect
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache, partial, wraps
+from types import FunctionType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from target.errors import TargetError
@@ -21,18 +21,19 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _MOST_CLASSES = 256
+_COROUTINE = 0x80  # inspect.CO_COROUTINE; that module is slow to import
 _MARK = "_stands_for_another"
 
 
 def discreet(work: Callable[P, R]) -> Callable[P, R]:
     """Make what ``work``, a function or a coroutine function, raises tell no more than it may. See ``hush``."""
-    if inspect.iscoroutinefunction(work):
+    if cast("FunctionType", work).__code__.co_flags & _COROUTINE:
 
         @wraps(work)
         async def await_it(*arguments: P.args, **keywords: P.kwargs) -> Any:
             outer = sys.exception()
             try:
-                return await work(*arguments, **keywords)
+                return await cast("Any", work(*arguments, **keywords))
             except BaseException as error:
                 hush(error, outer)
                 raise

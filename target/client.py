@@ -237,8 +237,7 @@ class TargetClient(Client):
             ClientClosed: The client was closed, which has sent what was pending.
         """
         self._check()
-        timeout_s = parse_timeout_s(timeout)
-        ends_at = monotonic_s() + timeout_s
+        ends_at = monotonic_s() + (timeout_s := parse_timeout_s(timeout))
         self._services.hurry()
         unfinished = self._workers.wait(timeout_s)  # first, since a call may leave something to send
         return unfinished + self._services.flush(max(ends_at - monotonic_s(), 0))
