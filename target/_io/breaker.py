@@ -115,7 +115,8 @@ class Breaker:
             known = self._hosts.get(host)
             if known is None:
                 if len(self._hosts) >= _MOST_HOSTS:
-                    del self._hosts[next(iter(self._hosts))]
+                    # Hosts that visitors' cookies name come and go; the one that fails all the time stays.
+                    del self._hosts[min(self._hosts, key=lambda name: self._hosts[name].failures)]
                 known = self._hosts[host] = _Host()
             known.failures += 1
             known.closed_until_s = monotonic_s() + self._reset_s

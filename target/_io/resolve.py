@@ -15,6 +15,11 @@ from target._io.forks import renew_in_children
 
 AddressInfo = tuple[Any, Any, int, str, Any]
 
+# A lookup takes as long as the system likes, and a visitor's cookie can name any of 10,000 hosts.
+MOST_DOUBTFUL = 32  # at once, of names that were never found; the others have a thread each
+MOST_WAITING = 1000
+_MOST_FOUND = 256
+
 
 class Lookup:
     """One lookup in progress, for all who wait for it. No wait shares a lock that an interruption could leave held."""
@@ -42,8 +47,13 @@ class Lookup:
                 self._callbacks.popleft()()
 
 
+_Key = tuple[str, int, int]
+
 _lock = threading.Lock()
-_running: dict[tuple[str, int, int], Lookup] = {}
+_running: dict[_Key, Lookup] = {}  # those that wait for a thread included
+_found: dict[_Key, None] = {}  # names that were found once
+_doubtful: set[_Key] = set()  # the others that are being looked up
+_waiting: deque[tuple[_Key, Lookup]] = deque()
 
 
 class _Lookups:
@@ -53,7 +63,8 @@ class _Lookups:
         """Have none."""
         global _lock  # noqa: PLW0603
         _lock = threading.Lock()
-        _running.clear()
+        for kept in (_running, _doubtful, _waiting):
+            kept.clear()
 
 
 _lookups = _Lookups()
@@ -88,15 +99,28 @@ def look_up(host: str, port: int, family: int) -> Lookup:
     """The lookup of this host that is in progress, begun if there is none. It cannot be cancelled."""
     key = (host, port, family)
     own = Lookup()
+    given_up: tuple[_Key, Lookup] | None = None
     try:
         with _lock:
             lookup = _running.setdefault(key, own)
-        if lookup is own:
+            begins = lookup is own and (key in _found or len(_doubtful) < MOST_DOUBTFUL)
+            if begins and key not in _found:
+                _doubtful.add(key)
+            elif lookup is own and not begins:
+                _waiting.append((key, own))
+                if len(_waiting) > MOST_WAITING:
+                    given_up = _waiting.popleft()
+                    _running.pop(given_up[0], None)
+        if begins:
             _start(key, own)
+        if given_up is not None:
+            given_up[1].failure = OSError("too many names are being looked up")
+            given_up[1].end()
         return lookup
     except BaseException:  # an interruption: nobody would begin what others then wait for
         if _running.get(key) is own:
             _running.pop(key, None)
+            _doubtful.discard(key)
         raise
 
 
@@ -110,20 +134,38 @@ def addresses_of(lookup: Lookup, host: str) -> list[AddressInfo]:
     return lookup.addresses
 
 
-def _start(key: tuple[str, int, int], lookup: Lookup) -> None:
+def _start(key: _Key, lookup: Lookup) -> None:
     try:
         threading.Thread(target=_look_up, args=(key, lookup), name="target-dns", daemon=True).start()
     except RuntimeError:  # no thread to be had, as while the interpreter exits: late is better than never
         _look_up(key, lookup)
 
 
-def _look_up(key: tuple[str, int, int], lookup: Lookup) -> None:
-    host, port, family = key
-    try:
-        lookup.addresses = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        lookup.failure = error
-    finally:
-        with _lock:
-            _running.pop(key, None)
-        lookup.end()
+def _look_up(key: _Key, lookup: Lookup) -> None:
+    """A thread: this lookup, then those that wait for one, the latest first, since somebody waits for that still."""
+    following: tuple[_Key, Lookup] | None = (key, lookup)
+    while following is not None:
+        key, lookup = following
+        try:
+            lookup.addresses = socket.getaddrinfo(*key, socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            lookup.failure = error
+        finally:
+            following = _end(key, lookup)
+
+
+def _end(key: _Key, lookup: Lookup) -> tuple[_Key, Lookup] | None:
+    following = None
+    with _lock:
+        _running.pop(key, None)
+        if lookup.failure is None:
+            _found[key] = None
+            if len(_found) > _MOST_FOUND:
+                del _found[next(iter(_found))]
+        if key in _doubtful:
+            _doubtful.discard(key)
+            if _waiting:
+                following = _waiting.pop()
+                _doubtful.add(following[0])
+    lookup.end()
+    return following

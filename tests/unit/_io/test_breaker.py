@@ -127,6 +127,16 @@ def test_hosts_that_failed_once_do_not_pile_up() -> None:
     assert len(breaker._hosts) <= 256
 
 
+def test_hosts_that_cookies_name_do_not_close_the_circuit_of_one_that_keeps_failing() -> None:
+    breaker = Breaker(5, 30)
+    fail(breaker, 5)
+    for number in range(2000):
+        with pytest.raises(TransportError):
+            attempt(breaker, TransportError("x"), host=f"https://mboxedge{number}.tt.omtrdc.net")
+    with pytest.raises(TargetUnavailable):
+        attempt(breaker)
+
+
 def test_it_tells_how_long_a_host_is_left_alone() -> None:
     breaker = Breaker(2, 30)
     fail(breaker, 1)
