@@ -254,8 +254,7 @@ class TargetClient(Client):
             OptionsError: ``timeout`` is no duration; nothing is closed.
         """
         begin_anew_if_forked()
-        timeout_s = parse_timeout_s(timeout)
-        ends_at = monotonic_s() + timeout_s
+        ends_at = monotonic_s() + (timeout_s := parse_timeout_s(timeout))
         self._closed = True
         self._workers.close()
         self._services.close(timeout_s)

@@ -13,7 +13,8 @@ from target._io.abort import Abort
 from target._io.clock import monotonic_s
 from target._io.deadline import SOONEST_S, Deadline, Exchange
 from target._io.heads import write_headers
-from target._io.reading import Answer
+from target._io.liveness import SUSPECT_IDLE_S
+from target._io.reading import Answer, DiedUnanswered
 
 _TLS_RECORD_BYTES = 16384
 # urllib3 is given these two, which it would add itself, for all the headers that are written in one piece.
@@ -160,12 +161,28 @@ class DeadlineConnection(HTTPConnection):
             self.connect()
         self.answered = False
         try:
-            # TLS counts its timeout anew for each record, hence the pieces.
-            for start in range(0, len(data), _TLS_RECORD_BYTES):
+            if len(data) <= _TLS_RECORD_BYTES:
                 self.arm(self.sock)
-                super().send(data if len(data) <= _TLS_RECORD_BYTES else data[start : start + _TLS_RECORD_BYTES])
+                super().send(data)
+            else:
+                self._send_pieces(data)
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
             raise BrokenPipeError(*error.args) from error  # what the same end of a connection is without TLS
+
+    def _send_pieces(self, data: bytes) -> None:
+        """Send what may fill the system's buffer. TLS counts its timeout anew for each record, hence the pieces."""
+        is_suspect = self.deadline.try_beside is not None and (self.idle_s or 0.0) >= SUSPECT_IDLE_S
+        for start in range(0, len(data), _TLS_RECORD_BYTES):
+            self.arm(self.sock)
+            if is_suspect:
+                patience_s = self.deadline.keeping.patience_s(self.deadline.remaining_s())
+                self.sock.settimeout(max(patience_s, SOONEST_S))
+            try:
+                super().send(data[start : start + _TLS_RECORD_BYTES])
+            except TimeoutError as error:
+                if is_suspect and self.deadline.remaining_s() > 0:
+                    raise DiedUnanswered("a kept connection took nothing") from error
+                raise
 
     def response_class(self, sock: socket.socket, *positional: Any, **options: Any) -> Answer:  # type: ignore[override]
         return Answer(sock, self, *positional, **options)

@@ -14,7 +14,7 @@ import pytest
 import urllib3
 
 from target import ClientClosed, Outbox, TargetTimeout
-from target._io import liveness
+from target._io import exchange, liveness
 from target._io.deadline import Deadline
 from target._io.on_device.download import Downloads
 from target.config import parse_client_options
@@ -233,6 +233,31 @@ def test_dead_under_the_outbox() -> None:
                 assert eventually(lambda: server.requests), "it is sent"
                 client.outbox.flush(300)
         assert len(server.requests) > 1
+
+
+@ways
+def test_dead_under_a_request_that_no_buffer_holds(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "SUSPECT_IDLE_S", 0.0)
+    monkeypatch.setattr(exchange, "SUSPECT_IDLE_S", 0.0)
+
+    def behave(sock: socket.socket) -> None:
+        if len(server.connections) > 1:
+            read_request(sock)
+            sock.sendall(GOOD_ANSWER)
+        else:
+            read_request(sock)
+            sock.sendall(GOOD_ANSWER)
+            over.wait(30)
+
+    over = threading.Event()
+    monkeypatch.setitem(
+        CALL, "request", {"execute": {"mboxes": [{"name": "home", "parameters": {"p": "x" * 8_000_000}}]}}
+    )
+    with raw_server(behave) as server:
+        took = visit(way, server.domain, [nothing], timeout=20_000)
+        over.set()
+        assert took[1] < 10
+        assert len(server.connections) == 2
 
 
 # One that is slow
