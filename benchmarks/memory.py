@@ -24,7 +24,7 @@ def held_after(call: Callable[[], object], marks: Sequence[int], *, traced: bool
             call()
         made = mark
         gc.collect()
-        held.append(tracemalloc.get_traced_memory()[0] if traced else _resident_bytes())
+        held.append(tracemalloc.get_traced_memory()[0] if traced else resident_bytes())
     return held
 
 
@@ -36,7 +36,8 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
+    """What this process is resident with now; on macOS the most that it ever was."""
     if os.path.exists("/proc/self/statm"):
         with open("/proc/self/statm") as statm:
             return int(statm.read().split()[1]) * resource.getpagesize()

@@ -13,10 +13,12 @@ from benchmarks.delivery import build_answer
 from benchmarks.fast_server import serving
 from benchmarks.measure import compare, in_sequence, load_average, take_turns
 from benchmarks.on_device_cases import ACTIVITIES, Case, build_cases
+from benchmarks.on_device_sending import AWAY_S, CLIENTS, RATE, Sustained
 from benchmarks.on_device_ways import deciding, our_decisions
 from benchmarks.report import Row, describe_run, microseconds, print_rows, spread
 
 FLAT_TARGET = 1.25
+SUSTAINED_MEMORY_TARGET = 200.0  # bytes: what waits when the last decision was made, and nothing that stays
 MEMORY_TARGET = 5.0  # bytes
 _MEMORY = """
 import json
@@ -27,6 +29,11 @@ case = next(case for case in build_cases() if case.name.startswith("100 "))
 with deciding(case.artifact) as client:
     print(json.dumps(held_after(our_decisions(client, case, True), {marks!r}, traced={traced!r})))
 """
+_SUSTAINED = """
+import json
+from benchmarks.on_device_sending import sustain
+print(json.dumps(sustain({client!r}, {seconds!r})))
+"""
 
 
 @dataclass(frozen=True)
@@ -36,9 +43,10 @@ class Effort:
     blocks: int = 40
     block_s: float = 0.05
     marks: tuple[int, int] = (5_000, 100_000)
+    sustained_s: float = 60.0
 
 
-QUICK = Effort(blocks=2, block_s=0.002, marks=(50, 150))
+QUICK = Effort(blocks=2, block_s=0.002, marks=(50, 150), sustained_s=0.5)
 
 
 def measure_decisions(effort: Effort) -> Iterator[Row]:
@@ -81,6 +89,17 @@ def measure_sending(effort: Effort) -> Row:
     return Row("execute, sending meanwhile, over prefetch", result.ratio, spread=spread(result), absolute=absolute)
 
 
+def measure_sustained(effort: Effort) -> Iterator[Row]:
+    """What is lost, and how the process grows, at a steady rate of decisions that show something."""
+    for client in CLIENTS:
+        run = Sustained(*fresh.run(_SUSTAINED.format(client=client, seconds=effort.sustained_s)))
+        name = f"{RATE:,} execute a second, {AWAY_S * 1000:.0f} ms away, {client}"
+        absolute = f"{run.decided:,} in {run.took_s:.0f} s, {run.behind:,} waited at the end"
+        yield Row(f"{name}: lost", run.decided - run.taken, "calls", at_most=0, absolute=absolute)
+        grown = run.grown_bytes / run.decided
+        yield Row(f"{name}: memory", grown, "B", at_most=SUSTAINED_MEMORY_TARGET, absolute="per decision")
+
+
 def measure_memory(effort: Effort) -> Iterator[Row]:
     """What a process holds of each visitor it decided for."""
     few, many = effort.marks
@@ -100,6 +119,7 @@ def main() -> int:
     effort = QUICK if arguments.quick else Effort()
     load = load_average()
     rows = [*measure_decisions(effort), measure_flatness(effort), measure_sending(effort), *measure_memory(effort)]
+    rows += measure_sustained(effort)
     print(describe_run(load))
     print_rows(rows)
     return 1 if arguments.strict and any(row.missed for row in rows) else 0

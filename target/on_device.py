@@ -23,7 +23,7 @@ from target.decisioning.remote import needs_reading, needs_remote
 from target.delivery.assemble import assemble
 from target.delivery.edge import cluster_of_device_id
 from target.delivery.follow_up import Decided, build_follow_up
-from target.delivery.reply import Reply, parse_reply
+from target.delivery.reply import Reply, require_taken
 from target.delivery.request import Call
 from target.delivery.retry import pause_s
 from target.delivery.telemetry import LOCAL, build_call_entry, build_download_entry, build_request_times
@@ -87,7 +87,7 @@ class OnDevice:
                     call = routes.to_account(call)
                 with breaker.watching(call.base_url) as watch:
                     reply = send(call)
-                    parse_reply(reply, call)
+                    require_taken(reply, call)
                     watch.moved = reply.moved
             except TargetUnavailable:
                 return breaker.rests_s(call.base_url)

@@ -72,6 +72,16 @@ def parse_reply(reply: Reply, call: Call, check: Check | None = None) -> Deliver
     raise TransportError(f"The answer is not as the Delivery API documents it: {problem}")
 
 
+def require_taken(reply: Reply, call: Call) -> None:
+    """For what is sent in the background: raise what ``parse_reply`` raises where ``call`` was not taken; of an answer
+    that nobody reads no model is made."""
+    if reply.status == 204:
+        return
+    if not 200 <= reply.status < 300:
+        raise _api_error(reply, call)
+    _parse_object(reply, None)
+
+
 def _parse_object(reply: Reply, check: Check | None) -> dict[str, Any]:
     advice = "check server_domain, or try again"
     try:

@@ -15,6 +15,11 @@ WITH_TARGET = [
     "one mbox each, 1,000 activities over 10",
     "memory per new visitor, Python objects",
     "memory per new visitor, resident size",
+    *(
+        f"1,000 execute a second, 30 ms away, {client}: {what}"
+        for client in ("threads", "asyncio")
+        for what in ("lost", "memory")
+    ),
 ]
 
 
@@ -25,5 +30,5 @@ def test_every_row_is_printed() -> None:
     lines = done.stdout.splitlines()
     for name in [*SYNTHETIC, *WITH_TARGET, "execute, sending meanwhile, over prefetch"]:
         (line,) = [line for line in lines if line.startswith(f"{name} ")]
-        assert re.match(r" +-?[0-9]+\.[0-9]{2} (us|x|B) ", line.removeprefix(name)), line
+        assert re.match(r" +-?[0-9]+\.[0-9]{2} (us|x|B|calls) ", line.removeprefix(name)), line
         assert (re.search(r"<= [0-9.]+ +(ok|miss)", line) is not None) is (name in WITH_TARGET)

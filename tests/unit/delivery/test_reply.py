@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from target import ApiError, DeliveryResponse, TargetError, TransportError
 from target.delivery.assemble import assemble
-from target.delivery.reply import Reply, parse_reply
+from target.delivery.reply import Reply, parse_reply, require_taken
+from target.delivery.request import Call
 from tests.unit.calls import CLICK, NOW_S, PAGE_LOAD, expires, notify, offers
 
 CALL = offers()
@@ -233,3 +235,26 @@ def check_result(response: DeliveryResponse | None) -> None:
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
     assert pickle.loads(pickle.dumps(result)) == result
     assert copy.deepcopy(result) == result
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        (200, b'{"status":200}'),
+        (204, b""),
+        (200, b"<html>"),
+        (200, b"[]"),
+        (200, b""),
+        (400, b'{"message":"no"}'),
+        (503, b""),
+    ],
+)
+def test_what_is_sent_in_the_background_is_taken_when_its_answer_could_be_read(status: int, content: bytes) -> None:
+    def outcome_of(read: Callable[[Reply, Call], object]) -> object:
+        try:
+            read(Reply(status, "", content), CALL)
+        except TargetError as error:
+            return type(error), str(error)
+        return None
+
+    assert outcome_of(require_taken) == outcome_of(parse_reply)

@@ -1,0 +1,39 @@
+"""A minute of decisions in process, a thousand a second, 30 ms from Target: each is told, and memory stays flat."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.on_device_sending import CLIENTS, Sustained
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 60.0
+# On a machine that does nothing else it is some hundred kB. Elsewhere calls wait, which take a few kB each.
+MOST_GROWN_BYTES = 3_000_000
+BYTES_PER_WAITING = 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_thousand_decisions_a_second_lose_nothing(client: str) -> None:
+    script = "import json; from benchmarks.on_device_sending import sustain; print(json.dumps(sustain(*{})))"
+    done = subprocess.run(
+        [sys.executable, "-c", script.format((client, SECONDS))],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=220,
+    )
+    run = Sustained(*json.loads(done.stdout))
+    assert run.taken == run.decided == 60_000
+    assert run.behind < 10_000  # or the oldest would have been given up
+    assert run.grown_bytes < MOST_GROWN_BYTES + run.behind * BYTES_PER_WAITING
