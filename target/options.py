@@ -95,7 +95,8 @@ class CommonOptions(TypedDict, total=False):
     """Unpacked size above which an answer, an artifact or a place is refused. Default 67108864 (64 MiB)."""
     max_response_values: int | None
     """JSON values, an object counted as four, above which an answer is refused before it is parsed; each comes to about
-    100 bytes of memory. Default 1000000, or one for every 6 bytes of an answer that is larger than 6 MB."""
+    100 bytes of memory. Default 1000000, or one for every 6 bytes of an answer that is larger than 6 MB
+    (3 bytes of an artifact)."""
     background_concurrency: int | None
     """Calls that are sent at once to one host, at most, by the outbox and in the background after decisions on the
     device: as many threads as there is work for, which end when there is none. Default 32."""

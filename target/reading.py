@@ -70,7 +70,8 @@ def weighs_more(content: bytes, most: int) -> bool:
     for start in range(0, len(content), _SLICE_BYTES):
         weight += _weigh(content[start : start + _SLICE_BYTES])
         if weight > most:
-            return _weighs_more_outside_texts(content, most)
+            # In UTF-16 a text ends differently; where it ends is not looked for.
+            return b"\0" in content or _weighs_more_outside_texts(content, most)
     return False
 
 

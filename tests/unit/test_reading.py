@@ -85,6 +85,12 @@ def test_more_values_than_any_honest_answer_holds_are_not_parsed(kind: str) -> N
         parse_json(HOSTILE[kind])
 
 
+def test_nothing_hides_behind_a_text_in_another_encoding() -> None:
+    hidden = '["\\"",' + "{}," * 1_000_000 + "0]"
+    for encoding in ("utf-16-le", "utf-16-be", "utf-16", "utf-32"):
+        assert weighs_more(hidden.encode(encoding), LEAST_MOST_VALUES)
+
+
 def test_a_text_without_end_is_not_json() -> None:
     with pytest.raises(UnreadableJson):
         parse_json(HOSTILE["a text without end"])
