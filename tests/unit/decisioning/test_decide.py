@@ -4,6 +4,8 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target.decisioning.allocation import allocation_of
 from target.decisioning.artifact import parse_artifact
@@ -312,6 +314,48 @@ def test_a_rule_of_which_not_even_the_key_can_be_read_is_a_gap() -> None:
     for broken in (None, [], {}, build_rule(ruleKey=None), build_rule(propertyTokens="x")):
         outcome = run(in_global_mbox(build_rule(True, 1), broken, build_rule(True, 2)), execute={"pageLoad": {}})
         assert contents(outcome.response["execute"]["pageLoad"]) == ["offer 1"]
+
+
+RULES = st.lists(
+    st.tuples(st.sampled_from([True, False, None]), st.sampled_from("abc"), st.sampled_from([None, "x", "y"])),
+    max_size=6,
+)
+
+
+@given(rules=RULES, token=st.sampled_from([None, "x"]))
+def test_what_is_shown_is_what_a_plain_reading_of_the_rules_shows(
+    rules: list[tuple[bool | None, str, str | None]], token: str | None
+) -> None:
+    built = [
+        build_rule(
+            UNKNOWN if matches is None else matches, number, ruleKey=key, propertyTokens=None if of is None else [of]
+        )
+        for number, (matches, key, of) in enumerate(rules)
+    ]
+    shown: list[str] = []
+    taken: set[str] = set()
+    for number, (matches, key, of) in enumerate(rules):
+        if of not in (None, token) or key in taken:
+            continue
+        if matches is None:
+            break
+        if matches:
+            taken.add(key)
+            shown.append(f"offer {number}")
+    artifact = in_global_mbox(*built, home=built)
+    artifact["rules"]["mboxes"]["hero"] = built
+    request = {"pageLoad": {}, **ask("hero")}
+    outcome = run(artifact, execute=request, prefetch={**request, "views": [{}]}, property={"token": token})
+    for mode in ("execute", "prefetch"):
+        answer = outcome.response[mode]
+        assert contents(answer["pageLoad"]) == shown
+        assert contents_or_none(answer["mboxes"][0]) == shown[:1]
+    views = outcome.response["prefetch"]["views"]
+    assert [content for view in views for content in contents(view)] == shown
+    counted = [item["tokens"][0] for item in outcome.notifications]
+    assert sorted(counted) == sorted(offer.replace("offer ", "token-") for offer in [*shown, *shown[:1]])
+    is_remote = any(matches is None and of in (None, token) for matches, _, of in rules)
+    assert outcome.response["status"] == (206 if is_remote else 200)
 
 
 def test_a_trace_tells_what_was_looked_at_ahead_of_the_gap() -> None:
