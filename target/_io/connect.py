@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import math
 import socket
 import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
+from target._io.clock import monotonic_s
+from target._io.deadline import SOONEST_S
 from target._io.exchange import DeadlineConnection
 from target._io.liveness import keep_alive
 from target._io.race import connect_first
@@ -34,16 +37,16 @@ class _TimelyConnect(DeadlineConnection):
             return super()._new_conn()
         try:
             host = self._dns_host.strip("[]")
-            addresses = resolve(host, self.port, allowed_gai_family(), self.timeout, self._abort)
+            addresses = resolve(host, self.port, allowed_gai_family(), self._connect_s(), self._abort)
         except TimeoutError as error:
-            raise ConnectTimeoutError(self, f"No address for {self.host} in time") from error
+            raise self._too_late(f"No address for {self.host} in time") from error
         except OSError as error:
             raise NameResolutionError(self.host, self, cast("socket.gaierror", error)) from error
         try:
-            sock = connect_first(addresses, self._open, self.timeout, self._watch, self.deadline.first)
+            sock = connect_first(addresses, self._open, self._connect_s(), self._watch, self.deadline.first)
         except OSError as error:
             if isinstance(error, TimeoutError) and error.errno is None:  # else the kernel gave up before the call does
-                raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from error
+                raise self._too_late(f"Connection to {self.host} timed out") from error
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
         try:
             sys.audit("http.client.connect", self, self.host, self.port)
@@ -53,6 +56,16 @@ class _TimelyConnect(DeadlineConnection):
             sock.close()
             raise
         return sock
+
+    def _connect_s(self) -> float:
+        """Seconds left for connecting."""
+        deadline = self.deadline
+        return max(min(deadline.ends_at, deadline.connects_until) - monotonic_s(), SOONEST_S)
+
+    def _too_late(self, why: str) -> HTTPError:
+        """The error where time has passed: that of the call, or that of this connection alone."""
+        is_over = self.deadline.remaining_s() <= 0 or self.deadline.connects_until == math.inf
+        return ConnectTimeoutError(self, why) if is_over else NewConnectionError(self, why)
 
     def _open(self, address: AddressInfo) -> socket.socket:
         family, kind, protocol, _, _ = address

@@ -42,6 +42,7 @@ class Deadline(urllib3.Timeout):
             whether it answers after all.
         first: That connection's socket, for the attempt beside it.
         repeats: How many attempts were made beside others.
+        connects_until: When making a connection has to end, where another host can be tried after that.
     """
 
     keeping = Keeping(math.inf)
@@ -49,6 +50,7 @@ class Deadline(urllib3.Timeout):
     first: socket.socket | None = None
     anew = took_kept = False
     repeats = 0
+    connects_until = math.inf
 
     def __init__(self, timeout_s: float, abort: Abort | None = None) -> None:  # of the base class nothing is used
         self.ends_at = monotonic_s() + timeout_s
@@ -117,6 +119,7 @@ class Exchange(Deadline):
         self.abort = deadline.abort
         self.anew = deadline.anew
         self.try_beside, self.first = deadline.try_beside, deadline.first
+        self.connects_until = deadline.connects_until
         #: Whether the request went over a connection that had been used before; None where something else carried it.
         self.is_kept: bool | None = None
         self._carrier: DeadlineConnection | None = None

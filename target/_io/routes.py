@@ -6,6 +6,7 @@ host, from which any cluster can be reached; when it keeps failing, it is left a
 
 from __future__ import annotations
 
+import math
 import threading
 
 from target._io.clock import monotonic_s
@@ -64,6 +65,11 @@ class Routes:
         if failure is None or not self._is_at_cluster(call) or not is_of_host(failure):
             return call, failure
         return self.to_account(call), failure._replace(retry_after_s=None)
+
+    def connect_s(self, call: Call, remaining_s: float) -> float:
+        """Of the seconds left, those in which an attempt that another may follow has to have a connection: half of
+        them where that one would go to another host, which needs some, too."""
+        return remaining_s / 2 if self._is_at_cluster(call) else math.inf
 
     def tried(self, call: Call, outcome: Reply | TargetError) -> None:
         """Take note of how an attempt ended."""

@@ -114,6 +114,8 @@ class Transport:
             attempts += 1
             arguments["base_url"] = call.base_url
             may_repeat = attempts + deadline.repeats <= self._config.retries
+            connect_s = routes.connect_s(call, deadline.remaining_s()) if may_repeat else math.inf
+            deadline.connects_until = monotonic_s() + connect_s
             outcome, failure, doubted = self._attempt(call, arguments, deadline, may_repeat, doubt)
             if doubted is not None:
                 if doubt is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import ssl
 import weakref
@@ -20,7 +21,7 @@ from target._io.aio.bodies import body_to_send, read_body
 from target._io.aio.wire import Connector, DiedUnanswered, Sending, sending
 from target._io.beside import Superseded
 from target._io.clock import monotonic_s
-from target._io.deadline import Deadline
+from target._io.deadline import SOONEST_S, Deadline
 from target._io.habits import Habits
 from target._io.liveness import Keeping
 from target._io.pools import trusted_context
@@ -94,7 +95,8 @@ class AiohttpTransport:
         while True:
             attempts += 1
             may_repeat = attempts + deadline.repeats <= self._config.retries
-            exchange = partial(self._exchange, call, self._write(call), doubt)
+            connect_s = routes.connect_s(call, deadline.remaining_s()) if may_repeat else math.inf
+            exchange = partial(self._exchange, call, self._write(call), doubt, connect_s)
             outcome, failure, doubted = await self._attempt(call, exchange, deadline, may_repeat)
             if doubted is not None:
                 if doubt is not None:
@@ -201,10 +203,14 @@ class AiohttpTransport:
                 second.cancel()
         return answer
 
-    async def _exchange(self, call: Call, request: _Request, doubt: Whose | None, now: Sending) -> _Answer:
+    async def _exchange(
+        self, call: Call, request: _Request, doubt: Whose | None, connect_s: float, now: Sending
+    ) -> _Answer:
         sending.set(now)
         data, headers = body_to_send(request.content, request.headers)
         options: dict[str, Any] = {}
+        if connect_s < math.inf:
+            options["timeout"] = aiohttp.ClientTimeout(total=None, connect=max(connect_s, SOONEST_S))
         proxy = self._proxies.of(request.url)
         if self._config.secure or (proxy is not None and proxy.url.startswith("https:")):
             options["ssl"] = self._trust()
@@ -254,6 +260,9 @@ class AiohttpTransport:
             explained = failures.tls_failed(call, failures.reason_of(cause))
         elif isinstance(error, aiohttp.ClientHttpProxyError):
             explained = failures.unreachable(call, failures.tunnel_refused(error.status))
+            stage = Stage.CONNECTING
+        elif isinstance(error, aiohttp.ConnectionTimeoutError):
+            explained = failures.unreachable(call, "no connection in time")
             stage = Stage.CONNECTING
         elif isinstance(error, aiohttp.ClientConnectorError):
             explained = failures.unreachable(call, failures.reason_of(cause))

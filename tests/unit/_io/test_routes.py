@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from target.delivery.retry import Failure, Stage
 from tests.faults.ways import WAYS
 from tests.loopback import Answer, LoopbackServer, Received
 from tests.unit._io.calls import eventually
+from tests.unit._io.faults import unaccepting_server
 from tests.unit._io.on_device import artifact
 from tests.unit.calls import FAR_COOKIE, config, offers
 
@@ -351,3 +353,61 @@ def test_a_cluster_that_refuses_connections(way: str, server: LoopbackServer) ->
     finally:
         client.close()
     assert len(server.received) == 5
+
+
+@pytest.fixture
+def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Looking up the cluster's name takes for ever."""
+    real, over = socket.getaddrinfo, threading.Event()
+
+    def look_up(host: str, port: Any, *rest: Any, **more: Any) -> Any:
+        if host == "acme.example":
+            host = "127.0.0.1"
+        elif host == "mboxedge38.tt.omtrdc.net":
+            if len(rest) > 3 and rest[3] & socket.AI_NUMERICHOST:
+                raise socket.gaierror(socket.EAI_NONAME, "no number")
+            over.wait(30)
+        return real(host, port, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield
+    over.set()
+
+
+@pytest.mark.usefixtures("nobody_answers")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_cluster_that_cannot_be_reached_leaves_time_for_the_accounts_host(way: str, server: LoopbackServer) -> None:
+    client = WAYS[way](
+        client="acme",
+        organization_id="1@AdobeOrg",
+        secure=False,
+        server_domain=f"acme.example:{server.server_port}",
+        telemetry_enabled=False,
+        timeout=2000,
+    )
+    try:
+        assert _through(client, {"request": ASK, "target_location_hint": "38"}).response.client == "acme"
+    finally:
+        client.close()
+
+
+def test_a_cluster_that_accepts_nothing_leaves_time_for_the_accounts_host(
+    monkeypatch: pytest.MonkeyPatch, server: LoopbackServer
+) -> None:
+    real = socket.getaddrinfo
+    with unaccepting_server() as port:
+        ports = {"acme.example": server.server_port, "mboxedge38.tt.omtrdc.net": port}
+
+        def look_up(host: str, wanted: Any, *rest: Any, **more: Any) -> Any:
+            if host not in ports:
+                return real(host, wanted, *rest, **more)
+            if len(rest) > 3 and rest[3] & socket.AI_NUMERICHOST:
+                raise socket.gaierror(socket.EAI_NONAME, "no number")
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", ports[host]))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        options = {"client": "acme", "organization_id": "1@AdobeOrg", "secure": False, "server_domain": "acme.example"}
+        with TargetClient.create(**options, timeout=2000) as client:
+            assert client.get_offers(request=ASK, target_location_hint="38").response is not None
+        with TargetClient.create(**options, timeout=300, retries=0) as client, pytest.raises(TargetTimeout):
+            client.get_offers(request=ASK, target_location_hint="38")
