@@ -253,11 +253,14 @@ def _outcome(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
 
 def _work(tasks: queue.SimpleQueue[_Task | None], idle: queue.SimpleQueue[None]) -> None:
     while (task := tasks.get()) is not None:
-        with contextlib.suppress(BaseException):  # all that is left to raise is the caller's own logger
-            task.run(True)
-        idle.put(None)
-        task.over()
-        del task  # an idle worker must not keep the last call's data, or its client, alive
+        try:
+            # All that is left to raise is the caller's own logger, and exceptions from outside.
+            with contextlib.suppress(BaseException):
+                task.run(True)
+        finally:
+            idle.put(None)
+            task.over()
+            del task  # an idle worker must not keep the last call's data, or its client, alive
 
 
 def _end_all(tasks: queue.SimpleQueue[_Task | None], size: int) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from target import TargetClient, TargetError
 
-LONGEST_S = 14
+LONGEST_S = 12
 warnings.simplefilter("ignore")  # what was interrupted is closed by whoever collects it
 sys.unraisablehook = lambda _: None
 threading.excepthook = lambda _: None

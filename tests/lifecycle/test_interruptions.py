@@ -98,23 +98,30 @@ def test_queueing_notifications(server: LoopbackServer) -> None:
     run_script(script, server)
 
 
-@pytest.mark.parametrize("transport", ["aiohttp"])
-def test_an_event_loop(transport: str, server: LoopbackServer) -> None:
-    """The loop itself is over then, as with KeyboardInterrupt; the next one works."""
+@pytest.mark.parametrize("transport", ["threads", "aiohttp"])
+def test_an_event_loop_that_ends_in_the_middle_of_calls(transport: str, server: LoopbackServer) -> None:
+    """As with KeyboardInterrupt; the next loop, with a client of its own, works."""
     script = f"""
         import asyncio
 
         async def visit(number):
             async with await AsyncTargetClient.create(**options_of(domain, transport="{transport}")) as client:
-                for _ in range(5):
-                    asked = {{"mboxes": [{{"name": f"mbox-{{number}}"}}]}}
-                    request = {{"execute": asked, "requestId": f"request-{{number}}"}}
-                    check(await client.get_offers(request=request), number)
+                asked = {{"mboxes": [{{"name": f"mbox-{{number}}"}}]}}
+                request = {{"execute": asked, "requestId": f"request-{{number}}"}}
+                check(await client.get_offers(request=request), number)
+                if number:
+                    asyncio.get_running_loop().call_later(0.05, stop)
+                    await asyncio.gather(*(client.get_offers(request=request) for _ in range(999)))
 
+        def stop():
+            raise KeyboardInterrupt
+
+        for number in range(1, 6):
+            try:
+                asyncio.run(visit(number))
+            except KeyboardInterrupt:
+                pass
         asyncio.run(visit(0))
-        strike_by_signal(lambda number: asyncio.run(visit(number)), 60, 0.05)
-        for number in range(5):
-            asyncio.run(visit(number))
     """
     run_script(script, server)
 

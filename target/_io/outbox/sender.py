@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from target._io.flag import Flag
 from target._io.outbox.hosts import Hosts
 from target._io.outbox.store import Claim, Limits, Store
 from target.config import Runtime
@@ -100,7 +101,7 @@ class Sender:
         """Take a place among the calls to the claim's host: whether there is one. ``serve`` must follow."""
         return bool(claim.entries) and self.hosts.begin(self._base_url_of(parse_cluster(claim.entries[0].cluster)))
 
-    def serve(self, claim: Claim, has_begun: bool, ended: threading.Event) -> bool:
+    def serve(self, claim: Claim, has_begun: bool, ended: Flag) -> bool:
         """Send the claim's next batch, if it has begun, and settle it. False when the client was closed meanwhile."""
         outcome = None
         if has_begun:
@@ -177,7 +178,7 @@ class Sender:
         listed = None if response is None else response.notifications
         return Outcome(reply.status, frozenset(item.id for item in listed or () if isinstance(item.id, str)))
 
-    def _record(self, claim: Claim, settlement: Settlement, ended: threading.Event) -> bool:
+    def _record(self, claim: Claim, settlement: Settlement, ended: Flag) -> bool:
         """Settle the claim, as soon as that can be recorded: else it would be sent again."""
         while (recorded := self._store.settle(claim, settlement)) is None:
             if ended.wait(_RECORD_S) or self._limits.now_s() >= claim.ends_s:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from target._io.clock import monotonic_s
 from target._io.ends import EXIT_S, forget, send_before_end
+from target._io.flag import Flag
 from target._io.forks import renew_in_children
 from target._io.growing import Growing, Work
 from target._io.outbox.sender import Sender
@@ -40,7 +41,7 @@ class Worker:
         self._limits = limits
         self._is_shared = is_shared
         self._logger = logger
-        self._ended = threading.Event()
+        self._ended = Flag()
         self._begin()
         self._threads = Growing(self._take, most, "target-outbox", logger)
         renew_in_children(self)
@@ -115,7 +116,7 @@ class Worker:
     def begin_anew(self) -> None:
         """In a forked child: with nothing of the parent's to send, and no thread until there is something."""
         ended = self._ended.is_set()
-        self._ended = threading.Event()
+        self._ended = Flag()
         if ended:
             self._ended.set()
         self._begin()
