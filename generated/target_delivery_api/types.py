@@ -13,6 +13,11 @@ M = TypeVar("M", bound="Model")
 
 #: The classes whose values are JSON as they stand, and cannot be changed by whoever holds them.
 PLAIN = frozenset({str, int, float, bool, type(None)})
+#: What a number of the API may be at most, either way: 64 bits, and what a float can hold.
+MAX_INTEGER = 2**63 - 1
+MAX_NUMBER = 10**308
+NUMBERS = frozenset({int, float})
+_TEXT = frozenset({str})
 #: How deep free content may be nested: far from where Python gives up, on whatever stack it is read or copied again.
 MOST_LEVELS = 100
 
@@ -46,6 +51,9 @@ class Model:
     def _save(self) -> dict[str, Any]:
         raise NotImplementedError
 
+    def _strict(self) -> dict[str, Any]:
+        raise NotImplementedError
+
     @classmethod
     def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
         """The model of a JSON object; unknown fields go to ``additional_properties``, null reads as None.
@@ -74,6 +82,10 @@ class Model:
         values = ((name, getattr(self, name)) for name in self.__slots__)
         shown = (f"{name}={value!r}" for name, value in values if value is not None and value != {})
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Unusual(Exception):
+    """A field of a model holds something else than what it is declared to."""
 
 
 class Response(NamedTuple, Generic[T]):
@@ -117,6 +129,43 @@ def dump(value: Any, levels: int = MOST_LEVELS) -> Any:
     if isinstance(value, (list, tuple)):
         return [dump(item, levels - 1) for item in value]
     return value
+
+
+def strict_dict(model: Model) -> dict[str, Any]:
+    """What ``to_dict`` gives, as fast, of a model whose fields hold exactly what they should, all the way down.
+
+    Raises:
+        Unusual: They hold anything else, be it only something that nobody expects: look at it closely.
+    """
+    return model._strict()
+
+
+def strict_models(model: type[M], value: Any) -> list[dict[str, Any]]:
+    """The same of a list of models."""
+    if type(value) is not list:
+        raise Unusual
+    written = []
+    for item in value:
+        if type(item) is not model:
+            raise Unusual
+        written.append(item._strict())
+    return written
+
+
+def strict_texts(value: Any) -> list[str]:
+    """The same of a list of texts."""
+    if type(value) is list and _TEXT.issuperset(map(type, copy := value.copy())):
+        return copy
+    raise Unusual
+
+
+def strict_text_map(value: Any) -> dict[str, str]:
+    """The same of an object of texts."""
+    if type(value) is dict:
+        copy: dict[str, str] = value.copy()
+        if _TEXT.issuperset(map(type, copy)) and _TEXT.issuperset(map(type, copy.values())):
+            return copy
+    raise Unusual
 
 
 def load_object(value: Any, where: str) -> dict[str, Any]:
@@ -197,10 +246,14 @@ def json_type(value: Any) -> str:
 
 
 __all__ = [
+    "MAX_INTEGER",
+    "MAX_NUMBER",
+    "NUMBERS",
     "PLAIN",
     "Kind",
     "Model",
     "Response",
+    "Unusual",
     "dump",
     "json_type",
     "load_datetime",
@@ -210,4 +263,8 @@ __all__ = [
     "load_models",
     "load_object",
     "load_unknown",
+    "strict_dict",
+    "strict_models",
+    "strict_text_map",
+    "strict_texts",
 ]

@@ -32,7 +32,7 @@ from target.delivery.wire_values import (
 from target.errors import OptionsError
 from target.foreign import UNREADABLE
 from target_delivery_api import models
-from target_delivery_api.types import Kind, Model
+from target_delivery_api.types import Kind, Model, Unusual, strict_dict
 
 Write = Callable[[Any], Any]
 
@@ -46,6 +46,11 @@ def write_request(request: Any) -> dict[str, Any]:
     Raises:
         OptionsError: It is something else, or a field is of a wrong type or nested too deeply; the message names it.
     """
+    if type(request) is models.DeliveryRequest:
+        try:
+            return strict_dict(request)
+        except (Unusual, AttributeError):
+            pass  # what is unusual may still be right, and what is wrong has a place that is yet to be told
     try:
         return _write_request()(request)  # type: ignore[no-any-return]
     except Misfit as misfit:
@@ -67,6 +72,7 @@ def _writer_of(model: type[Model]) -> Write:
         key: _plain_and_writer(object if (model.__name__, key) in _LEFT_OUT_LATER else kind, key)
         for key, kind in model.FIELDS.values()
     }
+    kinds_get = kinds.get
     rows = [(key, *kinds[key]) for key, _ in model.FIELDS.values()]
     # At least two attributes, since of one attrgetter would not give a tuple.
     read: Callable[[Any], tuple[Any, ...]] = attrgetter("additional_properties", *model.FIELDS)
@@ -96,7 +102,7 @@ def _writer_of(model: type[Model]) -> Write:
 
     def write_items(data: dict[str, Any], items: dict[Any, Any]) -> dict[str, Any]:
         for key, item in items.items():
-            plain, write_value = kinds.get(key, _FREE)
+            plain, write_value = kinds_get(key, _FREE)
             if item.__class__ is not plain:
                 if key in kinds and (item is None or (item.__class__ is str and not item.strip())):
                     continue
@@ -104,7 +110,7 @@ def _writer_of(model: type[Model]) -> Write:
                     item = write_value(item)
                 except Misfit as misfit:
                     raise misfit.within(name_of(key)) from None
-            data[name_of(key)] = item
+            data[key if key.__class__ is str else name_of(key)] = item
         return data
 
     return write
@@ -127,10 +133,14 @@ def _plain_and_writer(kind: Kind, key: str) -> tuple[type | None, Write]:
 
 def _list_writer(plain: type | None, write_item: Write) -> Write:
     def write(value: Any) -> list[Any]:
-        if not isinstance(value, list | tuple):
+        if value.__class__ is list:
+            items = value.copy()
+        elif isinstance(value, list | tuple):
+            items = read_by(list, value)
+        else:
             refuse("a list", value)
         written = []
-        for index, item in enumerate(read_by(list, value)):
+        for index, item in enumerate(items):
             if item is None:
                 continue
             if item.__class__ is not plain:

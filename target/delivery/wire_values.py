@@ -19,12 +19,11 @@ from target.foreign import (
     shown,
     text_of_id,
 )
-from target_delivery_api.types import Model, load_datetime
+from target_delivery_api.types import MAX_INTEGER, MAX_NUMBER, Model, load_datetime
 
 T = TypeVar("T")
 
-_MAX_INTEGER = 2**63 - 1  # the API's integers have 64 bits
-_MAX_NUMBER = 10**308  # the largest that a float, the only number of most readers of JSON, can be near to
+_TEXT = frozenset({str})
 _MOST_SHOWN = 40
 _MOST_PLACE = 200
 
@@ -81,21 +80,25 @@ def write_flag(value: Any) -> bool:
 
 def write_integer(value: Any) -> int:
     """A whole number of 64 bits; a float may hold it."""
+    if value.__class__ is int and -MAX_INTEGER <= value <= MAX_INTEGER:
+        return value
     number = write_number(value)
     if number != (whole := int(number)):
         refuse("a whole number", value)
-    if not -_MAX_INTEGER <= whole <= _MAX_INTEGER:
+    if not -MAX_INTEGER <= whole <= MAX_INTEGER:
         raise Misfit("must be a number of at most 64 bits")
     return whole
 
 
 def write_number(value: Any) -> float:
     """A number that is finite."""
+    if value.__class__ is float and -MAX_NUMBER <= value <= MAX_NUMBER:
+        return value
     value = _unwrapped(value)
     if not is_number(value):
         value = _as_float(value)
     number = exact_number(value)
-    if not -_MAX_NUMBER <= number <= _MAX_NUMBER:  # neither is NaN
+    if not -MAX_NUMBER <= number <= MAX_NUMBER:  # neither is NaN
         raise Misfit("must be a finite number")
     return number
 
@@ -115,8 +118,11 @@ def write_time(value: Any) -> str:
 def write_texts(value: Any) -> dict[str, Any]:
     """An object of texts. Numbers and flags stay what they are, since rules compare with them on device; money, days
     and ids are text."""
+    items = mapping_of(value)
+    if _TEXT.issuperset(map(type, items)) and _TEXT.issuperset(map(type, items.values())):
+        return items  # as nearly always; this looks at all of them at once
     data = {}
-    for key, item in mapping_of(value).items():
+    for key, item in items.items():
         if item.__class__ is not str:
             if item is None:
                 continue

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_delivery_api import models
-from target_delivery_api.types import Model
+from target_delivery_api.types import Model, Unusual, strict_dict
 from tests.generation.spec import SCHEMAS, properties
 from tests.generation.strategies import JSON, MODELS, containers, model_objects, wire_objects
 
@@ -115,3 +115,38 @@ def has_null(value: Any) -> bool:
 def test_the_tests_see_times() -> None:
     assert holds_a_time("DeliveryRequest")
     assert not holds_a_time("DeliveryResponse")
+
+
+@each_model
+@few
+@given(data=st.data())
+def test_what_is_written_strictly_is_what_is_written_otherwise(name: str, data: st.DataObject) -> None:
+    model = data.draw(model_objects(name))
+    try:
+        written = strict_dict(model)
+    except Unusual:
+        return
+    assert written == model.to_dict()
+    assert not set(containers(written)) & set(containers(model))
+
+
+@each_model
+@few
+@given(data=st.data())
+def test_any_json_in_any_field_is_written_strictly_only_where_it_belongs(name: str, data: st.DataObject) -> None:
+    model = getattr(models, name).from_dict({})
+    attribute, value = data.draw(st.sampled_from(sorted(model.FIELDS))), data.draw(JSON)
+    setattr(model, attribute, value)
+    key, kind = model.FIELDS[attribute]
+    belongs = value is None or (type(value) is kind and kind is not object) or (kind is float and type(value) is int)
+    if isinstance(kind, list):
+        inner = kind[0]
+        belongs = belongs or (type(value) is list and all(type(item) is inner for item in value) and inner is not int)
+    if isinstance(kind, dict):
+        texts = type(value) is dict and all(type(item) is str for item in value.values())
+        belongs = belongs or (texts and kind[str] is str)
+    if not belongs:
+        with pytest.raises(Unusual):
+            strict_dict(model)
+    elif value is not None and not (isinstance(value, int | float) and abs(value) > 2**62):
+        assert strict_dict(model) == {key: value}

@@ -7,9 +7,13 @@ import datetime
 from typing import Any, ClassVar, Self
 
 from ..types import (
+    MAX_INTEGER,
+    MAX_NUMBER,
+    NUMBERS,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_datetime,
     load_list,
@@ -87,6 +91,29 @@ class ABTOrder(Model):
             data["time"] = dump(value)
         if (value := self.product_ids) is not None:
             data["productIds"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["id"] = value
+        if (value := self.decision_stack_id) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["decisionStackId"] = value
+        if (value := self.total) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["total"] = value
+        if (value := self.time) is not None:
+            raise Unusual
+        if (value := self.product_ids) is not None:
+            raise Unusual
         return data
 
     @classmethod

@@ -9,6 +9,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -76,6 +77,27 @@ class Action(Model):
             data["cssSelector"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.content) is not None:
             data["content"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.type) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["type"] = value
+        if (value := self.selector) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["selector"] = value
+        if (value := self.css_selector) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["cssSelector"] = value
+        if (value := self.content) is not None:
+            raise Unusual
         return data
 
     @classmethod

@@ -9,6 +9,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -60,6 +61,21 @@ class Address(Model):
             data["url"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.referring_url) is not None:
             data["referringUrl"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.url) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["url"] = value
+        if (value := self.referring_url) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["referringUrl"] = value
         return data
 
     @classmethod

@@ -9,6 +9,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -60,6 +61,21 @@ class AnalyticsPayload(Model):
             data["pe"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.tnta) is not None:
             data["tnta"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.pe) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["pe"] = value
+        if (value := self.tnta) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["tnta"] = value
         return data
 
     @classmethod

@@ -10,6 +10,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_enum,
     load_object,
@@ -79,6 +80,31 @@ class AnalyticsRequest(Model):
             data["trackingServer"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.tracking_server_secure) is not None:
             data["trackingServerSecure"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.supplemental_data_id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["supplementalDataId"] = value
+        if (value := self.logging) is not None:
+            if type(value) is LoggingType:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["logging"] = value
+        if (value := self.tracking_server) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["trackingServer"] = value
+        if (value := self.tracking_server_secure) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["trackingServerSecure"] = value
         return data
 
     @classmethod

@@ -9,6 +9,7 @@ from ..models.analytics_payload import AnalyticsPayload
 from ..types import (
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -52,6 +53,17 @@ class AnalyticsResponse(Model):
         value: Any
         if (value := self.payload) is not None:
             data["payload"] = value._save() if isinstance(value, Model) else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.payload) is not None:
+            if type(value) is not AnalyticsPayload:
+                raise Unusual
+            data["payload"] = value._strict()
         return data
 
     @classmethod

@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from ..types import (
+    MAX_INTEGER,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -60,6 +62,21 @@ class AudienceManager(Model):
             data["locationHint"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.blob) is not None:
             data["blob"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.location_hint) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["locationHint"] = value
+        if (value := self.blob) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["blob"] = value
         return data
 
     @classmethod

@@ -9,6 +9,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -68,6 +69,25 @@ class Browser(Model):
             data["language"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.web_gl_renderer) is not None:
             data["webGLRenderer"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.host) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["host"] = value
+        if (value := self.language) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["language"] = value
+        if (value := self.web_gl_renderer) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["webGLRenderer"] = value
         return data
 
     @classmethod

@@ -9,6 +9,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -108,6 +109,45 @@ class ClientHints(Model):
             data["architecture"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.bitness) is not None:
             data["bitness"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.mobile) is not None:
+            if type(value) is not bool:
+                raise Unusual
+            data["mobile"] = value
+        if (value := self.model) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["model"] = value
+        if (value := self.platform) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["platform"] = value
+        if (value := self.platform_version) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["platformVersion"] = value
+        if (value := self.browser_ua_with_major_version) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["browserUAWithMajorVersion"] = value
+        if (value := self.browser_ua_with_full_version) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["browserUAWithFullVersion"] = value
+        if (value := self.architecture) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["architecture"] = value
+        if (value := self.bitness) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["bitness"] = value
         return data
 
     @classmethod

@@ -15,9 +15,12 @@ from ..models.mobile_platform import MobilePlatform
 from ..models.screen import Screen
 from ..models.window import Window
 from ..types import (
+    MAX_NUMBER,
+    NUMBERS,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_enum,
     load_object,
@@ -151,6 +154,63 @@ class Context(Model):
             data["clientHints"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.beacon) is not None:
             data["beacon"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.channel) is not None:
+            if type(value) is ChannelType:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["channel"] = value
+        if (value := self.mobile_platform) is not None:
+            if type(value) is not MobilePlatform:
+                raise Unusual
+            data["mobilePlatform"] = value._strict()
+        if (value := self.application) is not None:
+            if type(value) is not Application:
+                raise Unusual
+            data["application"] = value._strict()
+        if (value := self.screen) is not None:
+            if type(value) is not Screen:
+                raise Unusual
+            data["screen"] = value._strict()
+        if (value := self.window) is not None:
+            if type(value) is not Window:
+                raise Unusual
+            data["window"] = value._strict()
+        if (value := self.browser) is not None:
+            if type(value) is not Browser:
+                raise Unusual
+            data["browser"] = value._strict()
+        if (value := self.address) is not None:
+            if type(value) is not Address:
+                raise Unusual
+            data["address"] = value._strict()
+        if (value := self.geo) is not None:
+            if type(value) is not Geo:
+                raise Unusual
+            data["geo"] = value._strict()
+        if (value := self.time_offset_in_minutes) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["timeOffsetInMinutes"] = value
+        if (value := self.user_agent) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["userAgent"] = value
+        if (value := self.client_hints) is not None:
+            if type(value) is not ClientHints:
+                raise Unusual
+            data["clientHints"] = value._strict()
+        if (value := self.beacon) is not None:
+            if type(value) is not bool:
+                raise Unusual
+            data["beacon"] = value
         return data
 
     @classmethod

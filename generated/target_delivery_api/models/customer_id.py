@@ -10,6 +10,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_enum,
     load_object,
@@ -70,6 +71,27 @@ class CustomerId(Model):
             data["integrationCode"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.authenticated_state) is not None:
             data["authenticatedState"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["id"] = value
+        if (value := self.integration_code) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["integrationCode"] = value
+        if (value := self.authenticated_state) is not None:
+            if type(value) is AuthenticatedState:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["authenticatedState"] = value
         return data
 
     @classmethod

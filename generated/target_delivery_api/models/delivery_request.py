@@ -17,13 +17,16 @@ from ..models.telemetry import Telemetry
 from ..models.trace import Trace
 from ..models.visitor_id import VisitorId
 from ..types import (
+    MAX_INTEGER,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_models,
     load_object,
     load_unknown,
+    strict_models,
 )
 
 _KEYS = frozenset(
@@ -171,6 +174,67 @@ class DeliveryRequest(Model):
             data["qaMode"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.preview) is not None:
             data["preview"] = value._save() if isinstance(value, Model) else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.request_id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["requestId"] = value
+        if (value := self.impression_id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["impressionId"] = value
+        if (value := self.id) is not None:
+            if type(value) is not VisitorId:
+                raise Unusual
+            data["id"] = value._strict()
+        if (value := self.environment_id) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["environmentId"] = value
+        if (value := self.property) is not None:
+            if type(value) is not Property:
+                raise Unusual
+            data["property"] = value._strict()
+        if (value := self.trace) is not None:
+            if type(value) is not Trace:
+                raise Unusual
+            data["trace"] = value._strict()
+        if (value := self.context) is not None:
+            if type(value) is not Context:
+                raise Unusual
+            data["context"] = value._strict()
+        if (value := self.experience_cloud) is not None:
+            if type(value) is not ExperienceCloud:
+                raise Unusual
+            data["experienceCloud"] = value._strict()
+        if (value := self.execute) is not None:
+            if type(value) is not ExecuteRequest:
+                raise Unusual
+            data["execute"] = value._strict()
+        if (value := self.prefetch) is not None:
+            if type(value) is not PrefetchRequest:
+                raise Unusual
+            data["prefetch"] = value._strict()
+        if (value := self.telemetry) is not None:
+            if type(value) is not Telemetry:
+                raise Unusual
+            data["telemetry"] = value._strict()
+        if (value := self.notifications) is not None:
+            data["notifications"] = strict_models(Notification, value)
+        if (value := self.qa_mode) is not None:
+            if type(value) is not QAMode:
+                raise Unusual
+            data["qaMode"] = value._strict()
+        if (value := self.preview) is not None:
+            if type(value) is not Preview:
+                raise Unusual
+            data["preview"] = value._strict()
         return data
 
     @classmethod

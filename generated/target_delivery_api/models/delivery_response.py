@@ -10,13 +10,16 @@ from ..models.notification_response import NotificationResponse
 from ..models.prefetch_response import PrefetchResponse
 from ..models.visitor_id import VisitorId
 from ..types import (
+    MAX_INTEGER,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_models,
     load_object,
     load_unknown,
+    strict_models,
 )
 
 _KEYS = frozenset(
@@ -121,6 +124,47 @@ class DeliveryResponse(Model):
             data["notifications"] = dump(value)
         if (value := self.telemetry_server_token) is not None:
             data["telemetryServerToken"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.status) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["status"] = value
+        if (value := self.request_id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["requestId"] = value
+        if (value := self.id) is not None:
+            if type(value) is not VisitorId:
+                raise Unusual
+            data["id"] = value._strict()
+        if (value := self.client) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["client"] = value
+        if (value := self.edge_host) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["edgeHost"] = value
+        if (value := self.execute) is not None:
+            if type(value) is not ExecuteResponse:
+                raise Unusual
+            data["execute"] = value._strict()
+        if (value := self.prefetch) is not None:
+            if type(value) is not PrefetchResponse:
+                raise Unusual
+            data["prefetch"] = value._strict()
+        if (value := self.notifications) is not None:
+            data["notifications"] = strict_models(NotificationResponse, value)
+        if (value := self.telemetry_server_token) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["telemetryServerToken"] = value
         return data
 
     @classmethod

@@ -10,10 +10,12 @@ from ..models.request_details import RequestDetails
 from ..types import (
     Kind,
     Model,
+    Unusual,
     dump,
     load_models,
     load_object,
     load_unknown,
+    strict_models,
 )
 
 _KEYS = frozenset(
@@ -62,6 +64,19 @@ class ExecuteRequest(Model):
             data["pageLoad"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.mboxes) is not None:
             data["mboxes"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.page_load) is not None:
+            if type(value) is not RequestDetails:
+                raise Unusual
+            data["pageLoad"] = value._strict()
+        if (value := self.mboxes) is not None:
+            data["mboxes"] = strict_models(MboxRequest, value)
         return data
 
     @classmethod

@@ -10,6 +10,7 @@ from ..models.audience_manager import AudienceManager
 from ..types import (
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -61,6 +62,21 @@ class ExperienceCloud(Model):
             data["audienceManager"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.analytics) is not None:
             data["analytics"] = value._save() if isinstance(value, Model) else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.audience_manager) is not None:
+            if type(value) is not AudienceManager:
+                raise Unusual
+            data["audienceManager"] = value._strict()
+        if (value := self.analytics) is not None:
+            if type(value) is not AnalyticsRequest:
+                raise Unusual
+            data["analytics"] = value._strict()
         return data
 
     @classmethod

@@ -6,9 +6,12 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from ..types import (
+    MAX_NUMBER,
+    NUMBERS,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -100,6 +103,41 @@ class Geo(Model):
             data["city"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.zip) is not None:
             data["zip"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.ip_address) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["ipAddress"] = value
+        if (value := self.latitude) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["latitude"] = value
+        if (value := self.longitude) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["longitude"] = value
+        if (value := self.country_code) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["countryCode"] = value
+        if (value := self.state_code) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["stateCode"] = value
+        if (value := self.city) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["city"] = value
+        if (value := self.zip) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["zip"] = value
         return data
 
     @classmethod

@@ -10,13 +10,16 @@ from ..models.order import Order
 from ..models.parameters import Parameters
 from ..models.product import Product
 from ..types import (
+    MAX_INTEGER,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_map,
     load_object,
     load_unknown,
+    strict_text_map,
 )
 
 _KEYS = frozenset(
@@ -106,6 +109,37 @@ class MboxRequest(Model):
             data["index"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.name) is not None:
             data["name"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.address) is not None:
+            if type(value) is not Address:
+                raise Unusual
+            data["address"] = value._strict()
+        if (value := self.parameters) is not None:
+            data["parameters"] = strict_text_map(value)
+        if (value := self.profile_parameters) is not None:
+            data["profileParameters"] = strict_text_map(value)
+        if (value := self.order) is not None:
+            if type(value) is not Order:
+                raise Unusual
+            data["order"] = value._strict()
+        if (value := self.product) is not None:
+            if type(value) is not Product:
+                raise Unusual
+            data["product"] = value._strict()
+        if (value := self.index) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["index"] = value
+        if (value := self.name) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["name"] = value
         return data
 
     @classmethod

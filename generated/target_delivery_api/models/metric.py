@@ -11,6 +11,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_enum,
     load_object,
@@ -79,6 +80,31 @@ class Metric(Model):
             data["eventToken"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.analytics) is not None:
             data["analytics"] = value._save() if isinstance(value, Model) else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.type) is not None:
+            if type(value) is MetricType:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["type"] = value
+        if (value := self.selector) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["selector"] = value
+        if (value := self.event_token) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["eventToken"] = value
+        if (value := self.analytics) is not None:
+            if type(value) is not AnalyticsResponse:
+                raise Unusual
+            data["analytics"] = value._strict()
         return data
 
     @classmethod

@@ -11,6 +11,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_enum,
     load_object,
@@ -79,6 +80,33 @@ class MobilePlatform(Model):
             data["deviceName"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.version) is not None:
             data["version"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.device_type) is not None:
+            if type(value) is DeviceType:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["deviceType"] = value
+        if (value := self.platform_type) is not None:
+            if type(value) is MobilePlatformType:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["platformType"] = value
+        if (value := self.device_name) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["deviceName"] = value
+        if (value := self.version) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["version"] = value
         return data
 
     @classmethod

@@ -14,15 +14,19 @@ from ..models.order import Order
 from ..models.parameters import Parameters
 from ..models.product import Product
 from ..types import (
+    MAX_INTEGER,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_enum,
     load_list,
     load_map,
     load_object,
     load_unknown,
+    strict_text_map,
+    strict_texts,
 )
 
 _KEYS = frozenset(
@@ -162,6 +166,61 @@ class Notification(Model):
             data["view"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.page_load) is not None:
             data["pageLoad"] = value._save() if isinstance(value, Model) else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["id"] = value
+        if (value := self.type) is not None:
+            if type(value) is MetricType:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["type"] = value
+        if (value := self.timestamp) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["timestamp"] = value
+        if (value := self.address) is not None:
+            if type(value) is not Address:
+                raise Unusual
+            data["address"] = value._strict()
+        if (value := self.parameters) is not None:
+            data["parameters"] = strict_text_map(value)
+        if (value := self.profile_parameters) is not None:
+            data["profileParameters"] = strict_text_map(value)
+        if (value := self.order) is not None:
+            if type(value) is not Order:
+                raise Unusual
+            data["order"] = value._strict()
+        if (value := self.product) is not None:
+            if type(value) is not Product:
+                raise Unusual
+            data["product"] = value._strict()
+        if (value := self.impression_id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["impressionId"] = value
+        if (value := self.tokens) is not None:
+            data["tokens"] = strict_texts(value)
+        if (value := self.mbox) is not None:
+            if type(value) is not NotificationMbox:
+                raise Unusual
+            data["mbox"] = value._strict()
+        if (value := self.view) is not None:
+            if type(value) is not NotificationView:
+                raise Unusual
+            data["view"] = value._strict()
+        if (value := self.page_load) is not None:
+            if type(value) is not NotificationPageLoad:
+                raise Unusual
+            data["pageLoad"] = value._strict()
         return data
 
     @classmethod

@@ -10,6 +10,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_map,
     load_object,
@@ -62,6 +63,19 @@ class NotificationResponse(Model):
             data["id"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.trace) is not None:
             data["trace"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["id"] = value
+        if (value := self.trace) is not None:
+            raise Unusual
         return data
 
     @classmethod

@@ -9,6 +9,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -68,6 +69,25 @@ class NotificationView(Model):
             data["key"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.state) is not None:
             data["state"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.name) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["name"] = value
+        if (value := self.key) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["key"] = value
+        if (value := self.state) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["state"] = value
         return data
 
     @classmethod

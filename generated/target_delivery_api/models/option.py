@@ -11,6 +11,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_enum,
     load_map,
@@ -81,6 +82,27 @@ class Option(Model):
             data["eventToken"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.response_tokens) is not None:
             data["responseTokens"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.type) is not None:
+            if type(value) is OptionType:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["type"] = value
+        if (value := self.content) is not None:
+            raise Unusual
+        if (value := self.event_token) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["eventToken"] = value
+        if (value := self.response_tokens) is not None:
+            raise Unusual
         return data
 
     @classmethod

@@ -7,14 +7,19 @@ import datetime
 from typing import Any, ClassVar, Self
 
 from ..types import (
+    MAX_INTEGER,
+    MAX_NUMBER,
+    NUMBERS,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_datetime,
     load_list,
     load_object,
     load_unknown,
+    strict_texts,
 )
 
 _KEYS = frozenset(
@@ -105,6 +110,37 @@ class Order(Model):
             data["duplicate"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.outlier) is not None:
             data["outlier"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["id"] = value
+        if (value := self.total) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["total"] = value
+        if (value := self.purchased_product_ids) is not None:
+            data["purchasedProductIds"] = strict_texts(value)
+        if (value := self.time) is not None:
+            raise Unusual
+        if (value := self.experience_local_id) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["experienceLocalId"] = value
+        if (value := self.duplicate) is not None:
+            if type(value) is not bool:
+                raise Unusual
+            data["duplicate"] = value
+        if (value := self.outlier) is not None:
+            if type(value) is not bool:
+                raise Unusual
+            data["outlier"] = value
         return data
 
     @classmethod

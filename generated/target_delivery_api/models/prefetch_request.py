@@ -11,10 +11,12 @@ from ..models.view_request import ViewRequest
 from ..types import (
     Kind,
     Model,
+    Unusual,
     dump,
     load_models,
     load_object,
     load_unknown,
+    strict_models,
 )
 
 _KEYS = frozenset(
@@ -71,6 +73,21 @@ class PrefetchRequest(Model):
             data["pageLoad"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.mboxes) is not None:
             data["mboxes"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.views) is not None:
+            data["views"] = strict_models(ViewRequest, value)
+        if (value := self.page_load) is not None:
+            if type(value) is not RequestDetails:
+                raise Unusual
+            data["pageLoad"] = value._strict()
+        if (value := self.mboxes) is not None:
+            data["mboxes"] = strict_models(MboxRequest, value)
         return data
 
     @classmethod

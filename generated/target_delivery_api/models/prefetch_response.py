@@ -12,10 +12,12 @@ from ..models.view import View
 from ..types import (
     Kind,
     Model,
+    Unusual,
     dump,
     load_models,
     load_object,
     load_unknown,
+    strict_models,
 )
 
 _KEYS = frozenset(
@@ -80,6 +82,23 @@ class PrefetchResponse(Model):
             data["mboxes"] = dump(value)
         if (value := self.metrics) is not None:
             data["metrics"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.views) is not None:
+            data["views"] = strict_models(View, value)
+        if (value := self.page_load) is not None:
+            if type(value) is not PageLoadResponse:
+                raise Unusual
+            data["pageLoad"] = value._strict()
+        if (value := self.mboxes) is not None:
+            data["mboxes"] = strict_models(PrefetchMboxResponse, value)
+        if (value := self.metrics) is not None:
+            data["metrics"] = strict_models(Metric, value)
         return data
 
     @classmethod

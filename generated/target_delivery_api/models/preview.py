@@ -9,6 +9,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -52,6 +53,17 @@ class Preview(Model):
         value: Any
         if (value := self.token) is not None:
             data["token"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.token) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["token"] = value
         return data
 
     @classmethod

@@ -9,6 +9,7 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -60,6 +61,21 @@ class Product(Model):
             data["id"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.category_id) is not None:
             data["categoryId"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["id"] = value
+        if (value := self.category_id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["categoryId"] = value
         return data
 
     @classmethod

@@ -10,11 +10,13 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_list,
     load_models,
     load_object,
     load_unknown,
+    strict_models,
 )
 
 _KEYS = frozenset(
@@ -87,6 +89,27 @@ class QAMode(Model):
             data["evaluateAsFalseAudienceIds"] = dump(value)
         if (value := self.preview_indexes) is not None:
             data["previewIndexes"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.token) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["token"] = value
+        if (value := self.listed_activities_only) is not None:
+            if type(value) is not bool:
+                raise Unusual
+            data["listedActivitiesOnly"] = value
+        if (value := self.evaluate_as_true_audience_ids) is not None:
+            raise Unusual
+        if (value := self.evaluate_as_false_audience_ids) is not None:
+            raise Unusual
+        if (value := self.preview_indexes) is not None:
+            data["previewIndexes"] = strict_models(QAModePreviewIndex, value)
         return data
 
     @classmethod

@@ -12,10 +12,12 @@ from ..models.product import Product
 from ..types import (
     Kind,
     Model,
+    Unusual,
     dump,
     load_map,
     load_object,
     load_unknown,
+    strict_text_map,
 )
 
 _KEYS = frozenset(
@@ -89,6 +91,29 @@ class RequestDetails(Model):
             data["order"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.product) is not None:
             data["product"] = value._save() if isinstance(value, Model) else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.address) is not None:
+            if type(value) is not Address:
+                raise Unusual
+            data["address"] = value._strict()
+        if (value := self.parameters) is not None:
+            data["parameters"] = strict_text_map(value)
+        if (value := self.profile_parameters) is not None:
+            data["profileParameters"] = strict_text_map(value)
+        if (value := self.order) is not None:
+            if type(value) is not Order:
+                raise Unusual
+            data["order"] = value._strict()
+        if (value := self.product) is not None:
+            if type(value) is not Product:
+                raise Unusual
+            data["product"] = value._strict()
         return data
 
     @classmethod

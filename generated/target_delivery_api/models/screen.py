@@ -7,9 +7,12 @@ from typing import Any, ClassVar, Self
 
 from ..models.screen_orientation_type import ScreenOrientationType
 from ..types import (
+    MAX_NUMBER,
+    NUMBERS,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_enum,
     load_object,
@@ -86,6 +89,35 @@ class Screen(Model):
             data["pixelRatio"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.orientation) is not None:
             data["orientation"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.width) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["width"] = value
+        if (value := self.height) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["height"] = value
+        if (value := self.color_depth) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["colorDepth"] = value
+        if (value := self.pixel_ratio) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["pixelRatio"] = value
+        if (value := self.orientation) is not None:
+            if type(value) is ScreenOrientationType:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["orientation"] = value
         return data
 
     @classmethod

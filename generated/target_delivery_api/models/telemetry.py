@@ -9,10 +9,12 @@ from ..models.telemetry_entry import TelemetryEntry
 from ..types import (
     Kind,
     Model,
+    Unusual,
     dump,
     load_models,
     load_object,
     load_unknown,
+    strict_models,
 )
 
 _KEYS = frozenset(
@@ -53,6 +55,15 @@ class Telemetry(Model):
         value: Any
         if (value := self.entries) is not None:
             data["entries"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.entries) is not None:
+            data["entries"] = strict_models(TelemetryEntry, value)
         return data
 
     @classmethod

@@ -9,9 +9,13 @@ from ..models.execution_mode import ExecutionMode
 from ..models.telemetry_features import TelemetryFeatures
 from ..models.telemetry_request import TelemetryRequest
 from ..types import (
+    MAX_INTEGER,
+    MAX_NUMBER,
+    NUMBERS,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_enum,
     load_object,
@@ -112,6 +116,47 @@ class TelemetryEntry(Model):
             data["request"] = value._save() if isinstance(value, Model) else dump(value)
         if (value := self.telemetry_server_token) is not None:
             data["telemetryServerToken"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.request_id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["requestId"] = value
+        if (value := self.timestamp) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["timestamp"] = value
+        if (value := self.mode) is not None:
+            if type(value) is ExecutionMode:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["mode"] = value
+        if (value := self.execution) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["execution"] = value
+        if (value := self.parsing) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["parsing"] = value
+        if (value := self.features) is not None:
+            if type(value) is not TelemetryFeatures:
+                raise Unusual
+            data["features"] = value._strict()
+        if (value := self.request) is not None:
+            if type(value) is not TelemetryRequest:
+                raise Unusual
+            data["request"] = value._strict()
+        if (value := self.telemetry_server_token) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["telemetryServerToken"] = value
         return data
 
     @classmethod

@@ -7,9 +7,11 @@ from typing import Any, ClassVar, Self
 
 from ..models.decisioning_method import DecisioningMethod
 from ..types import (
+    MAX_INTEGER,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_enum,
     load_object,
@@ -94,6 +96,39 @@ class TelemetryFeatures(Model):
             data["prefetchPageLoad"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.prefetch_view_count) is not None:
             data["prefetchViewCount"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.decisioning_method) is not None:
+            if type(value) is DecisioningMethod:
+                value = value._value_
+            if type(value) is not str:
+                raise Unusual
+            data["decisioningMethod"] = value
+        if (value := self.execute_mbox_count) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["executeMboxCount"] = value
+        if (value := self.execute_page_load) is not None:
+            if type(value) is not bool:
+                raise Unusual
+            data["executePageLoad"] = value
+        if (value := self.prefetch_mbox_count) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["prefetchMboxCount"] = value
+        if (value := self.prefetch_page_load) is not None:
+            if type(value) is not bool:
+                raise Unusual
+            data["prefetchPageLoad"] = value
+        if (value := self.prefetch_view_count) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["prefetchViewCount"] = value
         return data
 
     @classmethod

@@ -6,9 +6,13 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from ..types import (
+    MAX_INTEGER,
+    MAX_NUMBER,
+    NUMBERS,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -84,6 +88,33 @@ class TelemetryRequest(Model):
             data["download"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.response_size) is not None:
             data["responseSize"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.dns) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["dns"] = value
+        if (value := self.tls) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["tls"] = value
+        if (value := self.time_to_first_byte) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["timeToFirstByte"] = value
+        if (value := self.download) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["download"] = value
+        if (value := self.response_size) is not None:
+            if type(value) is not int or not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise Unusual
+            data["responseSize"] = value
         return data
 
     @classmethod

@@ -9,10 +9,12 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_map,
     load_object,
     load_unknown,
+    strict_text_map,
 )
 
 _KEYS = frozenset(
@@ -62,6 +64,19 @@ class Trace(Model):
             data["authorizationToken"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.usage) is not None:
             data["usage"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.authorization_token) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["authorizationToken"] = value
+        if (value := self.usage) is not None:
+            data["usage"] = strict_text_map(value)
         return data
 
     @classmethod

@@ -13,11 +13,13 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_map,
     load_models,
     load_object,
     load_unknown,
+    strict_models,
 )
 
 _KEYS = frozenset(
@@ -106,6 +108,35 @@ class View(Model):
             data["state"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.trace) is not None:
             data["trace"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.name) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["name"] = value
+        if (value := self.key) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["key"] = value
+        if (value := self.options) is not None:
+            data["options"] = strict_models(Option, value)
+        if (value := self.metrics) is not None:
+            data["metrics"] = strict_models(Metric, value)
+        if (value := self.analytics) is not None:
+            if type(value) is not AnalyticsResponse:
+                raise Unusual
+            data["analytics"] = value._strict()
+        if (value := self.state) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["state"] = value
+        if (value := self.trace) is not None:
+            raise Unusual
         return data
 
     @classmethod

@@ -13,10 +13,12 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_map,
     load_object,
     load_unknown,
+    strict_text_map,
 )
 
 _KEYS = frozenset(
@@ -106,6 +108,37 @@ class ViewRequest(Model):
             data["name"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.key) is not None:
             data["key"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.address) is not None:
+            if type(value) is not Address:
+                raise Unusual
+            data["address"] = value._strict()
+        if (value := self.parameters) is not None:
+            data["parameters"] = strict_text_map(value)
+        if (value := self.profile_parameters) is not None:
+            data["profileParameters"] = strict_text_map(value)
+        if (value := self.order) is not None:
+            if type(value) is not Order:
+                raise Unusual
+            data["order"] = value._strict()
+        if (value := self.product) is not None:
+            if type(value) is not Product:
+                raise Unusual
+            data["product"] = value._strict()
+        if (value := self.name) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["name"] = value
+        if (value := self.key) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["key"] = value
         return data
 
     @classmethod

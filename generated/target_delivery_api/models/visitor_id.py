@@ -10,10 +10,12 @@ from ..types import (
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_models,
     load_object,
     load_unknown,
+    strict_models,
 )
 
 _KEYS = frozenset(
@@ -80,6 +82,27 @@ class VisitorId(Model):
             data["marketingCloudVisitorId"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.customer_ids) is not None:
             data["customerIds"] = dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.tnt_id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["tntId"] = value
+        if (value := self.third_party_id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["thirdPartyId"] = value
+        if (value := self.marketing_cloud_visitor_id) is not None:
+            if type(value) is not str:
+                raise Unusual
+            data["marketingCloudVisitorId"] = value
+        if (value := self.customer_ids) is not None:
+            data["customerIds"] = strict_models(CustomerId, value)
         return data
 
     @classmethod

@@ -6,9 +6,12 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from ..types import (
+    MAX_NUMBER,
+    NUMBERS,
     PLAIN,
     Kind,
     Model,
+    Unusual,
     dump,
     load_object,
     load_unknown,
@@ -60,6 +63,21 @@ class Window(Model):
             data["width"] = value if value.__class__ in PLAIN else dump(value)
         if (value := self.height) is not None:
             data["height"] = value if value.__class__ in PLAIN else dump(value)
+        return data
+
+    def _strict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        value: Any
+        if type(value := self.additional_properties) is not dict or value:
+            raise Unusual
+        if (value := self.width) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["width"] = value
+        if (value := self.height) is not None:
+            if type(value) not in NUMBERS or not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise Unusual
+            data["height"] = value
         return data
 
     @classmethod
