@@ -288,3 +288,79 @@ def test_the_outbox() -> None:
     sent = [body["notifications"][0]["id"] for _, body in api.received]
     assert sorted(set(sent)) == [str(number) for number in range(6)]
     assert len(sent) == 11, "each but the first was asked for again, until its own acknowledgement came"
+
+
+# Every other way in which the bytes of one exchange could become the next one's
+
+
+def _with(tail: bytes, *headers: str, status: str = "200 OK") -> Callable[[dict[str, Any]], bytes]:
+    """This request's answer, and ``tail`` behind it, in one piece."""
+    return lambda body: http(answer(body["requestId"], "acme"), status, *headers) + tail
+
+
+def _chunked(tail: bytes, trailer: bytes = b"") -> Callable[[dict[str, Any]], bytes]:
+    def make(body: dict[str, Any]) -> bytes:
+        content = answer(body["requestId"], "acme")
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        return head + b"%x\r\n%s\r\n0\r\n%s\r\n" % (len(content), content, trailer) + tail
+
+    return make
+
+
+def _of_length(off: int) -> Callable[[dict[str, Any]], bytes]:
+    """The announced length is wrong by so many bytes; what is too much is a whole answer of another."""
+
+    def make(body: dict[str, Any]) -> bytes:
+        content = answer(body["requestId"], "acme")
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content) + off}\r\n\r\n".encode()
+        return head + content + http(MALLORY)
+
+    return make
+
+
+EVIL = http(MALLORY)
+TAILS: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "a second answer": _with(EVIL),
+    "a second answer, begun": _with(EVIL[: len(EVIL) // 2]),
+    "an interim answer and a second one": _with(b"HTTP/1.1 103 Early Hints\r\n\r\n" + EVIL),
+    "a line, and a second answer": _with(b"\r\n" + EVIL),
+    "a 204 with a body": lambda _: b"HTTP/1.1 204 No Content\r\nContent-Length: %d\r\n\r\n%s" % (len(EVIL), EVIL),
+    "a 304 with a body": lambda _: b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n" + EVIL,
+    "a 205 with a body": _with(EVIL, status="205 Reset Content"),
+    "a length that is two too short": _of_length(-2),
+    "a length that is two too long": _of_length(2),
+    "chunks and a second answer": _chunked(EVIL),
+    "chunks, a trailer and a second answer": _chunked(EVIL, b"X: y\r\n"),
+    "a trailer that looks like an answer": _chunked(b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+    "chunks and a length": lambda body: _chunked(EVIL)(body).replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n", 1),
+    "a length and the end of the connection": _with(EVIL, "Connection: close"),
+    "a length that is 0": lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" + EVIL,
+    "an answer of HTTP/1.0": lambda body: _with(EVIL, "Connection: keep-alive")(body).replace(
+        b"HTTP/1.1", b"HTTP/1.0", 1
+    ),
+}
+
+
+def what_came_of(client: Way) -> str:
+    try:
+        return str(client.call(REQUEST).to_dict())
+    except (TransportError, ApiError) as error:
+        return f"{error} {getattr(error, 'body', '')}"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_stands_behind_an_answer_is_nobodys(way: str) -> None:
+    """Also of a host that was never seen to give the requestId back: the first answer of all is what is odd."""
+    for name, make in TAILS.items():
+        for held in (True, False):
+            api = Api()
+            with client_of(way, api, retries=0) as client:
+                if held:
+                    assert whose(client) == "acme"
+                    api.answers.append(make)
+                else:
+                    usual, api.usual = api.usual, make
+                assert "mallory" not in what_came_of(client), name
+                if not held:
+                    api.usual = usual
+                assert [whose(client) for _ in range(2)] == ["acme"] * 2, name

@@ -12,6 +12,7 @@ from target._io.outbox.memory import MemoryStore
 from target._io.outbox.sender import Emit, Sender
 from target._io.outbox.store import Limits, Store, moments_of
 from target._io.outbox.worker import Worker
+from target.causes import discreet
 from target.config import ClientConfig, Runtime
 from target.delivery.edge import build_base_url
 from target.delivery.entries import notification_id, pack
@@ -118,6 +119,7 @@ class OutboxHandle:
         return [notification_id(entry) for entry in entries]
 
     @property
+    @discreet
     def pending(self) -> int:
         """How many notifications wait for Target, those of other processes in the same file included."""
         return self._look(self._store.pending)
@@ -128,6 +130,7 @@ class OutboxHandle:
         return self._look(self._store.volatile)
 
     @property
+    @discreet
     def dead_letters(self) -> list[DeadLetter]:
         """What was given up, oldest first: the latest ``max_pending`` of them."""
         return self._look(self._store.dead_letters)
@@ -139,6 +142,7 @@ class OutboxHandle:
         begin_anew_if_forked()
         return self._sender.counters()
 
+    @discreet
     def flush(self, timeout: float | None = None) -> bool:
         """Send at once what waits now: True when all of it was acknowledged or given up.
 
@@ -152,6 +156,7 @@ class OutboxHandle:
         begin_anew_if_forked()
         return self._worker.flush(None if timeout is None else parse_milliseconds("timeout", timeout) / 1000)
 
+    @discreet
     def retry_dead_letters(self) -> int:
         """Queue what was given up once more, with its age counted from now: how many there was room for."""
         begin_anew_if_forked()
