@@ -80,12 +80,19 @@ def read_entries(
 
 def bury(db: sqlite3.Connection, dead: Sequence[Death], gone: Sequence[int]) -> None:
     """Make dead letters of ``dead``, and remove the entries that are gone."""
-    db.executemany(
-        f"INSERT INTO dead (reason, status, message, {_STORED}) SELECT ?, ?, ?, {_STORED} FROM entry WHERE seq = ?",
-        [(reason, status, message, entry.seq) for entry, reason, status, message in dead],
-    )
+    if dead:
+        db.executemany(
+            f"INSERT INTO dead (reason, status, message, {_STORED}) SELECT ?, ?, ?, {_STORED} FROM entry WHERE seq = ?",
+            [(reason, status, message, entry.seq) for entry, reason, status, message in dead],
+        )
     removed = {*gone, *(death.entry.seq for death in dead)}
     db.executemany("DELETE FROM entry WHERE seq = ?", [(seq,) for seq in removed])
+
+
+def count_misses(db: sqlite3.Connection, missed: Sequence[Entry]) -> None:
+    """An answer of success did not list them."""
+    if missed:
+        db.executemany("UPDATE entry SET misses = misses + 1 WHERE seq = ?", [(entry.seq,) for entry in missed])
 
 
 def free_lane(db: sqlite3.Connection, key: Key, token: str, lane: Lane) -> bool:

@@ -12,19 +12,10 @@ from typing import TypeVar
 from target._io.clock import monotonic_s
 from target._io.forks import pause_for_forks, renew_in_children
 from target._io.outbox import rows
+from target._io.outbox.connection import FileConnection
 from target._io.outbox.one_thread import OneThread
-from target._io.outbox.ownership import warn_of_folder
-from target._io.outbox.schema import (
-    inode_of,
-    is_corrupt,
-    is_passing,
-    move_aside,
-    open_file,
-    tidy,
-    transaction,
-    words_of,
-)
-from target._io.outbox.store import Claim, IsOpen, Limits, Mark, StoreBroken
+from target._io.outbox.schema import tidy, transaction
+from target._io.outbox.store import Claim, IsOpen, Limits, Mark
 from target.delivery.entries import Entry
 from target.delivery.outgoing import MOST_PER_BATCH, Settlement
 from target.outbox import DeadLetter
@@ -35,7 +26,6 @@ Late = Callable[[Callable[[], T]], object]
 
 _TIDY_S = 1.0
 _FORK_S = 2.0  # for so long a fork waits for the file to be at rest
-_abandoned: list[sqlite3.Connection] = []
 
 
 class SqliteStore:
@@ -54,13 +44,11 @@ class SqliteStore:
         self._path = path
         self._account = account
         self._limits = limits
-        self._logger = logger
-        self._connection: sqlite3.Connection | None = None
-        self._inode = (0, 0)
+        self._connection = FileConnection(path, account, limits.now_s, logger)
+        self._has_more = False  # whether another session was due at the last claim
         self._thread = OneThread("target-outbox-file")
         self._tidying = threading.Lock()
         self._tidied_at_s = 0.0
-        self._warned = False
         pause_for_forks(self)
         renew_in_children(self)
 
@@ -81,7 +69,7 @@ class SqliteStore:
                 rows.insert(db, self._account, entries, due_s)
             return excess
 
-        return self._run(write, wait_s, late)
+        return self._run(write, wait_s, late, adds=True)
 
     def take_over(self, claim: Claim) -> int:
         """Store what another store holds, room or no room: the number of the last of it."""
@@ -91,7 +79,7 @@ class SqliteStore:
                 rows.insert(db, self._account, claim.entries, claim.lane.due_s)
                 return int(db.execute("SELECT max(seq) FROM entry").fetchone()[0])
 
-        return self._run(write)
+        return self._run(write, adds=True)
 
     def claim(
         self, is_open: IsOpen, wait_s: float | None = None, late: Late[Claim | None] | None = None
@@ -102,7 +90,8 @@ class SqliteStore:
 
         def write(db: sqlite3.Connection) -> Claim | None:
             # The first look takes no lock, so that idle senders of many processes do not queue up for one.
-            while rows.due_lanes(db, self._account, now.steady_s, is_open):
+            while self._has_more or rows.due_lanes(db, self._account, now.steady_s, is_open):
+                self._has_more = False
                 with transaction(db):
                     lanes = rows.due_lanes(db, self._account, now.steady_s, is_open)
                     if not lanes:
@@ -116,7 +105,8 @@ class SqliteStore:
                     token = secrets.token_hex(16)
                     leased = "UPDATE lane SET token = ?, lease_end_s = ? WHERE account = ? AND session_id = ?"
                     db.execute(leased, (token, ends_s, *key))
-                return Claim(token, lane, session_id, entries, len(lanes) > 1, ends_s, unreadable)
+                self._has_more = len(lanes) > 1
+                return Claim(token, lane, session_id, entries, self._has_more, ends_s, unreadable)
             return None
 
         return self._run(write, wait_s, late)
@@ -130,8 +120,7 @@ class SqliteStore:
                 # Who lost the lease, or the whole file, must not touch what another one sends now.
                 if not rows.free_lane(db, key, claim.token, settlement.lane):
                     return False
-                missed = [(entry.seq,) for entry in settlement.missed]
-                db.executemany("UPDATE entry SET misses = misses + 1 WHERE seq = ?", missed)
+                rows.count_misses(db, settlement.missed)
                 rows.bury(db, settlement.dead, [entry.seq for entry in settlement.acknowledged])
                 if settlement.dead:
                     newest = "SELECT seq FROM dead WHERE account = ? ORDER BY seq DESC LIMIT -1 OFFSET ?"
@@ -191,11 +180,11 @@ class SqliteStore:
                 room = max(0, self._limits.max_pending - self._count(db))
                 return rows.revive(db, self._account, room, now)
 
-        return self._run(write, wait_s)
+        return self._run(write, wait_s, adds=True)
 
     def close(self) -> None:
         """See Store."""
-        self._thread.end(self._disconnect)
+        self._thread.end(self._connection.close)
 
     def before_fork(self) -> None:
         """Let no connection be open, nor the lock be held by another thread, while the process forks: SQLite's own
@@ -203,7 +192,7 @@ class SqliteStore:
         self._tidying.acquire()
         self._has_paused = self._thread.at_work.acquire(timeout=_FORK_S)
         if self._has_paused:
-            self._disconnect()
+            self._connection.close()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
@@ -215,9 +204,7 @@ class SqliteStore:
         """In a forked child: go on, with locks and a thread of one's own."""
         self._thread.begin_anew()
         self._tidying = threading.Lock()
-        if self._connection is not None:  # forked by other than Python's means, which told nobody before
-            _abandoned.append(self._connection)  # to close it would meddle with the parent's
-            self._connection = None
+        self._connection.abandon()
 
     def _excess(self, db: sqlite3.Connection, added: int) -> int:
         # Counting takes as long as many wait; between the first and the last there are as many, or fewer.
@@ -239,57 +226,10 @@ class SqliteStore:
             self._tidying.release()
 
     def _run(
-        self, work: Callable[[sqlite3.Connection], T], wait_s: float | None = None, late: Late[T] | None = None
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        wait_s: float | None = None,
+        late: Late[T] | None = None,
+        adds: bool = False,
     ) -> T:
-        return self._thread.do(lambda: self._work(work), wait_s, late)
-
-    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return self._attempt(work)
-        except (sqlite3.Error, OSError) as error:
-            if not is_corrupt(error):
-                raise StoreBroken(words_of(error)) from error
-        try:
-            aside = move_aside(self._path)
-            if aside is not None:
-                self._logger.error("The outbox file %s is corrupt: moved to %s, begun anew", self._path, aside)
-            return self._attempt(work)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreBroken(words_of(error)) from error
-
-    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return work(self._open())
-        except (sqlite3.Error, OSError, StoreBroken) as error:
-            if not is_passing(error):
-                self._disconnect()  # what went wrong may be gone with the next connection
-            raise
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is not None:
-            # A file that was moved or deleted would take what is queued and keep it from every later process.
-            try:
-                if inode_of(self._path) == self._inode:
-                    return self._connection
-            except FileNotFoundError:
-                self._logger.error("The outbox file %s was removed, with what waited in it: begun anew", self._path)
-            self._disconnect()
-        if not self._warned:
-            self._warned = True
-            warn_of_folder(self._path, self._logger)
-        connection = open_file(self._path, self._logger)
-        try:
-            now_s = self._limits.now_s()
-            with transaction(connection):
-                rows.add_missing_lanes(connection, self._account, now_s)
-            self._inode = inode_of(self._path)
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        return connection
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        return self._thread.do(lambda: self._connection.work(work, adds), wait_s, late)
