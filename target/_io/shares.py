@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import Generic, NamedTuple, TypeVar
 
 from target.config import ClientConfig
@@ -45,7 +45,7 @@ class Shares(Generic[T]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._running: dict[Host, int] = {}
-        self._waiting: dict[Host, deque[tuple[int, T]]] = {}
+        self._waiting: dict[Host, OrderedDict[T, int]] = {}  # with a number that says when each came
         self._came = 0
         self._visitors = self._doubtful = 0  # places that visitors' hosts have, and of these those in doubt
         self._proven: dict[str, None] = {}
@@ -63,26 +63,24 @@ class Shares(Generic[T]):
         return True
 
     def wait(self, host: Host, item: T) -> None:
-        """Let ``item`` wait for a place."""
+        """Let ``item``, which is no other's equal, wait for a place."""
         self._came += 1
-        self._waiting.setdefault(host, deque()).append((self._came, item))
+        self._waiting.setdefault(host, OrderedDict())[item] = self._came
 
     def give_up(self, host: Host, item: T) -> None:
         """Let ``item`` wait no longer."""
-        left = deque(entry for entry in self._waiting.get(host, ()) if entry[1] is not item)
-        if left:
-            self._waiting[host] = left
-        else:
-            self._waiting.pop(host, None)
+        line = self._waiting.get(host)
+        if line is not None and line.pop(item, None) is not None and not line:
+            del self._waiting[host]
 
     def next(self) -> tuple[Host, T] | None:
         """The first who may go ahead; it has its place, and ``end`` must follow. None where all have to wait."""
         ready = [host for host in self._waiting if self._may_begin(host)]
         if not ready:
             return None
-        host = min(ready, key=lambda name: self._waiting[name][0][0])
+        host = min(ready, key=lambda name: next(iter(self._waiting[name].values())))
         line = self._waiting[host]
-        _, item = line.popleft()
+        item, _ = line.popitem(last=False)
         if not line:
             del self._waiting[host]
         self._take(host)
@@ -116,9 +114,9 @@ class Shares(Generic[T]):
 
     def drain(self) -> list[T]:
         """All who wait, in the order of coming; none waits any longer."""
-        entries = sorted((entry for line in self._waiting.values() for entry in line), key=lambda entry: entry[0])
+        entries = [entry for line in self._waiting.values() for entry in line.items()]
         self._waiting.clear()
-        return [item for _, item in entries]
+        return [item for item, _ in sorted(entries, key=lambda entry: entry[1])]
 
     def _may_begin(self, host: Host) -> bool:
         running = self._running.get(host, 0)

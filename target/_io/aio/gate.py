@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from types import TracebackType
 
 from target._io.aio import timing
@@ -14,7 +14,7 @@ from target._io.forks import begin_anew_if_forked, renew_in_children
 from target._io.shares import Host, Shares, did_answer
 from target.config import AsyncClientConfig
 from target.delivery.request import Call
-from target.errors import OptionsError, TargetError, TargetTimeout
+from target.errors import OptionsError, TargetTimeout
 
 
 class Gate:
@@ -45,31 +45,31 @@ class Gate:
                 "in each process, as no loop goes through a fork"
             )
 
-    @contextlib.asynccontextmanager
-    async def place(self, host: Host, deadline: Deadline) -> AsyncIterator[None]:
+    def place(self, host: Host, deadline: Deadline) -> _Place:
         """Around a call to ``host``: waits before it while the host has all the places it may have.
 
         Raises:
             TargetTimeout: The deadline passed before its turn came.
             ClientClosed: The client was closed before its turn came.
         """
+        return _Place(self, host, deadline)
+
+    async def enter(self, host: Host, deadline: Deadline) -> None:
+        """Take a place, and wait for it if need be. ``leave`` must follow. Raises as ``place`` does."""
         self._calls += 1
         self._idle.clear()
         try:
             if not self._shares.begin(host):
                 await self._wait_for_turn(host, deadline)
-            answered: bool | None = None
-            try:
-                yield
-                answered = True
-            except TargetError as error:
-                answered = did_answer(error)
-                raise
-            finally:
-                self._shares.end(host, answered)
-                self._let_in()
-        finally:
+        except BaseException:
             self._count_out()
+            raise
+
+    def leave(self, host: Host, answered: bool | None) -> None:
+        """Give a place back. ``answered`` says whether the host did, None where that is not known."""
+        self._shares.end(host, answered)
+        self._let_in()
+        self._count_out()
 
     def until(self, call: Call, deadline: Deadline) -> _Until:
         """Around the sending of ``call``, which is cancelled when its time has come.
@@ -127,6 +127,23 @@ class Gate:
             f"{most} calls were in progress for all of {timeout_ms:.0f} ms: raise 'max_concurrency' or 'timeout', or "
             "fall back to default content"
         )
+
+
+class _Place:
+    """A call's place, from before it is sent until it is over."""
+
+    __slots__ = ("_deadline", "_gate", "_host")
+
+    def __init__(self, gate: Gate, host: Host, deadline: Deadline) -> None:
+        self._gate, self._host, self._deadline = gate, host, deadline
+
+    async def __aenter__(self) -> None:
+        await self._gate.enter(self._host, self._deadline)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._gate.leave(self._host, did_answer(error))
 
 
 class _Until:

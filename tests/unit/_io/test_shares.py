@@ -101,12 +101,12 @@ def test_no_place_is_lost_or_given_twice(size: int, steps: list[tuple[int, str, 
     hosts = [HOME, OWN, *map(visitors, range(4))]
     running: dict[Host, int] = dict.fromkeys(hosts, 0)
     waiting = 0
-    for number, step, answered in steps:
+    for item, (number, step, answered) in enumerate(steps):
         host = hosts[number]
         if step == "begin":
             running[host] += shares.begin(host)
         elif step == "wait":
-            shares.wait(host, number)
+            shares.wait(host, item)
             waiting += 1
         elif step == "end" and running[host]:
             shares.end(host, answered)
