@@ -75,6 +75,11 @@ class DeadlineConnection(HTTPConnection):
                 self.close()
 
     @property
+    def is_stale(self) -> bool:
+        """Whether it is idle, and has been for too long to be used again."""
+        return self._heard_at_s is not None and monotonic_s() - self._heard_at_s >= self.deadline.keeping.max_idle_s
+
+    @property
     def is_connected(self) -> bool:
         """Whether it may be used again."""
         return not (self.is_in_use or self.is_spoilt) and super().is_connected

@@ -59,9 +59,20 @@ class IdleConnections(queue.LifoQueue[Any]):
                 return
             if item.exchange is not None and item.exchange.takes_back(item, self):
                 return
+        self._close_stale()
         if self.full():
             raise queue.Full
         self.queue.append(item)
+
+    def _close_stale(self) -> None:
+        """Close what was idle for so long that no call would use it, as after a burst."""
+        with contextlib.suppress(IndexError):
+            while _is_stale(self.queue[0]):
+                oldest = self.queue.popleft()
+                if not _is_stale(oldest):  # another thread has taken that one
+                    self.queue.appendleft(oldest)
+                    return
+                oldest.close()
 
     def qsize(self) -> int:
         """How many there are."""
@@ -88,6 +99,10 @@ class IdleConnections(queue.LifoQueue[Any]):
     def begin_anew(self) -> None:
         """In a forked child: what is here, its parent has, too."""
         self.close_all()
+
+
+def _is_stale(connection: Any) -> bool:
+    return isinstance(connection, DeadlineConnection) and connection.is_stale
 
 
 class Places(IdleConnections):

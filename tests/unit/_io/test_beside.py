@@ -22,7 +22,7 @@ from tests.loopback import Answer, LoopbackServer, serving
 from tests.tls import Authority
 from tests.unit._io import aio
 from tests.unit._io.calls import CALL, client_of, eventually
-from tests.unit._io.faults import GOOD_ANSWER, raw_server, read_request, reset, tunnel
+from tests.unit._io.faults import GOOD_ANSWER, raw_server, read_request, reset, say, tunnel
 from tests.unit._io.silence import answer_after, drop_what_comes, forgetful, say_nothing, visit, ways
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is not acknowledged")
@@ -54,6 +54,25 @@ def test_a_connection_is_not_used_after_it_was_idle_for_too_long(
 ) -> None:
     visit(way, server.domain, [lambda: time.sleep(0.1)], max_idle=max_idle)
     assert server.connections == connections
+
+
+def test_what_a_burst_left_is_closed_by_the_calls_that_follow() -> None:
+    together = threading.Barrier(4)
+
+    def behave(sock: socket.socket) -> None:
+        read_request(sock)
+        together.wait(20)
+        sock.sendall(GOOD_ANSWER)
+        while read_request(sock) != b"\r\n\r\n":
+            sock.sendall(GOOD_ANSWER)
+
+    with raw_server(behave) as server, client_of(server.domain, timeout=20_000, max_idle=200) as client:
+        for result in [client.get_offers(**CALL, callback=lambda _: None) for _ in range(4)]:
+            result.get(20)
+        time.sleep(0.3)
+        server.behave = say(GOOD_ANSWER, then=read_request)
+        client.get_offers(**CALL)
+        assert eventually(lambda: [sock.fileno() == -1 for sock in server.connections] == [True] * 4 + [False])
 
 
 def test_so_it_is_with_a_pool_of_the_callers(server: LoopbackServer) -> None:

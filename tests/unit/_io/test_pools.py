@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import logging
 import os
@@ -18,7 +19,7 @@ import pytest
 import urllib3
 from urllib3.connection import HTTPConnection
 
-from target import OptionsError, TargetClient, TransportError
+from target import ApiError, OptionsError, TargetClient, TransportError
 from target._io.connect import use_deadlines
 from target._io.exchange import DeadlineConnection
 from tests.loopback import Answer, LoopbackServer, Received, ok, serving
@@ -120,6 +121,23 @@ def test_visitors_of_many_clusters_do_not_grow_the_pool_without_bound() -> None:
         for number in range(200):
             client._transport._pools._add(f"http://host-{number}.example")
         assert len(client._transport._pools._hosts) == 64
+
+
+@pytest.mark.parametrize("they_answer", [False, True], ids=["no such host", "hosts that answer"])
+def test_cookies_that_name_clusters_close_no_connection_of_other_calls(they_answer: bool) -> None:
+    def answer(received: Received) -> Answer:
+        exists = they_answer or "mboxedge" not in received.target or "mboxedge35." in received.target
+        return Answer({"status": 200} if exists else {}, 200 if exists else 404)
+
+    with serving(answer) as proxy, client_of("acme.example", proxy=proxy.url, edge_routing=True) as client:
+        ask = {"request": CALL["request"]}
+        for number in range(100, 250):
+            client.get_offers(**ask)
+            client.get_offers(**ask, target_location_hint="35")  # where many visitors belong
+            with contextlib.suppress(ApiError):
+                client.get_offers(**ask, target_location_hint=str(number))
+        assert proxy.connections == 2 + 150
+        assert len(client._transport._pools._hosts) <= 64
 
 
 # The caller's pool
