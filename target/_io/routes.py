@@ -92,7 +92,7 @@ class Routes:
                 self._learnt = None
 
     def _is_at_cluster(self, call: Call) -> bool:
-        return call.cluster is not None and call.base_url != self._home
+        return self._config.edge_routing and call.cluster is not None and call.base_url != self._home
 
     def _failures(self, url: str) -> int:
         failures, at_s = self._failed.get(url, (0, 0.0))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from target.config import Runtime
 from target.delivery.notifications import fault_of
 from target.delivery.request import Call, add_to_call
 from target.errors import OptionsError
+from target.reading import parse_json, weighs_more
 from target.values import is_session_id, parse_cluster
 
 #: Above this, in characters, one entry is neither queued nor read back.
 MOST_CHARACTERS = 4 * 1024 * 1024
+_MOST_VALUES = 100_000  # the same for JSON values, an object counted as four: parsed, they take 10 MB
 _MOST_COUNT = 1000  # far above any count that is kept, and far from what arithmetic with it could do harm
 _NOT_KEPT = ("requestId", "impressionId", "notifications", "telemetry", "execute", "prefetch")
 
@@ -97,9 +99,10 @@ def pack(call: Call, runtime: Runtime, now: Moment) -> list[Entry]:
         )
         for position, notification in enumerate(notifications)
     ]
-    if any(_size(entry) > MOST_CHARACTERS for entry in entries):
+    if any(_is_too_much(entry) for entry in entries):
         raise OptionsError(
-            f"A notification and its request may have {MOST_CHARACTERS} characters as JSON: put less in it"
+            f"A notification and its request may have {MOST_CHARACTERS} characters and {_MOST_VALUES} values as JSON "
+            "(an object counts as four): put less in it"
         )
     return entries
 
@@ -198,8 +201,9 @@ def notification_id(entry: Entry) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _size(entry: Entry) -> int:
-    return len(entry.envelope) + len(entry.notification) + len(entry.telemetry or "")
+def _is_too_much(entry: Entry) -> bool:
+    texts = (entry.envelope, entry.notification, entry.telemetry or "")
+    return sum(map(len, texts)) > MOST_CHARACTERS or any(weighs_more(text.encode(), _MOST_VALUES) for text in texts)
 
 
 def _telemetry_of(text: object) -> list[Any]:
@@ -218,13 +222,5 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    return number if math.isfinite(number) else _refuse("a number too large")
-
-
-_read_json = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode
+def _read_json(text: str) -> Any:
+    return parse_json(text.encode(), _MOST_VALUES)

@@ -127,6 +127,21 @@ def test_telemetry_rides_along_once() -> None:
 def test_what_is_too_large_to_be_read_back_is_not_queued() -> None:
     with pytest.raises(OptionsError, match="characters"):
         packed(notify({"notifications": [{**CLICK, "tokens": ["x" * MOST_CHARACTERS]}]}))
+    for more in ({"more": [{}] * 30_000}, {"more": [0] * 110_000}):
+        with pytest.raises(OptionsError, match="values"):
+            packed(notify({"notifications": [{**CLICK, **more}]}))
+
+
+@pytest.mark.parametrize("piece", ["{},", "[],", "0,"])
+def test_a_row_of_too_many_values_is_not_parsed(piece: str) -> None:
+    (entry,) = packed(notify({"notifications": [CLICK]}))
+    more = piece * (MOST_CHARACTERS // 2 // len(piece))
+    row = [1, entry.session_id, entry.cluster, entry.envelope, entry.notification, None, 1, 1.0, 1.0, 0]
+    assert read_entry(row, NOW) is not None
+    for position in (3, 4):
+        values = list(row)
+        values[position] = values[position].replace("{", f'{{"more":[{more}0],', 1)
+        assert read_entry(values, NOW) is None
 
 
 # --- ages
