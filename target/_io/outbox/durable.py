@@ -105,12 +105,12 @@ class DurableStore:
         self._memory.hurry()
         self._with_file(lambda: self._file.hurry(self._look_s), None)
 
-    def mark(self) -> Mark | None:
+    def mark(self, wait_s: float, /) -> Mark | None:
         """See Store."""
         carried = self._carried
         # The file's first: what it did not take before that is in memory then.
-        in_file = self._try(lambda: self._file.mark(self._look_s), None)
-        return None if in_file is None else (*self._memory.mark(), *in_file, carried)
+        in_file = self._try(lambda: self._file.mark(min(wait_s, self._look_s)), None)
+        return None if in_file is None else (*self._memory.mark(0.0), *in_file, carried)
 
     def passed(self, mark: Mark) -> bool:
         """See Store."""

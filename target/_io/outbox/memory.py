@@ -127,7 +127,7 @@ class MemoryStore:
                 session.lane = session.lane._replace(due_s=min(session.lane.due_s, now_s))
                 self._schedule(session_id, session)
 
-    def mark(self) -> Mark:
+    def mark(self, _wait_s: float, /) -> Mark:
         """See Store."""
         return (self._last_seq,)
 

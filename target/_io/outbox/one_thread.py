@@ -48,7 +48,7 @@ class _Task(Generic[T]):
 
     def wait(self, seconds: float | None) -> bool:
         """Whether it was done by then. If not, ``late`` gets the outcome."""
-        if self._done.acquire(timeout=-1 if seconds is None else seconds):
+        if self._done.acquire(timeout=-1 if seconds is None else max(0.0, seconds)):
             return True
         with self._lock:
             self._left = not self._done.acquire(blocking=False)

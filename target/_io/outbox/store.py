@@ -106,8 +106,8 @@ class Store(Protocol):
     def hurry(self) -> None:
         """Make every session due now."""
 
-    def mark(self) -> Mark | None:
-        """Where the queue ends now; None when that cannot be known now."""
+    def mark(self, wait_s: float, /) -> Mark | None:
+        """Where the queue ends now; None when that cannot be known within so many seconds, or ``look_s``."""
 
     def passed(self, mark: Mark) -> bool:
         """Whether nothing that was queued before ``mark`` still waits. False when that cannot be known now."""

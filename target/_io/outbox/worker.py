@@ -72,12 +72,12 @@ class Worker:
         A handler of such an event may flush, too; it does not wait for itself.
         """
         give_up_at_s = math.inf if timeout_s is None else monotonic_s() + timeout_s
-        mark = self._store.mark()
+        mark = self._store.mark(max(self._limits.hold_s, give_up_at_s - monotonic_s()))
         self.hurry(even_hosts=True)
         while mark is None:
             if not self._wait(give_up_at_s):
                 return False
-            mark = self._store.mark()
+            mark = self._store.mark(give_up_at_s - monotonic_s())
             self._store.hurry()  # which the store could not do before, either
         if not self._wait_for(functools.partial(self._store.passed, mark), give_up_at_s):
             return False

@@ -243,7 +243,7 @@ def test_a_file_that_cannot_be_made_falls_back_to_memory_and_is_tried_again(
     assert store.pending() == store.volatile() == 2
     (message,) = errors_in(caplog)  # once, not for each
     assert "memory" in message
-    assert store.mark() is None  # nobody knows what a file holds that cannot be read
+    assert store.mark(20) is None  # nobody knows what a file holds that cannot be read
     where.parent.mkdir()
     store.add([entry("c")])
     assert store.volatile() == 3
@@ -313,7 +313,7 @@ def test_a_full_disk_falls_back_to_memory(path: Path) -> None:
             store.add([entry(f"n{number}", session_id=f"s{number}", envelope=page)])
         now[0] += 60
         store.tend()
-        print("pending", store.pending(), "volatile", store.volatile(), "mark", store.mark())
+        print("pending", store.pending(), "volatile", store.volatile(), "mark", store.mark(20))
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         now[0] += 60
         store.tend()

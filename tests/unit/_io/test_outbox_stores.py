@@ -64,7 +64,7 @@ def test_nothing_is_claimed_from_nothing(make: Make) -> None:
     assert store.pending() == 0
     assert store.dead_letters() == []
     assert store.revive() == 0
-    assert store.passed(store.mark())
+    assert store.passed(store.mark(20))
 
 
 def test_order_is_kept_within_a_session(make: Make, clock: Clock) -> None:
@@ -259,14 +259,14 @@ def test_a_mark_is_passed_by_what_came_before_it_only(make: Make, clock: Clock) 
     store = make()
     store.add([entry("a")])
     clock.now += 1
-    mark = store.mark()
+    mark = store.mark(20)
     store.add([entry("b", session_id="other")])
     assert not store.passed(mark)
     claim = claim_of(store)
     assert names(claim.entries) == ["a"]
     acknowledge(store, claim)
     assert store.passed(mark)
-    assert not store.passed(store.mark())
+    assert not store.passed(store.mark(20))
 
 
 def test_a_closed_store_opens_again(make: Make) -> None:
