@@ -30,7 +30,7 @@ from target.delivery.wire_values import (
     write_time,
 )
 from target.errors import OptionsError
-from target.foreign import UNREADABLE
+from target.foreign import UNREADABLE, is_a
 from target_delivery_api import models
 from target_delivery_api.types import Kind, Model, Unusual, strict_dict
 
@@ -78,9 +78,9 @@ def _writer_of(model: type[Model]) -> Write:
     read: Callable[[Any], tuple[Any, ...]] = attrgetter("additional_properties", *model.FIELDS)
 
     def write(value: Any) -> dict[str, Any]:
-        if value.__class__ is dict:
+        if type(value) is dict:
             return write_items({}, value.copy())
-        if isinstance(value, model):
+        if is_a(value, model):
             try:
                 more, *values = read(value)
             except UNREADABLE as error:
@@ -89,8 +89,8 @@ def _writer_of(model: type[Model]) -> Write:
             for (key, plain, write_value), item in zip(rows, values):  # noqa: B905  (asking takes as long)
                 if item is None:
                     continue
-                if item.__class__ is not plain:
-                    if item.__class__ is str and not item.strip():
+                if type(item) is not plain:
+                    if type(item) is str and not item.strip():
                         continue
                     try:
                         item = write_value(item)
@@ -103,14 +103,14 @@ def _writer_of(model: type[Model]) -> Write:
     def write_items(data: dict[str, Any], items: dict[Any, Any]) -> dict[str, Any]:
         for key, item in items.items():
             plain, write_value = kinds_get(key, _FREE)
-            if item.__class__ is not plain:
-                if key in kinds and (item is None or (item.__class__ is str and not item.strip())):
+            if type(item) is not plain:
+                if key in kinds and (item is None or (type(item) is str and not item.strip())):
                     continue
                 try:
                     item = write_value(item)
                 except Misfit as misfit:
                     raise misfit.within(name_of(key)) from None
-            data[key if key.__class__ is str else name_of(key)] = item
+            data[key if type(key) is str else name_of(key)] = item
         return data
 
     return write
@@ -133,9 +133,9 @@ def _plain_and_writer(kind: Kind, key: str) -> tuple[type | None, Write]:
 
 def _list_writer(plain: type | None, write_item: Write) -> Write:
     def write(value: Any) -> list[Any]:
-        if value.__class__ is list:
+        if type(value) is list:
             items = value.copy()
-        elif isinstance(value, list | tuple):
+        elif is_a(value, list | tuple):
             items = read_by(list, value)
         else:
             refuse("a list", value)
@@ -143,7 +143,7 @@ def _list_writer(plain: type | None, write_item: Write) -> Write:
         for index, item in enumerate(items):
             if item is None:
                 continue
-            if item.__class__ is not plain:
+            if type(item) is not plain:
                 try:
                     item = write_item(item)
                 except Misfit as misfit:

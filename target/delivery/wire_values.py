@@ -13,6 +13,7 @@ from target.foreign import (
     UNREADABLE,
     exact_number,
     exact_text,
+    is_a,
     is_number,
     is_text,
     kind_of,
@@ -80,7 +81,7 @@ def write_flag(value: Any) -> bool:
 
 def write_integer(value: Any) -> int:
     """A whole number of 64 bits; a float may hold it."""
-    if value.__class__ is int and -MAX_INTEGER <= value <= MAX_INTEGER:
+    if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
         return value
     number = write_number(value)
     if number != (whole := int(number)):
@@ -92,7 +93,7 @@ def write_integer(value: Any) -> int:
 
 def write_number(value: Any) -> float:
     """A number that is finite."""
-    if value.__class__ is float and -MAX_NUMBER <= value <= MAX_NUMBER:
+    if type(value) is float and -MAX_NUMBER <= value <= MAX_NUMBER:
         return value
     value = _unwrapped(value)
     if not is_number(value):
@@ -123,7 +124,7 @@ def write_texts(value: Any) -> dict[str, Any]:
         return items  # as nearly always; this looks at all of them at once
     data = {}
     for key, item in items.items():
-        if item.__class__ is not str:
+        if type(item) is not str:
             if item is None:
                 continue
             try:
@@ -144,23 +145,23 @@ def _scalar(value: Any) -> Any:
     return write_text(value) if spelt is None else spelt
 
 
-def _spelt(value: object) -> str | None:
+def _spelt(value: Any) -> str | None:
     """As text what programs hold money, days and ids in; None for anything else."""
     import decimal  # here, since only few values are neither text nor number
 
-    if isinstance(value, decimal.Decimal):
+    if is_a(value, decimal.Decimal):
         return f"{value:f}" if value.is_finite() and abs(value.adjusted()) < _MOST_SHOWN else None
-    if isinstance(value, datetime.date):
-        return value.isoformat()
+    if is_a(value, datetime.date):
+        return str(value.isoformat())
     # By its name: the module that has it makes random numbers, which nothing here may.
     kind = type(value)
     return str(value) if (kind.__module__, kind.__qualname__) == ("uuid", "UUID") else None
 
 
-def _as_float(value: object) -> float:
+def _as_float(value: Any) -> float:
     import decimal
 
-    if not isinstance(value, decimal.Decimal):
+    if not is_a(value, decimal.Decimal):
         refuse("a number", value)
     try:
         return float(value)
@@ -175,18 +176,18 @@ def write_free_map(value: Any) -> dict[str, Any]:
 
 def write_free(value: Any, depth: int = 0) -> Any:
     """Any JSON, new all the way down."""
-    value = read_by(methodcaller("to_dict"), value) if isinstance(value, Model) else _unwrapped(value)
+    value = read_by(methodcaller("to_dict"), value) if is_a(value, Model) else _unwrapped(value)
     if value is None or type(value) is bool:
         return value
     if is_text(value):
         return exact_text(value)
     if is_number(value):
         return write_number(value)
-    if not isinstance(value, Mapping | list | tuple):
+    if not is_a(value, Mapping | list | tuple):
         refuse("JSON", value)
     if depth >= MAX_DEPTH:
         raise Misfit(f"is nested more than {MAX_DEPTH} deep, or holds itself")
-    if isinstance(value, Mapping):
+    if is_a(value, Mapping):
         return _free_items(mapping_of(value), depth + 1)
     return [_free_at(index, item, depth + 1) for index, item in enumerate(read_by(list, value))]
 
@@ -196,7 +197,7 @@ def _free_items(items: dict[Any, Any], depth: int) -> dict[str, Any]:
 
 
 def _free_at(step: str | int, value: Any, depth: int) -> Any:
-    if value.__class__ is str:
+    if type(value) is str:
         return value
     try:
         return write_free(value, depth)
@@ -206,18 +207,18 @@ def _free_at(step: str | int, value: Any, depth: int) -> Any:
 
 def _unwrapped(value: Any) -> Any:
     """An enum's value, and a time as the text that it is in JSON."""
-    if isinstance(value, Enum):
+    if is_a(value, Enum):
         return value._value_
-    if isinstance(value, datetime.datetime):
+    if is_a(value, datetime.datetime):
         return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).isoformat()
     return value
 
 
 def mapping_of(value: Any, expected: str = "an object") -> dict[Any, Any]:
     """A copy of a mapping that is no model, which somebody may change while it is read."""
-    if value.__class__ is dict:
+    if type(value) is dict:
         return value.copy()
-    if isinstance(value, Model) or not isinstance(value, Mapping):
+    if is_a(value, Model) or not is_a(value, Mapping):
         refuse(expected, value)
     return read_by(dict, value)
 
@@ -237,7 +238,7 @@ def unreadable(error: Exception) -> Misfit:
 
 def name_of(key: Any) -> str:
     """A key of an object as a plain string."""
-    if key.__class__ is str:
+    if type(key) is str:
         return key
     if not is_text(key):
         raise Misfit(f"must have strings for keys, not {kind_of(key)}")

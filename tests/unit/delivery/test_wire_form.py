@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
@@ -110,6 +111,14 @@ class Odd:
     __hash__ = object.__hash__
 
 
+class Nameless:
+    """Raises when it is asked for its class."""
+
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError("no class")
+
+
 class OddMapping(Mapping[str, Any]):
     """A mapping that cannot be read."""
 
@@ -139,6 +148,8 @@ NO_JSON: dict[str, Any] = {
     "lock": threading.Lock(),
     "odd": Odd(),
     "odd-mapping": OddMapping(),
+    "stand-in": Mock(spec=str),
+    "nameless": Nameless(),
     "tuple-keys": {(1,): 2},
     "number-keys": {1: 2},
     "holds-itself": HOLDS_ITSELF,
