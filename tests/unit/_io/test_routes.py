@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -240,10 +241,14 @@ def test_a_cluster_that_hangs_is_left_alone_after_three_calls(way: str, edge: Ed
         for _ in range(3):
             with pytest.raises(TargetTimeout):
                 _through(client, {"request": ASK, "target_location_hint": "38"})
-        result = _through(client, {"request": ASK, "target_location_hint": "38"})
+        for _ in range(20):
+            with contextlib.suppress(TargetTimeout):  # of a machine that is busy
+                result = _through(client, {"request": ASK, "target_location_hint": "38"})
+                break
     finally:
         client.close()
     assert result.response.client == "acme"
+    assert edge.hosts.count("mboxedge38") <= 3
 
 
 @pytest.mark.parametrize("way", WAYS)
