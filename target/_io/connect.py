@@ -29,6 +29,10 @@ class _TimelyConnect(DeadlineConnection):
     def connect(self) -> None:
         try:
             super().connect()
+        except TimeoutError as error:  # of the handshake
+            if self._ends_at is None:
+                raise
+            raise self._too_late("No TLS in time") from error
         finally:
             self._unguard()
 
@@ -51,7 +55,7 @@ class _TimelyConnect(DeadlineConnection):
         try:
             sys.audit("http.client.connect", self, self.host, self.port)
             self._guard(sock)
-            sock.settimeout(self.timeout)  # the TLS handshake, if one follows, gets what is left
+            sock.settimeout(self._connect_s())  # the TLS handshake, if one follows, gets what is left
         except BaseException:
             sock.close()
             raise

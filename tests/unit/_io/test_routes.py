@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +18,14 @@ from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Failure, Stage
 from tests.faults.ways import WAYS
-from tests.loopback import Answer, LoopbackServer, Received
+from tests.loopback import Answer, LoopbackServer, Received, serving
+from tests.tls import Authority
 from tests.unit._io.calls import eventually
-from tests.unit._io.faults import unaccepting_server
+from tests.unit._io.faults import hang, raw_server, unaccepting_server
 from tests.unit._io.on_device import artifact
 from tests.unit.calls import FAR_COOKIE, config, offers
 
+EDGE = "mboxedge38.tt.omtrdc.net"
 HOME, CLUSTER = "https://acme.tt.omtrdc.net", "https://mboxedge38.tt.omtrdc.net"
 DOWN = TransportError("down")
 OK = Reply(200, "OK", b"{}")
@@ -323,23 +326,27 @@ def test_what_is_sent_after_decisions_on_the_device_moves_too(more: dict[str, An
     assert [host for host in edge.hosts if host == "acme"] == ["acme"] * (1 if more else 2)
 
 
-@pytest.fixture
-def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cluster's name leads to an address where nobody listens, the account's to this machine."""
-    addresses = {"mboxedge38.tt.omtrdc.net": "127.0.0.9", "acme.example": "127.0.0.1"}
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.9", 80)) == 0:
-            pytest.skip("something listens at port 80 of this machine")
+def look_up(monkeypatch: pytest.MonkeyPatch, places: dict[str, Callable[[Any], tuple[str, int]]]) -> None:
+    """Let names lead to addresses and ports, each chosen by a function of the port that is asked for."""
     real = socket.getaddrinfo
 
-    def look_up(host: str, port: Any, *rest: Any, **more: Any) -> Any:
-        if host not in addresses:
+    def answer(host: str, port: Any, *rest: Any, **more: Any) -> Any:
+        if host not in places:
             return real(host, port, *rest, **more)
         if len(rest) > 3 and rest[3] & socket.AI_NUMERICHOST:
             raise socket.gaierror(socket.EAI_NONAME, "no number")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (addresses[host], int(port)))]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", places[host](int(port)))]
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+@pytest.fixture
+def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster's name leads to an address where nobody listens, the account's to this machine."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.9", 80)) == 0:
+            pytest.skip("something listens at port 80 of this machine")
+    look_up(monkeypatch, {EDGE: lambda port: ("127.0.0.9", port), "acme.example": lambda port: ("127.0.0.1", port)})
 
 
 @pytest.mark.usefixtures("nobody_listens")
@@ -363,18 +370,13 @@ def test_a_cluster_that_refuses_connections(way: str, server: LoopbackServer) ->
 @pytest.fixture
 def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Looking up the cluster's name takes for ever."""
-    real, over = socket.getaddrinfo, threading.Event()
+    over = threading.Event()
 
-    def look_up(host: str, port: Any, *rest: Any, **more: Any) -> Any:
-        if host == "acme.example":
-            host = "127.0.0.1"
-        elif host == "mboxedge38.tt.omtrdc.net":
-            if len(rest) > 3 and rest[3] & socket.AI_NUMERICHOST:
-                raise socket.gaierror(socket.EAI_NONAME, "no number")
-            over.wait(30)
-        return real(host, port, *rest, **more)
+    def never(port: int) -> tuple[str, int]:
+        over.wait(30)
+        return "127.0.0.1", port
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    look_up(monkeypatch, {EDGE: never, "acme.example": lambda port: ("127.0.0.1", port)})
     yield
     over.set()
 
@@ -399,20 +401,33 @@ def test_a_cluster_that_cannot_be_reached_leaves_time_for_the_accounts_host(way:
 def test_a_cluster_that_accepts_nothing_leaves_time_for_the_accounts_host(
     monkeypatch: pytest.MonkeyPatch, server: LoopbackServer
 ) -> None:
-    real = socket.getaddrinfo
     with unaccepting_server() as port:
-        ports = {"acme.example": server.server_port, "mboxedge38.tt.omtrdc.net": port}
-
-        def look_up(host: str, wanted: Any, *rest: Any, **more: Any) -> Any:
-            if host not in ports:
-                return real(host, wanted, *rest, **more)
-            if len(rest) > 3 and rest[3] & socket.AI_NUMERICHOST:
-                raise socket.gaierror(socket.EAI_NONAME, "no number")
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", ports[host]))]
-
-        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        places = {EDGE: port, "acme.example": server.server_port}
+        look_up(monkeypatch, {host: lambda _, port=port: ("127.0.0.1", port) for host, port in places.items()})  # type: ignore[misc]
         options = {"client": "acme", "organization_id": "1@AdobeOrg", "secure": False, "server_domain": "acme.example"}
         with TargetClient.create(**options, timeout=2000) as client:
             assert client.get_offers(request=ASK, target_location_hint="38").response is not None
         with TargetClient.create(**options, timeout=300, retries=0) as client, pytest.raises(TargetTimeout):
             client.get_offers(request=ASK, target_location_hint="38")
+
+
+@pytest.mark.parametrize("way", ["sync", "callback", "asyncio on threads"])  # aiohttp takes the port of the URL
+def test_a_cluster_without_tls_leaves_time_for_the_accounts_host(
+    way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    with raw_server(hang) as silent, serving(tls=authority.server_context("acme.example")) as server:
+        places = {EDGE: silent.port, "acme.example": server.server_port}
+        look_up(monkeypatch, {host: lambda _, port=port: ("127.0.0.1", port) for host, port in places.items()})  # type: ignore[misc]
+        client = WAYS[way](
+            client="acme",
+            organization_id="1@AdobeOrg",
+            server_domain="acme.example",
+            ca_certs=authority.ca_certs,
+            timeout=2000,
+        )
+        try:
+            assert _through(client, {"request": ASK, "target_location_hint": "38"}).response.client == "acme"
+        finally:
+            client.close()
+    assert len(server.received) == 1
