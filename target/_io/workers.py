@@ -90,6 +90,7 @@ class Workers:
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._idle: queue.SimpleQueue[None] = queue.SimpleQueue()  # one for each thread that has nothing to do
         self._threads: list[threading.Thread] = []
+        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()  # one for each thread that has ended
         self._open: set[AsyncResult[Any]] = set()
         self._at_work: dict[int, AsyncResult[Any]] = {}  # by thread
         self._end = weakref.finalize(self, _end_all, self._tasks, self._size * MOST_SHARES)
@@ -104,9 +105,9 @@ class Workers:
         work: Callable[[], T],
         callback: Callable[[T], object],
         err_callback: Callable[[Exception], object] | None,
-        host: Host = HOME,
+        host: Host | None = HOME,
     ) -> AsyncResult[T]:
-        """Run ``work``, a call to ``host``, on a worker, then the callback that fits.
+        """Run ``work``, a call to ``host``, on a worker, then the callback that fits. None: who submits bounds calls.
 
         Raises:
             ClientClosed: After ``close``.
@@ -140,8 +141,11 @@ class Workers:
                 raise ClientClosed("The client is closed: make a new one with TargetClient.create")
             self._open.add(result)
             try:
-                self._shares.wait(host, _Task(task, lambda: self._over(host, answered)))
-                self._begin_what_may()
+                if host is None:
+                    self._begin_task(_Task(task, _nothing))
+                else:
+                    self._shares.wait(host, _Task(task, lambda: self._over(host, answered)))
+                    self._begin_what_may()
             except BaseException:
                 self._open.discard(result)  # nobody has it to wait for
                 raise
@@ -149,9 +153,12 @@ class Workers:
 
     def _begin_what_may(self) -> None:
         while (found := self._shares.next()) is not None:
-            self._tasks.put(found[1])
-            if not self._is_one_idle() and len(self._living()) < self._size * MOST_SHARES:
-                self._start_thread()
+            self._begin_task(found[1])
+
+    def _begin_task(self, task: _Task) -> None:
+        self._tasks.put(task)
+        if not self._is_one_idle() and len(self._living()) < self._size * MOST_SHARES:
+            self._start_thread()
 
     def _over(self, host: Host, answered: bool | None) -> None:
         with self._lock:
@@ -168,8 +175,12 @@ class Workers:
 
     def _living(self) -> list[threading.Thread]:
         """The threads; an exception raised from outside ends one."""
-        if not all(thread.is_alive() for thread in self._threads):
-            self._threads = [thread for thread in self._threads if thread.is_alive()]
+        if not self._ended.empty():
+            living = [thread for thread in self._threads if thread.is_alive()]
+            with contextlib.suppress(queue.Empty):
+                for _ in range(len(self._threads) - len(living)):
+                    self._ended.get_nowait()
+            self._threads = living
         return self._threads
 
     @property
@@ -188,7 +199,7 @@ class Workers:
 
     def _start_thread(self) -> None:
         name = f"target-worker-{len(self._threads) + 1}"
-        thread = threading.Thread(target=_work, args=(self._tasks, self._idle), name=name, daemon=True)
+        thread = threading.Thread(target=_work, args=(self._tasks, self._idle, self._ended), name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
@@ -251,16 +262,25 @@ def _outcome(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
         return None, error
 
 
-def _work(tasks: queue.SimpleQueue[_Task | None], idle: queue.SimpleQueue[None]) -> None:
-    while (task := tasks.get()) is not None:
-        try:
-            # All that is left to raise is the caller's own logger, and exceptions from outside.
-            with contextlib.suppress(BaseException):
-                task.run(True)
-        finally:
-            idle.put(None)
-            task.over()
-            del task  # an idle worker must not keep the last call's data, or its client, alive
+def _nothing() -> None:
+    """Nobody has to be told."""
+
+
+def _work(
+    tasks: queue.SimpleQueue[_Task | None], idle: queue.SimpleQueue[None], ended: queue.SimpleQueue[None]
+) -> None:
+    try:
+        while (task := tasks.get()) is not None:
+            try:
+                # All that is left to raise is the caller's own logger, and exceptions from outside.
+                with contextlib.suppress(BaseException):
+                    task.run(True)
+            finally:
+                idle.put(None)
+                task.over()
+                del task  # an idle worker must not keep the last call's data, or its client, alive
+    finally:
+        ended.put(None)
 
 
 def _end_all(tasks: queue.SimpleQueue[_Task | None], size: int) -> None:

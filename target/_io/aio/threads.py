@@ -14,7 +14,7 @@ from target._io.aio import timing
 from target._io.deadline import Deadline
 from target._io.forks import begin_anew_if_forked, renew_in_children
 from target._io.routes import Routes
-from target._io.shares import HOME, MOST_SHARES, Host
+from target._io.shares import HOME, Host
 from target._io.transport import Transport
 from target._io.workers import Workers
 from target.config import ClientConfig
@@ -40,10 +40,10 @@ class Threads:
         """In a forked child, and at first: nothing runs."""
         self._running: set[asyncio.Future[None]] = set()
 
-    async def run(self, work: Callable[[], T], abort: Abort | None = None, host: Host = HOME) -> T:
+    async def run(self, work: Callable[[], T], abort: Abort | None = None, host: Host | None = HOME) -> T:
         """What ``work`` returns. When the caller is cancelled, ``abort`` is called, and ``work`` ends by itself.
 
-        What waits for another ``host`` has threads of its own.
+        What waits for another ``host`` has threads of its own. None: who calls bounds how much is run at once.
         """
         outcome: asyncio.Future[T] = self._loop.create_future()
         ended: asyncio.Future[None] = self._loop.create_future()
@@ -74,7 +74,7 @@ class Threads:
                 abort()
             raise
 
-    async def run_within(self, work: Callable[[], T], deadline: Deadline, host: Host = HOME) -> T:
+    async def run_within(self, work: Callable[[], T], deadline: Deadline, host: Host | None = HOME) -> T:
         """What ``work`` returns. When the caller is cancelled, the deadline's abort is called, which ends ``work``."""
         abort = deadline.abort = Abort()
         return await self.run(work, abort, host)
@@ -94,11 +94,12 @@ class ThreadTransport:
 
     def __init__(self, config: ClientConfig, max_concurrency: int, routes: Routes) -> None:
         self._transport = Transport(config, routes)
-        self._threads = Threads(MOST_SHARES * max_concurrency, config.logger)  # the gate has let in no more
+        self._threads = Threads(max_concurrency, config.logger)
 
     async def send(self, call: Call, deadline: Deadline) -> Reply:
         """The answer; see AsyncTransport."""
-        return await self._threads.run_within(lambda: self._transport.send(call, deadline), deadline)
+        # The gate has let it in, and gives each host its share.
+        return await self._threads.run_within(lambda: self._transport.send(call, deadline), deadline, host=None)
 
     async def close(self) -> None:
         """Close the connections and end the threads."""
