@@ -12,6 +12,7 @@ from target._io.forks import import_before_threads, renew_in_children
 from target._io.on_device.artifact_keeper import ArtifactKeeper
 from target._io.on_device.artifact_rotation import DownloadTimes, Emit
 from target._io.on_device.background import Background
+from target._io.on_device.delivery import Delivery
 from target._io.on_device.download import Downloads
 from target._io.on_device.geo_lookup import GeoLookup
 from target._io.on_device.telemetry_buffer import TelemetryBuffer
@@ -23,11 +24,10 @@ from target.decisioning.remote import needs_reading, needs_remote
 from target.delivery.assemble import assemble
 from target.delivery.edge import cluster_of_device_id
 from target.delivery.follow_up import Decided, build_follow_up
-from target.delivery.reply import Reply, require_taken
+from target.delivery.reply import Reply
 from target.delivery.request import Call
-from target.delivery.retry import pause_s
 from target.delivery.telemetry import LOCAL, build_call_entry, build_download_entry, build_request_times
-from target.errors import ApiError, ArtifactNotReady, TargetError, TargetUnavailable
+from target.errors import ApiError, ArtifactNotReady, TargetError
 from target.events import SEND_NOTIFICATION_FAILED
 from target.foreign import copied
 from target.on_device_config import OnDeviceConfig
@@ -80,24 +80,6 @@ class OnDevice:
                 request = build_request_times(times.first_byte_ms, times.body_ms, times.size)
                 telemetry.add(build_download_entry(runtime.now_s(), times.execution_ms, times.parsing_ms, request))
 
-        def deliver(call: Call) -> float | None:
-            reply = None
-            try:
-                if breaker.rests_s(call.base_url):
-                    call = routes.to_account(call)
-                with breaker.watching(call.base_url) as watch:
-                    reply = send(call)
-                    require_taken(reply, call)
-                    watch.moved = reply.moved
-            except TargetUnavailable:
-                return breaker.rests_s(call.base_url)
-            except ApiError as error:
-                wanted_s = None if reply is None else pause_s(error.status, reply.retry_after_s)
-                if wanted_s is None:
-                    raise
-                return wanted_s
-            return None
-
         def failed(call: Call, error: BaseException) -> None:
             # What was answered with an error may be the cause of it, and must not ride on what comes next.
             if telemetry is not None and not isinstance(error, ApiError):
@@ -122,10 +104,9 @@ class OnDevice:
         self._queue = queue
         self._stores_in_file = config.outbox is not None and config.outbox.path is not None
         self._background = Background(
-            deliver,
+            Delivery(send, breaker, routes, config.timeout_s),
             failed,
             config.logger,
-            timeout_s=config.timeout_s,
             most_pending=config.background_queue,
             most_at_once=config.background_concurrency,
             compose=compose,

@@ -34,7 +34,6 @@ class Background:
         deliver: Sends one call and reads the answer; raises what went wrong. It must not hold the client.
         failed: Is told of each call that was not delivered, on a thread of this object.
         logger: Where failures go.
-        timeout_s: How long ``deliver`` takes at most, unless the process does not run.
         most_pending: How many calls may wait. Above it the oldest are dropped.
         most_at_once: How many calls, at most, are in flight to one host.
         compose: Makes the call that ``send_soon`` asks for, or None where it is not needed any more.
@@ -45,7 +44,6 @@ class Background:
         deliver: Deliver,
         failed: Failed,
         logger: logging.Logger,
-        timeout_s: float,
         most_pending: int,
         most_at_once: int,
         compose: Callable[[], Call | None] | None = None,
@@ -55,7 +53,7 @@ class Background:
         self._compose = compose
         self._closed = False
         backlog = Backlog(most_pending, most_at_once)
-        self._desk = Desk(backlog, deliver, timeout_s, weakref.ref(self), logger)
+        self._desk = Desk(backlog, deliver, weakref.ref(self), logger)
         # One more than calls can be in flight: hosts that hang must not keep what is dropped from being told.
         self._growing = Growing(self._desk.take, backlog.most_in_flight + 1, "target-background", logger)
         weakref.finalize(self, _release, self._desk, self._growing).atexit = False

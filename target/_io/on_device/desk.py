@@ -14,10 +14,10 @@ from weakref import ref
 from target._io.clock import monotonic_s
 from target._io.growing import Work
 from target._io.on_device.backlog import Backlog, Waiting
+from target._io.on_device.delivery import SleptThrough
 from target.delivery.request import Call
 from target.errors import ApiError, BackgroundFull, ClientClosed, TargetTimeout, TransportError
 
-FROZEN_S = 1.0  # a call that ends so long after its deadline was not at work meanwhile, nor was its process
 _MOST_TRIES = 3  # of a call that the process slept through
 _MOST_UNTOLD = 10_000
 
@@ -41,17 +41,13 @@ class Desk:
     Args:
         backlog: What waits.
         deliver: What sends it.
-        timeout_s: How long that takes at most, unless the process does not run.
         owner: Whom to tell.
         logger: Where it is said that something is dropped.
     """
 
-    def __init__(
-        self, backlog: Backlog, deliver: Deliver, timeout_s: float, owner: ref[Owner], logger: logging.Logger
-    ) -> None:
+    def __init__(self, backlog: Backlog, deliver: Deliver, owner: ref[Owner], logger: logging.Logger) -> None:
         self.backlog = backlog
         self._deliver = deliver
-        self._timeout_s = timeout_s
         self._owner = owner
         self._logger = logger
         self.begin_anew()
@@ -128,26 +124,29 @@ class Desk:
                 self._tell(*self._untold.popleft())
 
     def _send(self, waiting: Waiting) -> None:
-        started_s = monotonic_s()
         try:
             pause_s = self._deliver(waiting.call)
+        except SleptThrough as slept:
+            if waiting.tries < _MOST_TRIES:
+                self.backlog.put_back(waiting)
+            else:
+                self._failed(waiting, slept.__cause__ or slept)
         except BaseException as error:  # noqa: BLE001  (whatever it is must not keep what follows)
-            self._failed(waiting, error, monotonic_s() - started_s)
-            return
-        if pause_s is not None:
-            self.backlog.put_back(waiting, monotonic_s() + pause_s)
-            return
-        self._count("sent")
-        self.backlog.settle(waiting, answered=True)
+            self._failed(waiting, error)
+        else:
+            if pause_s is not None:
+                self.backlog.put_back(waiting, monotonic_s() + pause_s)
+                return
+            self._count("sent")
+            self.backlog.settle(waiting, answered=True)
 
-    def _failed(self, waiting: Waiting, error: BaseException, took_s: float) -> None:
-        unanswered = isinstance(error, TargetTimeout | TransportError)
-        if unanswered and took_s >= self._timeout_s + FROZEN_S and waiting.tries < _MOST_TRIES:
-            self.backlog.put_back(waiting)
-            return
+    def _failed(self, waiting: Waiting, error: BaseException) -> None:
         self._tell(waiting.call, error)
         self._count("failed")
-        self.backlog.settle(waiting, answered=isinstance(error, ApiError) or (None if not unanswered else False))
+        answered = None
+        if isinstance(error, ApiError | TargetTimeout | TransportError):
+            answered = isinstance(error, ApiError)
+        self.backlog.settle(waiting, answered)
 
     def _tell(self, call: Call, error: BaseException) -> None:
         owner = self._owner()

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
+from target._io.breaker import Breaker
 from target._io.on_device import background as background_module
-from target._io.on_device import desk as desk_module
 from target._io.on_device.background import SOON_S, Background
+from target._io.on_device.delivery import Delivery, SleptThrough
 from target._io.on_device.telemetry_buffer import TelemetryBuffer
+from target._io.routes import Routes
 from target._io.transport import Transport
 from target.config import Runtime, parse_client_options, parse_request_options
-from target.delivery.reply import parse_reply
 from target.delivery.request import Call, build_notifications_call
 from target.errors import ApiError, BackgroundFull, ClientClosed, TargetTimeout, TransportError
 from tests.loopback import Answer, LoopbackServer, Received, ok, serving
@@ -50,18 +51,10 @@ class Shop:
         self.transport = transport = Transport(self.config)
         self.failures: list[tuple[Call, BaseException]] = []
 
-        def deliver(call: Call) -> float | None:
-            reply = transport.send_aside(call)
-            if reply.retry_after_s:
-                return reply.retry_after_s
-            parse_reply(reply, call)
-            return None
-
         self.background = Background(
-            deliver,
+            Delivery(transport.send_aside, Breaker(0, 30), Routes(self.config), self.config.timeout_s),
             lambda call, error: self.failures.append((call, error)),
             LOGGER,
-            self.config.timeout_s,
             **{"most_at_once": 1, "most_pending": 1000, **own},
         )
 
@@ -446,23 +439,24 @@ def test_a_pause_of_one_host_and_one_that_hangs_do_not_hold_the_others(server: L
         made.transport.close()
 
 
-def test_a_call_that_the_process_slept_through_is_sent_again(server: LoopbackServer) -> None:
+def test_a_call_that_the_process_slept_through_is_sent_again_but_not_for_ever(server: LoopbackServer) -> None:
     begun: list[str] = []
 
     def deliver(call: Call) -> float | None:
         begun.append(call.session_id)
-        if len(begun) == 1:
-            time.sleep(0.05)
-            raise TargetTimeout("No complete answer")
-        return None
+        if call.session_id == "s0" and len(begun) > 1:
+            return None
+        raise SleptThrough from TargetTimeout("No complete answer")
 
     with shop(server.domain) as made:
         made.background._desk._deliver = deliver
-        made.background._desk._timeout_s = -desk_module.FROZEN_S  # as if the deadline had passed long before
         made.submit(0)
         assert made.background.flush(5) == 0
-        assert begun == ["s0", "s0"]
-        assert made.background.counts == {"sent": 1, "failed": 0, "dropped": 0}
+        made.submit(1)
+        assert made.background.flush(5) == 0
+        assert begun == ["s0", "s0", "s1", "s1", "s1"]
+        assert made.background.counts == {"sent": 1, "failed": 1, "dropped": 0}
+        assert [type(error) for _, error in made.failures] == [TargetTimeout]
 
 
 def test_a_call_that_timed_out_while_the_process_ran_is_not(server: LoopbackServer) -> None:
