@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from target._io.outbox.memory import MemoryStore
 from target._io.outbox.one_thread import StillAtIt
@@ -20,6 +20,7 @@ from target.outbox import DeadLetter
 T = TypeVar("T")
 
 _REST_S = 1.0  # between two tries of a file that cannot be used: each may take as long as its lock is waited for
+_TEND_S = 0.1  # for how long at once a sender carries over, while the others wait for their turn
 _PATIENCE_S = 2.0  # what the file takes back in that time is sent in the order in which it was queued
 
 
@@ -140,17 +141,27 @@ class DurableStore:
         """See Store."""
         return self._memory.pending() + self._unwritten
 
-    def tend(self) -> None:
+    def tend(self) -> bool:
         """See Store."""
-        while self._memory.pending() and not self._rests():
+        give_up_at_s = self._limits.now_s() + _TEND_S
+        while self._memory.pending():
+            if self._rests() or self._file.waits_s() > self._hold_s:
+                return False
+            if self._limits.now_s() >= give_up_at_s:
+                return True
             claim = self._memory.claim_any()
             if claim is None:
-                return
-            last = self._try(partial(self._file.take_over, claim), None)
-            if last is not None:
-                self._carried_to = last  # first, so that what leaves memory is known to be in the file
-                self._carried += 1
-            self._memory.settle(claim, Settlement(claim.lane, acknowledged=() if last is None else claim.entries))
+                return False
+            carried = partial(self._carried_over, claim)
+            try:
+                last = self._file.take_over(claim, self._look_s, carried)
+            except StillAtIt:
+                self._break(None)
+            except StoreBroken as error:
+                carried(partial(_raise, error))
+            else:
+                carried(lambda last=last: last)  # type: ignore[misc]
+        return False
 
     def close(self) -> None:
         """See Store."""
@@ -189,6 +200,13 @@ class DurableStore:
         if claim is not None:
             with self._lock:
                 self._late_claims.append(claim)
+
+    def _carried_over(self, claim: Claim, outcome: Callable[[], int]) -> None:
+        last = self._try(outcome, None)
+        if last is not None:
+            self._carried_to = last  # first, so that what leaves memory is known to be in the file
+            self._carried += 1
+        self._memory.settle(claim, Settlement(claim.lane, acknowledged=() if last is None else claim.entries))
 
     def _wrote(self, entries: Sequence[Entry]) -> None:
         with self._lock:
@@ -235,3 +253,7 @@ class DurableStore:
                 self._path,
                 "is locked or slow" if why is None else f"cannot be used ({why})",
             )
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

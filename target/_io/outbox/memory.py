@@ -164,8 +164,9 @@ class MemoryStore:
         """See Store."""
         return self.pending()
 
-    def tend(self) -> None:
+    def tend(self) -> bool:
         """See Store: there is no file."""
+        return False
 
     def close(self) -> None:
         """See Store: nothing is open."""

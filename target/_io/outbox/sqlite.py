@@ -71,7 +71,7 @@ class SqliteStore:
 
         return self._run(write, wait_s, late, adds=True)
 
-    def take_over(self, claim: Claim) -> int:
+    def take_over(self, claim: Claim, wait_s: float | None = None, late: Late[int] | None = None) -> int:
         """Store what another store holds, room or no room: the number of the last of it."""
 
         def write(db: sqlite3.Connection) -> int:
@@ -79,7 +79,7 @@ class SqliteStore:
                 rows.insert(db, self._account, claim.entries, claim.lane.due_s)
                 return int(db.execute("SELECT max(seq) FROM entry").fetchone()[0])
 
-        return self._run(write, adds=True)
+        return self._run(write, wait_s, late, adds=True)
 
     def claim(
         self, is_open: IsOpen, wait_s: float | None = None, late: Late[Claim | None] | None = None

@@ -124,8 +124,8 @@ class Store(Protocol):
     def volatile(self) -> int:
         """How many of the waiting notifications end with this process."""
 
-    def tend(self) -> None:
-        """Now and then, by a sender: put into the file what it could not take before."""
+    def tend(self) -> bool:
+        """Now and then, by a sender: put into the file what it could not take before. Whether there is more of it."""
 
     def close(self) -> None:
         """Free what the store holds open. It opens again when it is used."""

@@ -148,10 +148,10 @@ class Worker:
                     return None
                 if self._released_at_s is not None and not self._wind_up(self._released_at_s):
                     return None
-                self._store.tend()
+                has_more = self._store.tend()
                 claim = self._store.claim(self._sender.is_open)
                 if claim is None:
-                    return self._next_look_s()
+                    return 0.0 if has_more else self._next_look_s()
                 self._serving += 1
                 has_begun = self._sender.begin(claim)
         except Exception as error:  # noqa: BLE001  (what cannot be handled must not keep the rest)

@@ -209,6 +209,30 @@ def test_a_disk_that_hangs_keeps_no_caller_and_takes_all_later(
     assert "can be used again" in caplog.text
 
 
+def test_a_disk_that_hangs_does_not_stop_what_is_in_memory(path: Path, server: LoopbackServer, disk: Disk) -> None:
+    with wired(Outbox.sqlite(path, flush_interval=20), server.domain) as made:
+        disk.hang()
+        made.queue("on its way")
+        for name in counted("n", 5):
+            made.queue(name, session_id=name)
+        assert eventually(lambda: sorted(ids_of(server)) == list(counted("n", 5)), 15)
+        disk.go_on()
+        assert made.handle.flush(10_000)
+        assert sorted(set(ids_of(server))) == [*counted("n", 5), "on its way"]
+
+
+def test_much_that_waits_in_memory_is_carried_over_in_turns(path: Path, server: LoopbackServer) -> None:
+    with wired(Outbox.sqlite(path, flush_interval=60_000), server.domain) as made:
+        made.queue("first")
+        with locked(path):
+            for number in range(300):
+                made.queue(f"n-{number}", session_id=f"s-{number}")
+            assert made.handle.volatile == 300
+        assert eventually(lambda: made.handle.volatile == 0, 20)
+        assert made.handle.pending == 301
+        assert server.received == []
+
+
 def test_who_may_not_wait_does_not(path: Path, server: LoopbackServer, disk: Disk) -> None:
     with wired(Outbox.sqlite(path, flush_interval=60_000), server.domain) as made:
         disk.hang()
