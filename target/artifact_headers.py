@@ -71,6 +71,12 @@ class ArtifactHeaders:
 def parse_artifact_headers(name: str, value: Any) -> ArtifactHeaders:
     """A dict of headers, copied, or a function that gives one. Raises OptionsError."""
     if callable(value) and not is_a(value, Mapping):
+        import inspect  # slow to import, and few clients get here
+
+        if inspect.iscoroutinefunction(value):
+            raise OptionsError(
+                f"Option {name!r} must be a dict or a plain function, called on a thread: not an async one"
+            )
         return ArtifactHeaders(value)
     return ArtifactHeaders(_parse(f"Option {name!r}", value))
 

@@ -77,7 +77,7 @@ class Routes:
         if not self._is_at_cluster(call):
             return
         is_failure = isinstance(outcome, TransportError | TargetTimeout) or (
-            isinstance(outcome, Reply) and outcome.status in (502, 503, 504)
+            isinstance(outcome, Reply) and outcome.status >= 500
         )
         if not is_failure:
             self._failed.pop(url, None)

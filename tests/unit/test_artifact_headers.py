@@ -92,6 +92,14 @@ def test_a_function_that_raises(error: BaseException) -> None:
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
+def test_an_async_function_is_refused_before_it_is_called() -> None:
+    async def headers() -> dict[str, str]:
+        return {}
+
+    with pytest.raises(OptionsError, match="not an async one"):
+        parse(headers)
+
+
 def test_a_function_that_returns_nothing() -> None:
     with pytest.raises(OptionsError, match="must be a dict of headers, not NoneType"):
         parse(lambda: None).current()

@@ -70,7 +70,7 @@ class TestRoutes:
             (Reply(502, "", b""), True),
             (Reply(503, "", b""), True),
             (Reply(504, "", b""), True),
-            (Reply(500, "", b""), False),
+            (Reply(500, "", b""), True),
             (Reply(429, "", b""), False),
             (Reply(400, "", b""), False),
             (OK, False),
