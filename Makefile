@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
 export no_proxy := $(NO_PROXY),$(no_proxy)
 
-.PHONY: help demo test check lint type generate generate-check record bench bench-official bench-on-device bench-on-device-node clean
+.PHONY: help demo test check lowest newest lint type generate generate-check record bench bench-official bench-on-device bench-on-device-node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +29,15 @@ demo: $(READY) ## a real HTTP round trip against the local emulator: prefetch, d
 test: $(READY) ## the fast tests, three at a time (under two minutes)
 	$(BIN)/python -m pytest -q -n 3
 
-check: lint type generate-check ## everything CI checks: lint, types, generated code, all tests
+check: lint type generate-check ## everything CI checks: lint, types, generated code, all tests, lowest versions
 	$(BIN)/python -m pytest -q -m ''
+	$(BIN)/python tests/packaging/resolved.py lowest
+
+lowest: $(READY) ## the unit tests with the lowest versions that pyproject.toml declares
+	$(BIN)/python tests/packaging/resolved.py lowest
+
+newest: $(READY) ## the unit tests with the newest versions, on the newest Python that is installed
+	$(BIN)/python tests/packaging/resolved.py newest
 
 lint: $(READY) ## ruff and the layer rules
 	$(BIN)/ruff check .

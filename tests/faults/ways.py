@@ -96,7 +96,7 @@ class Asyncio:
             self._thread.join(WAIT_S)
             self.loop.close()
         assert not left, f"tasks that outlive their client: {left}"
-        assert not self.complaints
+        assert not self.complaints, self.complaints
 
     def _begin(self, work: Any) -> Callable[[], Any]:
         return partial(asyncio.run_coroutine_threadsafe(work, self.loop).result, WAIT_S)

@@ -67,6 +67,12 @@ class Wire(ResponseHandler):
     _body_left: int | None = None  # in bytes, where the head says how many there are
     _chunked = False
     _last = b""
+    _is_last = False  # answer: aiohttp's own force_close() is missing from 3.11.0 to 3.11.7
+
+    @property
+    def should_close(self) -> bool:
+        """Whether the connection ends with the answer that is being read; aiohttp asks this before it keeps one."""
+        return self._is_last or super().should_close
 
     def set_response_params(self, **options: Any) -> None:
         """Expect an answer: aiohttp calls this before it sends a request."""
@@ -87,9 +93,12 @@ class Wire(ResponseHandler):
         keep_alive(transport.get_extra_info("socket"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """End."""
+        """End. Before 3.14 aiohttp leaves an error to a writer that waits for room, which may have been cancelled."""
         self._end_silence()
+        waiter = getattr(self, "_drain_waiter", None)
         super().connection_lost(exc)
+        if waiter is not None and waiter.done() and not waiter.cancelled():
+            waiter.exception()  # so that nobody is told that it was not asked for
 
     def data_received(self, data: bytes) -> None:
         """Take what belongs to the answer."""
@@ -129,7 +138,7 @@ class Wire(ResponseHandler):
         if self._between:
             self.close()
         else:
-            self.force_close()
+            self._is_last = True
 
     def close(self) -> None:
         """Close at once: TLS would first wait for the other side to say goodbye."""
@@ -166,7 +175,7 @@ class Wire(ResponseHandler):
             if parsed is None:
                 if b"\r\n\r\n" in self._head or len(self._head) > LONGEST_HEAD:
                     self._head = None
-                    self.force_close()  # an unusual head: who knows where aiohttp sees the answer's end
+                    self._is_last = True  # an unusual head: who knows where aiohttp sees the answer's end
                 return data
             (head, size), self._head = parsed, None
             if head.length is None:
@@ -180,7 +189,7 @@ class Wire(ResponseHandler):
         self._body_left = max(ends - len(data), 0)
         self._between = len(data) >= ends
         if len(data) > ends:
-            self.force_close()
+            self._is_last = True
         return data[:ends]
 
 

@@ -1,0 +1,61 @@
+"""Runs tests with the lowest or the newest versions that pyproject.toml declares, in a venv of their own.
+
+``lowest``: each dependency of the package and its extras in the lowest version declared, on this Python. ``newest``:
+everything in the newest that the declared ranges allow, on the newest Python that is installed. What follows are
+arguments for pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+UV = str(Path(sys.executable).with_name("uv"))
+EXTRAS = ("aiohttp", "emulator", "on-device")
+#: What rests on other packages most, and takes a minute.
+TESTS = ("tests/unit", "tests/contract", "tests/faults")
+PYTHONS = ("3.14", "3.13", "3.12", "3.11")
+
+
+def find_python(version: str) -> str | None:
+    """The interpreter of that version that is installed; none is downloaded."""
+    command = [UV, "python", "find", "--no-python-downloads", "--no-project", version]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return found.stdout.strip() or None
+
+
+def find_newest() -> str:
+    """The newest interpreter that is installed; this one where uv knows of none."""
+    return next((found for found in map(find_python, PYTHONS) if found), sys.executable)
+
+
+def make_venv(folder: Path, resolution: str, python: str) -> str:
+    """An interpreter with this checkout, and what its tests need, installed in ``resolution``."""
+    inside = str(folder / "bin/python")
+    subprocess.run([UV, "venv", "--quiet", "--clear", "--python", python, str(folder)], check=True)
+    constraints = folder / "constraints.txt"
+    extras = [word for extra in EXTRAS for word in ("--extra", extra)]
+    resolve = [UV, "pip", "compile", "--quiet", "--resolution", resolution, "--python", inside, *extras]
+    subprocess.run([*resolve, "--output-file", str(constraints), "pyproject.toml"], check=True, cwd=ROOT)
+    install = [UV, "pip", "install", "--quiet", "--python", inside, "--constraint", str(constraints)]
+    subprocess.run([*install, "--editable", ".[dev]"], check=True, cwd=ROOT)
+    return inside
+
+
+def main(which: str, *arguments: str) -> int:
+    """The exit code of pytest."""
+    lowest = which == "lowest"
+    python = sys.executable if lowest else find_newest()
+    inside = make_venv(ROOT / f".venv-{which}", "lowest-direct" if lowest else "highest", python)
+    version = subprocess.run([inside, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    print(f"{which} versions, {version}", flush=True)  # noqa: T201
+    environment = {**os.environ, "PYTHONHASHSEED": "random"}
+    command = [inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(arguments or ("-n", "3", *TESTS))]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
