@@ -10,7 +10,7 @@ from typing import Any
 
 SUSPECT_IDLE_S = 1.0
 _SHARE = 4
-_LONGEST_PATIENCE_S = 0.5
+_LONGEST_PATIENCE_S = 0.4
 _UNACKNOWLEDGED = struct.Struct("=24xI")  # in Linux's tcp_info: segments sent and not acknowledged
 
 # Whatever forgets idle connections hears of this one before. What is dead is known 50 s after the last byte.

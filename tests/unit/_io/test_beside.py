@@ -454,12 +454,12 @@ def test_how_long_silence_is_borne(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     keeping = liveness.Keeping(50.0)
     assert keeping.patience_s(1.0) == 0.25
-    assert keeping.patience_s(60.0) == 0.5
+    assert keeping.patience_s(60.0) == 0.4
     keeping.was_slow(0.4)
     assert keeping.patience_s(60.0) == 0.8
     assert keeping.patience_s(1.0) == 0.5
     keeping.was_dead()
-    assert keeping.patience_s(60.0) == 0.5
+    assert keeping.patience_s(60.0) == 0.4
 
 
 @linux
