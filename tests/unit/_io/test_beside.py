@@ -22,7 +22,7 @@ from tests.loopback import Answer, LoopbackServer, serving
 from tests.tls import Authority
 from tests.unit._io import aio
 from tests.unit._io.calls import CALL, client_of, eventually
-from tests.unit._io.faults import GOOD_ANSWER, raw_server, read_request, reset, say, tunnel
+from tests.unit._io.faults import GOOD_ANSWER, fill_queue, raw_server, read_request, reset, say, tunnel
 from tests.unit._io.silence import answer_after, drop_what_comes, forgetful, say_nothing, visit, ways
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is not acknowledged")
@@ -319,6 +319,51 @@ def test_a_slow_answer_is_heard_where_no_connection_can_be_made_any_more(way: st
 
 @ways
 @pytest.mark.usefixtures("suspicious")
+def test_a_slow_answer_is_heard_while_a_connection_is_being_made(way: str) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        fillers: list[socket.socket] = []
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                read_request(sock)
+                sock.sendall(GOOD_ANSWER)
+                read_request(sock)
+                time.sleep(0.4)
+                sock.sendall(GOOD_ANSWER)
+                read_request(sock)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        full = [lambda: fillers.extend(fill_queue(listener))]  # from here on nobody gets a connection
+        took = visit(way, f"127.0.0.1:{listener.getsockname()[1]}", full, timeout=20_000)
+        assert 0.3 < took[1] < 10
+        for filler in fillers:
+            filler.close()
+        thread.join(20)
+
+
+@pytest.mark.parametrize("way", ["blocking", "aiohttp"])
+@pytest.mark.usefixtures("suspicious")
+def test_a_slow_answer_is_heard_through_tls(way: str, tmp_path: Path) -> None:
+    """What TLS itself says on the new connection is no answer."""
+    authority = Authority(tmp_path)
+    pauses = iter([0.0, 0.4, 8.0])
+
+    def answer(_: Any) -> Answer:
+        time.sleep(next(pauses))
+        return Answer({"status": 200})
+
+    with serving(answer, tls=authority.server_context()) as server:
+        took = visit(way, server.domain, [nothing], timeout=20_000, secure=True, ca_certs=authority.ca_certs)
+        assert 0.3 < took[1] < 7
+        assert (server.connections, len(server.received)) == (2, 3)
+
+
+@ways
+@pytest.mark.usefixtures("suspicious")
 def test_a_host_that_is_slow_is_not_asked_twice_each_time(way: str) -> None:
     def behave(sock: socket.socket) -> None:
         number = len(server.connections)
@@ -448,6 +493,16 @@ def test_a_task_is_cancelled_while_two_attempts_are_made(transport: str) -> None
 
 
 # The parts
+
+
+@pytest.mark.usefixtures("suspicious")
+def test_an_idle_connection_holds_nothing_of_a_call() -> None:
+    with forgetful(say_nothing) as server, client_of(server.domain, timeout=8000) as client:
+        for _ in range(2):
+            client.get_offers(**CALL)
+        (host,) = client._transport._pools._hosts.values()  # type: ignore[attr-defined]
+        (idle,) = host.pool.pool.queue
+        assert (idle.deadline.try_beside, idle.deadline.first, idle.exchange) == (None, None, None)
 
 
 def test_how_long_silence_is_borne(monkeypatch: pytest.MonkeyPatch) -> None:
