@@ -21,10 +21,14 @@ PYTHONS = ("3.14", "3.13", "3.12", "3.11")
 
 
 def find_python(version: str) -> str | None:
-    """The interpreter of that version that is installed; none is downloaded."""
-    command = [UV, "python", "find", "--no-python-downloads", "--no-project", version]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    return found.stdout.strip() or None
+    """The interpreter of that version that is installed, by the system, uv or pyenv; none is downloaded."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for wanted in (version, *map(str, sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True))):
+        command = [UV, "python", "find", "--no-python-downloads", "--no-project", wanted]
+        found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        if found.returncode == 0:
+            return found.stdout.strip()
+    return None
 
 
 def find_newest() -> str:
