@@ -68,6 +68,11 @@ def too_large(most: int) -> TransportError:
     return TransportError(f"The answer is larger than max_response_bytes ({most}): raise it, or ask for less")
 
 
+def too_many_headers(most: int) -> TransportError:
+    """The head is longer than http.client reads; so it is on every way of calling, whatever a library allows."""
+    return TransportError(f"The answer has more than {most} headers: check server_domain, and what is between")
+
+
 def not_final(status: int) -> TransportError:
     """The last status that came is one that only announces another."""
     return TransportError(f"The server answered {status}, which is no final status: check server_domain")

@@ -10,6 +10,7 @@ import aiohttp
 from target._io import failures
 from target._io.body import PIECE_BYTES, unpack
 
+_MOST_HEADERS = 100  # as http.client has it
 _LARGE_BYTES = 2**20  # above which aiohttp warns of bodies that are written at once
 
 
@@ -34,6 +35,8 @@ async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
     """
     if response.status < 200:
         raise failures.not_final(response.status)
+    if len(response.raw_headers) > _MOST_HEADERS:
+        raise failures.too_many_headers(_MOST_HEADERS)
     if (response.content_length or 0) > most:
         raise failures.too_large(most)
     chunks: list[bytes] = []
