@@ -36,11 +36,21 @@ class Growing:
         most: How many threads.
         name: Of each thread.
         logger: Where failures go.
+        of_use: How many threads there have to be now, at least, for what was asked for to be taken soon, and how many
+            at most have something to do; by default one, and ``most``.
     """
 
-    def __init__(self, take: Callable[[], Work | float | None], most: int, name: str, logger: logging.Logger) -> None:
+    def __init__(
+        self,
+        take: Callable[[], Work | float | None],
+        most: int,
+        name: str,
+        logger: logging.Logger,
+        of_use: Callable[[], tuple[int, int]] | None = None,
+    ) -> None:
         self._take = take
         self._most = most
+        self._of_use = of_use or (lambda: (1, most))
         self._name = name
         self._logger = logger
         self._ended = False
@@ -58,8 +68,8 @@ class Growing:
 
     def ask(self) -> None:
         """There may be something to take. Never blocks or raises, and may be called from anywhere."""
-        if not self._wake() and not self._threads:
-            self._start()
+        if not self._wake() and len(self._threads) < (least := self._of_use()[0]):
+            self._start(least)
 
     def end(self) -> None:
         """Let each thread end as soon as there is nothing to take; what is due later is not waited for."""
@@ -91,10 +101,10 @@ class Growing:
         gate.release()
         return True
 
-    def _start(self) -> None:
+    def _start(self, most: int) -> None:
         thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         with self._lock:
-            if len(self._threads) >= self._most:
+            if len(self._threads) >= min(most, self._most):
                 return
             self._threads.add(thread)
             try:
@@ -112,8 +122,8 @@ class Growing:
         gate.acquire()
         try:
             while (work := self._next(own, gate)) is not None:
-                if not self._gates:
-                    self._start()
+                if not self._gates and len(self._threads) < (most := self._of_use()[1]):
+                    self._start(most)
                 try:
                     work()
                 except BaseException as error:  # noqa: BLE001  (whatever it is must not keep what follows)
@@ -138,8 +148,8 @@ class Growing:
                 self._withdraw(gate)
                 break
             woken, watches = self._wait(gate, found)
-            if woken or watches:
-                found = self._take()
+            found = self._take()
+            if woken or watches or callable(found):
                 continue
             with self._lock:  # idle for long enough; whoever asks from here on starts another thread
                 self._threads.discard(own)

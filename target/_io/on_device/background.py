@@ -55,7 +55,9 @@ class Background:
         backlog = Backlog(most_pending, most_at_once)
         self._desk = Desk(backlog, deliver, weakref.ref(self), logger)
         # One more than calls can be in flight: hosts that hang must not keep what is dropped from being told.
-        self._growing = Growing(self._desk.take, backlog.most_in_flight + 1, "target-background", logger)
+        self._growing = Growing(
+            self._desk.take, backlog.most_in_flight + 1, "target-background", logger, self._desk.of_use
+        )
         weakref.finalize(self, _release, self._desk, self._growing).atexit = False
         renew_in_children(self)
         send_before_end(self)

@@ -90,6 +90,16 @@ class Backlog:
         """How many calls are being sent."""
         return self._in_flight
 
+    @property
+    def has_excess(self) -> bool:
+        """Whether too much waits."""
+        return self.waiting > self._most_waiting
+
+    @property
+    def most_of_use(self) -> int:
+        """How many senders may have something to send now: those above ``most_at_once`` are for further hosts."""
+        return self.most_in_flight if len(self._hosts) > 1 else self._most_at_once
+
     def put(self, call: Call) -> Call | None:
         """Let ``call`` wait. Takes no lock; what is given up for it where no thread has looked in for very long."""
         self._inbox.put(call)
@@ -100,7 +110,7 @@ class Backlog:
 
     def take_excess(self) -> list[Call]:
         """What is given up since too much waits: for each, the oldest call of the host that most wait for."""
-        if self.waiting <= self._most_waiting:
+        if not self.has_excess:
             return []
         with self._lock:
             self._sort()

@@ -67,6 +67,12 @@ class Desk:
         with self._lock:
             return dict(self._counts)
 
+    def of_use(self) -> tuple[int, int]:
+        """How many threads there have to be, and at most need to be; see Growing. Where all of them send, and too much
+        waits, another one gives up what is too much and tells."""
+        most = self.backlog.most_of_use
+        return (most + 1, most + 1) if self._untold or self.backlog.has_excess else (1, most)
+
     def take(self) -> Work | float | None:
         """For a thread: the next thing to do; see Growing."""
         now_s = monotonic_s()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from target._io import growing as growing_module
 from target._io.breaker import Breaker
 from target._io.on_device import background as background_module
 from target._io.on_device.background import SOON_S, Background
@@ -133,7 +134,7 @@ def test_what_is_submitted_is_sent_in_order_where_one_may_be_in_flight(
         assert eventually(lambda: made.background.counts["sent"] == 20)
         assert sent_ids(server) == [f"n{number}" for number in range(20)]
         assert [received.session_id for received in server.received] == [f"s{number}" for number in range(20)]
-        assert len(threads()) <= 3  # one sends at a time; others stand ready
+        assert len(made.background._growing.threads) == 1
         assert server.connections == 1
         assert made.failures == []
     assert eventually(lambda: threads() == [])
@@ -214,7 +215,7 @@ def test_close_sends_what_is_pending(server: LoopbackServer) -> None:
         made.submit(51)
         made.background.send_soon()
         assert made.background.counts == {"sent": 50, "failed": 0, "dropped": 1}
-        assert threads() == []
+        assert eventually(lambda: threads() == [])  # one has told what was dropped
         made.background.close(5)
 
 
@@ -484,6 +485,37 @@ def test_a_transport_that_raises_anything_fails_its_own_call_only(
         made.background.submit(made.call(3, "s1"))
         assert made.background.flush(5) == 0
         assert made.background.counts == {"sent": 2, "failed": 2, "dropped": 0}
+
+
+@pytest.mark.parametrize("most_at_once", [1, 4, 32])
+def test_senders_grow_to_what_may_be_in_flight_and_end_when_idle(
+    most_at_once: int, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing_module, "IDLE_S", 0.1)
+    in_flight, most, lock = 0, 0, threading.Lock()
+
+    def slow(received: Received) -> Answer:
+        nonlocal in_flight, most
+        with lock:
+            in_flight += 1
+            most = max(most, in_flight)
+        time.sleep(0.05)
+        with lock:
+            in_flight -= 1
+        return ok(received)
+
+    server.answer = slow
+    with shop(server.domain, most_at_once=most_at_once) as made:
+        made.submit(*range(8 * most_at_once))
+        seen = 0
+        while made.background.status["pending"]:
+            seen = max(seen, len(made.background._growing.threads))
+            time.sleep(0.005)
+        assert seen <= most_at_once
+        assert most <= most_at_once
+        assert most > most_at_once // 2
+        assert eventually(lambda: not made.background._growing.threads)
+        assert len(server.received) == 8 * most_at_once
 
 
 # Flushing
