@@ -307,6 +307,65 @@ def test_processes_share_the_file_of_an_outbox(tmp_path: Path) -> None:
     assert len(echo.notified) == 5 + 4 * 20
 
 
+def test_what_a_child_stores_outlasts_the_parents_use_of_the_file(tmp_path: Path) -> None:
+    """Its locks on the file are its own: without them the parent, when it closes, takes away what the child writes."""
+    script = """
+        import sqlite3
+        client = client_of("127.0.0.1:9", timeout=200, outbox=Outbox.sqlite(sys.argv[2], flush_interval=60_000))
+        queue(client, ["parent"])
+        told_parent, tell_parent = os.pipe()
+        told_child, tell_child = os.pipe()
+
+        def work():
+            queue(client, ["before-1", "before-2"])
+            os.write(tell_parent, b"x")
+            os.read(told_child, 1)  # the parent has closed the file
+            queue(client, ["after-1", "after-2"])
+            assert client.outbox.pending == 5
+
+        child = bare_fork(work)
+        os.read(told_parent, 1)
+        client.close(0)
+        os.write(tell_child, b"x")
+        wait_for([child])
+        found = sqlite3.connect(sys.argv[2])
+        asked = ("SELECT count(*) FROM entry", "PRAGMA integrity_check")
+        (count,), (health,) = (found.execute(ask).fetchone() for ask in asked)
+        print(count, health)
+    """
+    with serving(Echo()) as server:
+        assert run_script(script, server.domain, tmp_path / "outbox.db").split() == ["5", "ok"]
+
+
+def test_a_file_that_was_in_use_at_the_fork_is_left_alone(tmp_path: Path) -> None:
+    """SQLite's own locks may be held: what the child queues waits in its memory, is sent from there, and that is said
+    in the log."""
+    script = """
+        import logging
+        lines = []
+        handler = logging.Handler()
+        handler.emit = lambda record: lines.append(record.getMessage())
+        logging.getLogger("target").addHandler(handler)
+        client = client_of(domain, outbox=Outbox.sqlite(sys.argv[2], flush_interval=60_000))
+        queue(client, ["parent"])
+
+        def work():
+            queue(client, ["child"])
+            client.close(3000)
+            assert any("cannot be used (this process was forked" in line for line in lines), lines
+
+        with held(client._services.outbox._store._file._thread.at_work):
+            child = bare_fork(work)
+            wait_for([child])
+        assert client.outbox.flush(timeout=10_000)
+        client.close()
+    """
+    echo = Echo()
+    with serving(echo) as server:
+        run_script(script, server.domain, tmp_path / "outbox.db")
+    assert echo.notified == {"parent": 1, "child": 1}
+
+
 @pytest.mark.parametrize("transport", ["threads", "aiohttp"])
 def test_an_event_loop_stays_behind_even_where_the_child_goes_on_with_it(transport: str) -> None:
     script = """

@@ -39,17 +39,29 @@ class FileConnection:
         self._inode = (0, 0)
         self._looked_at_s = -math.inf  # when it was found where it was
         self._warned = False
+        self._is_left_alone = False
 
     @property
     def is_open(self) -> bool:
         """Whether it is."""
         return self._connection is not None
 
-    def abandon(self) -> None:
-        """In a forked child that was not told before: to close it would meddle with the parent's."""
-        if self._connection is not None:
-            _abandoned.append(self._connection)
-            self._connection = None
+    def leave_to_parent(self, was_in_use: bool) -> None:
+        """In a forked child: have no connection, nor SQLite any record of the parent's.
+
+        SQLite believes to hold the locks of a connection that came through the fork, which only the parent does: what
+        is written then is gone when the parent closes the file as the last to use it. So the connection is closed,
+        which takes nothing from the parent; but not where a thread was in the middle of something, since SQLite may
+        hang then. There the file is left alone for good.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if was_in_use:
+            _abandoned.append(connection)
+            self._is_left_alone = True
+        else:
+            connection.close()
 
     def work(self, work: Callable[[sqlite3.Connection], T], adds: bool) -> T:
         """What ``work`` returns, which gets the connection.
@@ -61,6 +73,8 @@ class FileConnection:
         Raises:
             StoreBroken: The file cannot be used now.
         """
+        if self._is_left_alone:
+            raise StoreBroken("this process was forked while another thread used the file")
         try:
             return self._attempt(work, adds)
         except (sqlite3.Error, OSError) as error:

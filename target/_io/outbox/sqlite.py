@@ -202,9 +202,10 @@ class SqliteStore:
 
     def begin_anew(self) -> None:
         """In a forked child: go on, with locks and a thread of one's own."""
+        was_in_use = not (self._thread.at_work.acquire(blocking=False) and self._tidying.acquire(blocking=False))
         self._thread.begin_anew()
         self._tidying = threading.Lock()
-        self._connection.abandon()
+        self._connection.leave_to_parent(was_in_use)
 
     def _excess(self, db: sqlite3.Connection, added: int) -> int:
         # Counting takes as long as many wait; between the first and the last there are as many, or fewer.
