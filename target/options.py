@@ -102,7 +102,7 @@ class CommonOptions(TypedDict, total=False):
     device: as many threads as there is work for, which end when there is none. Default 32."""
     background_queue: int | None
     """On-device, without an outbox: how many calls may wait to be sent in the background. Above it the oldest are
-    given up: see ``status`` and the event ``send_notification_failed``. Default 10000, some 30 MB."""
+    given up: see ``status`` and the event ``send_notification_failed``. Default 10000, some 50 MB."""
     breaker_failures: int | None
     """Failed calls in a row (TransportError, TargetTimeout, 5xx) after which a host is left alone and calls raise
     TargetUnavailable at once. Default 0: never."""
