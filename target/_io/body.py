@@ -42,13 +42,14 @@ def read_body(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline)
             return content
         chunks: list[bytes] = []
         size = 0
-        for chunk in unpack(iter(lambda: response.read(PIECE_BYTES, decode_content=False), b""), encoding or ""):
+        for chunk in unpack(_pieces(response, most), encoding or ""):
             size += len(chunk)
             if size > most:
                 raise failures.too_large(most)
             if deadline.remaining_s() <= 0:  # unpacking takes time, too
                 raise TimeoutError("the deadline has passed")
-            chunks.append(chunk)
+            if chunk:
+                chunks.append(chunk)
         complete = True
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     finally:
@@ -57,6 +58,16 @@ def read_body(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline)
         if deadline.abort is not None:
             deadline.abort.watch(None)  # from here on the connection may serve another call
         response.release_conn()
+
+
+def _pieces(response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
+    """The body as it comes. Streams that hold nothing could go on for ever, so what comes is bounded, too."""
+    size = 0
+    while piece := response.read(PIECE_BYTES, decode_content=False):
+        size += len(piece)
+        if size > 2 * most:
+            raise failures.too_large(most)
+        yield piece
 
 
 def unpack(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:

@@ -60,6 +60,7 @@ async def _unpack(content: bytes, encoding: str, most: int) -> bytes:
         size += len(chunk)
         if size > most:
             raise failures.too_large(most)
-        chunks.append(chunk)
+        if chunk:
+            chunks.append(chunk)
         await asyncio.sleep(0)  # the loop has other things to do, and a deadline may pass
     return b"".join(chunks)

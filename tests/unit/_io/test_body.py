@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import random
+import socket
 import zlib
 from collections.abc import Iterator
 
@@ -145,3 +146,24 @@ def test_a_file_to_its_end_is_read(framing: str) -> None:
     with raw_server(say(reply(ZLIB, "deflate", framing))) as server:
         assert downloads.get(f"http://{server.domain}/rules.json", {}, Deadline(5)).content == GOOD_BODY
     downloads.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_packed_nothing_without_end_is_an_error(way: str) -> None:
+    members = gzip.compress(b"") * 1000
+
+    def behave(sock: socket.socket) -> None:
+        say(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n")(sock)
+        while True:
+            sock.sendall(members)
+
+    with raw_server(behave) as server:
+        client = WAYS[way](
+            client="acme", organization_id="1@AdobeOrg", server_domain=server.domain, secure=False,
+            edge_routing=False, timeout=20_000, max_response_bytes=1_000_000,
+        )  # fmt: skip
+        try:
+            with pytest.raises(TransportError, match="max_response_bytes"):
+                client.call(PROBE)
+        finally:
+            client.close()
