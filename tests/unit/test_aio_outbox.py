@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +12,12 @@ import pytest
 
 from target import AsyncTargetClient, Outbox
 from tests.loopback import LoopbackServer
-from tests.unit._io.outboxes import ids_of, notification
+from tests.unit._io.outboxes import ids_of, locked, notification
 from tests.unit.on_device_shop import HOME, Shop
 
 CALLS = 20
 # What a blocked loop would stand still for is seconds: 20 times the file's lock is waited for.
 LONGEST_S = 0.9
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        holder.execute("ROLLBACK")
-        holder.close()
 
 
 async def longest_stop(work: Callable[[], Awaitable[Any]]) -> float:

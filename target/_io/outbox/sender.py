@@ -131,11 +131,11 @@ class Sender:
 
     def _send_batch(self, claim: Claim) -> tuple[Outcome, Settlement]:
         lane = claim.lane
-        batch = cut_batch(claim.entries, lane)
-        base_url = self._base_url_of(parse_cluster(batch[0].cluster))
+        base_url = self._base_url_of(parse_cluster(claim.entries[0].cluster))
         outcome = Outcome(None, interrupted=True)
         jitter = random.random()
         try:
+            batch = cut_batch(claim.entries, lane)
             outcome = self._outcome_of(batch, lane)
         finally:
             is_left_alone = self.hosts.end(base_url, outcome, jitter)

@@ -23,7 +23,7 @@ from target.errors import OutboxFull
 from target.outbox import Outbox
 from tests.loopback import LoopbackServer
 from tests.unit._io.calls import eventually
-from tests.unit._io.outboxes import Wired, counted, ids_of, wired
+from tests.unit._io.outboxes import Wired, counted, ids_of, locked, wired
 from tests.unit._io.test_outbox_file import run_script
 
 CALLERS = 12
@@ -34,18 +34,6 @@ SOON_S = 1.5  # far below what the callers would wait for one after the other, f
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "outbox.db"
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another process is in the middle of writing."""
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        holder.execute("ROLLBACK")
-        holder.close()
 
 
 def queue_at_once(made: Wired, prefix: str) -> list[float]:

@@ -312,12 +312,12 @@ def test_what_expired_without_an_answer_says_what_went_wrong(make_outbox: Any) -
 # --- close
 
 
-def test_close_never_raises_whatever_is_going_on(server: LoopbackServer) -> None:
+def test_close_never_raises_whatever_is_going_on(make_outbox: Any, server: LoopbackServer) -> None:
     interval, all_made = sys.getswitchinterval(), []
     sys.setswitchinterval(1e-5)
     try:
-        for turn in range(40):
-            made = Wired(Outbox.memory(flush_interval=turn % 2 * 5), server.domain)
+        for turn in range(30):
+            made = Wired(make_outbox(flush_interval=turn % 2 * 5), server.domain)
             all_made.append(made)
             for number in range(6):
                 made.queue(f"n{number}", session_id=f"s{number}")
