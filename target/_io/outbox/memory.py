@@ -67,9 +67,12 @@ class MemoryStore:
             return len(dropped)
 
     def keep(self, entries: Sequence[Entry]) -> None:
-        """Add what was promised to be kept, whether or not there is room."""
+        """Add what was promised to be kept, whether or not there is room, ahead of what was queued after it."""
         with self._lock:
             self._append(entries)
+            session = self._sessions[entries[0].session_id]
+            session.entries = dict(sorted(session.entries.items(), key=lambda item: item[1].since.steady_s))
+            self._schedule(entries[0].session_id, session)
 
     def holds(self, session_id: str) -> bool:
         """Whether something of the session is here."""

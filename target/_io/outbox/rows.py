@@ -96,27 +96,18 @@ def count_misses(db: sqlite3.Connection, missed: Sequence[Entry]) -> None:
 
 
 def free_lane(db: sqlite3.Connection, key: Key, token: str, lane: Lane) -> bool:
-    """Give the session back. False when it is not held by ``token`` any more."""
+    """Give the session back, or forget it when it has no entry left. False when ``token`` does not hold it any more."""
+    mine = "WHERE account = ? AND session_id = ? AND token = ?"
+    left = "FROM entry WHERE account = ? AND session_id = ?"
+    forgotten = db.execute(f"DELETE FROM lane {mine} AND NOT EXISTS (SELECT 1 {left})", (*key, token, *key))
+    if forgotten.rowcount > 0:
+        return True
     freed = db.execute(
-        "UPDATE lane SET token = NULL, lease_end_s = 0, due_s = ?, failures = ?, suspects = ?, status = ?, message = ?"
-        " WHERE account = ? AND session_id = ? AND token = ?",
-        (*lane, *key, token),
+        "UPDATE lane SET token = NULL, lease_end_s = 0, due_s = ?, failures = ?, suspects = ?, status = ?, message = ?,"
+        f" cluster = (SELECT cluster {left} ORDER BY seq LIMIT 1) {mine}",
+        (*lane, *key, *key, token),
     )
     return freed.rowcount > 0
-
-
-def refresh_lane(db: sqlite3.Connection, key: Key) -> None:
-    """Let the session go to the cluster of its first entry; forget one that has none."""
-    found = db.execute(
-        "SELECT cluster FROM entry WHERE account = ? AND session_id = ? ORDER BY seq LIMIT 1", key
-    ).fetchone()
-    if found is None:
-        db.execute("DELETE FROM lane WHERE account = ? AND session_id = ?", key)
-    else:
-        db.execute(
-            "UPDATE lane SET cluster = ? WHERE account = ? AND session_id = ? AND cluster IS NOT ?",
-            (found[0], *key, found[0]),
-        )
 
 
 def next_due_s(db: sqlite3.Connection, account: str, is_open: IsOpen) -> float | None:

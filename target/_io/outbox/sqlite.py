@@ -28,6 +28,10 @@ _TIDY_S = 1.0
 _FORK_S = 2.0  # for so long a fork waits for the file to be at rest
 
 
+class _LeaseLost(Exception):
+    """What was to be settled is another sender's now: nothing of it is recorded."""
+
+
 class SqliteStore:
     """A Store in a file: one connection per process, on a thread of its own.
 
@@ -115,22 +119,24 @@ class SqliteStore:
         """See Store."""
         key = (self._account, claim.session_id)
 
-        def write(db: sqlite3.Connection) -> bool:
+        def write(db: sqlite3.Connection) -> None:
             with transaction(db):
-                # Who lost the lease, or the whole file, must not touch what another one sends now.
-                if not rows.free_lane(db, key, claim.token, settlement.lane):
-                    return False
                 rows.count_misses(db, settlement.missed)
                 rows.bury(db, settlement.dead, [entry.seq for entry in settlement.acknowledged])
                 if settlement.dead:
                     newest = "SELECT seq FROM dead WHERE account = ? ORDER BY seq DESC LIMIT -1 OFFSET ?"
                     db.execute(f"DELETE FROM dead WHERE seq IN ({newest})", (self._account, self._limits.max_pending))
-                rows.refresh_lane(db, key)
-            return True
+                # Who lost the lease, or the whole file, must not touch what another one sends now.
+                if not rows.free_lane(db, key, claim.token, settlement.lane):
+                    raise _LeaseLost
 
-        settled = self._run(write)
-        self._tidy()
-        return settled
+        try:
+            self._run(write)
+        except _LeaseLost:
+            return False
+        finally:
+            self._tidy()
+        return True
 
     def next_due_s(self, is_open: IsOpen, wait_s: float | None = None) -> float | None:
         """See Store."""

@@ -83,6 +83,20 @@ def test_a_locked_file_keeps_the_order_of_a_session(path: Path, server: Loopback
         assert ids_of(server) == ["a", "b", "c", "d", "e"]
 
 
+def test_a_file_that_stays_locked_keeps_the_order_of_a_session(path: Path, server: LoopbackServer) -> None:
+    with wired(Outbox.sqlite(path, flush_interval=60_000), server.domain) as made:
+        made.queue("first", session_id="other")
+        with locked(path):
+            made.queue("a")  # is on its way to the file until SQLite gives up
+            made.queue("b")
+            assert made.handle._store._unwritten == 1
+            assert eventually(lambda: made.handle._store._unwritten == 0, 15)
+            made.queue("c")
+            made.handle.flush(0)
+            assert eventually(lambda: len(ids_of(server)) == 3, 15)
+        assert ids_of(server) == ["a", "b", "c"]
+
+
 def test_what_a_locked_file_does_not_take_is_sent_all_the_same(path: Path, server: LoopbackServer) -> None:
     with wired(Outbox.sqlite(path, flush_interval=20), server.domain) as made:
         made.queue("before")
@@ -260,11 +274,12 @@ FULL_DISK = """
     assert 0 < volatile < 200, volatile
     assert made.handle.pending == 201, made.handle.pending
     in_file = 201 - volatile
-    # All that is in memory goes; what is stuck in the file is not said to be sent.
-    assert not made.handle.flush(2000)
+    # All that is in memory goes; what is stuck in the file, as most of it is, is not said to be sent.
+    is_flushed, left = made.handle.flush(2000), made.handle.pending
+    assert is_flushed == (left == 0), (is_flushed, left)
     assert made.handle.volatile == 0
-    assert made.handle.pending == in_file, (made.handle.pending, in_file)
-    assert made.handle.counters["acknowledged"] == volatile
+    assert left <= in_file, (left, in_file)
+    assert made.handle.counters["acknowledged"] == 201 - left
     fill(False)
     assert made.handle.flush(20_000)
     assert made.handle.pending == 0
@@ -290,12 +305,12 @@ def test_flush_and_pending_tell_the_truth_on_a_small_disk(tmp_path: Path, server
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(disk)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(disk)], capture_output=True, text=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
     try:
-        (disk / "ballast").write_bytes(bytes(150_000))
+        (disk / "ballast").write_bytes(bytes(3_800_000))
         limit = """
             import os
             def fill(full):
