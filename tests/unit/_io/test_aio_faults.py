@@ -273,7 +273,7 @@ def test_a_connection_is_kept_and_one_that_died_meanwhile_is_replaced(transport:
             for _ in range(5):
                 await client.get_offers(**CALL)
             assert server.connections == 1
-            server.answer = lambda received: lambda sock: sock.sendall(GOOD_ANSWER)  # and closes
+            server.answer = lambda received: lambda sock: sock.sendall(in_bytes(ok(received)))  # and closes
             await client.get_offers(**CALL)
             server.answer = ok
             await asyncio.sleep(0.05)
@@ -281,6 +281,11 @@ def test_a_connection_is_kept_and_one_that_died_meanwhile_is_replaced(transport:
             assert server.connections == 2
 
     asyncio.run(main())
+
+
+def in_bytes(answer: Answer) -> bytes:
+    content = answer.content()
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content)
 
 
 # What is not an answer's fault
@@ -358,7 +363,7 @@ def test_no_cookie_is_kept_and_no_redirect_followed(transport: str, server: Loop
         async with client_of(server.domain, transport=transport) as client:
             await client.get_offers(**CALL)
             await client.get_offers(**CALL)
-            server.answer = lambda _: Answer({}, 307, {"Location": "/elsewhere"})
+            server.answer = lambda received: Answer(ok(received).body, 307, {"Location": "/elsewhere"})
             with pytest.raises(TargetError, match="Redirects are not followed"):
                 await client.get_offers(**CALL)
 
