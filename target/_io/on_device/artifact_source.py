@@ -36,8 +36,21 @@ class ArtifactSource:
             if download.status == 200:
                 require_bounds(download.content, self._most_values)
         except Exception as error:  # noqa: BLE001  (whatever it is, the thread must go on)
+            if self._headers is not None:
+                _drop_frames(error)
             return error
         return download
+
+
+def _drop_frames(error: BaseException) -> None:
+    """Let ``error`` and its causes tell their words alone: the frames that they came through hold the headers, and who
+    shows local variables would show a token."""
+    todo: list[BaseException | None] = [error]
+    while todo:
+        link = todo.pop()
+        if link is not None and link.__traceback__ is not None:
+            link.__traceback__ = None
+            todo += [link.__cause__, link.__context__]
 
 
 def require_bounds(content: bytes, most_values: int | None) -> None:

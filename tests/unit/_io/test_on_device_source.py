@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,19 @@ def test_own_headers_do_not_go_to_the_geo_service_nor_with_calls(server: Loopbac
         client.get_offers(request=request)
     told = {received.target.partition("?")[0]: received.headers.get("Authorization") for received in server.received}
     assert told == {"/acme/production/v1/rules.json": SECRET, "/v1/geo": None, "/rest/v1/delivery": None}
+
+
+@pytest.mark.parametrize("wrong", ["nobody listens", "no JSON", "no gzip", "too much"])
+def test_no_error_leads_to_own_headers(wrong: str, cdn: Cdn, owner: Owner) -> None:
+    cdn.answers = [Answer(b"{" if wrong == "no JSON" else HOSTILE["numbers"], headers={})] * 9
+    if wrong == "no gzip":
+        cdn.answers = [Answer(b"{}", headers={"Content-Encoding": "gzip"})] * 9
+    url = "http://127.0.0.1:9/rules.json" if wrong == "nobody listens" else cdn.url
+    with keeping(owner, artifact_location=url, artifact_headers=lambda: {"Authorization": SECRET}):
+        assert eventually(lambda: owner.errors() != [], 10)
+    (error,) = owner.errors()
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    assert "s3cret" not in "".join(shown.format())
 
 
 def test_private_rules_without_a_token(cdn: Cdn, owner: Owner) -> None:
