@@ -10,47 +10,11 @@ from collections import OrderedDict, deque
 
 from target._io.clock import monotonic_s
 from target._io.flag import Flag
+from target._io.on_device.waiting import Host, Session, Waiting
 from target.delivery.request import Call
 
 _MOST_WAITS = 1024  # at once; whoever is one more hears of nothing before its time is over
-_MOST_HOSTS = 256  # remembered while nothing waits for them
-
-
-class Waiting:
-    """One call in the backlog. ``seq`` is its place in the order of coming, ``tries`` how often it was begun."""
-
-    __slots__ = ("call", "in_flight", "seq", "tries")
-
-    def __init__(self, seq: int, call: Call) -> None:
-        self.seq = seq
-        self.call = call
-        self.in_flight = False
-        self.tries = 0
-
-
-class _Host:
-    """The calls to one host, oldest first, those in flight included, and whose turn it is."""
-
-    def __init__(self) -> None:
-        self.calls: OrderedDict[Waiting, None] = OrderedDict()
-        self.turns: OrderedDict[str, None] = OrderedDict()  # sessions with nothing in flight whose next call goes here
-        self.in_flight = 0
-        self.answers = False  # whether the latest call got an answer; unknown counts as no
-        self.rests_until_s = -math.inf
-
-    @property
-    def waiting(self) -> int:
-        return len(self.calls) - self.in_flight
-
-
-class _Session:
-    """The calls of one session, oldest first, without the one in flight."""
-
-    __slots__ = ("busy", "calls")
-
-    def __init__(self) -> None:
-        self.calls: list[Waiting] = []  # mostly of one, for which a deque would take ten times the room
-        self.busy = False
+_MOST_HOSTS = 256  # remembered though nothing waits for them
 
 
 class Backlog:
@@ -70,6 +34,7 @@ class Backlog:
         self._most_at_once = most_at_once
         self._few = max(1, most_at_once // 8)
         self.most_in_flight = most_at_once + max(1, most_at_once // 4)
+        self._most_doubtful = max(2, self.most_in_flight // 2)
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -78,9 +43,12 @@ class Backlog:
         self._inbox: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waits: deque[Flag] = deque(maxlen=_MOST_WAITS)  # of those in ``wait``; setting one lets it look again
-        self._hosts: OrderedDict[str, _Host] = OrderedDict()
-        self._sessions: dict[str, _Session] = {}
-        self._seq = self._waiting = self._in_flight = 0
+        self._hosts: dict[str, Host] = {}
+        # Those with turns, by whether they answer. A visitor's cookie can name any of 10,000: none of it looks at all.
+        self._ready: dict[bool, OrderedDict[str, Host]] = {True: OrderedDict(), False: OrderedDict()}
+        self._fullest: Host | None = None  # as far as what came since tells
+        self._sessions: dict[str, Session] = {}
+        self._seq = self._waiting = self._in_flight = self._doubtful = 0
 
     @property
     def waiting(self) -> int:
@@ -126,14 +94,14 @@ class Backlog:
             if self._in_flight >= self.most_in_flight:
                 return None
             first_s = math.inf
-            for name, host in self._hosts.items():
-                if not host.turns:
-                    continue
-                if host.rests_until_s > now_s:
-                    first_s = min(first_s, host.rests_until_s - now_s)
-                elif self._has_room(host):
-                    self._hosts.move_to_end(name)
-                    return self._begin(host)
+            for answers in (False, True) if self._doubtful < self._few else (True, False):
+                for host in self._ready[answers].values():
+                    if not answers and self._doubtful >= self._most_doubtful:
+                        break
+                    if host.rests_until_s > now_s:
+                        first_s = min(first_s, host.rests_until_s - now_s)
+                    elif self._has_room(host):
+                        return self._begin(host)
             return None if math.isinf(first_s) else first_s
 
     def settle(self, waiting: Waiting, answered: bool | None = None) -> None:
@@ -142,6 +110,7 @@ class Backlog:
             host = self._end(waiting, answered)
             del host.calls[waiting]
             self._free(waiting.call.session_id)
+            self._forget(host)
             self._tell()
 
     def put_back(self, waiting: Waiting, rests_until_s: float | None = None) -> None:
@@ -149,7 +118,8 @@ class Backlog:
         with self._lock:
             host = self._end(waiting, None)
             if rests_until_s is not None:
-                host.rests_until_s, host.answers = rests_until_s, False
+                host.rests_until_s = rests_until_s
+                self._judge(host, answers=False)
             self._waiting += 1
             session_id = waiting.call.session_id
             self._sessions[session_id].calls.insert(0, waiting)
@@ -200,49 +170,71 @@ class Backlog:
                 return
             self._seq += 1
             waiting = Waiting(self._seq, call)
-            self._host(call.base_url).calls[waiting] = None
+            host = self._hosts.get(call.base_url)
+            if host is None:
+                host = self._hosts[call.base_url] = Host(call.base_url)
+            host.calls[waiting] = None
             self._waiting += 1
+            if self._fullest is None or host.waiting > self._fullest.waiting:
+                self._fullest = host
             session = self._sessions.get(call.session_id)
             if session is None:
-                session = self._sessions[call.session_id] = _Session()
+                session = self._sessions[call.session_id] = Session()
             session.calls.append(waiting)
             if len(session.calls) == 1 and not session.busy:
                 self._free(call.session_id)
 
-    def _host(self, name: str) -> _Host:
-        host = self._hosts.get(name)
-        if host is None:
-            if len(self._hosts) >= _MOST_HOSTS:
-                forgotten = next((known for known, idle in self._hosts.items() if not idle.calls), None)
-                self._hosts.pop(forgotten or "", None)
-            host = self._hosts[name] = _Host()
-        return host
-
-    def _has_room(self, host: _Host) -> bool:
+    def _has_room(self, host: Host) -> bool:
         if host.answers:
             return host.in_flight < self._most_at_once
-        doubtful = sum(other.in_flight for other in self._hosts.values() if not other.answers)
         if not host.in_flight:  # the one that finds out
-            return doubtful < max(2, self.most_in_flight // 2)
-        return host.in_flight < self._few and doubtful < self.most_in_flight - self._most_at_once
+            return self._doubtful < self._most_doubtful
+        return host.in_flight < self._few and self._doubtful < self.most_in_flight - self._most_at_once
 
-    def _begin(self, host: _Host) -> Waiting:
+    def _judge(self, host: Host, answers: bool) -> None:
+        if answers:
+            host.rests_until_s = -math.inf
+        if answers != host.answers:
+            self._doubtful += -host.in_flight if answers else host.in_flight
+            self._ready[host.answers].pop(host.name, None)
+            host.answers = answers
+            self._make_ready(host)
+
+    def _make_ready(self, host: Host) -> None:
+        ready = self._ready[host.answers]
+        if not host.turns:
+            ready.pop(host.name, None)
+        elif host.name not in ready:
+            ready[host.name] = host
+
+    def _forget(self, host: Host) -> None:
+        """Unless there is something to remember of the host."""
+        if not host.calls and (len(self._hosts) > _MOST_HOSTS or not (host.answers or host.rests_until_s > 0)):
+            self._hosts.pop(host.name, None)
+            if self._fullest is host:
+                self._fullest = None
+
+    def _begin(self, host: Host) -> Waiting:
         session_id, _ = host.turns.popitem(last=False)
         session = self._sessions[session_id]
         waiting = session.calls.pop(0)
         session.busy = waiting.in_flight = True
         waiting.tries += 1
         host.in_flight += 1
+        self._doubtful += not host.answers
         self._in_flight += 1
         self._waiting -= 1
+        self._ready[host.answers].move_to_end(host.name)
+        self._make_ready(host)
         return waiting
 
-    def _end(self, waiting: Waiting, answered: bool | None) -> _Host:
+    def _end(self, waiting: Waiting, answered: bool | None) -> Host:
         host = self._hosts[waiting.call.base_url]
-        if answered is not None:
-            host.answers = answered
         host.in_flight -= 1
+        self._doubtful -= not host.answers
         self._in_flight -= 1
+        if answered is not None:
+            self._judge(host, answered)
         waiting.in_flight = False
         self._sessions[waiting.call.session_id].busy = False
         return host
@@ -251,14 +243,18 @@ class Backlog:
         """The session may send its next call, where it has one."""
         session = self._sessions[session_id]
         if session.calls:
-            self._hosts[session.calls[0].call.base_url].turns[session_id] = None
+            host = self._hosts[session.calls[0].call.base_url]
+            host.turns[session_id] = None
+            self._make_ready(host)
         else:
             del self._sessions[session_id]
 
     def _drop(self) -> Call:
         """Give up the oldest call of the host that most wait for."""
-        longest = max(self._hosts.values(), key=lambda host: host.waiting)
-        oldest = next(waiting for waiting in longest.calls if not waiting.in_flight)
+        host = self._fullest
+        if host is None or host.waiting <= 0:
+            host = self._fullest = next(each for each in self._hosts.values() if each.waiting > 0)
+        oldest = next(waiting for waiting in host.calls if not waiting.in_flight)
         self._remove(oldest)
         return oldest.call
 
@@ -271,5 +267,7 @@ class Backlog:
         del host.calls[waiting]
         if not session.busy:
             host.turns.pop(call.session_id, None)
+            self._make_ready(host)
             self._free(call.session_id)
+        self._forget(host)
         self._tell()

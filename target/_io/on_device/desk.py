@@ -13,8 +13,9 @@ from weakref import ref
 
 from target._io.clock import monotonic_s
 from target._io.growing import Work
-from target._io.on_device.backlog import Backlog, Waiting
+from target._io.on_device.backlog import Backlog
 from target._io.on_device.delivery import SleptThrough
+from target._io.on_device.waiting import Waiting
 from target.delivery.request import Call
 from target.errors import ApiError, BackgroundFull, ClientClosed, TargetTimeout, TransportError
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target._io.on_device.backlog import Backlog, Waiting
+from target._io.on_device.backlog import Backlog
+from target._io.on_device.waiting import Waiting
 from target.delivery.request import Call
 from tests.unit._io.calls import eventually, timed
 
@@ -144,12 +145,12 @@ def test_without_room_the_oldest_of_the_host_that_most_wait_for_goes() -> None:
     backlog = backlog_of(
         call(1, host="http://b"), *(call(number) for number in range(2, 9)), most_waiting=4, known="http://a"
     )
-    assert number_of(backlog.take(0.0)) == 2
-    assert [dropped.body["number"] for dropped in backlog.take_excess()] == [3, 4, 5]
+    assert number_of(backlog.take(0.0)) == 1
+    assert [dropped.body["number"] for dropped in backlog.take_excess()] == [2, 3, 4]
     assert backlog.waiting == 4
     backlog.put(call(9, host="http://b"))
-    assert [dropped.body["number"] for dropped in backlog.take_excess()] == [6]
-    assert [number_of(taken) for taken in taken_from(backlog)] == [1, 7, 9, 8]
+    assert [dropped.body["number"] for dropped in backlog.take_excess()] == [5]
+    assert [number_of(taken) for taken in taken_from(backlog)] == [9, 6, 7, 8]
 
 
 def test_what_was_put_back_is_the_first_to_go() -> None:
@@ -217,6 +218,38 @@ def test_hosts_are_not_remembered_without_end() -> None:
     assert backlog._sessions == {}
 
 
+def test_a_host_of_ones_own_for_every_call_slows_nothing_down() -> None:
+    """Visitors' cookies name clusters: none of 10,000 may be looked at for each call."""
+    backlog = Backlog(10_000, 32)
+    started_s = time.monotonic()
+    for number in range(10_000):
+        backlog.put(call(number, host=f"http://cluster{number}"))
+    backlog.mark()
+    hanging = list(taken_from(backlog))
+    assert 0 < len(hanging) <= backlog.most_in_flight // 2
+    for number in range(5_000):
+        backlog.put(call(20_000 + number))
+        backlog.take_excess()
+        taken = backlog.take(0.0)
+        if isinstance(taken, Waiting):
+            backlog.settle(taken, answered=False)
+        else:
+            backlog.settle(hanging.pop(), answered=False)
+    assert time.monotonic() - started_s < 10
+
+
+def test_a_new_host_gets_its_turn_beside_busy_ones() -> None:
+    backlog = backlog_of(*(call(number) for number in range(100)), known="http://a")
+    for number in range(100):
+        backlog.put(call(1000 + number, host="http://b"))
+    first = backlog.take(0.0)
+    assert number_of(first) == 1000  # the one that is not known yet
+    assert isinstance(first, Waiting)
+    backlog.settle(first, answered=True)
+    backlog.put(call(5000, host="http://c"))
+    assert 5000 in [number_of(taken) for taken in taken_from(backlog)]
+
+
 class Steps:
     """What may happen to a backlog, with a model of it beside."""
 
@@ -249,6 +282,14 @@ class Steps:
                 self.backlog.put_back(taken, (None, self.now_s + 2.0)[which % 2])
 
 
+def assert_consistent(backlog: Backlog) -> None:
+    """What is counted as it changes is what counting all of it comes to."""
+    hosts = backlog._hosts.values()
+    assert backlog._doubtful == sum(host.in_flight for host in hosts if not host.answers)
+    for answers in (True, False):
+        assert set(backlog._ready[answers]) == {host.name for host in hosts if host.turns and host.answers is answers}
+
+
 @given(
     st.lists(
         st.tuples(
@@ -261,6 +302,7 @@ def test_whatever_happens_no_call_is_lost_doubled_or_out_of_order(steps: list[tu
     for step, which in steps:
         case.do(step, which)
         assert case.backlog.in_flight == len(case.in_flight)
+        assert_consistent(case.backlog)
         assert case.put == case.gone + len(case.in_flight) + case.backlog.waiting
     for taken in case.in_flight:
         case.backlog.put_back(taken)
