@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from target._io.abort import Abort
+from target._io.clock import monotonic_s
 from target._io.flag import Flag
 from target._io.forks import renew_in_children
 
@@ -19,6 +20,7 @@ AddressInfo = tuple[Any, Any, int, str, Any]
 MOST_DOUBTFUL = 32  # at once, of names that were never found; the others have a thread each
 MOST_WAITING = 1000
 _MOST_FOUND = 256
+_LOST_S = 30.0  # a lookup that takes longer may have lost its thread to an exception from outside
 
 
 class Lookup:
@@ -28,6 +30,7 @@ class Lookup:
         self.done = Flag()
         self.addresses: list[AddressInfo] = []
         self.failure: OSError | UnicodeError | None = None
+        self.begun_at_s: float | None = None  # None while it waits for a thread
         self._callbacks: deque[Callable[[], object]] = deque()
 
     def add_done_callback(self, tell: Callable[[], object]) -> None:
@@ -35,6 +38,10 @@ class Lookup:
         self._callbacks.append(tell)
         if self.done.is_set():
             self._tell()
+
+    def is_lost(self) -> bool:
+        """Whether it is no use to wait for it."""
+        return self.begun_at_s is not None and monotonic_s() - self.begun_at_s > _LOST_S
 
     def end(self) -> None:
         """It is done."""
@@ -103,6 +110,8 @@ def look_up(host: str, port: int, family: int) -> Lookup:
     try:
         with _lock:
             lookup = _running.setdefault(key, own)
+            if lookup.is_lost():
+                lookup = _running[key] = own
             begins = lookup is own and (key in _found or len(_doubtful) < MOST_DOUBTFUL)
             if begins and key not in _found:
                 _doubtful.add(key)
@@ -135,6 +144,7 @@ def addresses_of(lookup: Lookup, host: str) -> list[AddressInfo]:
 
 
 def _start(key: _Key, lookup: Lookup) -> None:
+    lookup.begun_at_s = monotonic_s()
     try:
         threading.Thread(target=_look_up, args=(key, lookup), name="target-dns", daemon=True).start()
     except RuntimeError:  # no thread to be had, as while the interpreter exits: late is better than never
@@ -146,6 +156,7 @@ def _look_up(key: _Key, lookup: Lookup) -> None:
     following: tuple[_Key, Lookup] | None = (key, lookup)
     while following is not None:
         key, lookup = following
+        lookup.begun_at_s = monotonic_s()
         try:
             lookup.addresses = socket.getaddrinfo(*key, socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
@@ -157,7 +168,8 @@ def _look_up(key: _Key, lookup: Lookup) -> None:
 def _end(key: _Key, lookup: Lookup) -> tuple[_Key, Lookup] | None:
     following = None
     with _lock:
-        _running.pop(key, None)
+        if _running.get(key) is lookup:
+            del _running[key]
         if lookup.failure is None:
             _found[key] = None
             if len(_found) > _MOST_FOUND:

@@ -109,3 +109,26 @@ def test_calls_to_other_hosts_do_not_wait_for_a_lookup_that_hangs(
     hang.set()
     with client_of("hang.example", retries=0) as client:
         expect(TransportError, lambda: client.get_offers(**CALL), "Name or service not known")
+
+
+def test_a_lookup_that_lost_its_thread_is_begun_again(monkeypatch: pytest.MonkeyPatch, hang: threading.Event) -> None:
+    lost = look_up("hangs.example", 80, 0)
+    assert look_up("hangs.example", 80, 0) is lost
+    monkeypatch.setattr(resolving, "_LOST_S", -1.0)
+    other = look_up("hangs.example", 80, 0)
+    assert other is not lost
+    monkeypatch.undo()
+    hang.set()
+    assert lost.done.wait(5)
+    assert other.done.wait(5)
+
+
+def test_a_lookup_that_was_interrupted_before_it_began_is_begun_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(resolving, "_start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            look_up("b.example", 80, 0)
+    assert resolve("b.example", 80, 0, 5.0)[0][4] == ("127.0.0.1", 80)
