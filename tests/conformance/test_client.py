@@ -67,9 +67,9 @@ def test_a_clock_that_stands_still_stops_no_deadline() -> None:
     """What the tests above freeze is the time that rules read; waiting goes on."""
     scenario = next(item for item in load_scenarios(OWN) if item.now is not None)
     with closing(Scene(scenario.conf, scenario.artifact, None, scenario.now, timeout=200)) as scene:
-        scene.server.answer = lambda _: lambda _: time.sleep(1)
+        scene.server.answer = lambda _: lambda _: time.sleep(6)
         frozen_s, started_s = time.time(), time.monotonic()
         with pytest.raises(TimeoutError):
             scene.client.get_offers(request=scenario.request, decisioning_method="server-side")
         assert time.time() == frozen_s
-        assert 0.15 < time.monotonic() - started_s < 0.8
+        assert 0.15 < time.monotonic() - started_s < 5

@@ -32,4 +32,4 @@ def test_a_call_ends_with_its_client(server: FaultServer, fault: Fault, way: str
         with pytest.raises(ClientClosed):
             end()
         assert time.monotonic() - started < (BUSY_S if fault.busy else ENDS_S)
-        assert eventually(lambda: port.report().open == 0, 1)
+        assert eventually(lambda: port.report().open == 0)

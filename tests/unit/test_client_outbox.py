@@ -61,7 +61,7 @@ def test_close_keeps_to_its_time(server: LoopbackServer, make_client: Make) -> N
     client.queue_notifications(notifications("n1"))
     started = time.monotonic()
     client.close(timeout=300)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 def test_what_a_file_holds_is_sent_by_the_next_client(

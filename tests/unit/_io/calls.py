@@ -19,7 +19,7 @@ from target import TargetClient, TargetError
 SESSION_ID = "Session-77c1"
 DEVICE_ID = "Device-a9f3.38_0"
 COOKIE = f"PC#{DEVICE_ID}#9999999999"
-SLACK_S = 0.2
+SLACK_S = 1.5  # what a loaded machine may add; what is wrong adds more, or never ends
 ROOT = Path(__file__).parents[3]
 
 CALL: dict[str, Any] = {
@@ -75,7 +75,7 @@ def timed(call: Callable[[], object]) -> float:
     return time.monotonic() - started
 
 
-def eventually(condition: Callable[[], object], within_s: float = 5.0) -> bool:
+def eventually(condition: Callable[[], object], within_s: float = 20.0) -> bool:
     """Whether ``condition`` holds soon: other threads and the kernel need a moment."""
     end = time.monotonic() + within_s
     while time.monotonic() < end:

