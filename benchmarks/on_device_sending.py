@@ -17,7 +17,7 @@ from target.clients import Client
 AWAY_S = 0.03
 RATE = 1000  # decisions a second
 CLIENTS = ("threads", "asyncio")
-_CLOSE_MS = 60_000
+_CLOSE_MS = 120_000
 _ASKED = {"execute": {"mboxes": [{"name": "hero-0", "index": 1}]}}
 _ANSWER = json.dumps({"status": 200, "notifications": [{"id": "any"}]}).encode()
 
@@ -61,8 +61,8 @@ class _Run:
         self.grown_bytes = resident_bytes() - held
 
 
-def sustain(client: str, seconds: float, rate: int = RATE) -> Sustained:
-    """Decide ``rate`` times a second for so many seconds, by one of ``CLIENTS``."""
+def sustain(client: str, seconds: float, rate: int = RATE, **more: Any) -> Sustained:
+    """Decide ``rate`` times a second for so many seconds, by one of ``CLIENTS``, with ``more`` options."""
     run = _Run(seconds, rate)
     with serving(_ANSWER, latency_s=AWAY_S) as server:
         options: dict[str, Any] = {
@@ -74,6 +74,7 @@ def sustain(client: str, seconds: float, rate: int = RATE) -> Sustained:
             "decisioning_method": "on-device",
             "artifact_payload": build_artifact(build_rules(10, "hero-{}".format, with_audience=False)),
             "polling_interval": 0,
+            **more,
         }
         if client == "asyncio":
             asyncio.run(_decide_async(options, run))
