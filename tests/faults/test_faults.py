@@ -15,7 +15,7 @@ from tests.faults.ways import WAYS
 from tests.unit._io.calls import assert_discreet
 
 SLACK_S = 2.0  # what a loaded machine may add
-BUSY_S = 1.5  # aiohttp reads a flood in large pieces, and its loop does nothing else meanwhile
+BUSY_S = 4.0  # aiohttp reads a flood in large pieces, and its loop does nothing else meanwhile
 #: Those that a connection made before meets, too, and TLS alike.
 LATE = [fault for fault in ROWS if fault.stage in (Stage.HEAD, Stage.BODY, Stage.STATUS)]
 
