@@ -47,6 +47,19 @@ def test_by_a_signal_handler(pool: str, server: LoopbackServer) -> None:
     run_script(script, server)
 
 
+def test_by_a_signal_handler_while_names_are_looked_up(server: LoopbackServer) -> None:
+    script = """
+        client = client_of("localhost:" + domain.rpartition(":")[2], timeout=2000)
+        ask(client, 0)
+        interrupted = strike_by_signal(lambda number: ask(client, number), 600, 0.003)
+        assert interrupted > 50, interrupted
+        for number in range(20):
+            ask(client, number)
+        client.close()
+    """
+    run_script(script, server)
+
+
 @pytest.mark.parametrize("pool", POOLS)
 def test_in_threads(pool: str, server: LoopbackServer) -> None:
     script = f"""
