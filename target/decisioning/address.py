@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # What is longer is read, but not kept, so that the cache stays small whatever callers send.
 _MAX_CACHED_LENGTH = 1024
 _MAX_HOST_LENGTH = 255
+_MAX_QUERY_LENGTH = 8192  # the API takes URLs of 4,096 characters; decoding takes long where all is percent signs
 _PARTS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://([^/?#\\]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 _PORT = re.compile(r":[0-9]*\Z")
 
@@ -38,9 +39,12 @@ def host_of(url: object) -> str:
 
 
 def parse_query(query: str) -> Mapping[str, str]:
-    """The parameters in the query of a URL, decoded as a browser does; of those with one name, the first."""
+    """The parameters in the query of a URL, decoded as a browser does; of those with one name, the first.
+
+    Only the beginning is read where the query is longer than any URL that the API takes.
+    """
     found: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for name, value in parse_qsl(query[:_MAX_QUERY_LENGTH], keep_blank_values=True):
         found.setdefault(name, value)
     return found
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.decisioning.address import host_of, parse_address
+from target.decisioning.address import host_of, parse_address, parse_query
 
 
 def parts(url: Any, *names: str) -> tuple[str, ...]:
@@ -65,3 +65,9 @@ def test_any_url_gives_every_part_as_text(url: Any) -> None:
     found = parse_address(url)
     assert len(found) == 14
     assert all(isinstance(text, str) for text in found.values())
+
+
+def test_of_a_query_that_is_too_long_the_beginning_is_read() -> None:
+    assert parse_query("a=1&b=%20x&" + "%" * 1_000_000)["b"] == " x"
+    assert "c" not in parse_query("a=1&" + "x" * 10_000 + "&c=1")
+    assert parse_query("") == {}
