@@ -38,8 +38,8 @@ def test_by_a_signal_handler(pool: str, server: LoopbackServer) -> None:
     script = f"""
         client = client_of(domain, timeout=2000, pool={POOLS[pool]})
         ask(client, 0)
-        interrupted = strike_by_signal(lambda number: ask(client, number), 1500)
-        assert interrupted > 100, interrupted
+        interrupted = strike_by_signal(lambda number: ask(client, number), 300)
+        assert interrupted > 50, interrupted
         for number in range(40):
             ask(client, number)
         client.close()
@@ -65,7 +65,7 @@ def test_in_threads(pool: str, server: LoopbackServer) -> None:
     script = f"""
         client = client_of(domain, timeout=2000, pool={POOLS[pool]})
         ask(client, 0)
-        strike_threads(lambda number: ask(client, number), 500)
+        strike_threads(lambda number: ask(client, number), 100)
         for number in range(40):
             ask(client, number)
         client.close()
@@ -82,8 +82,8 @@ def test_calls_with_a_callback(server: LoopbackServer) -> None:
             check(client.get_offers(request=request, callback=lambda _: None).get(4), number)
 
         aside(0)
-        strike_by_signal(aside, 600)
-        strike_threads(aside, 200)
+        strike_by_signal(aside, 250)
+        strike_threads(aside, 80)
         for number in range(40):
             aside(number)
         client.close()
@@ -101,8 +101,8 @@ def test_queueing_notifications(server: LoopbackServer) -> None:
             queued.extend(client.queue_notifications(request={"notifications": [shown]}))
 
         queue(0)
-        strike_by_signal(queue, 600, 0.0005)
-        strike_threads(queue, 200)
+        strike_by_signal(queue, 250, 0.0005)
+        strike_threads(queue, 80)
         queue(99999)
         assert client.outbox.flush(timeout=8000)
         assert client.outbox.counters["acknowledged"] >= len(set(queued))
@@ -146,8 +146,8 @@ def test_with_everything_switched_on(server: LoopbackServer) -> None:
         logger.addHandler(logging.NullHandler())
         client = client_of(domain, timeout=2000, breaker_failures=3, breaker_reset=50, logger=logger)
         ask(client, 0)
-        strike_by_signal(lambda number: ask(client, number), 600)
-        strike_threads(lambda number: ask(client, number), 200)
+        strike_by_signal(lambda number: ask(client, number), 300)
+        strike_threads(lambda number: ask(client, number), 100)
         time.sleep(0.2)
         for number in range(40):
             ask(client, number)
