@@ -19,7 +19,7 @@ _DAY_S = 86_400
 _LOCALE = "en"
 
 #: Variables of which Target's own readers hold two things, and the name under which a Scope has the second. The domain
-#: of a page is its registrable domain to some, and its host to others; iPhone and iPad were browsers once.
+#: of a page is its registrable domain to some, and its host to others; iPhone and iPad are browsers to some.
 SECOND_READINGS = {
     "page.domain": "host of page",
     "page.domain_lc": "host of page",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 _MAX_LENGTH = 512
 UNKNOWN = "unknown"
-#: What Target's audiences once listed as browsers.
+#: What some of Adobe's readers take for browsers.
 DEVICES = frozenset({"iphone", "ipad"})
 
 # How the parser's names of browsers and brands begin, in lower case.
