@@ -125,12 +125,13 @@ def test_a_failure_that_lasts_is_an_event(shop: Shop, make_client: Make) -> None
 def test_what_close_has_no_time_to_send_is_an_event(shop: Shop, make_client: Make) -> None:
     shop.delivery = lambda _: lambda _: time.sleep(6)
     told: list[Any] = []
-    client = make_client(**shop.options, events={"send_notification_failed": told.append})
+    client = make_client(**shop.options, timeout=700, events={"send_notification_failed": told.append})
     for _ in range(2):
         client.get_offers(request=HOME, session_id="s1")
     assert eventually(lambda: shop.delivered)
     assert timed(lambda: client.close(timeout=200)) < 5
     assert [type(event["error"]) for event in told] == [ClientClosed]
+    assert eventually(lambda: own_threads() == [])  # the call in flight ends by its deadline
 
 
 def test_a_cluster_is_learnt_from_the_first_answer(shop: Shop) -> None:
