@@ -46,7 +46,7 @@ def test_the_token_of_an_answer_goes_into_its_entry(server: LoopbackServer, clie
 
 def test_what_rode_on_a_call_without_an_answer_rides_again(server: LoopbackServer, client: TargetClient) -> None:
     client.get_offers(**CALL)
-    server.answer = lambda _: Answer(b"<html>")
+    server.answer = lambda received: Answer(b'<html>"%s"' % received.body["requestId"].encode())
     with pytest.raises(TransportError):
         client.get_offers(**CALL)
     server.answer = ok
@@ -58,7 +58,7 @@ def test_what_rode_on_a_call_without_an_answer_rides_again(server: LoopbackServe
 
 def test_what_the_api_may_have_refused_does_not_ride_again(server: LoopbackServer, client: TargetClient) -> None:
     client.get_offers(**CALL)
-    server.answer = lambda _: Answer({"message": "bad"}, 400)
+    server.answer = lambda received: Answer({"message": "bad", "requestId": received.body["requestId"]}, 400)
     with pytest.raises(ApiError):
         client.get_offers(**CALL)
     server.answer = ok
