@@ -27,8 +27,8 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def page(emulator: Emulator) -> Iterator[dict[int, dict[str, Any]]]:
-    """The names that are defined after each block, by its number."""
+def ran(emulator: Emulator) -> Iterator[tuple[dict[int, dict[str, Any]], list[dict[str, Any]]]]:
+    """The names that are defined after each block, by its number, and what the blocks sent: no test has yet."""
     with TargetClient.create(
         client="acmeclient",
         organization_id=ORGANIZATION,
@@ -37,13 +37,19 @@ def page(emulator: Emulator) -> Iterator[dict[int, dict[str, Any]]]:
         edge_routing=False,
     ) as client:
         names: dict[str, Any] = {"__name__": "visitor", "client": client}
-        yield {number: dict(names) for number in run_blocks(PAGE, names, emulator.server_domain)}
+        pages = {number: dict(names) for number in run_blocks(PAGE, names, emulator.server_domain)}
+        assert {received.status for received in emulator.received} == {200}
+        yield pages, [received.body for received in emulator.received]
 
 
 @pytest.fixture(scope="module")
-def sent(emulator: Emulator, page: dict[int, Any]) -> list[dict[str, Any]]:
-    assert {received.status for received in emulator.received} == {200}
-    return [received.body for received in emulator.received]
+def page(ran: tuple[dict[int, dict[str, Any]], list[Any]]) -> dict[int, dict[str, Any]]:
+    return ran[0]
+
+
+@pytest.fixture(scope="module")
+def sent(ran: tuple[dict[int, Any], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return ran[1]
 
 
 def test_every_block_runs(page: dict[int, Any], sent: list[Any]) -> None:
