@@ -52,8 +52,8 @@ def test_what_rode_on_a_call_without_an_answer_rides_again(server: LoopbackServe
     server.answer = ok
     client.get_offers(**CALL)
     told = entries(server)
-    assert [len(some) for some in told] == [0, 1, 1]
-    assert told[1] == told[2]
+    assert [len(some) for some in told] == [0, 1, 1, 1], "what does not say whose it is is asked for again"
+    assert told[1] == told[2] == told[3]
 
 
 def test_what_the_api_may_have_refused_does_not_ride_again(server: LoopbackServer, client: TargetClient) -> None:
