@@ -18,7 +18,7 @@ from tests.lifecycle.echo import Echo
 from tests.lifecycle.recipes import ROOT
 from tests.loopback import serving
 
-SOON_S = 4  # the interpreter's own start and end, and the second that an outbox may take, four at a time
+SOON_S = 12  # a call takes 20; start and end of the interpreter, and what a loaded machine adds, take less
 
 BEGIN = """
 import asyncio, os, signal, sys, threading, time

@@ -188,9 +188,9 @@ def test_a_link_that_fits_into_no_cookie_is_ignored(caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("unit", [",", "1_2,", "%2C", "%", "&", "&at_preview_index=1_1", "=", "#", "?", "1", "+", ";"])
 def test_a_megabyte_is_read_in_no_time(unit: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     qa_mode_from_url(f"{LINK}&{INDEX}=" + unit * (1_000_000 // len(unit)))
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 LINKS = st.lists(
