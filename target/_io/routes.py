@@ -20,6 +20,7 @@ from target.errors import TargetError, TargetTimeout, TransportError
 
 LEFT_ALONE_S = 30.0
 _FAILURES_IN_A_ROW = 3
+_OF_THE_CALL = frozenset({400, 413, 414, 420, 422, 429, 431})  # which any host of the API would answer to it
 _MOST_HOSTS = 256  # that failed: a visitor's cookie can name any of 10,000 clusters
 
 
@@ -77,7 +78,7 @@ class Routes:
         if not self._is_at_cluster(call):
             return
         is_failure = isinstance(outcome, TransportError | TargetTimeout) or (
-            isinstance(outcome, Reply) and outcome.status >= 500
+            isinstance(outcome, Reply) and not _is_of_the_api(outcome)
         )
         if not is_failure:
             self._failed.pop(url, None)
@@ -97,3 +98,10 @@ class Routes:
     def _failures(self, url: str) -> int:
         failures, at_s = self._failed.get(url, (0, 0.0))
         return failures if failures and monotonic_s() < at_s + LEFT_ALONE_S else 0
+
+
+def _is_of_the_api(reply: Reply) -> bool:
+    """Whether it may be the API that answered, and no gateway or server in its place (a page, a redirect, a 403)."""
+    if 200 <= reply.status < 300:
+        return reply.status == 204 or reply.content[:64].lstrip().startswith(b"{")
+    return reply.status in _OF_THE_CALL

@@ -119,7 +119,9 @@ class Transport:
             outcome, failure, doubted = self._attempt(call, arguments, deadline, may_repeat, doubt)
             if doubted is not None:
                 if doubt is not None:
-                    raise failures.not_ours(call)
+                    error = failures.not_ours(call)
+                    routes.tried(call, error)
+                    raise error
                 doubt, deadline.anew = doubted, True
                 attempts -= 1  # nobody has answered this call yet
                 continue

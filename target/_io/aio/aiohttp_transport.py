@@ -100,7 +100,9 @@ class AiohttpTransport:
             outcome, failure, doubted = await self._attempt(call, exchange, deadline, may_repeat)
             if doubted is not None:
                 if doubt is not None:
-                    raise failures.not_ours(call)
+                    error = failures.not_ours(call)
+                    routes.tried(call, error)
+                    raise error
                 doubt, deadline.anew = doubted, True
                 attempts -= 1  # nobody has answered this call yet
                 continue

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -73,6 +74,13 @@ class TestRoutes:
             (Reply(500, "", b""), True),
             (Reply(429, "", b""), False),
             (Reply(400, "", b""), False),
+            (Reply(204, "", b""), False),
+            (Reply(200, "", b"<html>"), True),
+            (Reply(200, "", b""), True),
+            (Reply(302, "", b""), True),
+            (Reply(403, "", b'{"message": "no"}'), True),
+            (Reply(404, "", b""), True),
+            (Reply(421, "", b""), True),
             (OK, False),
         ],
     )
@@ -144,12 +152,15 @@ class Edge:
         self.server = server
         self.fault: Callable[[Received], Any] | None = None
         self.edge_host = "mboxedge38.tt.omtrdc.net"
+        self.gives_ids_back = False
         server.answer = self.answer
 
     def answer(self, received: Received) -> Any:
         if self.fault is not None and "mboxedge38" in received.target:
             return self.fault(received)
         body: dict[str, Any] = {"status": 200, "client": self.host(received), "edgeHost": self.edge_host}
+        if self.gives_ids_back:
+            body["requestId"] = received.body["requestId"]
         notifications = received.body.get("notifications")
         return Answer({**body, "notifications": [{"id": item["id"]} for item in notifications or []]})
 
@@ -192,6 +203,35 @@ def test_a_learnt_cluster_that_fails_costs_a_retry_once(way: str, fault: str, ed
         client.close()
     assert [result.response.client for result in results] == ["acme"] * 4
     assert edge.hosts == ["acme", "mboxedge38", "mboxedge38", "acme", "acme", "acme", "acme"]
+
+
+IN_ITS_PLACE: dict[str, Callable[[Received], Any]] = {
+    "a page": lambda _: Answer(b"<html>"),
+    "a redirect": lambda _: Answer(b"", 302, {"Location": "http://example.com/"}),
+    "403": lambda _: Answer({"message": "no"}, 403),
+    "404": lambda _: Answer(b"", 404),
+    "answers to others": lambda _: Answer({"status": 200, "requestId": str(uuid4())}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("fault", IN_ITS_PLACE)
+def test_a_learnt_cluster_in_whose_place_something_else_answers_is_forgotten(way: str, fault: str, edge: Edge) -> None:
+    edge.gives_ids_back = True
+    client = WAYS[way](**edge.options())
+    try:
+        ask = _asker(client)
+        ask()
+        ask()
+        edge.fault = IN_ITS_PLACE[fault]
+        with contextlib.suppress(ApiError, TransportError):
+            ask()
+        before = len(edge.hosts)
+        results = [ask() for _ in range(4)]
+    finally:
+        client.close()
+    assert [result.response.client for result in results] == ["acme"] * 4
+    assert edge.hosts[before:] == ["acme"] * 4
 
 
 def _asker(client: Any) -> Callable[[], Any]:
