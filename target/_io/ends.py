@@ -1,6 +1,7 @@
 """What is sent before this process ends, where its client was not closed: at exit, and at the end of a pool's child.
 
-A child of multiprocessing, or of billiard, ends by ``os._exit``: atexit is never asked there, their finalizers are.
+A child that multiprocessing or billiard forked ends by ``os._exit``: atexit is never asked there, their finalizers
+are. One that was spawned is asked at exit alone.
 """
 
 from __future__ import annotations
@@ -54,8 +55,11 @@ def finish_before_end(unfinished: Unfinished) -> None:
     _unfinished[id(unfinished)] = unfinished
 
 
-def _close_all(*_: Any, **__: Any) -> None:
-    _end(())
+def _at_exit() -> None:
+    if _is_child():  # a spawned one: it exits as any process does, and never runs what was to be run after a fork
+        _end_child()
+    else:
+        _end(())
 
 
 def _end_child(*_: Any, **__: Any) -> None:
@@ -109,4 +113,4 @@ class _Hooks:
 
 _hooks = _Hooks()
 renew_in_children(_hooks)
-atexit.register(_close_all)
+atexit.register(_at_exit)

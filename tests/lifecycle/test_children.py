@@ -161,7 +161,7 @@ def test_other_outboxes(kind: str, work: str, tmp_path: Path) -> None:
     assert echo.notified == {f"order-{number}": 1 for number in range(3)}
 
 
-@pytest.mark.parametrize("kind", FIRST_HAND)
+@pytest.mark.parametrize("kind", [*FIRST_HAND, "Process, spawned"])
 def test_calls_with_a_callback(kind: str, tmp_path: Path) -> None:
     echo = Echo(latency_s=0.05)
     with serving(echo) as server:
