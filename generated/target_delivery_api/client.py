@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import json as _json
+import re
 from collections.abc import Mapping
-from functools import lru_cache, partial
 from typing import Any, Protocol, Self
 from urllib.parse import quote
 
@@ -18,8 +18,7 @@ Timeout = urllib3.Timeout | float | None
 _encode = _json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-# Names, and values such as the organization, are the same on every call.
-_quote = lru_cache(maxsize=64)(partial(quote, safe=""))
+_is_unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 
 
 class Pool(Protocol):
@@ -108,9 +107,7 @@ class Client:
         """
         url = (base_url.rstrip("/") if base_url else self.base_url) + path
         if params:
-            url += "?" + "&".join(
-                [f"{quote(key, safe='')}={quote(str(value), safe='')}" for key, value in params.items()]
-            )
+            url += "?" + "&".join([f"{_quoted(key)}={_quoted(str(value))}" for key, value in params.items()])
         body = json if json is None or isinstance(json, bytes) else _encode(json).encode()
         sent = self._headers if body is None else self._body_headers
         return self.pool.urlopen(
@@ -135,6 +132,11 @@ class Client:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def _quoted(text: str) -> str:
+    """``text`` for a query: most names and ids stay as they are."""
+    return text if _is_unreserved(text) else quote(text, safe="")
 
 
 def _merged(base: Mapping[str, str], over: Mapping[str, str]) -> dict[str, str]:

@@ -35,14 +35,14 @@ def read_body(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline)
         announced = getattr(response, "length_remaining", None)  # stand-ins for responses lack it
         if (announced or 0) > most:
             raise failures.too_large(most)
-        encoding = response.headers.get("Content-Encoding")
-        if encoding is None and announced is not None:
+        if announced is not None and "Content-Encoding" not in response.headers:
             content = response.read()  # as long as its head says: one read gets all of it
             complete = True
             return content
         chunks: list[bytes] = []
         size = 0
-        for chunk in unpack(_pieces(response, most), encoding or ""):
+        encoding = response.headers.get("Content-Encoding", "")
+        for chunk in unpack(_pieces(response, most), encoding):
             size += len(chunk)
             if size > most:
                 raise failures.too_large(most)

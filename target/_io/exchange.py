@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 from typing import Any, cast
@@ -84,23 +85,24 @@ class DeadlineConnection(HTTPConnection):
         """Whether it may be used again."""
         return not (self.is_in_use or self.is_spoilt) and super().is_connected
 
-    def arm(self, sock: socket.socket) -> bool:
-        """Give the socket what is left of the time. Raises TimeoutError when nothing is.
+    @property
+    def may_answer_elsewhere(self) -> bool:
+        """Whether the answer has not begun, and may come over another connection instead."""
+        if self.answered or self._ends_at is None or self.connecting:
+            return False
+        deadline = self.deadline
+        return deadline.first is not None or (self.idle_s is not None and deadline.try_beside is not None)
 
-        False where the answer has not begun, and may come over another connection instead.
-        """
+    def arm(self, sock: socket.socket, most_s: float = math.inf) -> None:
+        """Give the socket what is left of the time, or ``most_s`` of it. Raises TimeoutError when nothing is."""
         if self._ends_at is None:
-            return True
+            return
         remaining_s = self._ends_at - monotonic_s()
         if remaining_s <= 0:
             raise TimeoutError("the deadline has passed")
-        sock.settimeout(remaining_s)
-        if self.connecting:
-            return True
-        if self._abort is not None:
+        sock.settimeout(min(remaining_s, most_s))
+        if self._abort is not None and not self.connecting:
             self._abort.watch_socket(sock)
-        deadline = self.deadline
-        return self.answered or (deadline.first is None and (self.idle_s is None or deadline.try_beside is None))
 
     def heard(self) -> None:
         """Something came."""

@@ -42,7 +42,11 @@ class _Reader(io.RawIOBase):
             return 0
         connection = self._connection
         try:
-            count = self._sock.recv_into(buffer) if connection.arm(self._sock) else self._receive_first(buffer)
+            if connection.may_answer_elsewhere:
+                count = self._receive_first(buffer)
+            else:
+                connection.arm(self._sock)
+                count = self._sock.recv_into(buffer)
         except ConnectionError as error:
             raise error if connection.answered else DiedUnanswered(*error.args) from error
         if count:
@@ -53,9 +57,10 @@ class _Reader(io.RawIOBase):
         """The first byte of an answer, and more, where it may come over another connection instead."""
         connection, deadline, sock = self._connection, self._connection.deadline, self._sock
         if deadline.first is not None:
+            connection.arm(sock)
             return receive_unless_first(sock, deadline.first, buffer, deadline.remaining_s)
         patience_s = deadline.keeping.patience_s(deadline.remaining_s())
-        sock.settimeout(patience_s)
+        connection.arm(sock, patience_s)
         try:
             return sock.recv_into(buffer)
         except TimeoutError:
