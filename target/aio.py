@@ -213,7 +213,7 @@ class AsyncTargetClient(Client):
 
     @discreet
     async def flush(self, timeout: float = 1000) -> int:
-        """Send what is pending, and wait for that: how much is not done with by then, 0 when nothing is left.
+        """Send what is pending, and wait for that: how much was not sent by then, given up or pending; 0: all was.
 
         As ``TargetClient.flush``; calls that are being awaited do not count.
 

@@ -223,7 +223,7 @@ class TargetClient(Client):
 
     @discreet
     def flush(self, timeout: float = 1000) -> int:
-        """Send what is pending, and wait for that: how much is not done with by then, 0 when nothing is left.
+        """Send what is pending, and wait for that: how much was not sent by then, given up or pending; 0: all was.
 
         For what stops its processes between requests, as serverless platforms do: call it before a handler returns.
         Counts calls with a callback, calls about what was decided on the device, and notifications in the outbox, those

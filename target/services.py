@@ -201,15 +201,19 @@ class Services:
             self.outbox.flush(0)
 
     def flush(self, timeout_s: float) -> int:
-        """Send what is pending: how much is not done with after so many seconds at most."""
+        """Send what is pending: how much was not sent after so many seconds at most, or was given up meanwhile."""
         ends_at_s = monotonic_s() + timeout_s
+        given_up_before = self._given_up()
         self.hurry()
         left = 0
         if self.outbox is not None and not self.outbox.flush(timeout_s * 1000):
             left = self.outbox.pending
         if self.on_device is not None:
             left += self.on_device.flush(max(ends_at_s - monotonic_s(), 0.0))
-        return left
+        return left + self._given_up() - given_up_before
+
+    def _given_up(self) -> int:
+        return self.background["failed"] + self.background["dropped"]
 
     def close(self, timeout_s: float) -> None:
         """Send what is pending for at most so many seconds, and end every thread."""

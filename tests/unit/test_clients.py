@@ -122,6 +122,24 @@ def test_flush_tells_how_much_is_left_when_its_time_is_over(shop: Shop, make: Ma
     assert client.flush(timeout=20_000) == 0
 
 
+def test_flush_counts_what_it_saw_given_up(shop: Shop, make: Make) -> None:
+    go_on = threading.Event()
+
+    def refuse(_: Received) -> Answer:
+        go_on.wait(20)
+        return Answer({"message": "down"}, 503)
+
+    shop.delivery = refuse
+    client = make(on_device(shop, timeout=20_000, retries=0))
+    for each in range(3):
+        client.get_offers(request=HOME, session_id=f"s{each}")
+    assert client.flush(timeout=0) == 3
+    threading.Timer(0.2, go_on.set).start()
+    assert client.flush(timeout=20_000) == 3
+    assert client.status()["background"] == {"pending": 0, "sent": 0, "failed": 3, "dropped": 0}
+    assert client.flush(timeout=20_000) == 0
+
+
 def test_flush_sends_telemetry_at_once(shop: Shop, make: Make) -> None:
     client = make(on_device(shop, telemetry_enabled=True))
     client.get_offers(request=PREFETCH)
@@ -314,5 +332,6 @@ def test_a_file_that_is_slow_keeps_no_event_loop(shop: Shop, tmp_path: Path, mon
 def test_what_could_not_be_sent_is_in_status(shop: Shop, make: Make) -> None:
     client = make(on_device(shop, server_domain="127.0.0.1:9", retries=0))
     client.get_offers(request=HOME)
+    assert client.flush(timeout=20_000) in (0, 1)  # 0: it was given up before
     assert client.flush(timeout=20_000) == 0
     assert client.status()["background"] == {"pending": 0, "sent": 0, "failed": 1, "dropped": 0}
