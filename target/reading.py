@@ -46,9 +46,10 @@ def parse_json(content: bytes, most_values: int | None = None, check: Check | No
         TooManyValues: It weighs more.
         UnreadableJson: It is not JSON, not complete, or nested too deeply.
     """
-    most = usual_most_values(len(content)) if most_values is None else most_values
-    if weighs_more(content, most):
-        raise TooManyValues(f"holds more values than may be ({most}, an object counted as four)")
+    if most_values is not None or len(content) > SMALL_BYTES:  # what is small never holds as many as usual
+        most = usual_most_values(len(content)) if most_values is None else most_values
+        if weighs_more(content, most):
+            raise TooManyValues(f"holds more values than may be ({most}, an object counted as four)")
     if check is None or len(content) <= SMALL_BYTES:
         return _decode(_DECODER, content)
     check()

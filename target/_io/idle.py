@@ -60,19 +60,23 @@ class IdleConnections(queue.LifoQueue[Any]):
             if item.exchange is not None and item.exchange.takes_back(item, self):
                 return
         self._close_stale()
-        if self.full():
+        if len(self.queue) >= self.maxsize:
             raise queue.Full
         self.queue.append(item)
 
     def _close_stale(self) -> None:
         """Close what was idle for so long that no call would use it, as after a burst."""
-        with contextlib.suppress(IndexError):
-            while _is_stale(self.queue[0]):
-                oldest = self.queue.popleft()
-                if not _is_stale(oldest):  # another thread has taken that one
-                    self.queue.appendleft(oldest)
+        while self.queue:
+            try:
+                if not _is_stale(self.queue[0]):
                     return
-                oldest.close()
+                oldest = self.queue.popleft()
+            except IndexError:  # other threads have taken the rest
+                return
+            if not _is_stale(oldest):  # another thread has taken that one
+                self.queue.appendleft(oldest)
+                return
+            oldest.close()
 
     def qsize(self) -> int:
         """How many there are."""

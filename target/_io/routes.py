@@ -53,7 +53,8 @@ class Routes:
 
     def start(self, call: Call) -> Call:
         """``call`` as it goes out first: to the account's host where its cluster keeps failing."""
-        return self.to_account(call) if self._failures(call.base_url) >= _FAILURES_IN_A_ROW else call
+        keeps_failing = self._failed and self._failures(call.base_url) >= _FAILURES_IN_A_ROW
+        return self.to_account(call) if keeps_failing else call
 
     def to_account(self, call: Call) -> Call:
         """``call`` to the account's own host, which says where the visitor belongs now; as it is where it goes to no

@@ -114,7 +114,8 @@ class Transport:
             attempts += 1
             arguments["base_url"] = call.base_url
             may_repeat = attempts + deadline.repeats <= self._config.retries
-            connect_s = routes.connect_s(call, deadline.remaining_s()) if may_repeat else math.inf
+            is_first_of_two = may_repeat and call.cluster is not None
+            connect_s = routes.connect_s(call, deadline.remaining_s()) if is_first_of_two else math.inf
             deadline.connects_until = monotonic_s() + connect_s
             outcome, failure, doubted = self._attempt(call, arguments, deadline, may_repeat, doubt)
             if doubted is not None:
@@ -125,9 +126,10 @@ class Transport:
                 doubt, deadline.anew = doubted, True
                 attempts -= 1  # nobody has answered this call yet
                 continue
-            routes.tried(call, outcome)
+            if call.cluster is not None:
+                routes.tried(call, outcome)
             delay_s = None
-            following, failure = routes.next(call, failure)
+            following, failure = (call, None) if failure is None else routes.next(call, failure)
             if failure is not None and (failure.retry_after_s or 0.0) <= longest_pause_s:
                 made, jitter = attempts + deadline.repeats, random.random()
                 delay_s = retry_delay_s(failure, made, self._config.retries, deadline.remaining_s(), jitter)

@@ -10,6 +10,7 @@ _PARTS = frozenset({"id", "context", "experienceCloud", "property", "preview", "
 _ASKING = frozenset({"execute", "prefetch"})
 # The same of what execute, prefetch and notifications ask for or report. A blank parameter is a value, and a view with
 # a blank name is not all views.
+_PLACES = ("pageLoad", "mboxes", "views")
 _DETAILS = ("address", "order", "product")
 
 
@@ -24,9 +25,10 @@ def tidy_request(body: dict[str, Any]) -> None:
         elif name == "notifications":
             _tidy_details(part)
         elif name in _ASKING and part.__class__ is dict:
-            _tidy_details([part.get("pageLoad")])
-            _tidy_details(part.get("mboxes"))
-            _tidy_details(part.get("views"))
+            for place in _PLACES:
+                if place in part:
+                    asked = part[place]
+                    _tidy_details([asked] if asked.__class__ is dict else asked)
 
 
 def _tidy_details(items: Any) -> None:
