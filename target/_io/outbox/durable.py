@@ -165,7 +165,7 @@ class DurableStore:
 
     def close(self) -> None:
         """See Store."""
-        self._file.close()
+        self._file.close(self._take_late_claims)  # or the next process would wait until their leases have run out
 
     def forget(self) -> None:
         """See Store."""
@@ -200,6 +200,11 @@ class DurableStore:
         if claim is not None:
             with self._lock:
                 self._late_claims.append(claim)
+
+    def _take_late_claims(self) -> list[Claim]:
+        with self._lock:
+            taken, self._late_claims = self._late_claims, []
+        return taken
 
     def _carried_over(self, claim: Claim, outcome: Callable[[], int]) -> None:
         last = self._try(outcome, None)

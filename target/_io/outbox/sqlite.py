@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import sqlite3
@@ -15,7 +16,7 @@ from target._io.outbox import rows
 from target._io.outbox.connection import FileConnection
 from target._io.outbox.one_thread import OneThread
 from target._io.outbox.schema import tidy, transaction
-from target._io.outbox.store import Claim, IsOpen, Limits, Mark
+from target._io.outbox.store import Claim, IsOpen, Limits, Mark, StoreBroken
 from target.delivery.entries import Entry
 from target.delivery.outgoing import MOST_PER_BATCH, Settlement
 from target.outbox import DeadLetter
@@ -117,6 +118,15 @@ class SqliteStore:
 
     def settle(self, claim: Claim, settlement: Settlement) -> bool:
         """See Store."""
+        try:
+            self._run(self._settling(claim, settlement))
+        except _LeaseLost:
+            return False
+        finally:
+            self._tidy()
+        return True
+
+    def _settling(self, claim: Claim, settlement: Settlement) -> Callable[[sqlite3.Connection], None]:
         key = (self._account, claim.session_id)
 
         def write(db: sqlite3.Connection) -> None:
@@ -130,13 +140,7 @@ class SqliteStore:
                 if not rows.free_lane(db, key, claim.token, settlement.lane):
                     raise _LeaseLost
 
-        try:
-            self._run(write)
-        except _LeaseLost:
-            return False
-        finally:
-            self._tidy()
-        return True
+        return write
 
     def next_due_s(self, is_open: IsOpen, wait_s: float | None = None) -> float | None:
         """See Store."""
@@ -188,9 +192,16 @@ class SqliteStore:
 
         return self._run(write, wait_s, adds=True)
 
-    def close(self) -> None:
-        """See Store."""
-        self._thread.end(self._connection.close)
+    def close(self, unused: Callable[[], Sequence[Claim]] = tuple) -> None:
+        """See Store. ``unused`` are claims that nobody will settle; it is asked when all else is done."""
+
+        def last() -> None:
+            with contextlib.suppress(StoreBroken, _LeaseLost):
+                for claim in unused():
+                    self._connection.work(self._settling(claim, Settlement(claim.lane)), adds=False)
+            self._connection.close()
+
+        self._thread.end(last)
 
     def before_fork(self) -> None:
         """Let no connection be open, nor the lock be held by another thread, while the process forks: SQLite's own

@@ -23,7 +23,18 @@ from target.errors import OutboxFull
 from target.outbox import Outbox
 from tests.loopback import LoopbackServer
 from tests.unit._io.calls import eventually
-from tests.unit._io.outboxes import Wired, counted, ids_of, locked, wired
+from tests.unit._io.outboxes import (
+    Clock,
+    Wired,
+    always,
+    counted,
+    entry,
+    ids_of,
+    locked,
+    make_store,
+    names,
+    wired,
+)
 from tests.unit._io.test_outbox_file import run_script
 
 CALLERS = 12
@@ -68,6 +79,20 @@ def test_a_locked_file_keeps_no_caller_and_takes_all_later(path: Path, server: L
         assert made.handle.pending == 1 + 2 * CALLERS or ids_of(server)
         assert made.handle.flush(10_000)
         assert sorted(ids_of(server)) == sorted(["first", *counted("n", CALLERS), *counted("later", CALLERS)])
+
+
+def test_what_was_claimed_too_late_for_a_closed_store_is_free_for_the_next(path: Path) -> None:
+    clock = Clock()  # which stands still, so that no lease runs out
+    first = make_store("durable", path, clock, look_s=0.05)
+    first.add([entry("a")])
+    with locked(path):
+        assert first.claim(always) is None
+    first.close()
+    second = make_store("durable", path, clock)
+    claims = []
+    assert eventually(lambda: claims.append(second.claim(always)) or claims[-1])
+    assert names(claims[-1].entries) == ["a"]
+    second.close()
 
 
 def test_a_locked_file_keeps_the_order_of_a_session(path: Path, server: LoopbackServer) -> None:
