@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import ssl
+import traceback
 from typing import Any, cast
 
 from urllib3.connection import HTTPConnection
@@ -120,8 +121,9 @@ class DeadlineConnection(HTTPConnection):
         self.connecting, self.is_spoilt, self._was_used = True, False, False
         try:
             super().connect()
-        except (ConnectionError, ssl.SSLEOFError) as error:
-            if self._ends_at is None:
+        except OSError as error:
+            _close_half_made(error)
+            if self._ends_at is None or not isinstance(error, ConnectionError | ssl.SSLEOFError):
                 raise
             raise NewConnectionError(self, "The connection broke before it could be used") from error
         finally:
@@ -205,3 +207,15 @@ class DeadlineConnection(HTTPConnection):
 
         outer.recv = recv
         return outer
+
+
+def _close_half_made(error: OSError) -> None:
+    """Close the TLS socket that nobody holds but the frames of ``error``.
+
+    Where the server has gone before TLS begins, ssl.SSLContext.wrap_socket() takes the plain socket over, raises and
+    leaves its own open: a file descriptor lost until the garbage collector comes by.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        half_made = frame.f_locals.get("self")
+        if isinstance(half_made, ssl.SSLSocket):
+            half_made.close()

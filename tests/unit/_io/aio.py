@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -45,7 +46,8 @@ async def eventually(condition: Callable[[], object], within_s: float = 5.0) -> 
 
 
 def sockets() -> set[str]:
-    """The sockets of this process, those of servers in it included."""
+    """The sockets of this process, those of servers in it included, without what only waits to be collected."""
+    gc.collect()
     found = set()
     for link in Path("/proc/self/fd").iterdir():
         try:
