@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from target._io.workers import AsyncResult
+from target._background.workers import AsyncResult
 from target.attributes import AttributesProvider
 from target.client import TargetClient
 from target.clients import ClientStatus

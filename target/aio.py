@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from target._io.aio import AsyncTransport, open_transport
-from target._io.aio.gate import Gate
-from target._io.aio.threads import Threads
-from target._io.deadline import Deadline
-from target._io.forks import begin_anew_if_forked
-from target._io.runtime import system_runtime
-from target._io.shares import HOME, PLACES, Host, host_of
-from target._io.transport import Transport
+from target._background.forks import begin_anew_if_forked
+from target._background.runtime import system_runtime
+from target._background.shares import HOME, PLACES, Host, host_of
+from target._http.aio import AsyncTransport, open_transport
+from target._http.aio.gate import Gate
+from target._http.aio.threads import Threads
+from target._http.deadline import Deadline
+from target._http.transport import Transport
 from target.attributes import AttributesProvider
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_to_call_back
 from target.causes import discreet

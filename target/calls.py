@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from target._io import failures
-from target._io.deadline import Deadline
-from target._io.routes import Routes
+from target._http import failures
+from target._http.deadline import Deadline
+from target._http.routes import Routes
 from target.attributes import AttributesProvider
 from target.causes import hush
 from target.config import ClientConfig, RequestConfig, Runtime

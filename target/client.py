@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from target._io.abort import Abort, Aborts
-from target._io.clock import monotonic_s
-from target._io.deadline import Deadline
-from target._io.forks import begin_anew_if_forked
-from target._io.runtime import system_runtime
-from target._io.shares import PLACES, host_of
-from target._io.transport import Transport
-from target._io.workers import AsyncResult, Workers
+from target._background.clock import monotonic_s
+from target._background.forks import begin_anew_if_forked
+from target._background.runtime import system_runtime
+from target._background.shares import PLACES, host_of
+from target._background.workers import AsyncResult, Workers
+from target._http.abort import Abort, Aborts
+from target._http.deadline import Deadline
+from target._http.transport import Transport
 from target.attributes import AttributesProvider
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_callbacks
 from target.causes import discreet

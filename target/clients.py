@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from target._io.forks import begin_anew_if_forked
-from target._io.workers import Workers
+from target._background.forks import begin_anew_if_forked
+from target._background.workers import Workers
 from target.delivery import cookies
 from target.errors import OptionsError
 from target.services import Services
 
 if TYPE_CHECKING:
-    from target._io.outbox.handle import OutboxHandle
+    from target._outbox.handle import OutboxHandle
 
 
 class BackgroundStatus(TypedDict):

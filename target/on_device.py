@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from target._io.breaker import Breaker
-from target._io.clock import monotonic_s
-from target._io.deadline import Deadline
-from target._io.forks import import_before_threads, renew_in_children
-from target._io.on_device.artifact_keeper import ArtifactKeeper
-from target._io.on_device.artifact_rotation import DownloadTimes, Emit
-from target._io.on_device.background import Background
-from target._io.on_device.delivery import Delivery
-from target._io.on_device.download import Downloads
-from target._io.on_device.geo_lookup import GeoLookup
-from target._io.on_device.telemetry_buffer import TelemetryBuffer
-from target._io.routes import Routes
+from target._background.breaker import Breaker
+from target._background.clock import monotonic_s
+from target._background.forks import import_before_threads, renew_in_children
+from target._http.deadline import Deadline
+from target._http.routes import Routes
+from target._on_device.artifact_keeper import ArtifactKeeper
+from target._on_device.artifact_rotation import DownloadTimes, Emit
+from target._on_device.background import Background
+from target._on_device.delivery import Delivery
+from target._on_device.download import Downloads
+from target._on_device.geo_lookup import GeoLookup
+from target._on_device.telemetry_buffer import TelemetryBuffer
 from target.config import HYBRID, ON_DEVICE, ClientConfig, Runtime
 from target.decisioning.artifact import Artifact, require_packages
 from target.decisioning.decide import Outcome, decide, needs_geo

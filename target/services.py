@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from target._io.breaker import Breaker
-from target._io.clock import monotonic_s
-from target._io.forks import renew_in_children
-from target._io.on_device.telemetry_buffer import TelemetryBuffer
-from target._io.routes import Routes
-from target._io.uwsgi import warn_of_missing_flags
+from target._background.breaker import Breaker
+from target._background.clock import monotonic_s
+from target._background.forks import renew_in_children
+from target._background.uwsgi import warn_of_missing_flags
+from target._http.routes import Routes
+from target._on_device.telemetry_buffer import TelemetryBuffer
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
 from target.delivery.request import Call, add_to_call
@@ -22,8 +22,8 @@ from target.errors import ApiError, ArtifactNotReady, OptionsError
 from target.events import CLIENT_READY, emit
 
 if TYPE_CHECKING:
-    from target._io.deadline import Deadline
-    from target._io.outbox.handle import OutboxHandle
+    from target._http.deadline import Deadline
+    from target._outbox.handle import OutboxHandle
     from target.on_device import OnDevice
     from target.response import TargetDeliveryResponse
 
@@ -73,7 +73,7 @@ class Services:
         self.breaker = Breaker(config.breaker_failures, config.breaker_reset_s)
         self.outbox: OutboxHandle | None = None
         if config.outbox is not None:
-            from target._io.outbox.handle import OutboxHandle  # sqlite3 and threads that few clients need
+            from target._outbox.handle import OutboxHandle  # sqlite3 and threads that few clients need
 
             self.outbox = OutboxHandle(config.outbox, config, runtime, send, tell)
         self._runtime = runtime

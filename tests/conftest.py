@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from target import TargetClient
-from tests.loopback import LoopbackServer, serving
+from tests.kit.loopback import LoopbackServer, serving
 
 # A busy machine is no counterexample. Where a change is judged, it is by the same examples each time.
 settings.register_profile("here", deadline=None)

@@ -50,7 +50,7 @@ def test_the_layers_hold(copied: Path) -> None:
     ("module", "line", "says"),
     [
         ("target/errors.py", "import target.config", "target.errors -> target.config"),
-        ("target/delivery/edge.py", "import target._io.transport", "target.delivery.edge -> target._io.transport"),
+        ("target/delivery/edge.py", "import target._http.transport", "target.delivery.edge -> target._http.transport"),
         ("target/delivery/cookies.py", "import time", "target.delivery.cookies -> time"),
         ("target/delivery/mboxes.py", "import random", "target.delivery.mboxes -> random"),
         ("target/values.py", "import secrets", "target.values -> secrets"),  # which reading a request needs
@@ -82,7 +82,7 @@ def test_a_module_says_in_one_sentence_what_it_owns(path: Path) -> None:
 
 
 def test_durations_are_measured_by_one_clock() -> None:
-    """Which no tool for tests stops; see target/_io/clock.py."""
+    """Which no tool for tests stops; see target/_background/clock.py."""
     clocks = re.compile(r"\b(?:monotonic|perf_counter)(?:_ns)?\(|import (?:monotonic|perf_counter)\b")
     others = [path for path in MODULES if path.name != "clock.py" and "emulator" not in path.parts]
     assert [str(path) for path in others if clocks.search(path.read_text(encoding="utf-8"))] == []

@@ -19,7 +19,7 @@ if (_ROOT := str(Path(__file__).parents[2])) not in sys.path:  # loaded by path
     sys.path.insert(0, _ROOT)
 
 from target import TargetClient, TargetDeliveryResponse
-from tests.loopback import Answer, Received, ok, serving
+from tests.kit.loopback import Answer, Received, ok, serving
 
 _OPTIONS = {
     "client": "client",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from target import AsyncTargetClient, TargetClient, TargetError
-from tests.loopback import serving
+from tests.kit.loopback import serving
 
 SESSION, DEVICE = "Session-77c1-MARK", "Device-MARK"
 NOBODY = "127.0.0.1:9"

@@ -11,8 +11,8 @@ from target import config
 from target.decisioning.user_agent import _BROWSERS, parse_client_hints
 from target.events import EVENT_NAMES
 from tests.docs.blocks import leads_somewhere, links, run_blocks
-from tests.loopback import LoopbackServer
-from tests.unit.on_device_shop import Shop
+from tests.kit.loopback import LoopbackServer
+from tests.kit.shop import Shop
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/on-device.md"

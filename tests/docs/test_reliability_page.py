@@ -13,7 +13,7 @@ import pytest
 from target import TargetUnavailable, TransportError
 from target.options import ClientOptions
 from tests.docs.blocks import leads_somewhere, links, run_blocks
-from tests.loopback import LoopbackServer
+from tests.kit.loopback import LoopbackServer
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/reliability.md"

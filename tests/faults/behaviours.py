@@ -7,7 +7,7 @@ import itertools
 import socket
 import time
 
-from tests.unit._io.faults import GOOD_ANSWER, GOOD_BODY, Behaviour, drip, gzipped, hang, reset
+from tests.kit.raw_servers import GOOD_ANSWER, GOOD_BODY, Behaviour, drip, gzipped, hang, reset
 
 #: A reset discards what the client has not read yet, so it has to come later.
 PAUSE_S = 0.03

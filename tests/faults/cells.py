@@ -9,7 +9,7 @@ from target import TargetError
 from tests.faults.process import FaultPort, FaultServer, Report
 from tests.faults.rows import Fault
 from tests.faults.ways import WAYS, Attempts, Way
-from tests.unit._io.calls import eventually
+from tests.kit.calls import eventually
 
 #: More than the sockets of both sides hold together, so that sending it has to wait for the server.
 _LARGE_BYTES = 6_000_000

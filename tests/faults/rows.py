@@ -32,7 +32,7 @@ from tests.faults.behaviours import (
     sends,
     wait,
 )
-from tests.unit._io.faults import GOOD_ANSWER, GOOD_BODY, Behaviour, hang, reset
+from tests.kit.raw_servers import GOOD_ANSWER, GOOD_BODY, Behaviour, hang, reset
 
 
 class Stage(Enum):

@@ -20,8 +20,8 @@ import trustme
 
 from tests.faults.behaviours import packed_bomb
 from tests.faults.rows import BY_NAME, Fault, Stage, never_accept, refuse
-from tests.tls import Authority
-from tests.unit._io.faults import GOOD_ANSWER, RawServer, fill_queue, read_request
+from tests.kit.raw_servers import GOOD_ANSWER, RawServer, fill_queue, read_request
+from tests.kit.tls import Authority
 
 _NO_REQUEST = b"\r\n\r\n"
 _SMALL_BUFFER = 4096

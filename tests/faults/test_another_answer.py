@@ -16,8 +16,8 @@ import urllib3
 
 from target import ApiError, Outbox, TargetClient, TargetTimeout, TransportError
 from tests.faults.ways import WAYS, Way
-from tests.unit._io.calls import CALL, SLACK_S, eventually, timed
-from tests.unit._io.faults import raw_server, read_request
+from tests.kit.calls import CALL, SLACK_S, eventually, timed
+from tests.kit.raw_servers import raw_server, read_request
 
 REQUEST: dict[str, Any] = CALL["request"]
 OPTIONS: dict[str, Any] = {

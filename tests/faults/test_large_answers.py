@@ -16,7 +16,7 @@ from target import ApiError, AsyncTargetClient, TargetTimeout, TransportError
 from tests.faults.cells import PROBE
 from tests.faults.process import ROOT
 from tests.faults.ways import WAYS
-from tests.loopback import Answer, LoopbackServer, serving
+from tests.kit.loopback import Answer, LoopbackServer, serving
 
 PACKED = {"Content-Encoding": "gzip"}
 OPTIONS = {"client": "acme", "organization_id": "1234@AdobeOrg", "secure": False, "edge_routing": False}
@@ -142,7 +142,7 @@ def test_the_loop_goes_on_while_a_large_answer_is_read(transport: Any) -> None:
 MEASURE = """
 import asyncio, gzip, resource, sys
 from target import AsyncTargetClient, TargetClient, TargetError
-from tests.loopback import Answer, serving
+from tests.kit.loopback import Answer, serving
 kind, way = sys.argv[1:]
 from tests.faults.test_large_answers import OPTIONS, PACKED, PROBE, option_list
 SIZE = 20 * 2**20

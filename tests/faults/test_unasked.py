@@ -10,7 +10,7 @@ import pytest
 from target import AsyncTargetClient
 from tests.faults.cells import PROBE, options_of
 from tests.faults.process import FaultServer
-from tests.unit._io.calls import CALL
+from tests.kit.calls import CALL
 
 
 @pytest.mark.parametrize("transport", ["threads", "aiohttp"])

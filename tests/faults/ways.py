@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pytest
 
 from target import AsyncTargetClient, TargetClient
-from tests.unit._io.calls import CALL
+from tests.kit.calls import CALL
 
 WAIT_S = 10.0
 

@@ -23,7 +23,7 @@ from target_delivery_api.models import (
     MboxRequest,
     UnexpectedError,
 )
-from tests.loopback import Answer, LoopbackServer
+from tests.kit.loopback import Answer, LoopbackServer
 
 REQUEST = DeliveryRequest(
     context=Context(channel="web"), execute=ExecuteRequest(mboxes=[MboxRequest(name="hôme \ud800", index=0)])

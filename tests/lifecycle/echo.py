@@ -6,11 +6,11 @@ import threading
 import time
 from collections import Counter, defaultdict
 
-from tests.loopback import Answer, Received, ok
+from tests.kit.loopback import Answer, Received, ok
 
 
 class Echo:
-    """A responder for ``tests.loopback.serving``. Sessions begin with the id of the process that asks, and a dash.
+    """A responder for ``tests.kit.loopback.serving``. Sessions begin with the id of the process that asks, and a dash.
 
     Attributes:
         latency_s: How long every answer takes.

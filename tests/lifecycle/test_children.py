@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.kit.cdn import artifact
+from tests.kit.loopback import Answer, Received, serving
 from tests.lifecycle.echo import Echo
 from tests.lifecycle.recipes import environment
-from tests.loopback import Answer, Received, serving
-from tests.unit._io.on_device import artifact
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.kit.calls import eventually
+from tests.kit.loopback import LoopbackServer, serving
 from tests.lifecycle.echo import Echo
 from tests.lifecycle.recipes import PAGE, Running, commands, connections_to, running, sockets_of
-from tests.loopback import LoopbackServer, serving
-from tests.unit._io.calls import eventually
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="looks into /proc")
 

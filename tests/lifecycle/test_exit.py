@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.kit.loopback import serving
 from tests.lifecycle.echo import Echo
 from tests.lifecycle.recipes import ROOT
-from tests.loopback import serving
 
 SOON_S = 12  # a call takes 20; start and end of the interpreter, and what a loaded machine adds, take less
 

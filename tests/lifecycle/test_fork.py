@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.calls import run
+from tests.kit.loopback import Answer, Received, serving
 from tests.lifecycle.echo import Echo
-from tests.loopback import Answer, Received, serving
-from tests.unit._io.calls import run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -99,13 +99,13 @@ def test_forks_in_the_middle_of_calls() -> None:
     [
         "client._workers._lock",
         "client._transport._pools._lock",
-        "target._io.resolve._lock",
+        "target._http.resolve._lock",
         "client._services.breaker._lock",
     ],
 )
 def test_a_lock_that_another_thread_holds_at_the_fork(lock: str) -> None:
     script = """
-        import target._io.resolve
+        import target._http.resolve
         client = client_of("localhost:" + domain.rpartition(":")[2], breaker_failures=3)
         client._services.breaker._failed("http://" + client._config.server_domain)
         ask_many(client, 4, 2, "before")

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.kit.calls import run
+from tests.kit.cdn import artifact
+from tests.kit.loopback import Answer, Received, serving
 from tests.lifecycle.echo import Echo
-from tests.loopback import Answer, Received, serving
-from tests.unit._io.calls import run
-from tests.unit._io.on_device import artifact
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="looks into /proc")
 
@@ -95,7 +95,7 @@ def test_a_child_of_a_child() -> None:
         "client._workers._lock",
         "client._transport._pools._lock",
         "next(iter(client._transport._pools._hosts.values())).pool.pool.mutex",
-        "target._io.resolve._lock",
+        "target._http.resolve._lock",
         "client._services.breaker._lock",
         "client._services.outbox._worker._lock",
         "client._services.outbox._store._lock",
@@ -104,7 +104,7 @@ def test_a_child_of_a_child() -> None:
 )
 def test_a_lock_that_another_thread_holds_at_the_fork(lock: str) -> None:
     script = """
-        import target._io.resolve
+        import target._http.resolve
         client = client_of("localhost:" + domain.rpartition(":")[2], breaker_failures=3, outbox=Outbox.memory())
         client._services.breaker._failed("http://" + client._config.server_domain)
         ask_many(client, 4, 2, "before")

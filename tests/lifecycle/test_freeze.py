@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.loopback import Answer, LoopbackServer, Received, ok
-from tests.unit._io.calls import eventually
-from tests.unit._io.on_device import artifact
+from tests.kit.calls import eventually
+from tests.kit.cdn import artifact
+from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 
 ROOT = Path(__file__).parents[2]
 DECISIONS = 5

@@ -7,8 +7,8 @@ import textwrap
 
 import pytest
 
-from tests.loopback import LoopbackServer
-from tests.unit._io.calls import run
+from tests.kit.calls import run
+from tests.kit.loopback import LoopbackServer
 
 BEGIN = """
 import sys

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.kit.loopback import LoopbackServer, serving
 from tests.lifecycle.recipes import ROOT
-from tests.loopback import LoopbackServer, serving
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="looks into /proc")
 

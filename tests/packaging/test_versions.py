@@ -35,7 +35,7 @@ def test_asyncio_calls_work_with_the_lowest_aiohttp_that_is_declared(tmp_path: P
     (lowest,) = re.findall(r">=([0-9.]+)", declared)
     ask = [inside, "-c", "import aiohttp; print(aiohttp.__version__)"]
     assert subprocess.run(ask, capture_output=True, text=True, check=True).stdout.startswith(lowest)
-    assert " passed" in pytest_in(inside, "tests/unit/test_aio.py", "tests/unit/_io/test_aio_faults.py")
+    assert " passed" in pytest_in(inside, "tests/unit/test_aio.py", "tests/unit/_http/test_aio_faults.py")
 
 
 @needs_uv

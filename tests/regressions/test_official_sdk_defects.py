@@ -34,7 +34,7 @@ from target import (
     VisitorId,
 )
 from target import Telemetry as TelemetryModel
-from tests.loopback import Answer, LoopbackServer, ok, serving
+from tests.kit.loopback import Answer, LoopbackServer, ok, serving
 
 Make = Callable[..., TargetClient]
 ROOT = Path(__file__).parents[2]

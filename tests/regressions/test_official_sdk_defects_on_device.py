@@ -22,12 +22,12 @@ import pytest
 
 from benchmarks.on_device_cases import Case, build_cases, requests
 from target import TargetClient
-from target._io.on_device import artifact_rotation
-from tests.loopback import Answer, LoopbackServer, serving
-from tests.unit._io.calls import eventually
-from tests.unit._io.faults import hang, raw_server
-from tests.unit._io.on_device import artifact
-from tests.unit.on_device_shop import HOME, PREFETCH, Make, Shop, shown
+from target._on_device import artifact_rotation
+from tests.kit.calls import eventually
+from tests.kit.cdn import artifact
+from tests.kit.loopback import Answer, LoopbackServer, serving
+from tests.kit.raw_servers import hang, raw_server
+from tests.kit.shop import HOME, PREFETCH, Make, Shop, shown
 
 ROOT = Path(__file__).parents[2]
 GEO = {**artifact(), "geoTargetingEnabled": True}

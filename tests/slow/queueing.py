@@ -8,9 +8,9 @@ import threading
 import time
 from pathlib import Path
 
-from target._io.outbox.handle import OutboxHandle
-from target._io.runtime import system_runtime
-from target._io.transport import Transport
+from target._background.runtime import system_runtime
+from target._http.transport import Transport
+from target._outbox.handle import OutboxHandle
 from target.config import parse_client_options, parse_request_options
 from target.delivery.request import build_notifications_call
 from target.errors import OutboxFull

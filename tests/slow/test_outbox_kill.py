@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.loopback import serving
-from tests.unit._io.flaky import Flaky
+from tests.kit.flaky import Flaky
+from tests.kit.loopback import serving
 
 ROOT = Path(__file__).parents[2]
 HANG_S = 0.3

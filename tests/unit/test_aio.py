@@ -28,12 +28,12 @@ from target import (
     TargetUnavailable,
     TransportError,
 )
-from target._io.aio.aiohttp_transport import AiohttpTransport
-from target._io.aio.threads import ThreadTransport
+from target._http.aio.aiohttp_transport import AiohttpTransport
+from target._http.aio.threads import ThreadTransport
 from target.options import AsyncClientOptions, ClientOptions
-from tests.loopback import Answer, LoopbackServer, Received, ok
-from tests.unit._io.calls import ROOT, run
-from tests.unit.calls import CLICK
+from tests.kit.built_calls import CLICK
+from tests.kit.calls import ROOT, run
+from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 
 CALL: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "home"}]}}}
 COOKIE = "session#my-session#9999999999|PC#device.38_0#9999999999"
@@ -234,7 +234,7 @@ def test_auto_is_aiohttp_where_it_can_be(server: LoopbackServer, monkeypatch: py
     assert transport_of(server)[0] is transport_of(server, transport="auto")[0] is AiohttpTransport
     with urllib3.PoolManager() as pool:
         assert transport_of(server, pool=pool)[0] is ThreadTransport
-    monkeypatch.setitem(sys.modules, "target._io.aio.aiohttp_transport", None)  # as where aiohttp is not installed
+    monkeypatch.setitem(sys.modules, "target._http.aio.aiohttp_transport", None)  # as where aiohttp is not installed
     assert transport_of(server)[0] is ThreadTransport
     with pytest.raises(OptionsError, match=r"pip install target-delivery\[aiohttp\]"):
         transport_of(server, transport="aiohttp")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from target import ArtifactNotReady, AsyncTargetClient
-from target._io.on_device import artifact_rotation
-from tests.loopback import Answer, LoopbackServer
-from tests.unit._io.on_device import artifact
-from tests.unit.on_device_shop import HOME, PREFETCH, Shop, shown
+from target._on_device import artifact_rotation
+from tests.kit.cdn import artifact
+from tests.kit.loopback import Answer, LoopbackServer
+from tests.kit.shop import HOME, PREFETCH, Shop, shown
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from target import AsyncTargetClient, Outbox
-from tests.loopback import LoopbackServer
-from tests.unit._io.outboxes import ids_of, locked, notification
-from tests.unit.on_device_shop import HOME, Shop
+from tests.kit.loopback import LoopbackServer
+from tests.kit.outboxes import ids_of, locked, notification
+from tests.kit.shop import HOME, Shop
 
 CALLS = 20
 # What a blocked loop would stand still for is seconds: 20 times the file's lock is waited for.

@@ -10,7 +10,7 @@ import pytest
 from target.amcv import AmcvVisitor
 from target.config import Runtime, parse_request_options
 from target.delivery.request import build_offers_call
-from tests.unit.calls import NOW_S, config, runtime
+from tests.kit.built_calls import NOW_S, config, runtime
 
 ORG = "1234@AdobeOrg"
 ECID = "11111111111111111111"

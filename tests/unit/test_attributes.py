@@ -8,7 +8,7 @@ import pytest
 
 from target import AttributeNotFound, AttributesProvider, DeliveryResponse
 from target.delivery.assemble import assemble
-from tests.unit.calls import NOW_S, offers
+from tests.kit.built_calls import NOW_S, offers
 
 
 def json_option(**content: Any) -> dict[str, Any]:

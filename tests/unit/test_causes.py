@@ -19,7 +19,7 @@ import urllib3
 
 from target import OptionsError, TransportError
 from target.causes import discreet, hush, hushed, stand_in_for
-from tests.unit._io.calls import everything_of
+from tests.kit.calls import everything_of
 
 SECRET = "tnt-of-" + "alice"  # in two pieces, so that no line of this file that a traceback shows holds it
 

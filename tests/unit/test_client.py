@@ -35,9 +35,9 @@ from target import (
     TransportError,
     VisitorId,
 )
-from target._io.transport import SDK_NAME, SDK_VERSION
-from tests.loopback import Answer, LoopbackServer, Received, ok, serving
-from tests.unit.calls import CLICK, PAGE_LOAD
+from target._http.transport import SDK_NAME, SDK_VERSION
+from tests.kit.built_calls import CLICK, PAGE_LOAD
+from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
 
 MakeClient = Callable[..., TargetClient]
 HOME = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="home")]))

@@ -19,7 +19,7 @@ from target import (
     TargetUnavailable,
     TransportError,
 )
-from tests.loopback import Answer, LoopbackServer, Received, ok
+from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 
 Make = Callable[..., TargetClient]
 CALL: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "home"}]}}}

@@ -16,9 +16,9 @@ from target import (
     Outbox,
     TargetClient,
 )
-from tests.loopback import Answer, LoopbackServer
-from tests.unit.calls import CLICK
-from tests.unit.on_device_shop import Make, Shop
+from tests.kit.built_calls import CLICK
+from tests.kit.loopback import Answer, LoopbackServer
+from tests.kit.shop import Make, Shop
 
 MOST = 64
 HOME = {"execute": {"mboxes": [{"name": "home"}]}}

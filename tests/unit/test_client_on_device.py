@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target import ArtifactNotReady, AsyncResult, AttributesProvider, OptionsError, TargetClient, TargetError
-from target._io.on_device import artifact_rotation
-from tests.loopback import Answer, LoopbackServer
-from tests.unit._io.calls import eventually, timed
-from tests.unit._io.on_device import artifact
-from tests.unit.on_device_shop import ETAG, HOME, PREFETCH, Make, Shop, shown
+from target._on_device import artifact_rotation
+from tests.kit.calls import eventually, timed
+from tests.kit.cdn import artifact
+from tests.kit.loopback import Answer, LoopbackServer
+from tests.kit.shop import ETAG, HOME, PREFETCH, Make, Shop, shown
 
 GEO_RULE = {"==": ["BERN", {"var": "geo.city"}]}
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from target import ApiError, ClientClosed, TargetClient
-from target._io.on_device.telemetry_buffer import MOST_ENTRIES
-from tests.loopback import Answer, LoopbackServer, Received, ok, serving
-from tests.unit._io.calls import eventually, run, timed
-from tests.unit._io.on_device import artifact
-from tests.unit.on_device_shop import HOME, PREFETCH, Make, Shop, shown
+from target._on_device.telemetry_buffer import MOST_ENTRIES
+from tests.kit.calls import eventually, run, timed
+from tests.kit.cdn import artifact
+from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
+from tests.kit.shop import HOME, PREFETCH, Make, Shop, shown
 
 VISITOR: dict[str, Any] = {"session_id": "s1", "target_cookie": "PC#visitor.38_0#9999999999"}
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from target import ClientClosed, OptionsError, Outbox, OutboxFull, TargetClient
-from tests.loopback import Answer, LoopbackServer, ok
+from tests.kit.loopback import Answer, LoopbackServer, ok
 
 Make = Callable[..., TargetClient]
 

@@ -22,10 +22,10 @@ from target import (
     Visitor,
 )
 from target_delivery_api.types import Model
-from tests.loopback import Answer, LoopbackServer
-from tests.unit._io.calls import eventually
-from tests.unit.calls import CLICK
-from tests.unit.on_device_shop import Make, Shop
+from tests.kit.built_calls import CLICK
+from tests.kit.calls import eventually
+from tests.kit.loopback import Answer, LoopbackServer
+from tests.kit.shop import Make, Shop
 
 CONTENT: dict[str, Any] = {"banner": {"texts": ["a", "b"], "on": True}, "list": [{"x": 1}], "plain": "p"}
 ASK: dict[str, Any] = {

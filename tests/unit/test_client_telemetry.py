@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from target import ApiError, TargetClient, TargetDeliveryResponse, TransportError
-from tests.loopback import Answer, LoopbackServer, Received, ok
+from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 
 Make = Callable[..., TargetClient]
 CALL: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "home"}, {"name": "cart"}]}}}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from target import CustomerId, DeliveryRequest, OptionsError, TargetClient, TargetError, Visitor, VisitorId
-from tests.loopback import Answer, LoopbackServer, ok
-from tests.unit.visitor_calls import (
+from tests.kit.loopback import Answer, LoopbackServer, ok
+from tests.kit.visitors import (
     BLOB,
     COOKIE,
     ECID,

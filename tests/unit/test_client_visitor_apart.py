@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from target import ApiError, OptionsError, TargetClient, Visitor
-from tests.loopback import Answer, LoopbackServer, Received, ok
-from tests.unit.visitor_calls import (
+from tests.kit.loopback import Answer, LoopbackServer, Received, ok
+from tests.kit.visitors import (
     ECID,
     METHODS,
     ORGANIZATION,

@@ -20,9 +20,9 @@ from target import (
     OutboxFull,
     TargetClient,
 )
-from tests.loopback import Answer, LoopbackServer, Received, ok
-from tests.unit._io.calls import eventually, timed
-from tests.unit.on_device_shop import HOME, PREFETCH, Shop
+from tests.kit.calls import eventually, timed
+from tests.kit.loopback import Answer, LoopbackServer, Received, ok
+from tests.kit.shop import HOME, PREFETCH, Shop
 
 CLICK: dict[str, Any] = {
     "notifications": [{"id": "n1", "type": "click", "timestamp": 1, "mbox": {"name": "home"}, "tokens": ["c"]}]

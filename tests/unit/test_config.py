@@ -13,7 +13,7 @@ import urllib3
 from target import DecisioningMethod, OptionsError, Outbox
 from target.config import parse_client_options, parse_request_options
 from target.options import ClientOptions
-from tests.unit.calls import PAGE_LOAD
+from tests.kit.built_calls import PAGE_LOAD
 
 REQUIRED = {"client": "acme", "organization_id": "1234@AdobeOrg"}
 

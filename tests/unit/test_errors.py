@@ -27,7 +27,7 @@ from target import (
     TransportError,
     errors,
 )
-from tests.unit._io.calls import run
+from tests.kit.calls import run
 
 ERRORS = [
     OptionsError("a: do b"),

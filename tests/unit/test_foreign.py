@@ -30,8 +30,8 @@ from target import (
 )
 from target.foreign import exact_dict, items_of, plain_copy, shown, text_of_id
 from target.options import AsyncClientOptions, ClientOptions, RequestCallbackOptions
-from tests.loopback import LoopbackServer
-from tests.unit.calls import CLICK, PAGE_LOAD
+from tests.kit.built_calls import CLICK, PAGE_LOAD
+from tests.kit.loopback import LoopbackServer
 
 FINE = {"client": "acme", "organization_id": "1234@AdobeOrg", "server_domain": "127.0.0.1:9", "secure": False}
 RULES = {"version": "1.0.0", "rules": {"mboxes": {}, "views": {}}}

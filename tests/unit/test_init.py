@@ -13,7 +13,7 @@ import pytest
 
 import target
 from target import errors
-from target._io.transport import SDK_VERSION
+from target._http.transport import SDK_VERSION
 from target_delivery_api import models
 
 ROOT = Path(__file__).parents[2]

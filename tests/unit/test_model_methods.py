@@ -14,7 +14,7 @@ import pytest
 import target
 from target import ClientHints, Context, DeliveryRequest, ExecuteRequest, OptionsError, RequestDetails
 from target_delivery_api import models
-from tests.unit.calls import offers
+from tests.kit.built_calls import offers
 
 ROOT = Path(__file__).parents[2]
 HEADERS = {

@@ -12,7 +12,7 @@ import pytest
 
 from target import DeliveryResponse, OptionsError, TargetDeliveryResponse
 from target.delivery.assemble import assemble
-from tests.unit.calls import NOW_S, offers
+from tests.kit.built_calls import NOW_S, offers
 
 ECID = "07327024324407615852294135870030620007"
 CLIENT_SIDE = {"analytics": {"logging": "client_side"}}

@@ -16,7 +16,7 @@ from target.decisioning.decide import decide
 from target.decisioning.places import Gap
 from target.errors import TargetError
 from target_delivery_api.models import DeliveryResponse
-from tests.unit.decisioning.samples import FIREFOX, NOW_S, ask, build_artifact, build_offer, build_rule, run
+from tests.kit.rules import FIREFOX, NOW_S, ask, build_artifact, build_offer, build_rule, run
 
 
 def test_another_major_version_is_refused_with_the_known_message() -> None:

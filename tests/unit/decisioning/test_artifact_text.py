@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target.decisioning.artifact_text import ArtifactPayload, Passage, holds_any, skim, to_utf8
-from tests.unit.decisioning.samples import build_artifact, build_rule
+from tests.kit.rules import build_artifact, build_rule
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6)
 JSON = st.recursive(

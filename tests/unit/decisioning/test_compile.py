@@ -7,8 +7,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from target.decisioning.compile import MAX_DEPTH, Undecidable, compile_condition
-from tests.unit.decisioning import plain_logic
-from tests.unit.decisioning.samples import FIREFOX, build_scope
+from tests.kit import plain_logic
+from tests.kit.rules import FIREFOX, build_scope
 
 CONTEXT = {
     "userAgent": FIREFOX,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target.decisioning.context import build_parameters
-from tests.unit.decisioning.samples import FIREFOX, NOW_S, build_scope
+from tests.kit.rules import FIREFOX, NOW_S, build_scope
 
 
 def test_dotted_names_are_paths_unless_a_dot_stands_where_none_may() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from target.decisioning.allocation import allocation_of
 from target.decisioning.artifact import parse_artifact
-from tests.unit.decisioning.samples import FIREFOX, NOW_S, VISITOR, ask, build_artifact, build_offer, build_rule, run
+from tests.kit.rules import FIREFOX, NOW_S, VISITOR, ask, build_artifact, build_offer, build_rule, run
 
 HTML = {"type": "html", "content": "a", "eventToken": "t1"}
 EMPTY = {"eventToken": "t2"}

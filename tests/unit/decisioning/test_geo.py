@@ -7,7 +7,7 @@ import pytest
 from target.decisioning.artifact import parse_artifact
 from target.decisioning.decide import needs_geo
 from target.decisioning.geo import build_geo_tokens, build_geo_variables, normalize_place, parse_geo
-from tests.unit.decisioning.samples import build_artifact
+from tests.kit.rules import build_artifact
 
 PLACE = {"city": "BERN", "countryCode": "CH", "stateCode": "BE", "latitude": 46.95, "longitude": 7.45}
 ANSWER = {

@@ -12,7 +12,7 @@ from target.decisioning.artifact import Artifact, ArtifactError, parse_artifact,
 from target.decisioning.decide import Outcome, decide
 from target.decisioning.places import LARGE_BYTES
 from target.decisioning.remote import needs_reading
-from tests.unit.decisioning.samples import NOW_S, ask, build_artifact, build_rule, run
+from tests.kit.rules import NOW_S, ask, build_artifact, build_rule, run
 from tests.unit.decisioning.test_artifact import JSON, REQUEST, WHOLE, places, put
 
 UNDECIDABLE = build_rule({"unheard_of": []}, 12)

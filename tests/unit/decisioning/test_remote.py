@@ -6,7 +6,7 @@ import pytest
 
 from target.decisioning.artifact import parse_artifact
 from target.decisioning.remote import find_remote, needs_remote
-from tests.unit.decisioning.samples import ask, build_artifact, build_rule, run
+from tests.kit.rules import ask, build_artifact, build_rule, run
 
 UNKNOWN = {"cat": ["a"]}
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from target.decisioning.coercion import cut_text
 from target.decisioning.compile import compile_condition
-from tests.unit.decisioning import plain_logic
-from tests.unit.decisioning.samples import build_scope
+from tests.kit import plain_logic
+from tests.kit.rules import build_scope
 
 FACE = "a\U0001f600b"  # three characters, four units
 # Our own few lines: String.prototype.substr, and a length below 0 taken off the end.

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from target.decisioning.trace import Retrieval
-from tests.unit.decisioning.samples import FIREFOX, VISITOR, ask, build_artifact, build_rule, run
+from tests.kit.rules import FIREFOX, VISITOR, ask, build_artifact, build_rule, run
 
 IS_FIREFOX = {"==": [{"var": "user.browserType"}, "firefox"]}
 IS_SAFARI = {"==": [{"var": "user.browserType"}, "safari"]}

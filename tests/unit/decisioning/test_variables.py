@@ -6,7 +6,7 @@ import pytest
 
 from target.decisioning.compile import compile_condition
 from target.decisioning.variables import Undecidable
-from tests.unit.decisioning.samples import FIREFOX, build_scope
+from tests.kit.rules import FIREFOX, build_scope
 
 
 def holds(condition: Any, context: dict[str, Any], **parameters: Any) -> bool:

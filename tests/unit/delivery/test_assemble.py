@@ -10,7 +10,7 @@ import pytest
 from target import AnalyticsResponse, DeliveryResponse, TargetDeliveryResponse
 from target.delivery.assemble import assemble
 from target.delivery.request import Call
-from tests.unit.calls import NOW_S, PAGE_LOAD, expires, offers
+from tests.kit.built_calls import NOW_S, PAGE_LOAD, expires, offers
 
 
 def result_of(answer: dict[str, Any] | None, call: Call | None = None) -> TargetDeliveryResponse:

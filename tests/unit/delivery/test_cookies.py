@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from target.delivery import cookies
 from target.delivery.cookies import build_location_hint_cookie, build_target_cookie, parse_target_cookie
-from tests.unit.calls import NOW_S
+from tests.kit.built_calls import NOW_S
 
 FAR = 9596233214
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from target.delivery.echo import Kind, Verdict, Whose, judge, says_this, whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
-from tests.unit.calls import offers
+from tests.kit.built_calls import offers
 
 CALL = offers()
 ASKED = CALL.body["requestId"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from target.delivery.edge import build_base_url, cluster_of_device_id, cluster_of_edge_host
 from target.values import parse_cluster
-from tests.unit.calls import config, expires, offers
+from tests.kit.built_calls import config, expires, offers
 
 DEVICE = "08210e2d751a44779b8313e2d2692b96"
 ANY_TEXT = st.text() | st.from_regex(r"[a-z0-9.@/_:\\#?]{0,20}") | st.from_regex(r"\d{1,5}", fullmatch=True)

@@ -21,7 +21,7 @@ from target.delivery.entries import (
 )
 from target.delivery.request import Call
 from target.errors import OptionsError
-from tests.unit.calls import CLICK, NOW_S, UTC_OFFSET_MINUTES, notify, runtime
+from tests.kit.built_calls import CLICK, NOW_S, UTC_OFFSET_MINUTES, notify, runtime
 
 NOW = Moment(NOW_S, 500.0)
 

@@ -12,7 +12,7 @@ import pytest
 from target import AuthenticatedState, CustomerId, OptionsError, Visitor
 from target.config import parse_request_options
 from target.delivery.experience_cloud import build_experience_cloud, build_id, find_visitor
-from tests.unit.calls import PAGE_LOAD, config, offers, runtime
+from tests.kit.built_calls import PAGE_LOAD, config, offers, runtime
 
 ORGANIZATION = "1234@AdobeOrg"
 ECID = "07327024324407615852294135870030620007"

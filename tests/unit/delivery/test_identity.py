@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target import CustomerId, DeliveryRequest, ExecuteRequest, OptionsError, RequestDetails, VisitorId
-from tests.unit.calls import PAGE_LOAD, expires, offers
+from tests.kit.built_calls import PAGE_LOAD, expires, offers
 
 
 def session_cookie(session_id: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from target import DeliveryRequest, ExecuteRequest, MboxRequest, OptionsError, PrefetchRequest
 from target.delivery.mboxes import add_mboxes, drop_invalid, fill_indexes
-from tests.unit.calls import offers
+from tests.kit.built_calls import offers
 
 LOGGER = logging.getLogger("target.tests.mboxes")
 

@@ -20,7 +20,7 @@ from target import (
     TelemetryEntry,
 )
 from target.delivery.notifications import add_impression_ids, drop_invalid
-from tests.unit.calls import CLICK, PAGE_LOAD, notify, offers
+from tests.kit.built_calls import CLICK, PAGE_LOAD, notify, offers
 
 LOGGER = logging.getLogger("target.tests.notifications")
 

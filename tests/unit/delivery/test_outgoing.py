@@ -20,7 +20,7 @@ from target.delivery.outgoing import (
     settle,
 )
 from target.delivery.retry import LONGEST_PAUSE_S
-from tests.unit._io.outboxes import START_S, entry, names
+from tests.kit.outboxes import START_S, entry, names
 
 NOW_S = START_S + 10
 NOW = Moment(NOW_S, NOW_S)

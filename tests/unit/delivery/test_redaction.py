@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from target.delivery.redaction import hide_riding, redact
 from target.delivery.request import Call, add_to_call
-from tests.unit.calls import CLICK, notify, offers
+from tests.kit.built_calls import CLICK, notify, offers
 
 LONG = "LONG" + "0123456789" * 500
 

@@ -16,7 +16,7 @@ from target import ApiError, DeliveryResponse, TargetError, TransportError
 from target.delivery.assemble import assemble
 from target.delivery.reply import Reply, parse_reply, require_taken
 from target.delivery.request import Call
-from tests.unit.calls import CLICK, NOW_S, PAGE_LOAD, expires, notify, offers
+from tests.kit.built_calls import CLICK, NOW_S, PAGE_LOAD, expires, notify, offers
 
 CALL = offers()
 

@@ -36,7 +36,7 @@ from target import (
     ViewRequest,
     VisitorId,
 )
-from tests.unit.calls import CLICK, PAGE_LOAD, UTC_OFFSET_MINUTES, expires, notify, offers
+from tests.kit.built_calls import CLICK, PAGE_LOAD, UTC_OFFSET_MINUTES, expires, notify, offers
 
 VIEWS = {"prefetch": {"views": [{}]}}
 SERVER_SIDE_ANALYTICS = {"analytics": {"logging": "server_side"}}

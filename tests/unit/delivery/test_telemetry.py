@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from target._io.on_device.telemetry_buffer import MOST_ENTRIES, TelemetryBuffer
+from target._on_device.telemetry_buffer import MOST_ENTRIES, TelemetryBuffer
 from target.delivery.telemetry import (
     EDGE,
     LOCAL,

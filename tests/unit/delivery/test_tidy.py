@@ -23,7 +23,7 @@ from target import (
     VisitorId,
 )
 from target.delivery.tidy import tidy_request
-from tests.unit.calls import CLICK, PAGE_LOAD, notify, offers
+from tests.kit.built_calls import CLICK, PAGE_LOAD, notify, offers
 
 SPEC = Path(__file__).parents[3] / "openapi" / "delivery-api.yaml"
 HOME = {"execute": {"mboxes": [{"name": "home"}]}}

@@ -1,0 +1,132 @@
+"""The circuit breaker: a host that keeps failing is left alone for a while, so that no call waits for it."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from target._background.clock import monotonic_s
+from target._background.forks import renew_in_children
+from target.errors import ApiError, TargetTimeout, TargetUnavailable, TransportError
+
+_MOST_HOSTS = 256
+_LOOK_S = 0.1  # while another call tries the host
+
+
+class _Try:
+    """A call that tries a host whose circuit is open, for as long as somebody keeps this: it may be interrupted before
+    it can say that it is over."""
+
+
+class _Host:
+    """One host that failed: how often in a row, until when it is left alone, which call tries it now."""
+
+    __slots__ = ("closed_until_s", "failures", "tried_by")
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.closed_until_s = 0.0
+        self.tried_by: weakref.ref[_Try] | None = None
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether a call tries it now."""
+        return self.tried_by is not None and self.tried_by() is not None
+
+
+class Watch:
+    """One call that is being watched; ``moved`` when it succeeded, but at another host than the one it was for."""
+
+    __slots__ = ("moved",)
+
+    def __init__(self) -> None:
+        self.moved = False
+
+
+class Breaker:
+    """Counts failures by host. Safe to share between threads.
+
+    Args:
+        failures: How many failed calls in a row open the circuit; 0 switches the breaker off.
+        reset_s: Seconds for which an open circuit lets no call through. After that one call at a time tries.
+    """
+
+    def __init__(self, failures: int, reset_s: float) -> None:
+        self._limit = failures
+        self._reset_s = reset_s
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Know of no failure; so in a forked child, where threads that stayed behind would never end what they try."""
+        self._lock = threading.Lock()
+        self._hosts: dict[str, _Host] = {}
+
+    @contextmanager
+    def watching(self, host: str) -> Iterator[Watch]:
+        """Around one call to ``host``: what it raises decides whether it counts as failed.
+
+        Raises:
+            TargetUnavailable: The circuit is open.
+        """
+        watch = Watch()
+        if not self._limit:
+            yield watch
+            return
+        own = _Try()
+        self._enter(host, own)
+        try:
+            yield watch
+        except (TransportError, TargetTimeout):
+            self._failed(host)
+            raise
+        except ApiError as error:
+            (self._failed if error.status >= 500 else self._succeeded)(host)
+            raise
+        else:  # anything else that is raised (cancelled, closed) says nothing about the host
+            (self._failed if watch.moved else self._succeeded)(host)
+        finally:
+            self._let_go(host, own)
+
+    def rests_s(self, host: str) -> float:
+        """Seconds after which a call to ``host`` is let through, or may be; 0 where one is now."""
+        known = self._hosts.get(host)
+        if known is None or known.failures < self._limit:
+            return 0.0
+        return max(known.closed_until_s - monotonic_s(), _LOOK_S if known.is_tried else 0.0)
+
+    def _enter(self, host: str, own: _Try) -> None:
+        """Let a call through, or be the one that tries an open circuit."""
+        known = self._hosts.get(host)
+        if known is None or known.failures < self._limit:
+            return
+        with self._lock:
+            if known.is_tried or monotonic_s() < known.closed_until_s:
+                raise TargetUnavailable(
+                    f"{host} failed {known.failures} times in a row and is left alone for a while: fall back to "
+                    "default content; calls go through again as soon as one that tries succeeds"
+                )
+            known.tried_by = weakref.ref(own)
+
+    def _failed(self, host: str) -> None:
+        with self._lock:
+            known = self._hosts.get(host)
+            if known is None:
+                if len(self._hosts) >= _MOST_HOSTS:
+                    # Hosts that visitors' cookies name come and go; the one that fails all the time stays.
+                    del self._hosts[min(self._hosts, key=lambda name: self._hosts[name].failures)]
+                known = self._hosts[host] = _Host()
+            known.failures += 1
+            known.closed_until_s = monotonic_s() + self._reset_s
+
+    def _succeeded(self, host: str) -> None:
+        if host in self._hosts:
+            with self._lock:
+                self._hosts.pop(host, None)
+
+    def _let_go(self, host: str, own: _Try) -> None:
+        known = self._hosts.get(host)
+        if known is not None and known.tried_by is not None and known.tried_by() is own:
+            known.tried_by = None

@@ -1,0 +1,128 @@
+"""Reads the body of an answer: within its deadline, of bounded size, unpacked to its very end.
+
+What is packed is unpacked here, piece by piece: a stream that lacks its end, be it the checksum alone, has to be an
+error, and urllib3 takes one for complete.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+import urllib3
+from urllib3.exceptions import DecodeError
+
+from target._http import failures
+from target._http.deadline import Deadline
+
+PIECE_BYTES = 65536
+_MOST_ENCODINGS = 3
+_GZIP, _ZLIB, _RAW = 31, 15, -15  # as zlib numbers formats
+
+
+def read_body(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline) -> bytes:
+    """The unpacked body. Whatever goes wrong, the connection is not used again.
+
+    Raises:
+        TransportError: It is larger than ``most``, or belongs to no final answer.
+        DecodeError: It is not packed as its head says, or not to its end.
+        TimeoutError: The deadline has passed.
+    """
+    complete = False
+    try:
+        if response.status < 200:
+            raise failures.not_final(response.status)
+        announced = getattr(response, "length_remaining", None)  # stand-ins for responses lack it
+        if (announced or 0) > most:
+            raise failures.too_large(most)
+        if announced is not None and "Content-Encoding" not in response.headers:
+            content = response.read()  # as long as its head says: one read gets all of it
+            complete = True
+            return content
+        chunks: list[bytes] = []
+        size = 0
+        encoding = response.headers.get("Content-Encoding", "")
+        for chunk in unpack(_pieces(response, most), encoding):
+            size += len(chunk)
+            if size > most:
+                raise failures.too_large(most)
+            if deadline.remaining_s() <= 0:  # unpacking takes time, too
+                raise TimeoutError("the deadline has passed")
+            if chunk:
+                chunks.append(chunk)
+        complete = True
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    finally:
+        if not complete:
+            response.close()
+        if deadline.abort is not None:
+            deadline.abort.watch(None)  # from here on the connection may serve another call
+        response.release_conn()
+
+
+def _pieces(response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
+    """The body as it comes. Streams that hold nothing could go on for ever, so what comes is bounded, too."""
+    size = 0
+    while piece := response.read(PIECE_BYTES, decode_content=False):
+        size += len(piece)
+        if size > 2 * most:
+            raise failures.too_large(most)
+        yield piece
+
+
+def unpack(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """The unpacked ``pieces`` of a body, none of them long, some of them empty.
+
+    Args:
+        pieces: What came; short ones, since each may be copied many times.
+        encoding: The header ``Content-Encoding``.
+
+    Raises:
+        DecodeError: It is packed in another way, is damaged, or lacks its end.
+    """
+    names = [name.strip().lower() for name in encoding.split(",") if name.strip()]
+    if len(names) > _MOST_ENCODINGS:
+        raise DecodeError("packed too often")
+    for name in reversed(names):
+        if name in ("gzip", "x-gzip"):
+            pieces = _inflate(pieces, _GZIP)
+        elif name == "deflate":
+            pieces = _inflate(pieces, None)
+        elif name != "identity":
+            raise DecodeError("packed in a way that was not asked for")
+    return iter(pieces)
+
+
+def _inflate(pieces: Iterable[bytes], kind: int | None) -> Iterator[bytes]:
+    """One layer less of packing; ``kind`` None tells zlib's own format from the one without a head."""
+    stream = None
+    start = b""
+    begun = False
+    for piece in pieces:
+        if kind is None:
+            start += piece
+            if len(start) < 2:
+                continue
+            kind = _ZLIB if start[0] & 15 == 8 and int.from_bytes(start[:2]) % 31 == 0 else _RAW
+            piece = start
+        while True:
+            if stream is None:
+                piece = piece.lstrip(b"\0") if begun else piece  # some pad what they packed
+                if not piece:
+                    break
+                stream, begun = zlib.decompressobj(kind), True
+            try:
+                unpacked = stream.decompress(piece, PIECE_BYTES)
+            except zlib.error:  # which is no error of HTTP
+                unpacked = None
+            if unpacked is None:
+                raise DecodeError("damaged")
+            yield unpacked
+            if stream.eof:
+                piece, stream = stream.unused_data, None  # another one may follow
+            elif stream.unconsumed_tail or len(unpacked) == PIECE_BYTES:
+                piece = stream.unconsumed_tail
+            else:
+                break
+    if stream is not None or (start and not begun):
+        raise DecodeError("ends before its end")

@@ -1,0 +1,156 @@
+"""A deadline in the shape of a urllib3 Timeout, whose own is per read: a server that drips outlasts that."""
+
+from __future__ import annotations
+
+import math
+import queue
+import socket
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import urllib3
+
+from target._background.clock import monotonic_s
+from target._background.flag import Flag
+from target._http.abort import Abort
+from target._http.liveness import Keeping
+
+if TYPE_CHECKING:
+    from target._http.exchange import DeadlineConnection
+    from target._http.idle import IdleConnections
+
+SOONEST_S = 0.001  # a socket timeout of 0 would mean "do not block"
+
+
+class _Left(float):
+    """Seconds left, as urllib3 hands them on to a connection, with what else the connection must know of the call."""
+
+    deadline: Deadline
+
+
+class Deadline(urllib3.Timeout):
+    """A point in time in the shape of a Timeout: however often urllib3 asks, it is told what is left.
+
+    With ``abort`` the call can also be ended before, from another thread.
+
+    Attributes:
+        anew: Whether no connection that was used before will do.
+        took_kept: Whether one was used.
+        keeping: How long connections are kept; the pools say.
+        try_beside: What to do about a kept connection that stays silent (``beside.py``): raises Superseded, or says
+            whether it answers after all.
+        first: That connection's socket, for the attempt beside it.
+        repeats: How many attempts were made beside others.
+        connects_until: When making a connection has to end, where another host can be tried after that.
+    """
+
+    keeping = Keeping(math.inf)
+    try_beside: Callable[[socket.socket], bool] | None = None
+    first: socket.socket | None = None
+    anew = took_kept = False
+    repeats = 0
+    connects_until = math.inf
+
+    def __init__(self, timeout_s: float, abort: Abort | None = None) -> None:  # of the base class nothing is used
+        self.ends_at = monotonic_s() + timeout_s
+        self.abort = abort
+
+    def __repr__(self) -> str:
+        return f"Deadline({self.remaining_s():.3f} s left)"
+
+    def remaining_s(self) -> float:
+        """Seconds left; 0 or less when it has passed."""
+        return self.ends_at - monotonic_s()
+
+    def beside(self, first: socket.socket) -> Deadline:
+        """The same point in time for another attempt, over a new connection, while ``first`` may still answer."""
+        self.repeats += 1
+        second = Deadline(0.0, self.abort)
+        second.ends_at, second.keeping, second.first, second.anew = self.ends_at, self.keeping, first, True
+        return second
+
+    def sleep(self, seconds: float) -> None:
+        """Wait. Raises ClientClosed when the call is ended from another thread."""
+        if self.abort is None:
+            time.sleep(seconds)
+        else:
+            self.abort.wait(Flag(), seconds)
+
+    def clone(self) -> Deadline:
+        """The same point in time: urllib3 clones a Timeout before each use of it."""
+        return self
+
+    def start_connect(self) -> float:
+        """Nothing to start: this clock already runs."""
+        return 0.0
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds left for connecting."""
+        return self._left(SOONEST_S)
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds left for reading; 0 makes urllib3 give up."""
+        return self._left(0.0)
+
+    @property
+    def pool_timeout(self) -> float:
+        """Seconds to wait for a connection of a pool all of whose are in use: the attempt beside another has one."""
+        return self._left(SOONEST_S, math.inf if self.first is None else SOONEST_S)
+
+    def _left(self, least_s: float, most_s: float = math.inf) -> _Left:
+        left = _Left(min(max(self.remaining_s(), least_s), most_s))
+        left.deadline = self
+        return left
+
+
+class Exchange(Deadline):
+    """The deadline of one attempt whose answer may turn out to be another request's. Until that is known, its
+    connection is not given back. ``end`` must follow.
+
+    Args:
+        deadline: Of the whole call.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.ends_at = deadline.ends_at
+        self.abort = deadline.abort
+        self.anew = deadline.anew
+        self.try_beside, self.first = deadline.try_beside, deadline.first
+        self.connects_until = deadline.connects_until
+        #: Whether the request went over a connection that had been used before; None where something else carried it.
+        self.is_kept: bool | None = None
+        self._carrier: DeadlineConnection | None = None
+        self._idle: IdleConnections | None = None
+        self._is_over = False
+
+    def is_carried_by(self, connection: DeadlineConnection, is_kept: bool) -> None:
+        """The request is about to be written to ``connection``."""
+        self.is_kept, self._carrier = is_kept, connection
+
+    def takes_back(self, connection: DeadlineConnection, idle: IdleConnections) -> bool:
+        """Whether ``connection`` is to be kept here until this is over."""
+        if self._is_over or connection is not self._carrier:
+            return False
+        self._idle = idle
+        return True
+
+    def end(self, keep: bool) -> None:
+        """Its answer is known: give the connection back, or close it."""
+        connection, idle, self._is_over = self._carrier, self._idle, True
+        self._carrier = self._idle = self.first = self.try_beside = None  # an idle connection keeps no visitor's data
+        if connection is None:
+            return
+        if not keep:
+            connection.is_spoilt = True  # it may be in a pool already, where it must not be closed under another call
+        if idle is not None:
+            if not keep:
+                connection.close()
+            try:
+                idle.put(connection)
+            except queue.Full:
+                connection.close()
+        if connection.exchange is self:
+            connection.exchange = None

@@ -1,0 +1,160 @@
+"""The receiving side of a urllib3 connection: reads that keep to a deadline, and an answer that ends where it says."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+from typing import TYPE_CHECKING, Any, cast
+
+from urllib3.exceptions import HeaderParsingError
+from urllib3.util.response import assert_header_parsing
+
+from target._background.clock import monotonic_s
+from target._http.beside import Superseded, receive_unless_first
+from target._http.heads import ends_in_one_place, parse_head
+from target._http.liveness import is_suspect
+
+if TYPE_CHECKING:
+    from target._http.exchange import DeadlineConnection
+
+_READ_BYTES = 65536
+
+
+class DiedUnanswered(ConnectionResetError):
+    """The connection broke before the first byte of an answer, so the request may be sent again."""
+
+
+class _Reader(io.RawIOBase):
+    """The receiving side of one connection; every read gets what is left of the deadline."""
+
+    def __init__(self, sock: socket.socket, connection: DeadlineConnection) -> None:
+        self._sock = sock
+        self._hold = sock.makefile("rb", buffering=0)  # the socket stays open until this is closed, too
+        self._connection = connection
+        self.finished = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self.finished:
+            return 0
+        connection = self._connection
+        try:
+            if connection.may_answer_elsewhere:
+                count = self._receive_first(buffer)
+            else:
+                connection.arm(self._sock)
+                count = self._sock.recv_into(buffer)
+        except ConnectionError as error:
+            raise error if connection.answered else DiedUnanswered(*error.args) from error
+        if count:
+            connection.heard()
+        return count
+
+    def _receive_first(self, buffer: Any) -> int:
+        """The first byte of an answer, and more, where it may come over another connection instead."""
+        connection, deadline, sock = self._connection, self._connection.deadline, self._sock
+        if deadline.first is not None:
+            connection.arm(sock)
+            return receive_unless_first(sock, deadline.first, buffer, deadline.remaining_s)
+        patience_s = deadline.keeping.patience_s(deadline.remaining_s())
+        connection.arm(sock, patience_s)
+        try:
+            return sock.recv_into(buffer)
+        except TimeoutError:
+            if deadline.try_beside is not None and is_suspect(connection.idle_s, sock):
+                began_s = monotonic_s() - patience_s
+                try:
+                    if deadline.try_beside(sock):
+                        deadline.keeping.was_slow(monotonic_s() - began_s)
+                except Superseded:
+                    deadline.keeping.was_dead()
+                    raise
+        connection.idle_s = None  # from here on it is waited for alone
+        connection.arm(sock)
+        return sock.recv_into(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._hold.close()
+            super().close()
+
+
+class _Wire:
+    """What http.client needs of a socket to read an answer from it."""
+
+    def __init__(self, sock: socket.socket, connection: DeadlineConnection) -> None:
+        self._sock = sock
+        self._connection = connection
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._sock, self._connection), _READ_BYTES)
+
+
+class Answer(http.client.HTTPResponse):
+    """An answer that closes its connection when more bytes came than belong to it: the next answer would be wrong."""
+
+    _is_given_up = False
+
+    def __init__(self, sock: socket.socket, connection: DeadlineConnection, *positional: Any, **options: Any) -> None:
+        super().__init__(cast("socket.socket", _Wire(sock, connection)), *positional, **options)
+        self._carrier = connection
+
+    def begin(self) -> None:
+        try:
+            if self.headers is not None or self.debuglevel or not self._begin_plain():
+                super().begin()
+                if self._carrier.keeps_deadline:
+                    assert_header_parsing(self.msg)
+                    if not ends_in_one_place(self.msg):
+                        raise http.client.HTTPException("no telling where the body ends")
+        except http.client.RemoteDisconnected as error:
+            if self._carrier.answered:
+                raise http.client.BadStatusLine("nothing but interim answers") from error
+            raise
+        except HeaderParsingError:  # urllib3 would go on, with a warning that shows the URL, session id included
+            raise http.client.HTTPException("headers that cannot be read") from None
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """The status of the answer itself: http.client takes any interim one but 100 for it."""
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not (self._carrier.keeps_deadline and 101 < status < 200):
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+    def _begin_plain(self) -> bool:
+        """Take status and headers from what has arrived, where they are plain; else leave all to http.client."""
+        reader = self.fp
+        parsed = parse_head(reader.peek(1))
+        if parsed is None:
+            return False
+        head, size = parsed
+        reader.read(size)
+        self.version, self.chunk_left = 11, None
+        self.code, self.status, self.reason = head.status, head.status, head.reason
+        self.chunked, self.length, self.will_close = head.chunked, head.length, head.will_close
+        self.headers = self.msg = head.headers
+        return True
+
+    def close(self) -> None:
+        self._is_given_up = True  # whoever has read all of it has closed it by that
+        super().close()
+
+    def _close_conn(self) -> None:
+        self._carrier.disarm()
+        reader = cast("io.BufferedReader | None", self.fp)
+        if reader is None:
+            return  # a call that was ended has closed all of it
+        left_over = b""
+        if not reader.closed:
+            cast("_Reader", reader.raw).finished = True
+            left_over = reader.peek(1)
+        super()._close_conn()  # type: ignore[misc]
+        # While a proxy's tunnel is being made, TLS finds out for itself whether what follows is right.
+        if not self._carrier.connecting:
+            if left_over:
+                self._carrier.close()
+            self._carrier.is_in_use = self._is_given_up

@@ -1,1 +1,0 @@
-"""Everything that can block: sockets, threads, clocks and random numbers."""

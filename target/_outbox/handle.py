@@ -1,0 +1,184 @@
+"""The outbox as its client and the client's owner see it: put in, look at, flush, close."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TypeVar
+
+from target._background.forks import begin_anew_if_forked, import_before_threads
+from target._outbox.durable import DurableStore
+from target._outbox.memory import MemoryStore
+from target._outbox.sender import Emit, Sender
+from target._outbox.store import Limits, Store, moments_of
+from target._outbox.worker import Worker
+from target.causes import discreet
+from target.config import ClientConfig, Runtime
+from target.delivery.edge import build_base_url
+from target.delivery.entries import notification_id, pack
+from target.delivery.reply import Reply
+from target.delivery.request import Call
+from target.errors import ClientClosed, OptionsError
+from target.outbox import DeadLetter, Outbox
+from target.values import parse_milliseconds
+
+T = TypeVar("T")
+
+_SPARE = 8  # one sender more for so many, for the other hosts when all are busy with one
+
+
+class OutboxHandle:
+    """One client's outbox at work.
+
+    Sending is at-least-once: what was sent but not acknowledged is sent again, and Target counts it once, by the
+    impression id that every notification carries.
+
+    Args:
+        outbox: What the client's owner wants.
+        config: The client's options.
+        runtime: Time and ids.
+        send: Makes a call, blocking: its answer, whatever the status, or a TargetError.
+        emit: Gets ``notification_acknowledged`` and ``notification_dead``, on a thread of the outbox.
+
+    Neither ``send`` nor ``emit`` may hold the client: the threads keep both, and nobody could tell that it is gone.
+
+    Raises:
+        OptionsError: ``lease`` is not longer than the client's ``timeout``: others would send what is being sent.
+    """
+
+    def __init__(
+        self, outbox: Outbox, config: ClientConfig, runtime: Runtime, send: Callable[[Call], Reply], emit: Emit
+    ) -> None:
+        import_before_threads()
+        lease_s = outbox.lease / 1000
+        if outbox.path is None:
+            lease_s = max(lease_s, 2 * config.timeout_s)  # nobody else is there to take over
+        elif lease_s <= config.timeout_s:
+            raise OptionsError("Option 'lease' of the outbox must be longer than the client's 'timeout'")
+        self._now = moments_of(runtime.now_s)
+        limits = Limits(outbox.max_pending, outbox.when_full, outbox.flush_interval / 1000, lease_s, self._now)
+        self._runtime = runtime
+        self._logger = config.logger
+        self._closed = False
+        self._warned_of_drops = False
+        self._store: Store
+        if outbox.path is None:
+            self._store = MemoryStore(limits)
+        else:
+            account = f"{config.client} {config.organization_id}"
+            self._store = DurableStore(outbox.path, account, limits, config.logger)
+        self._sender = Sender(
+            self._store,
+            send,
+            lambda cluster: build_base_url(config, cluster),
+            runtime,
+            limits,
+            outbox.max_age / 1000,
+            config.background_concurrency,
+            config.logger,
+            emit,
+        )
+        most = config.background_concurrency + max(1, config.background_concurrency // _SPARE)
+        self._worker = Worker(self._store, self._sender, limits, outbox.path is not None, most, config.logger)
+        weakref.finalize(self, self._worker.release).atexit = False  # at exit the worker waits; this does not
+        if outbox.path is not None:
+            self._worker.start()  # an earlier process may have left something
+
+    def queue(self, call: Call) -> list[str]:
+        """Store the notifications of ``call``, which was built as if to be sent now: their ids.
+
+        Raises:
+            OptionsError: The call holds no notification, or asks for offers.
+            OutboxFull: There is no room for all of them, and ``when_full`` is ``"raise"``; none is stored.
+            ClientClosed: The client was closed.
+        """
+        return self._queue(call, True)
+
+    def queue_later(self, call: Call) -> None:
+        """The same for who may not wait at all, such as an event loop: what has not reached the file waits in memory.
+
+        Raises:
+            The errors of ``queue``. Where only the file knows that there is no room, what was queued is counted as
+            ``dropped`` later.
+        """
+        self._queue(call, False)
+
+    def _queue(self, call: Call, may_wait: bool) -> list[str]:
+        begin_anew_if_forked()
+        if self._closed:
+            raise ClientClosed("The client is closed: make a new one with TargetClient.create")
+        entries = pack(call, self._runtime, self._now())
+        dropped = self._store.add(entries, may_wait)
+        self._sender.count(queued=len(entries), dropped=dropped)
+        if dropped and not self._warned_of_drops:
+            self._warned_of_drops = True
+            self._logger.error(
+                "The outbox is full: its oldest notifications are dropped; client.outbox.counters says how many"
+            )
+        self._worker.notice()
+        return [notification_id(entry) for entry in entries]
+
+    @property
+    @discreet
+    def pending(self) -> int:
+        """How many notifications wait for Target, those of other processes in the same file included."""
+        return self._look(self._store.pending)
+
+    @property
+    def volatile(self) -> int:
+        """How many of those end with this process: all in memory, and those that an SQLite file has not taken yet."""
+        return self._look(self._store.volatile)
+
+    @property
+    @discreet
+    def dead_letters(self) -> list[DeadLetter]:
+        """What was given up, oldest first: the latest ``max_pending`` of them."""
+        return self._look(self._store.dead_letters)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What this process did so far: notifications ``queued``, ``acknowledged``, ``dead``, ``dropped`` since there
+        was no room, and ``retried`` (each time anew), and ``batches`` sent."""
+        begin_anew_if_forked()
+        return self._sender.counters()
+
+    @discreet
+    def flush(self, timeout: float | None = None) -> bool:
+        """Send at once what waits now: True when all of it was acknowledged or given up.
+
+        Args:
+            timeout: Milliseconds to wait for that, at most. None waits for as long as it takes, which may be
+                ``max_age``.
+
+        Raises:
+            OptionsError: ``timeout`` is no duration.
+        """
+        begin_anew_if_forked()
+        return self._worker.flush(None if timeout is None else parse_milliseconds("timeout", timeout) / 1000)
+
+    @discreet
+    def retry_dead_letters(self) -> int:
+        """Queue what was given up once more, with its age counted from now: how many there was room for."""
+        begin_anew_if_forked()
+        revived = self._store.revive()
+        if revived:
+            self._sender.count(queued=revived)
+            self._worker.notice()
+        return revived
+
+    def close(self, timeout_ms: float) -> None:
+        """Flush for at most ``timeout_ms`` milliseconds and end the threads. Closing twice is harmless.
+
+        What is not sent by then stays in an SQLite file for the next process, and is lost in memory, which is logged.
+        """
+        begin_anew_if_forked()
+        self._closed = True
+        self._worker.close(timeout_ms / 1000)
+
+    def _look(self, read: Callable[[], T]) -> T:
+        begin_anew_if_forked()
+        try:
+            return read()
+        finally:
+            if self._closed:  # reading opened the file again
+                self._store.close()

@@ -1,0 +1,204 @@
+"""The threads of one outbox: as many as there is work for, which wait for what is due, and end when nothing waits."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import threading
+from collections.abc import Callable
+
+from target._background.clock import monotonic_s
+from target._background.ends import EXIT_S, forget, send_before_end
+from target._background.flag import Flag
+from target._background.forks import renew_in_children
+from target._background.growing import Growing, Work
+from target._outbox.sender import Sender
+from target._outbox.store import Claim, Limits, Store
+
+_LOOK_S = 0.02  # between two looks at whether everything has been sent
+_LONGEST_S = 1.0  # between two looks at what is due: who is woken for nothing wakes nobody else
+_PAUSE_AFTER_ERROR_S = 1.0
+
+
+class Worker:
+    """Runs a Sender over a Store, in daemon threads that end with ``close``, or soon after ``release``.
+
+    Args:
+        store: What waits.
+        sender: What sends it.
+        limits: Its clock and flush interval.
+        is_shared: Whether other processes may leave something in the store: then one thread always looks.
+        most: How many threads.
+        logger: Where failures go.
+    """
+
+    def __init__(
+        self, store: Store, sender: Sender, limits: Limits, is_shared: bool, most: int, logger: logging.Logger
+    ) -> None:
+        self._store = store
+        self._sender = sender
+        self._limits = limits
+        self._is_shared = is_shared
+        self._logger = logger
+        self._ended = Flag()
+        self._begin()
+        self._threads = Growing(self._take, most, "target-outbox", logger)
+        renew_in_children(self)
+        send_before_end(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._claiming = threading.Lock()
+        self._has_started = False
+        self._released_at_s: float | None = None
+        self._serving = 0
+        self._looks_at_s = -math.inf  # a thread is sure to look by then, unless this has passed
+
+    def start(self) -> None:
+        """Begin to send, if that has not begun."""
+        self._has_started = True
+        self._threads.ask()
+
+    def notice(self) -> None:
+        """Something was added: look for it in time."""
+        now_s = self._limits.now_s()
+        if not now_s < self._looks_at_s <= now_s + self._limits.flush_interval_s:
+            self.start()
+
+    def flush(self, timeout_s: float | None) -> bool:
+        """Send what waits now, and wait until it is settled and its events told: whether all was, in that many seconds.
+
+        A handler of such an event may flush, too; it does not wait for itself.
+        """
+        give_up_at_s = math.inf if timeout_s is None else monotonic_s() + timeout_s
+        mark = self._store.mark(max(self._limits.hold_s, give_up_at_s - monotonic_s()))
+        self.hurry(even_hosts=True)
+        while mark is None:
+            if not self._wait(give_up_at_s):
+                return False
+            mark = self._store.mark(give_up_at_s - monotonic_s())
+            self._store.hurry()  # which the store could not do before, either
+        if not self._wait_for(functools.partial(self._store.passed, mark), give_up_at_s):
+            return False
+        telling = self._sender.telling()
+        return threading.current_thread() in self._threads.threads or self._wait_for(
+            lambda: telling.isdisjoint(self._sender.telling()), give_up_at_s
+        )
+
+    def hurry(self, even_hosts: bool = False) -> None:
+        """Send at once what waits, and do not wait for that."""
+        if even_hosts:
+            self._sender.hosts.wake()
+        if even_hosts or self._has_started:
+            self._store.hurry()
+            self.start()
+
+    def close(self, timeout_s: float) -> None:
+        """Flush for up to ``timeout_s`` seconds, then end. A call in flight ends on its own, soon after."""
+        if self._ended.is_set():
+            return
+        give_up_at_s = monotonic_s() + timeout_s
+        is_own = threading.current_thread() in self._threads.threads
+        if self._has_started and not is_own and timeout_s > 0:
+            self.flush(timeout_s)
+        self._end()
+        if not is_own:
+            self._threads.join(max(0.0, give_up_at_s - monotonic_s()))
+        self._say_what_is_lost()
+        self._store.close()
+
+    def release(self) -> None:
+        """The client is gone without ``close``: send what waits, then end. Takes no lock, and does not wait."""
+        self._released_at_s = monotonic_s()
+        self._threads.ask()
+
+    def begin_anew(self) -> None:
+        """In a forked child: with nothing of the parent's to send, and no thread until there is something."""
+        ended = self._ended.is_set()
+        self._ended = Flag()
+        if ended:
+            self._ended.set()
+        self._begin()
+        self._sender.begin_anew()
+        self._store.forget()
+
+    def _wait_for(self, is_over: Callable[[], bool], give_up_at_s: float) -> bool:
+        while not is_over():
+            if not self._wait(give_up_at_s):
+                return False
+        return True
+
+    def _wait(self, give_up_at_s: float) -> bool:
+        """Wait for a moment. False when there is no time left, or nobody sends any more."""
+        left_s = give_up_at_s - monotonic_s()
+        return left_s > 0 and not self._ended.wait(min(left_s, _LOOK_S))
+
+    def _take(self) -> Work | float | None:
+        """For the threads: a session that is due, or in how many seconds to look again, or None where nothing waits."""
+        found = self._find()
+        if self._ended.is_set() and not self._serving and not callable(found):
+            self._store.close()  # which may have been closed before, and opened by this look
+        return found
+
+    def _find(self) -> Work | float | None:
+        try:
+            with self._claiming:
+                if self._ended.is_set():
+                    return None
+                if self._released_at_s is not None and not self._wind_up(self._released_at_s):
+                    return None
+                has_more = self._store.tend()
+                claim = self._store.claim(self._sender.is_open)
+                if claim is None:
+                    return 0.0 if has_more else self._next_look_s()
+                self._serving += 1
+                has_begun = self._sender.begin(claim)
+        except Exception as error:  # noqa: BLE001  (what cannot be handled must not keep the rest)
+            self._logger.error("The outbox failed to look for what is due: %s", type(error).__name__)
+            return _PAUSE_AFTER_ERROR_S
+        if claim.more:
+            self._threads.ask()
+        return functools.partial(self._serve, claim, has_begun)
+
+    def _next_look_s(self) -> float | None:
+        now_s = self._limits.now_s()
+        due_s = self._store.next_due_s(self._sender.is_open)
+        opens_s = self._sender.hosts.next_open_s()
+        if due_s is None and opens_s is None and not self._is_shared:
+            self._looks_at_s = -math.inf
+            return None
+        self._looks_at_s = min(due_s or math.inf, opens_s or math.inf, now_s + _LONGEST_S)
+        return max(0.0, self._looks_at_s - now_s)
+
+    def _serve(self, claim: Claim, has_begun: bool) -> None:
+        try:
+            if not self._sender.serve(claim, has_begun, self._ended):
+                self._end()
+        except Exception as error:  # noqa: BLE001  (its claim goes to another sender when the lease ends)
+            self._logger.error("The outbox failed to handle a notification: %s", type(error).__name__)
+        finally:
+            with self._claiming:
+                self._serving -= 1
+                is_last = not self._serving and self._ended.is_set()
+            if is_last:
+                self._store.close()
+
+    def _wind_up(self, released_at_s: float) -> bool:
+        """Whether to go on sending after the client is gone."""
+        self._store.hurry()
+        is_over = monotonic_s() - released_at_s >= EXIT_S or not (self._store.pending() or self._serving)
+        if is_over:
+            self._end()
+            self._say_what_is_lost()
+        return not is_over
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._threads.end()
+        forget(self)
+
+    def _say_what_is_lost(self) -> None:
+        lost = self._store.volatile()
+        if lost:
+            self._logger.error("%d queued notifications were not sent before the client ended, and are lost", lost)

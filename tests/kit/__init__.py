@@ -1,0 +1,1 @@
+"""What tests share: clients, servers on loopback, sample calls, rules and visitors."""

@@ -1,0 +1,75 @@
+"""What a client knows of its hosts: learnt from answers, bounded, shared by threads, and not by children."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+from target._http.habits import _MOST_HOSTS, Habits
+from target.delivery.echo import Kind, Verdict, Whose
+from target.delivery.reply import Reply
+from target.delivery.request import Call
+from tests.kit.built_calls import offers
+
+CALL = offers()
+OURS = Reply(200, "", json.dumps({"requestId": CALL.body["requestId"]}).encode())
+MALLORYS = Reply(200, "", b'{"requestId": "mallory"}')
+
+
+def at(host: str) -> Call:
+    return CALL._replace(base_url=f"https://{host}")
+
+
+def test_each_host_is_held_to_what_it_has_done() -> None:
+    habits = Habits()
+    assert habits.judge(MALLORYS, at("stub"), True, None)[0] is Verdict.TAKE
+    assert habits.judge(OURS, at("api"), False, None)[0] is Verdict.TAKE
+    assert habits.judge(MALLORYS, at("api"), True, None) == (Verdict.ASK_AGAIN, Whose(Kind.OTHER, "mallory"))
+    assert habits.judge(MALLORYS, at("stub"), True, None)[0] is Verdict.TAKE
+
+
+def test_what_stands_in_for_connections_is_neither_learnt_from_nor_judged() -> None:
+    habits = Habits()
+    habits.judge(OURS, at("tape"), None, None)
+    assert habits.judge(MALLORYS, at("tape"), True, None)[0] is Verdict.TAKE
+    habits.judge(OURS, at("tape"), False, None)
+    assert habits.judge(MALLORYS, at("tape"), None, None)[0] is Verdict.TAKE
+
+
+def test_there_are_no_more_hosts_than_so_many_and_the_oldest_are_forgotten() -> None:
+    habits = Habits()
+    for number in range(_MOST_HOSTS + 10):
+        habits.judge(OURS, at(f"host{number}"), False, None)
+    assert len(habits._of) == _MOST_HOSTS
+    assert habits.judge(MALLORYS, at("host0"), True, None)[0] is Verdict.TAKE
+    assert habits.judge(MALLORYS, at(f"host{_MOST_HOSTS}"), True, None)[0] is Verdict.ASK_AGAIN
+
+
+def test_a_child_begins_with_none() -> None:
+    habits = Habits()
+    habits.judge(OURS, at("api"), False, None)
+    habits.begin_anew()
+    assert habits.judge(MALLORYS, at("api"), True, None)[0] is Verdict.TAKE
+
+
+def test_threads_learn_and_forget_at_once() -> None:
+    habits = Habits()
+    raised: list[BaseException] = []
+
+    def work(thread: int) -> None:
+        try:
+            for number in range(_MOST_HOSTS // 2):
+                host = at(f"host{thread}-{number}")
+                habits.judge(OURS, host, False, None)
+                habits.judge(Reply(200, "", b"{}"), host, False, None)
+                habits.judge(OURS, host, False, None)
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=work, args=(thread,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not raised
+    assert len(habits._of) <= _MOST_HOSTS + len(threads)
