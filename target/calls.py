@@ -14,7 +14,7 @@ from target.causes import hush
 from target.config import ClientConfig, RequestConfig, Runtime
 from target.delivery import assemble, reply
 from target.delivery import request as requests
-from target.delivery.edge import cluster_of_edge_host
+from target.delivery.identity import cluster_of_edge_host
 from target.delivery.mboxes import MAX_NAME_LENGTH
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of

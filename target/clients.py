@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from target._background.forks import begin_anew_if_forked
 from target._background.workers import Workers
-from target.delivery import cookies
+from target.delivery import identity
 from target.errors import OptionsError
 from target.services import Services
 
@@ -40,8 +40,8 @@ class ClientStatus(TypedDict):
 class Client:
     """The part of a client that is the same for both."""
 
-    TARGET_COOKIE_NAME = cookies.TARGET_COOKIE_NAME
-    TARGET_LOCATION_HINT_COOKIE_NAME = cookies.LOCATION_HINT_COOKIE_NAME
+    TARGET_COOKIE_NAME = identity.TARGET_COOKIE_NAME
+    TARGET_LOCATION_HINT_COOKIE_NAME = identity.LOCATION_HINT_COOKIE_NAME
 
     _services: Services
     _workers: Workers | None = None

@@ -22,8 +22,8 @@ from target.decisioning.artifact import Artifact, require_packages
 from target.decisioning.decide import Outcome, decide, needs_geo
 from target.decisioning.remote import needs_reading, needs_remote
 from target.delivery.assemble import assemble
-from target.delivery.edge import cluster_of_device_id
 from target.delivery.follow_up import Decided, build_follow_up
+from target.delivery.identity import cluster_of_device_id
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.telemetry import LOCAL, build_call_entry, build_download_entry, build_request_times

@@ -50,8 +50,12 @@ def test_the_layers_hold(copied: Path) -> None:
     ("module", "line", "says"),
     [
         ("target/errors.py", "import target.config", "target.errors -> target.config"),
-        ("target/delivery/edge.py", "import target._http.transport", "target.delivery.edge -> target._http.transport"),
-        ("target/delivery/cookies.py", "import time", "target.delivery.cookies -> time"),
+        (
+            "target/delivery/identity.py",
+            "import target._http.transport",
+            "target.delivery.identity -> target._http.transport",
+        ),
+        ("target/delivery/reply.py", "import time", "target.delivery.reply -> time"),
         ("target/delivery/mboxes.py", "import random", "target.delivery.mboxes -> random"),
         ("target/values.py", "import secrets", "target.values -> secrets"),  # which reading a request needs
         ("target/amcv.py", "import threading", "target.amcv -> threading"),

@@ -12,7 +12,7 @@ import threading
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
 from target.config import ClientConfig
-from target.delivery.edge import build_base_url
+from target.delivery.identity import build_base_url
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Failure, is_of_host

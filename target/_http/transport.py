@@ -13,16 +13,16 @@ from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
 from target._background.clock import monotonic_s
+from target._background.forks import renew_in_children
 from target._http import failures
 from target._http.beside import answer_of
 from target._http.body import read_body
 from target._http.deadline import Deadline, Exchange
-from target._http.habits import Habits
 from target._http.pools import open_pools
 from target._http.reading import DiedUnanswered
 from target._http.routes import Routes
 from target.config import ClientConfig
-from target.delivery.echo import Verdict, Whose
+from target.delivery.echo import Habits, Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Failure, Stage, retry_delay_s
@@ -63,6 +63,7 @@ class Transport:
             headers=SDK_HEADERS,
         )
         self._habits = Habits()
+        renew_in_children(self._habits)
         self._closed = False
 
     def send(self, call: Call, deadline: Deadline | None = None) -> Reply:

@@ -14,8 +14,8 @@ from target._outbox.store import Limits, Store, moments_of
 from target._outbox.worker import Worker
 from target.causes import discreet
 from target.config import ClientConfig, Runtime
-from target.delivery.edge import build_base_url
 from target.delivery.entries import notification_id, pack
+from target.delivery.identity import build_base_url
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.errors import ClientClosed, OptionsError

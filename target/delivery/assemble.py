@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from target.config import SERVER_SIDE
-from target.delivery.cookies import build_location_hint_cookie, build_target_cookie
-from target.delivery.edge import cluster_of_edge_host
+from target.delivery.identity import build_location_hint_cookie, build_target_cookie, cluster_of_edge_host
 from target.delivery.request import Call
 from target.response import Meta, TargetDeliveryResponse
 

@@ -7,6 +7,7 @@ recordings) often give back none, or always the same; so a host is held to it on
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from enum import Enum
@@ -19,6 +20,7 @@ from target.reading import SMALL_BYTES, UnreadableJson, parse_json
 # What proxies and gateways answer by themselves, and, to a beacon, the API: without a requestId. To ask again for each
 # would add to what a host at its limit cannot do.
 _BY_ITSELF = frozenset({204, 420, 429})
+_MOST_HOSTS = 1024  # each a few hundred bytes; the cookies of visitors can name 10,000 clusters
 _REQUEST_ID = re.compile(rb'"requestId"\s*:\s*("(?:[^"\\]|\\.){0,1000}"|[0-9]{1,100})')
 
 
@@ -113,3 +115,49 @@ def judge(habit: Habit, is_kept: bool, status: int, said: Whose, before: Whose |
         return Verdict.TAKE, habit | {status}
     has_changed = said.kind is Kind.UNNAMED and 200 <= status < 300
     return Verdict.TAKE, None if has_changed else habit
+
+
+class Habits:
+    """What one client knows of its hosts: which of them give back the requestId, and are held to it.
+
+    Safe to share between threads: each step is one operation of a dict. A forked child begins with none.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[str, Habit] = {}
+
+    def begin_anew(self) -> None:
+        """In a forked child."""
+        self._of = {}
+
+    def judge(self, reply: Reply, call: Call, is_kept: bool | None, before: Whose | None) -> tuple[Verdict, Whose]:
+        """What becomes of ``reply``, and what it says of whose it is.
+
+        Args:
+            reply: The answer.
+            call: What was sent.
+            is_kept: Whether over a connection that had been used before; None where a test tool stands in for
+                connections: then there is nothing to hold it to.
+            before: What the answer before said, where it was not handed on.
+        """
+        of, host = self._of, call.base_url
+        habit = of.get(host)
+        if habit is None or is_kept is None:
+            said = Whose(Kind.THIS if is_kept is not None and says_this(reply, call) else Kind.NOTHING)
+        else:
+            said = whose(reply, call)
+        if is_kept is None:
+            return Verdict.TAKE, said
+        verdict, now = judge(habit, is_kept, reply.status, said, before)
+        if now != habit:
+            self._learn(host, now)
+        return verdict, said
+
+    def _learn(self, host: str, habit: Habit) -> None:
+        if habit is None:
+            self._of.pop(host, None)
+            return
+        if host not in self._of and len(self._of) >= _MOST_HOSTS:
+            with contextlib.suppress(IndexError):
+                self._of.pop(list(self._of)[0], None)  # in one step, whoever else changes it  # noqa: RUF015
+        self._of[host] = habit

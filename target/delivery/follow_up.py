@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from target.config import ClientConfig, Runtime
-from target.delivery.edge import build_base_url
+from target.delivery.identity import build_base_url
 from target.delivery.request import Call, add_to_call, write_body
 
 _KEPT = ("environmentId", "property", "context", "experienceCloud")

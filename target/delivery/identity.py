@@ -1,15 +1,28 @@
-"""Who a call is for, as Target's own cookies and options say: session, device id and cluster."""
+"""Who a call is for, and where it goes: session, device id and edge cluster, from Target's own cookies and back."""
 
 from __future__ import annotations
 
 import logging
+import math
+import re
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
-from target.config import RequestConfig
-from target.delivery import cookies
-from target.delivery.edge import cluster_of_device_id
+from target.config import ClientConfig, RequestConfig
+from target.response import TargetCookie
 from target.values import is_session_id, parse_cluster
 
+TARGET_COOKIE_NAME = "mbox"
+LOCATION_HINT_COOKIE_NAME = "mboxEdgeCluster"
+SESSION = "session"
+DEVICE_ID = "PC"
+SESSION_MAX_AGE_S = 1860
+DEVICE_ID_MAX_AGE_S = 63_244_800
+LOCATION_HINT_MAX_AGE_S = 1860
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.!~*'()-]*")
+_EPOCH_S = re.compile(r"[0-9]{1,15}")
+_EDGE_HOST = re.compile(r"mboxedge([0-9]{1,4})(?:\.[A-Za-z0-9-]{1,63}){3}")
 _MAX_ID_LENGTH = 128
 
 
@@ -23,12 +36,12 @@ class Identity(NamedTuple):
 
 def parse_identity(options: RequestConfig, now_s: float, logger: logging.Logger) -> Identity:
     """Read the visitor's cookies. What breaks the API's rules is left out with a warning, never sent, never raised."""
-    entries = cookies.parse_target_cookie(options.target_cookie, now_s)
-    session_id = entries.get(cookies.SESSION) or None
+    entries = parse_target_cookie(options.target_cookie, now_s)
+    session_id = entries.get(SESSION) or None
     if session_id and not is_session_id(session_id):
         logger.warning("The session id in the mbox cookie breaks the API's rules and is replaced")
         session_id = None
-    device_id = entries.get(cookies.DEVICE_ID) or None
+    device_id = entries.get(DEVICE_ID) or None
     if device_id and not (len(device_id) <= _MAX_ID_LENGTH and device_id.isascii() and device_id.isprintable()):
         logger.warning("The device id in the mbox cookie breaks the API's rules and is ignored")
         device_id = None
@@ -45,3 +58,67 @@ def named_cluster(identity: Identity, sent_device_id: str | None, logger: loggin
     if cluster is None and device_id and "." in device_id:
         logger.warning("The device id of a call names no edge cluster of 1 to 4 digits; its suffix is ignored")
     return cluster or identity.location_hint
+
+
+def cluster_of_device_id(device_id: str | None) -> str | None:
+    """The cluster in a device id: ``"8d2f.38_0"`` -> ``"38"``. An id of any other shape names none."""
+    if not device_id:
+        return None
+    parts = device_id.split(".")
+    if len(parts) != 2 or "_" not in parts[1]:
+        return None
+    return parse_cluster(parts[1].split("_", 1)[0])
+
+
+def cluster_of_edge_host(edge_host: object) -> str | None:
+    """The cluster in an answer's ``edgeHost``: ``"mboxedge38.tt.omtrdc.net"`` -> ``"38"``."""
+    match = _EDGE_HOST.fullmatch(edge_host) if isinstance(edge_host, str) else None
+    return match[1] if match else None
+
+
+def build_base_url(config: ClientConfig, cluster: str | None) -> str:
+    """Scheme and host of a call. A known cluster beats ``server_domain``, unless edge routing is off."""
+    if cluster and config.edge_routing:
+        host = f"mboxedge{cluster}.tt.omtrdc.net"
+    else:
+        host = config.server_domain or f"{config.client}.tt.omtrdc.net"
+    return f"{'https' if config.secure else 'http'}://{host}"
+
+
+def parse_target_cookie(value: str | None, now_s: float) -> dict[str, str]:
+    """The entries of an ``mbox`` cookie that have not expired, by name. Anything malformed is left out.
+
+    An entry is ``name#value#expires``, name and value percent-encoded, ``expires`` in epoch seconds; entries are
+    joined with ``|``. A value that some layer has percent-encoded once more, or quoted, is understood too.
+    """
+    if not value:
+        return {}
+    value = value.strip('" ')
+    if "#" not in value and "%23" in value:
+        value = unquote(value)
+    entries: dict[str, str] = {}
+    oldest = math.ceil(now_s)
+    for entry in value.split("|"):
+        parts = entry.split("#", 3)
+        if len(parts) >= 3 and _EPOCH_S.fullmatch(parts[2]) and oldest <= int(parts[2]):
+            entries[unquote(parts[0])] = unquote(parts[1])
+    return entries
+
+
+def build_target_cookie(session_id: str, device_id: str | None, now_s: float) -> TargetCookie:
+    """The ``mbox`` cookie to set: this session, and the device id where one is known."""
+    expiries = {SESSION: (session_id, math.ceil(now_s + SESSION_MAX_AGE_S))}
+    if device_id:
+        expiries[DEVICE_ID] = (device_id, math.ceil(now_s + DEVICE_ID_MAX_AGE_S))
+    value = "|".join(f"{name}#{_encode(text)}#{expires}" for name, (text, expires) in expiries.items())
+    return TargetCookie(TARGET_COOKIE_NAME, value, DEVICE_ID_MAX_AGE_S if device_id else SESSION_MAX_AGE_S)
+
+
+def build_location_hint_cookie(cluster: str | None) -> TargetCookie | None:
+    """The ``mboxEdgeCluster`` cookie to set, where a cluster is known."""
+    return TargetCookie(LOCATION_HINT_COOKIE_NAME, cluster, LOCATION_HINT_MAX_AGE_S) if cluster else None
+
+
+def _encode(text: str) -> str:
+    # Ids are nearly always plain, and looking costs a tenth of quoting.
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="!~*'()", errors="replace")

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.config import ClientConfig, RequestConfig, Runtime
 from target.delivery import mboxes, notifications
-from target.delivery.edge import build_base_url
 from target.delivery.experience_cloud import build_experience_cloud, build_id, find_visitor
-from target.delivery.identity import named_cluster, parse_identity
+from target.delivery.identity import build_base_url, named_cluster, parse_identity
 from target.delivery.telemetry import add_telemetry
-from target.delivery.tidy import tidy_request
-from target.delivery.wire_form import write_request
+from target.delivery.wire_form import tidy_request, write_request
 from target.errors import OptionsError
 from target.foreign import exact_dict, is_a
 from target_delivery_api import models

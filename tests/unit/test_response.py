@@ -13,7 +13,7 @@ import pytest
 
 from target import DeliveryResponse, OptionsError, TargetCookie, TargetDeliveryResponse
 from target.delivery.assemble import assemble
-from target.delivery.cookies import parse_target_cookie
+from target.delivery.identity import parse_target_cookie
 from tests.kit.built_calls import NOW_S, expires, offers
 
 COOKIE = TargetCookie("mbox", "session#a%7Cb#1570321860|PC#d.38_0#1633564800", 63244800)

@@ -16,20 +16,20 @@ from urllib3 import exceptions as http_errors
 from yarl import URL
 
 from target._background.clock import monotonic_s
+from target._background.forks import renew_in_children
 from target._http import failures
 from target._http.aio import timing
 from target._http.aio.bodies import body_to_send, read_body
 from target._http.aio.wire import Connector, DiedUnanswered, Sending, sending
 from target._http.beside import Superseded
 from target._http.deadline import SOONEST_S, Deadline
-from target._http.habits import Habits
 from target._http.liveness import Keeping
 from target._http.pools import trusted_context
 from target._http.proxies import Proxies
 from target._http.routes import Routes
 from target._http.transport import SDK_HEADERS, retry_after_s
 from target.config import ClientConfig
-from target.delivery.echo import Verdict, Whose
+from target.delivery.echo import Habits, Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Failure, Stage, retry_delay_s
@@ -71,6 +71,7 @@ class AiohttpTransport:
     def __init__(self, config: ClientConfig, routes: Routes) -> None:
         self._config = config
         self._habits = Habits()
+        renew_in_children(self._habits)
         self._keeping = Keeping(config.max_idle_s)
         self._beside: set[asyncio.Task[_Answer]] = set()
         self._routes = routes

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 
-from target._http.habits import _MOST_HOSTS, Habits
-from target.delivery.echo import Kind, Verdict, Whose
+from target.delivery.echo import _MOST_HOSTS, Habits, Kind, Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from tests.kit.built_calls import offers

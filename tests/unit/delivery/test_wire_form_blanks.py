@@ -22,7 +22,7 @@ from target import (
     Order,
     VisitorId,
 )
-from target.delivery.tidy import tidy_request
+from target.delivery.wire_form import tidy_request
 from tests.kit.built_calls import CLICK, PAGE_LOAD, notify, offers
 
 SPEC = Path(__file__).parents[3] / "openapi" / "delivery-api.yaml"

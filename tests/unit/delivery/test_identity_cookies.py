@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.delivery import cookies
-from target.delivery.cookies import build_location_hint_cookie, build_target_cookie, parse_target_cookie
+from target.delivery import identity as cookies
+from target.delivery.identity import build_location_hint_cookie, build_target_cookie, parse_target_cookie
 from tests.kit.built_calls import NOW_S
 
 FAR = 9596233214

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.delivery.edge import build_base_url, cluster_of_device_id, cluster_of_edge_host
+from target.delivery.identity import build_base_url, cluster_of_device_id, cluster_of_edge_host
 from target.values import parse_cluster
 from tests.kit.built_calls import config, expires, offers
 
