@@ -16,7 +16,6 @@ from target._on_device.background import Background
 from target._on_device.delivery import Delivery
 from target._on_device.download import Downloads
 from target._on_device.geo_lookup import GeoLookup
-from target._on_device.telemetry_buffer import TelemetryBuffer
 from target.config import HYBRID, ON_DEVICE, ClientConfig, Runtime
 from target.decisioning.artifact import Artifact, require_packages
 from target.decisioning.decide import Outcome, decide, needs_geo
@@ -26,7 +25,13 @@ from target.delivery.follow_up import Decided, build_follow_up
 from target.delivery.identity import cluster_of_device_id
 from target.delivery.reply import Reply
 from target.delivery.request import Call
-from target.delivery.telemetry import LOCAL, build_call_entry, build_download_entry, build_request_times
+from target.delivery.telemetry import (
+    LOCAL,
+    TelemetryBuffer,
+    build_call_entry,
+    build_download_entry,
+    build_request_times,
+)
 from target.errors import ApiError, ArtifactNotReady, TargetError
 from target.events import SEND_NOTIFICATION_FAILED
 from target.foreign import copied

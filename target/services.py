@@ -13,11 +13,10 @@ from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
 from target._background.uwsgi import warn_of_missing_flags
 from target._http.routes import Routes
-from target._on_device.telemetry_buffer import TelemetryBuffer
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
 from target.delivery.request import Call, add_to_call
-from target.delivery.telemetry import build_call_entry, mode_of
+from target.delivery.telemetry import TelemetryBuffer, build_call_entry, mode_of
 from target.errors import ApiError, ArtifactNotReady, OptionsError
 from target.events import CLIENT_READY, emit
 
@@ -78,7 +77,10 @@ class Services:
             self.outbox = OutboxHandle(config.outbox, config, runtime, send, tell)
         self._runtime = runtime
         self._routes = routes
-        self._telemetry = TelemetryBuffer() if config.telemetry_enabled else None
+        self._telemetry: TelemetryBuffer | None = None
+        if config.telemetry_enabled:
+            renew_in_children(buffer := TelemetryBuffer())
+            self._telemetry = buffer
         self.on_device: OnDevice | None = None
         self._method = config.decisioning_method
         self._is_ready: threading.Timer | None = None

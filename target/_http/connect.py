@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import socket
 import sys
@@ -105,12 +104,17 @@ class _TimelyConnect(DeadlineConnection):
             self._handle = None
 
 
-@functools.cache
+#: By connection class, the same with deadlines. A pool whose class has the one, and which has the other, is ready.
+DEADLINE_CLASSES: dict[type, type[DeadlineConnection]] = {}
+
+
 def _deadline_class(plain: type[HTTPConnection]) -> type[DeadlineConnection]:
-    """The connection class ``plain`` with deadlines."""
-    # A class that connects its own way (SOCKS) keeps doing so.
-    mixin = _TimelyConnect if plain._new_conn is HTTPConnection._new_conn else DeadlineConnection
-    return type(f"Deadline{plain.__name__}", (mixin, plain), {})
+    made = DEADLINE_CLASSES.get(plain)
+    if made is None:
+        # A class that connects its own way (SOCKS) keeps doing so.
+        mixin = _TimelyConnect if plain._new_conn is HTTPConnection._new_conn else DeadlineConnection
+        made = DEADLINE_CLASSES[plain] = type(f"Deadline{plain.__name__}", (mixin, plain), {})
+    return made
 
 
 def use_deadlines(pool: Any) -> None:

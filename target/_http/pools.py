@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import urllib3
 
 from target._background.forks import renew_in_children
-from target._http.connect import use_deadlines
+from target._http.connect import DEADLINE_CLASSES, use_deadlines
 from target._http.deadline import Deadline
 from target._http.exchange import NotNew
 from target._http.idle import IdleConnections, use_idle_connections
@@ -185,7 +185,8 @@ def _send(
     options: dict[str, Any],
 ) -> urllib3.BaseHTTPResponse:
     """Send over ``pool``; through ``manager``, which it belongs to, where that adds something."""
-    use_deadlines(pool)
+    if DEADLINE_CLASSES.get(type(pool).ConnectionCls) is not pool.ConnectionCls:
+        use_deadlines(pool)
     for _ in range(_MOST_NOT_NEW):
         try:
             if manager is None:

@@ -1,13 +1,55 @@
-"""Telemetry entries: how long a call or a download took, as Target is told with a later request."""
+"""Telemetry entries: how long a call or a download took, as Target is told with a later request; they wait for it."""
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 EDGE = "edge"
 LOCAL = "local"
 ARTIFACT_DOWNLOAD = "ArtifactDownload"  # what the requestId of a download's entry says; it has no request id
+MOST_ENTRIES = 1000
+
+
+class TelemetryBuffer:
+    """At most ``most`` entries that wait, in the order they came; the oldest go first.
+
+    Safe to share between threads: each step is one operation of a deque, so that nobody ever waits. A forked child
+    begins with none: what was there at the fork is its parent's to send.
+    """
+
+    def __init__(self, most: int = MOST_ENTRIES) -> None:
+        self._most = most
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Hold nothing; so in a forked child."""
+        self._entries: deque[Mapping[str, Any]] = deque(maxlen=self._most)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Let ``entry`` wait."""
+        self._entries.append(entry)
+
+    def take_all(self) -> list[Mapping[str, Any]]:
+        """All that waits, oldest first."""
+        if not self._entries:
+            return []
+        taken: list[Mapping[str, Any]] = []
+        with contextlib.suppress(IndexError):  # other threads have taken the rest
+            while len(taken) < self._most:
+                taken.append(self._entries.popleft())
+        return taken
+
+    def put_back(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Let what was taken, and not sent, wait again before what came since; without room the oldest are dropped."""
+        room = self._most - len(self._entries)
+        self._entries.extendleft(islice(reversed(entries), max(0, room)))
 
 
 def build_request_times(

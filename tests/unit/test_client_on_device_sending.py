@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from target import ApiError, ClientClosed, TargetClient
-from target._on_device.telemetry_buffer import MOST_ENTRIES
+from target.delivery.telemetry import MOST_ENTRIES
 from tests.kit.calls import eventually, run, timed
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving

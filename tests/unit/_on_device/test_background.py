@@ -21,9 +21,9 @@ from target._http.transport import Transport
 from target._on_device import background as background_module
 from target._on_device.background import SOON_S, Background
 from target._on_device.delivery import Delivery, SleptThrough
-from target._on_device.telemetry_buffer import TelemetryBuffer
 from target.config import Runtime, parse_client_options, parse_request_options
 from target.delivery.request import Call, build_notifications_call
+from target.delivery.telemetry import TelemetryBuffer
 from target.errors import ApiError, BackgroundFull, ClientClosed, TargetTimeout, TransportError
 from tests.kit.calls import eventually, run, timed
 from tests.kit.cdn import LOGGER

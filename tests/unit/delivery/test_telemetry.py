@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from target._on_device.telemetry_buffer import MOST_ENTRIES, TelemetryBuffer
+from target._background.forks import renew_in_children
 from target.delivery.telemetry import (
     EDGE,
     LOCAL,
+    MOST_ENTRIES,
+    TelemetryBuffer,
     add_telemetry,
     build_call_entry,
     build_download_entry,
@@ -170,15 +172,15 @@ def test_nothing_is_lost_or_taken_twice_between_threads() -> None:
 
 def test_a_child_process_begins_with_none() -> None:
     buffer = filled(3)
-    with buffer._lock:  # as another thread may hold it
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                empty = len(buffer) == 0 and buffer.take_all() == []
-                buffer.add({"requestId": "child"})
-                code = 0 if empty and ids(buffer) == ["child"] else 2
-            finally:
-                os._exit(code)
+    renew_in_children(buffer)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            empty = len(buffer) == 0 and buffer.take_all() == []
+            buffer.add({"requestId": "child"})
+            code = 0 if empty and ids(buffer) == ["child"] else 2
+        finally:
+            os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert ids(buffer) == [0, 1, 2]
