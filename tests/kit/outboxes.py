@@ -6,7 +6,9 @@ import itertools
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,11 @@ START_S = 1_700_000_000.0
 KINDS = ("memory", "sqlite", "durable")
 LOGGER = logging.getLogger("target")
 TIMESTAMP = 1_700_000_000_000
+ACKNOWLEDGED, DEAD = "notification_acknowledged", "notification_dead"  # events
+CALLERS = 12
+HOLD_S, LOOK_S = Limits._field_defaults["hold_s"], Limits._field_defaults["look_s"]
+SOON_S = 1.5  # far below what the callers would wait for one after the other, far above what a loaded machine needs
+MakeOutbox = Callable[..., Outbox]
 
 
 class Clock:
@@ -127,6 +134,23 @@ def wired(outbox: Outbox, domain: str, **options: Any) -> Iterator[Wired]:
         yield made
     finally:
         made.close(0)
+
+
+def queue_at_once(made: Wired, prefix: str) -> list[float]:
+    """For how many seconds each of several callers was kept."""
+    took: list[float] = []
+
+    def call(number: int) -> None:
+        started = time.monotonic()
+        made.queue(f"{prefix}-{number}", session_id=f"{prefix}-{number}")
+        took.append(time.monotonic() - started)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return took
 
 
 @contextmanager

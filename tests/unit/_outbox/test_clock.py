@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import time_machine
@@ -13,8 +12,7 @@ from target._outbox import store as store_module
 from target.outbox import Outbox
 from tests.kit.calls import eventually
 from tests.kit.loopback import Answer, LoopbackServer, ok
-from tests.kit.outboxes import Clock, Wired, always, entry, ids_of, make_store, wired
-from tests.unit._outbox.test_sending import ACKNOWLEDGED
+from tests.kit.outboxes import ACKNOWLEDGED, Clock, MakeOutbox, Wired, always, entry, ids_of, make_store, wired
 
 DAY_S = 86_400.0
 # From when, and to when, the clock is set: seconds to now.
@@ -29,16 +27,6 @@ JUMPS = {
 }
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def make_outbox(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    def make(**options: Any) -> Outbox:
-        if request.param == "memory":
-            return Outbox.memory(**{"flush_interval": 20, **options})
-        return Outbox.sqlite(tmp_path / "outbox.db", **{"flush_interval": 20, **options})
-
-    return make
-
-
 @pytest.fixture(params=JUMPS)
 def jump(request: pytest.FixtureRequest) -> tuple[float, float]:
     now_s = time.time()
@@ -46,7 +34,9 @@ def jump(request: pytest.FixtureRequest) -> tuple[float, float]:
     return max(100.0, now_s + before_s), max(100.0, now_s + after_s)
 
 
-def test_a_clock_that_jumps_stops_nothing(make_outbox: Any, server: LoopbackServer, jump: tuple[float, float]) -> None:
+def test_a_clock_that_jumps_stops_nothing(
+    make_outbox: MakeOutbox, server: LoopbackServer, jump: tuple[float, float]
+) -> None:
     with time_machine.travel(jump[0]), wired(make_outbox(flush_interval=300), server.domain) as made:
         made.queue("a", "b")
         with time_machine.travel(jump[1]):
@@ -56,7 +46,7 @@ def test_a_clock_that_jumps_stops_nothing(make_outbox: Any, server: LoopbackServ
 
 
 def test_a_clock_that_jumps_gives_up_nothing_while_the_service_is_away(
-    make_outbox: Any, server: LoopbackServer, jump: tuple[float, float]
+    make_outbox: MakeOutbox, server: LoopbackServer, jump: tuple[float, float]
 ) -> None:
     server.answer = lambda _: Answer({"message": "no"}, 503)
     with time_machine.travel(jump[0]), wired(make_outbox(), server.domain, retries=0) as made:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sqlite3
 import stat
-import subprocess
-import sys
 import tempfile
-import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,18 +21,12 @@ from target._outbox.sqlite import SqliteStore
 from target._outbox.store import StoreBroken
 from target.delivery.outgoing import Lane, Settlement
 from tests.kit.outboxes import LOGGER, Clock, always, counted, entry, make_store, names
-
-ROOT = Path(__file__).parents[3]
+from tests.kit.processes import run_script
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox.db"
 
 
 @pytest.fixture
@@ -56,22 +48,6 @@ def open_store(path: Path, clock: Clock, stores: list[Any]) -> Any:
 
 def errors_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
-
-
-def run_script(script: str, *arguments: object, **options: Any) -> str:
-    """What a process of its own prints."""
-    run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        **options,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
 
 
 # --- the file
@@ -151,15 +127,7 @@ def test_a_killed_process_leaves_all_it_stored(path: Path, open_store: Any) -> N
         print("stored", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """
-    run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), str(path)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
-        capture_output=True,
-        timeout=50,
-        check=False,
-    )
-    assert (run.returncode, run.stdout) == (-9, b"stored\n"), run.stderr
+    assert run_script(script, path, code=-signal.SIGKILL) == "stored\n"
     assert open_store().pending() == 200
 
 

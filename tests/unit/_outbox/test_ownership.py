@@ -26,11 +26,6 @@ as_root = pytest.mark.skipif(
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox.db"
-
-
-@pytest.fixture
 def store(path: Path) -> Iterator[Any]:
     made = make_store("durable", path, Clock())
     yield made

@@ -16,19 +16,8 @@ from target._background import growing
 from target.outbox import Outbox
 from tests.kit.calls import eventually
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
-from tests.kit.outboxes import Wired, batches_of, counted, ids_of, wired
-from tests.unit._outbox.test_file import run_script
-from tests.unit._outbox.test_sending import ACKNOWLEDGED, DEAD
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def make_outbox(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    def make(**options: Any) -> Outbox:
-        if request.param == "memory":
-            return Outbox.memory(**{"flush_interval": 20, **options})
-        return Outbox.sqlite(tmp_path / "outbox.db", **{"flush_interval": 20, **options})
-
-    return make
+from tests.kit.outboxes import ACKNOWLEDGED, DEAD, MakeOutbox, Wired, batches_of, counted, ids_of, wired
+from tests.kit.processes import run_script
 
 
 class InFlight:
@@ -55,7 +44,7 @@ class InFlight:
 
 
 @pytest.mark.parametrize("most", [1, 2, 12])
-def test_senders_grow_up_to_background_concurrency(make_outbox: Any, server: LoopbackServer, most: int) -> None:
+def test_senders_grow_up_to_background_concurrency(make_outbox: MakeOutbox, server: LoopbackServer, most: int) -> None:
     server.answer = busy = InFlight(0.05)
     with wired(make_outbox(flush_interval=60_000), server.domain, background_concurrency=most, timeout=10_000) as made:
         for number in range(6 * most):
@@ -66,7 +55,7 @@ def test_senders_grow_up_to_background_concurrency(make_outbox: Any, server: Loo
 
 
 def test_one_session_after_the_other_needs_no_more_than_a_sender_and_a_spare(
-    make_outbox: Any, server: LoopbackServer
+    make_outbox: MakeOutbox, server: LoopbackServer
 ) -> None:
     with wired(make_outbox(flush_interval=0), server.domain) as made:
         for number in range(20):
@@ -75,7 +64,7 @@ def test_one_session_after_the_other_needs_no_more_than_a_sender_and_a_spare(
         assert len(made.handle._worker._threads.threads) <= 3
 
 
-def test_a_session_is_sent_in_order_by_one_sender_at_a_time(make_outbox: Any, server: LoopbackServer) -> None:
+def test_a_session_is_sent_in_order_by_one_sender_at_a_time(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     server.answer = busy = InFlight(0.002)
     with wired(make_outbox(flush_interval=0), server.domain, timeout=10_000) as made:
 
@@ -98,7 +87,7 @@ def test_a_session_is_sent_in_order_by_one_sender_at_a_time(make_outbox: Any, se
 
 
 def test_threads_end_when_idle_and_begin_again(
-    make_outbox: Any, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    make_outbox: MakeOutbox, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(growing, "IDLE_S", 0.1)
     server.answer = InFlight(0.05)
@@ -142,7 +131,7 @@ def test_several_processes_send_from_one_file_at_once(tmp_path: Path, server: Lo
 # --- hosts
 
 
-def test_a_hanging_host_takes_not_all_senders(make_outbox: Any, server: LoopbackServer) -> None:
+def test_a_hanging_host_takes_not_all_senders(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     release = threading.Event()
 
     def hang(_: Received) -> Answer:
@@ -164,7 +153,7 @@ def test_a_hanging_host_takes_not_all_senders(make_outbox: Any, server: Loopback
 
 
 def test_a_host_that_begins_to_hang_while_all_are_busy_with_it_leaves_senders_for_the_others(
-    make_outbox: Any, server: LoopbackServer
+    make_outbox: MakeOutbox, server: LoopbackServer
 ) -> None:
     release, hangs = threading.Event(), threading.Event()
 
@@ -209,7 +198,7 @@ def as_date(seconds: float) -> str:
 @pytest.mark.parametrize("write", [in_seconds, as_date])
 @pytest.mark.parametrize("status", [429, 503])
 def test_what_retry_after_asks_is_waited_for_though_somebody_flushes(
-    make_outbox: Any, server: LoopbackServer, status: int, write: Any
+    make_outbox: MakeOutbox, server: LoopbackServer, status: int, write: Any
 ) -> None:
     arrived: list[float] = []
 
@@ -232,7 +221,9 @@ def test_what_retry_after_asks_is_waited_for_though_somebody_flushes(
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT", "1e400"])
-def test_a_retry_after_that_makes_no_sense_stops_nothing(make_outbox: Any, server: LoopbackServer, value: str) -> None:
+def test_a_retry_after_that_makes_no_sense_stops_nothing(
+    make_outbox: MakeOutbox, server: LoopbackServer, value: str
+) -> None:
     answers = [Answer({"message": "no"}, 503, {"Retry-After": value})]
     server.answer = lambda received: answers.pop() if answers else ok(received)
     with wired(make_outbox(flush_interval=0), server.domain, retries=0) as made:
@@ -241,7 +232,7 @@ def test_a_retry_after_that_makes_no_sense_stops_nothing(make_outbox: Any, serve
 
 
 @pytest.mark.parametrize("value", ["999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_an_absurd_retry_after_is_bounded(make_outbox: Any, server: LoopbackServer, value: str) -> None:
+def test_an_absurd_retry_after_is_bounded(make_outbox: MakeOutbox, server: LoopbackServer, value: str) -> None:
     server.answer = lambda _: Answer({"message": "no"}, 503, {"Retry-After": value})
     with wired(make_outbox(flush_interval=0), server.domain, retries=0) as made:
         made.queue("a")
@@ -251,7 +242,7 @@ def test_an_absurd_retry_after_is_bounded(make_outbox: Any, server: LoopbackServ
         assert made.handle.pending == 1
 
 
-def test_after_420_only_its_session_waits(make_outbox: Any, server: LoopbackServer) -> None:
+def test_after_420_only_its_session_waits(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     def answer(received: Received) -> Answer:
         if received.session_id == "busy":
             return Answer({"message": "Too many requests with same session ID"}, 420, {"Retry-After": "600"})
@@ -270,7 +261,7 @@ def test_after_420_only_its_session_waits(make_outbox: Any, server: LoopbackServ
 
 
 def test_a_dead_letter_and_its_event_carry_what_the_api_said_without_ids(
-    make_outbox: Any, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+    make_outbox: MakeOutbox, server: LoopbackServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.answer = lambda received: Answer(
         {"status": 400, "message": f"tokens of bad-Secret in {received.session_id} are not known"}, 400
@@ -287,7 +278,7 @@ def test_a_dead_letter_and_its_event_carry_what_the_api_said_without_ids(
     assert "Secret" not in caplog.text
 
 
-def test_what_expired_says_what_was_answered_last(make_outbox: Any, server: LoopbackServer) -> None:
+def test_what_expired_says_what_was_answered_last(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     server.answer = lambda _: Answer({"status": 503, "message": "the edge is being deployed"}, 503)
     with wired(make_outbox(flush_interval=0, max_age=50), server.domain, retries=0) as made:
         made.queue("a")
@@ -296,7 +287,7 @@ def test_what_expired_says_what_was_answered_last(make_outbox: Any, server: Loop
         assert (letter.reason, letter.status, letter.message) == ("expired", 503, "the edge is being deployed")
 
 
-def test_what_expired_without_an_answer_says_what_went_wrong(make_outbox: Any) -> None:
+def test_what_expired_without_an_answer_says_what_went_wrong(make_outbox: MakeOutbox) -> None:
     with serving() as gone:
         domain = gone.domain
     with wired(make_outbox(flush_interval=0, max_age=50), domain, retries=0) as made:
@@ -312,7 +303,7 @@ def test_what_expired_without_an_answer_says_what_went_wrong(make_outbox: Any) -
 # --- close
 
 
-def test_close_never_raises_whatever_is_going_on(make_outbox: Any, server: LoopbackServer) -> None:
+def test_close_never_raises_whatever_is_going_on(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     interval, all_made = sys.getswitchinterval(), []
     sys.setswitchinterval(1e-5)
     try:
@@ -333,7 +324,7 @@ def test_close_never_raises_whatever_is_going_on(make_outbox: Any, server: Loopb
 
 
 def test_an_old_lane_of_a_host_that_takes_nothing_for_max_age_is_given_up_untried(
-    make_outbox: Any, server: LoopbackServer
+    make_outbox: MakeOutbox, server: LoopbackServer
 ) -> None:
     server.answer = lambda _: Answer({"message": "no"}, 503)
     with wired(make_outbox(flush_interval=0, max_age=300), server.domain, retries=0) as made:

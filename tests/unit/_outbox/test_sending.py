@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import sys
 import threading
 import time
-import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from target.delivery.entries import Moment
 from target.delivery.outgoing import MOST_PER_BATCH
-from target.errors import ClientClosed, OptionsError, OutboxFull
+from target.errors import OptionsError, OutboxFull
 from target.outbox import Outbox
 from tests.kit.calls import eventually
 from tests.kit.flaky import Flaky
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
-from tests.kit.outboxes import Wired, batches_of, counted, ids_of, wired
-from tests.unit._outbox.test_file import run_script
-
-ACKNOWLEDGED, DEAD = "notification_acknowledged", "notification_dead"
+from tests.kit.outboxes import ACKNOWLEDGED, DEAD, MakeOutbox, Wired, batches_of, counted, ids_of, wired
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def make_outbox(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    def make(**options: Any) -> Outbox:
-        if request.param == "memory":
-            return Outbox.memory(**{"flush_interval": 20, **options})
-        return Outbox.sqlite(tmp_path / "outbox.db", **{"flush_interval": 20, **options})
-
-    return make
-
-
-def outbox_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("target-outbox")]
-
-
-def test_ids_come_at_once_and_notifications_arrive_later(make_outbox: Any, server: LoopbackServer) -> None:
+def test_ids_come_at_once_and_notifications_arrive_later(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     with wired(make_outbox(flush_interval=50), server.domain) as made:
         assert made.queue("a", "b") == ["a", "b"]
         assert server.received == []
@@ -58,7 +37,7 @@ def test_ids_come_at_once_and_notifications_arrive_later(make_outbox: Any, serve
         assert counters == {"queued": 2, "batches": 1, "acknowledged": 2, "retried": 0, "dead": 0, "dropped": 0}
 
 
-def test_a_session_travels_together_and_in_order(make_outbox: Any, server: LoopbackServer) -> None:
+def test_a_session_travels_together_and_in_order(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     ids = list(counted("n", 2 * MOST_PER_BATCH + 20))
     with wired(make_outbox(flush_interval=60_000), server.domain) as made:
         for name in ids:
@@ -72,7 +51,7 @@ def test_a_session_travels_together_and_in_order(make_outbox: Any, server: Loopb
     assert len(batches) == 4
 
 
-def test_another_page_is_another_batch_in_its_turn(make_outbox: Any, server: LoopbackServer) -> None:
+def test_another_page_is_another_batch_in_its_turn(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     pages = [{"context": {"channel": "web", "address": {"url": f"https://example.com/{page}"}}} for page in "xy"]
     with wired(make_outbox(flush_interval=60_000), server.domain) as made:
         for name, page in (("a", 0), ("b", 0), ("c", 1), ("d", 0)):
@@ -82,14 +61,14 @@ def test_another_page_is_another_batch_in_its_turn(make_outbox: Any, server: Loo
     assert [item.body["context"]["address"]["url"][-1] for item in server.received] == ["x", "y", "x"]
 
 
-def test_204_acknowledges(make_outbox: Any, server: LoopbackServer) -> None:
+def test_204_acknowledges(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     server.answer = lambda _: Answer(status=204)
     with wired(make_outbox(), server.domain) as made:
         made.queue("a", "b")
         assert eventually(lambda: made.told(ACKNOWLEDGED) == ["a", "b"])
 
 
-def test_one_bad_notification_voids_no_other(make_outbox: Any, server: LoopbackServer) -> None:
+def test_one_bad_notification_voids_no_other(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     def answer(received: Received) -> Answer:
         ids = [item["id"] for item in received.body["notifications"]]
         return Answer({"status": 400, "message": "no"}, 400) if "n-33" in ids else ok(received)
@@ -109,7 +88,7 @@ def test_one_bad_notification_voids_no_other(make_outbox: Any, server: LoopbackS
 
 
 def test_what_no_answer_lists_is_sent_four_times(
-    make_outbox: Any, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    make_outbox: MakeOutbox, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(received: Received) -> Answer:
         body = json.loads(ok(received).content())
@@ -131,7 +110,7 @@ def test_what_no_answer_lists_is_sent_four_times(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 420, 429, 500, 503])
-def test_a_failure_that_may_pass_is_waited_out(make_outbox: Any, server: LoopbackServer, status: int) -> None:
+def test_a_failure_that_may_pass_is_waited_out(make_outbox: MakeOutbox, server: LoopbackServer, status: int) -> None:
     answers = [Answer({"message": "no"}, status)] * 2
     server.answer = lambda received: answers.pop() if answers else ok(received)
     with wired(make_outbox(), server.domain, retries=0) as made:
@@ -143,7 +122,7 @@ def test_a_failure_that_may_pass_is_waited_out(make_outbox: Any, server: Loopbac
         assert made.handle.counters["retried"] == 2
 
 
-def test_what_is_too_old_is_given_up(make_outbox: Any, server: LoopbackServer) -> None:
+def test_what_is_too_old_is_given_up(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     server.answer = lambda _: Answer({"message": "no"}, 503)
     with wired(make_outbox(max_age=100), server.domain, retries=0) as made:
         made.queue("a")
@@ -152,7 +131,7 @@ def test_what_is_too_old_is_given_up(make_outbox: Any, server: LoopbackServer) -
         assert (letter.reason, letter.status) == ("expired", 503)
 
 
-def test_a_server_that_comes_back_gets_all(make_outbox: Any, server: LoopbackServer) -> None:
+def test_a_server_that_comes_back_gets_all(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     with serving() as gone:
         where = [gone.url]
     with wired(make_outbox(), server.domain, retries=0) as made:
@@ -166,7 +145,7 @@ def test_a_server_that_comes_back_gets_all(make_outbox: Any, server: LoopbackSer
         assert sorted(ids_of(server)) == ["a", "b"]
 
 
-def test_a_bad_host_does_not_hold_up_a_good_one(make_outbox: Any, server: LoopbackServer) -> None:
+def test_a_bad_host_does_not_hold_up_a_good_one(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     with serving() as gone:
         dead = gone.domain
     with wired(make_outbox(flush_interval=0), server.domain, retries=0, timeout=1000) as made:
@@ -182,7 +161,7 @@ def test_a_bad_host_does_not_hold_up_a_good_one(make_outbox: Any, server: Loopba
         assert made.handle.counters["batches"] < 30 + 25  # the dead one is tried now and then, not by all
 
 
-def test_what_a_second_thread_failed_to_send_is_sent_in_time(make_outbox: Any, server: LoopbackServer) -> None:
+def test_what_a_second_thread_failed_to_send_is_sent_in_time(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     failed = threading.Event()
 
     def answer(received: Received) -> Answer:
@@ -200,7 +179,7 @@ def test_what_a_second_thread_failed_to_send_is_sent_in_time(make_outbox: Any, s
         assert sorted(made.told(ACKNOWLEDGED)) == ["a", "b"]
 
 
-def test_a_handler_may_use_the_outbox(make_outbox: Any, server: LoopbackServer) -> None:
+def test_a_handler_may_use_the_outbox(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     with wired(make_outbox(flush_interval=0), server.domain) as made:
         seen: list[Any] = []
 
@@ -220,7 +199,7 @@ def test_a_handler_may_use_the_outbox(make_outbox: Any, server: LoopbackServer) 
 
 
 def test_a_wrong_configuration_is_told_once(
-    make_outbox: Any, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+    make_outbox: MakeOutbox, server: LoopbackServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.answer = lambda _: Answer({"message": "no"}, 403)
     with wired(make_outbox(), server.domain, retries=0) as made:
@@ -241,7 +220,7 @@ def test_a_lease_outlasts_every_call(tmp_path: Path, server: LoopbackServer) -> 
         assert made.handle.flush(5000)
 
 
-def test_flush_says_whether_all_went(make_outbox: Any, server: LoopbackServer) -> None:
+def test_flush_says_whether_all_went(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     server.answer = lambda _: Answer({"message": "no"}, 503)
     with wired(make_outbox(), server.domain, retries=0) as made:
         assert made.handle.flush(0)
@@ -256,7 +235,7 @@ def test_flush_says_whether_all_went(make_outbox: Any, server: LoopbackServer) -
                 made.handle.flush(wrong)
 
 
-def test_a_full_outbox(make_outbox: Any, server: LoopbackServer) -> None:
+def test_a_full_outbox(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     with wired(make_outbox(max_pending=2, flush_interval=60_000), server.domain) as made:
         made.queue("a", "b")
         with pytest.raises(OutboxFull):
@@ -272,7 +251,7 @@ def test_a_full_outbox(make_outbox: Any, server: LoopbackServer) -> None:
 
 
 def test_a_handler_that_raises_breaks_nothing(
-    make_outbox: Any, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+    make_outbox: MakeOutbox, server: LoopbackServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with wired(make_outbox(), server.domain) as made:
 
@@ -290,7 +269,7 @@ def test_a_handler_that_raises_breaks_nothing(
     assert "secret" not in caplog.text
 
 
-def test_a_transport_that_raises_anything_breaks_nothing(make_outbox: Any, server: LoopbackServer) -> None:
+def test_a_transport_that_raises_anything_breaks_nothing(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     with wired(make_outbox(), server.domain) as made:
         send, calls = made.handle._sender._send, []
 
@@ -305,7 +284,9 @@ def test_a_transport_that_raises_anything_breaks_nothing(make_outbox: Any, serve
         assert eventually(lambda: made.told(ACKNOWLEDGED) == ["a"])
 
 
-def test_no_log_line_holds_an_id(make_outbox: Any, server: LoopbackServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_line_holds_an_id(
+    make_outbox: MakeOutbox, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG, "target")
     kinds = {"bad": 400, "busy": 503}
 
@@ -328,212 +309,10 @@ def test_no_log_line_holds_an_id(make_outbox: Any, server: LoopbackServer, caplo
 # --- the end
 
 
-def test_close_sends_what_is_left_and_ends_the_threads(make_outbox: Any, server: LoopbackServer) -> None:
-    made = Wired(make_outbox(flush_interval=60_000), server.domain)
-    for number in range(20):
-        made.queue(f"n{number}", session_id=f"s{number}")
-    made.close(5000)
-    assert len(server.received) == 20
-    assert outbox_threads() == []
-    assert made.handle.pending == 0
-    with pytest.raises(ClientClosed):
-        made.queue("late")
-    made.close()
-
-
-def test_close_keeps_to_its_time(make_outbox: Any, server: LoopbackServer, caplog: pytest.LogCaptureFixture) -> None:
-    release = threading.Event()
-
-    def hang(_: Received) -> Answer:
-        release.wait(10)
-        return Answer(status=204)
-
-    server.answer = hang
-    made = Wired(make_outbox(flush_interval=0), server.domain)
-    made.queue("Secret")
-    assert eventually(lambda: server.received)
-    started = time.monotonic()
-    made.close(100)
-    assert time.monotonic() - started < 8
-    release.set()
-    assert eventually(lambda: not outbox_threads())
-    assert made.handle.pending == 1 or made.handle.counters["acknowledged"] == 1
-    assert ("1 queued notifications were not sent" in caplog.text) == (not made.handle._worker._is_shared)
-    assert "Secret" not in caplog.text
-
-
-def test_what_one_client_left_the_next_one_sends(tmp_path: Path, server: LoopbackServer) -> None:
-    outbox = Outbox.sqlite(tmp_path / "outbox.db", flush_interval=60_000)
-    first = Wired(outbox, server.domain)
-    first.queue("a", session_id="kept", property={"token": "prop"})
-    first.close(0)
-    assert server.received == []
-    second = Wired(outbox, server.domain)
-    assert second.handle.flush(5000)
-    (received,) = server.received
-    assert (received.session_id, received.body["property"]) == ("kept", {"token": "prop"})
-    second.close()
-
-
-def test_a_client_nobody_closed_sends_and_goes(
-    make_outbox: Any, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("target._outbox.worker.EXIT_S", 20.0)  # a busy machine may need more than the second
-    made = Wired(make_outbox(flush_interval=60_000), server.domain)
-    made.queue("a")
-    gone = weakref.ref(made.handle)
-    transport = made.transport
-    del made
-    gc.collect()
-    assert gone() is None
-    assert eventually(lambda: batches_of(server) == [["a"]])
-    assert eventually(lambda: not outbox_threads())
-    transport.close()
-
-
-@pytest.mark.parametrize("kind", ["memory()", "sqlite(sys.argv[2])"])
-def test_a_process_that_forgot_to_close_sends_and_exits(kind: str, tmp_path: Path, server: LoopbackServer) -> None:
-    script = f"""
-        import sys
-        from target.outbox import Outbox
-        from tests.kit.outboxes import Wired
-        made = Wired(Outbox.{kind}, sys.argv[1])
-        made.queue("a")
-        print("queued")
-    """
-    started = time.monotonic()
-    assert run_script(script, server.domain, tmp_path / "outbox.db") == "queued\n"
-    assert time.monotonic() - started < 5
-    assert batches_of(server) == [["a"]]
-
-
-def test_a_process_exits_though_the_service_hangs(server: LoopbackServer) -> None:
-    release = threading.Event()
-
-    def hang(_: Received) -> Answer:
-        release.wait(20)
-        return Answer(status=204)
-
-    server.answer = hang
-    script = """
-        import logging, sys
-        from target.outbox import Outbox
-        from tests.kit.outboxes import Wired
-        logging.basicConfig(stream=sys.stdout, format="%(message)s")
-        made = Wired(Outbox.memory(flush_interval=0), sys.argv[1], timeout=20_000)
-        made.queue("a")
-    """
-    started = time.monotonic()
-    said = run_script(script, server.domain)
-    assert time.monotonic() - started < 6
-    release.set()
-    assert said == "1 queued notifications were not sent before the client ended, and are lost\n"
-
-
-def test_two_processes_share_one_file(tmp_path: Path, server: LoopbackServer) -> None:
-    script = """
-        import sys
-        from target.outbox import Outbox
-        from tests.kit.outboxes import Wired
-        made = Wired(Outbox.sqlite(sys.argv[2], flush_interval=20), sys.argv[1])
-        for number in range(150):
-            made.queue(f"{sys.argv[3]}-{number}", session_id=f"s{number % 7}")
-        assert made.handle.flush(20_000)
-        made.close()
-        print("done")
-    """
-    said: list[str] = []
-    arguments = (server.domain, tmp_path / "outbox.db")
-    threads = [
-        threading.Thread(target=lambda name=name: said.append(run_script(script, *arguments, name))) for name in "abc"
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(50)
-    assert said == ["done\n"] * 3
-    sent = ids_of(server)
-    assert len(sent) == len(set(sent)) == 450
-    for name in "abc":
-        for session in range(7):
-            mine = [number for number in (int(i[2:]) for i in sent if i[0] == name) if number % 7 == session]
-            assert mine == sorted(mine)
-
-
-@pytest.mark.parametrize("kind", ["memory(flush_interval=20)", "sqlite(sys.argv[2], flush_interval=20)"])
-def test_a_client_made_before_a_fork_sends_everything_once(kind: str, tmp_path: Path, server: LoopbackServer) -> None:
-    script = f"""
-        import os, sys
-        from target.outbox import Outbox
-        from tests.kit.outboxes import Wired
-        made = Wired(Outbox.{kind}, sys.argv[1])
-
-        def queue(who):
-            for number in range(30):
-                made.queue(f"{{who}}-{{number}}", session_id=f"{{who}}-{{number % 3}}")
-
-        queue("before")
-        children = []
-        for child in range(3):
-            process = os.fork()
-            if process == 0:
-                queue(child)
-                assert made.handle.flush(10_000)
-                assert made.handle.counters["queued"] == 30
-                made.close()
-                os._exit(0)
-            children.append(process)
-            queue(f"after-{{child}}")
-        for process in children:
-            assert os.waitpid(process, 0)[1] == 0
-        assert made.handle.flush(10_000)
-        assert made.handle.counters["queued"] == 120
-        made.close()
-    """
-    run_script(script, server.domain, tmp_path / "outbox.db")
-    sent = ids_of(server)
-    assert len(sent) == len(set(sent)) == 7 * 30
-
-
-def test_what_a_dead_process_was_sending_is_taken_over(tmp_path: Path, server: LoopbackServer) -> None:
-    release = threading.Event()
-
-    def hang(_: Received) -> Answer:
-        release.wait(20)
-        return Answer(status=204)
-
-    server.answer = hang
-    script = """
-        import os, sys, time
-        from target.outbox import Outbox
-        from tests.kit.outboxes import Wired
-        made = Wired(Outbox.sqlite(sys.argv[2], flush_interval=0), sys.argv[1])
-        made.queue("a")
-        time.sleep(0.5)
-        os._exit(0)
-    """
-    run_script(script, server.domain, tmp_path / "outbox.db")
-    release.set()
-    assert batches_of(server) == [["a"]]
-    server.answer = ok
-    late = Wired(Outbox.sqlite(tmp_path / "outbox.db", flush_interval=0), server.domain)
-    set_steady_clock(late, lambda: time.monotonic() + 29)
-    assert not late.handle.flush(300)
-    set_steady_clock(late, lambda: time.monotonic() + 31)
-    assert late.handle.flush(5000)
-    assert batches_of(server) == [["a"], ["a"]]
-    late.close()
-
-
-def set_steady_clock(made: Wired, steady_s: Callable[[], float]) -> None:
-    file = made.handle._store._file
-    file._limits = file._limits._replace(now=lambda: Moment(time.time(), steady_s()))
-
-
 # --- many faults at once
 
 
-def test_nothing_is_lost_while_the_service_fails_at_random(make_outbox: Any) -> None:
+def test_nothing_is_lost_while_the_service_fails_at_random(make_outbox: MakeOutbox) -> None:
     flaky = Flaky(7, 0.25, refusal=0.08, reset=0.06, hang=0.04, half=0.06, omission=0.02)
     total, threads = 500, 8
     outbox = make_outbox(max_pending=total)
