@@ -79,7 +79,8 @@ class DeadlineConnection(HTTPConnection):
     @property
     def is_stale(self) -> bool:
         """Whether it is idle, and has been for too long to be used again."""
-        return self._heard_at_s is not None and monotonic_s() - self._heard_at_s >= self.deadline.keeping.max_idle_s
+        heard_at_s = self._heard_at_s  # once: the thread that looks may not be the one that takes it up meanwhile
+        return heard_at_s is not None and monotonic_s() - heard_at_s >= self.deadline.keeping.max_idle_s
 
     @property
     def is_connected(self) -> bool:

@@ -13,6 +13,7 @@ import pytest
 import urllib3
 
 from target import TargetClient
+from target._http import exchange
 from target._http.deadline import Deadline, Exchange
 from target._http.idle import IdleConnections, Places, use_idle_connections
 from tests.kit.calls import CALL, client_of
@@ -142,3 +143,22 @@ def test_a_connection_is_kept_only_when_its_exchange_is_over(server: LoopbackSer
     assert idle.empty()
     assert connection.is_closed
     assert json.loads(server.received[0].content)["execute"]
+
+
+def test_a_connection_may_be_taken_up_while_another_thread_asks_whether_it_is_stale(
+    server: LoopbackServer, make_client: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = urllib3.PoolManager()
+    make_client(pool=pool).get_offers(**CALL)
+    (connection,) = pool.connection_from_url(server.url).pool.queue  # type: ignore[union-attr]
+    deadline, clock = Deadline(5.0), exchange.monotonic_s
+
+    def take_it_up() -> float:
+        monkeypatch.setattr(exchange, "monotonic_s", clock)
+        deadline.keeping = connection.deadline.keeping
+        connection.timeout = deadline.connect_timeout
+        return clock()
+
+    monkeypatch.setattr(exchange, "monotonic_s", take_it_up)
+    assert not connection.is_stale
+    assert connection.idle_s is not None, "it was taken up meanwhile"
