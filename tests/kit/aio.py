@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from target import AsyncTargetClient
+from tests.kit.calls import threads_of
 
 transports = pytest.mark.parametrize("transport", ["threads", "aiohttp"])
 
@@ -61,4 +62,4 @@ def sockets() -> set[str]:
 
 def workers() -> list[threading.Thread]:
     """The threads that this package has begun, but for lookups of names."""
-    return [thread for thread in threading.enumerate() if thread.name.startswith("target-worker")]
+    return threads_of("target-worker")

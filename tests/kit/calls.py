@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -83,6 +84,11 @@ def eventually(condition: Callable[[], object], within_s: float = 20.0) -> bool:
             return True
         time.sleep(0.005)
     return bool(condition())
+
+
+def threads_of(name: str) -> list[threading.Thread]:
+    """The threads alive whose names begin with ``name``."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith(name)]
 
 
 def run(script: str, *arguments: str) -> str:

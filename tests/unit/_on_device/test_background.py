@@ -2,103 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import os
 import threading
 import time
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from target._background import growing as growing_module
-from target._background.breaker import Breaker
-from target._http.routes import Routes
-from target._http.transport import Transport
 from target._on_device import background as background_module
-from target._on_device.background import SOON_S, Background
-from target._on_device.delivery import Delivery, SleptThrough
-from target.config import Runtime, parse_client_options, parse_request_options
-from target.delivery.request import Call, build_notifications_call
+from target._on_device.delivery import SleptThrough
+from target.delivery.request import Call
 from target.delivery.telemetry import TelemetryBuffer
-from target.errors import ApiError, BackgroundFull, ClientClosed, TargetTimeout, TransportError
-from tests.kit.calls import eventually, run, timed
-from tests.kit.cdn import LOGGER
+from target.errors import ApiError, BackgroundFull, TargetTimeout, TransportError
+from tests.kit.calls import eventually, timed
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.kit.raw_servers import hang, raw_server
-
-RUNTIME = Runtime(now_s=lambda: 1585098300.0, new_id=lambda: "made-id", utc_offset_minutes=lambda: 0)
-
-
-class Shop:
-    """Owns a Background that sends to ``domain``, and notes what it is told."""
-
-    def __init__(self, domain: str, **options: Any) -> None:
-        own = {key: options.pop(key) for key in ("compose", "most_pending", "most_at_once") if key in options}
-        self.config = parse_client_options(
-            {
-                "client": "acme",
-                "organization_id": "1@AdobeOrg",
-                "server_domain": domain,
-                "secure": False,
-                "edge_routing": False,
-                "logger": LOGGER,
-                **options,
-            }
-        )
-        self.transport = transport = Transport(self.config)
-        self.failures: list[tuple[Call, BaseException]] = []
-
-        self.background = Background(
-            Delivery(transport.send_aside, Breaker(0, 30), Routes(self.config), self.config.timeout_s),
-            lambda call, error: self.failures.append((call, error)),
-            LOGGER,
-            **{"most_at_once": 1, "most_pending": 1000, **own},
-        )
-
-    def call(self, number: int = 0, session_id: str | None = None) -> Call:
-        notification = {"id": f"n{number}", "type": "display", "timestamp": 1, "mbox": {"name": "home"}}
-        session_id = session_id or f"s{number}"
-        options = parse_request_options({"request": {"notifications": [notification]}, "session_id": session_id})
-        return build_notifications_call(self.config, options, RUNTIME, None)
-
-    def submit(self, *numbers: int) -> None:
-        for number in numbers:
-            self.background.submit(self.call(number))
-
-    def failed_ids(self) -> list[str]:
-        return [call.body["notifications"][0]["id"] for call, _ in self.failures]
-
-
-@contextmanager
-def shop(domain: str, **options: Any) -> Iterator[Shop]:
-    made = Shop(domain, **options)
-    try:
-        yield made
-    finally:
-        made.background.close(0)
-        made.transport.close()
-
-
-def sent_ids(server: LoopbackServer) -> list[str]:
-    return [received.body["notifications"][0]["id"] for received in server.received]
-
-
-_before: set[threading.Thread] = set()
-
-
-@pytest.fixture(autouse=True)
-def of_this_test_alone() -> None:
-    """Idle threads of the test before end a moment later."""
-    _before.clear()
-    _before.update(threads())
-
-
-def threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "target-background" and thread not in _before]
+from tests.kit.senders import composing, sender, sent_ids, threads
 
 
 def test_one_session_is_sent_in_order_while_others_are_sent_beside_it(server: LoopbackServer) -> None:
@@ -118,7 +38,7 @@ def test_one_session_is_sent_in_order_while_others_are_sent_beside_it(server: Lo
         return ok(received)
 
     server.answer = slow
-    with shop(server.domain, most_at_once=4) as made:
+    with sender(server.domain, most_at_once=4) as made:
         for number in range(63):
             made.background.submit(made.call(number, session_id=f"visitor{number // 9}"))
         made.background.close(5)
@@ -138,7 +58,7 @@ def test_one_session_is_sent_in_order_while_others_are_sent_beside_it(server: Lo
 def test_what_is_submitted_is_sent_in_order_where_one_may_be_in_flight(
     server: LoopbackServer,
 ) -> None:
-    with shop(server.domain) as made:
+    with sender(server.domain) as made:
         assert threads() == []
         made.submit(*range(20))
         assert eventually(lambda: made.background.counts["sent"] == 20)
@@ -151,7 +71,7 @@ def test_what_is_submitted_is_sent_in_order_where_one_may_be_in_flight(
 
 
 def test_submitting_takes_no_time_whatever_the_server_does() -> None:
-    with raw_server(hang) as server, shop(server.domain) as made:
+    with raw_server(hang) as server, sender(server.domain) as made:
         call = made.call()
         assert timed(lambda: [made.background.submit(call) for _ in range(1000)]) < 3
         made.transport.close()
@@ -162,7 +82,7 @@ def test_a_failure_is_told_and_the_rest_is_sent(server: LoopbackServer, caplog: 
         return Answer({"message": "bad"}, 400) if received.session_id == "s1" else ok(received)
 
     server.answer = answer
-    with shop(server.domain) as made:
+    with sender(server.domain) as made:
         made.submit(0, 1, 2)
         assert eventually(lambda: made.background.counts == {"sent": 2, "failed": 1, "dropped": 0})
         ((call, error),) = made.failures
@@ -174,7 +94,7 @@ def test_a_failure_is_told_and_the_rest_is_sent(server: LoopbackServer, caplog: 
 def test_a_failure_that_may_be_repeated_is_repeated_before_it_is_told(server: LoopbackServer) -> None:
     answers: list[Any] = [Answer(None, 503), Answer(None, 503), Answer(None, 503)]
     server.answer = lambda received: answers.pop(0) if answers else ok(received)
-    with shop(server.domain, retries=1) as made:
+    with sender(server.domain, retries=1) as made:
         made.submit(0, 1)
         assert eventually(lambda: made.background.counts["sent"] == 1)
         assert sent_ids(server) == ["n0", "n0", "n1", "n1"]
@@ -188,7 +108,7 @@ def test_a_handler_that_raises_anything_does_not_end_the_thread(raised: BaseExce
     def angry(call: Call, error: Exception) -> None:
         raise raised
 
-    with shop(server.domain) as made:
+    with sender(server.domain) as made:
         made.background._failed = angry
         made.submit(0, 1)
         assert eventually(lambda: made.background.counts == {"sent": 1, "failed": 1, "dropped": 0})
@@ -204,7 +124,7 @@ def test_without_room_the_oldest_are_dropped_and_counted(
         return ok(received)
 
     server.answer = slow
-    with shop(server.domain, most_pending=3, timeout=10_000) as made:
+    with sender(server.domain, most_pending=3, timeout=10_000) as made:
         made.submit(0)
         assert eventually(lambda: server.received)
         made.submit(*range(1, 11))
@@ -214,65 +134,6 @@ def test_without_room_the_oldest_are_dropped_and_counted(
         assert sent_ids(server) == ["n0", "n8", "n9", "n10"]
     dropped = [record for record in caplog.records if "is dropped" in record.getMessage()]
     assert len(dropped) == 3  # the 1st, 2nd and 4th
-
-
-def test_close_sends_what_is_pending(server: LoopbackServer) -> None:
-    with shop(server.domain) as made:
-        made.submit(*range(50))
-        made.background.close(5)
-        assert sent_ids(server) == [f"n{number}" for number in range(50)]
-        assert threads() == []
-        made.submit(51)
-        made.background.send_soon()
-        assert made.background.counts == {"sent": 50, "failed": 0, "dropped": 1}
-        assert eventually(lambda: threads() == [])  # one has told what was dropped
-        made.background.close(5)
-
-
-def test_close_keeps_to_its_bound_and_tells_what_was_not_sent() -> None:
-    with raw_server(hang) as server, shop(server.domain) as made:
-        made.submit(0, 1, 2)
-        assert eventually(lambda: server.connections)
-        assert 0.15 <= timed(lambda: made.background.close(0.2)) < 5
-        assert made.failed_ids() == ["n1", "n2"]
-        assert all(type(error) is ClientClosed for _, error in made.failures)
-        made.transport.close()
-
-
-def test_close_of_what_was_never_used_is_immediate(server: LoopbackServer) -> None:
-    with shop(server.domain) as made:
-        assert timed(lambda: made.background.close(5)) < 2
-
-
-def test_a_handler_may_close(server: LoopbackServer) -> None:
-    server.answer = lambda _: Answer(None, 400)
-    with shop(server.domain) as made:
-        closed = threading.Event()
-
-        def close(call: Call, error: Exception) -> None:
-            made.background.close(5)
-            closed.set()
-
-        made.background._failed = close
-        made.submit(0)
-        assert closed.wait(2)
-        assert eventually(lambda: threads() == [])
-
-
-def composing(server: LoopbackServer, buffer: TelemetryBuffer) -> tuple[Shop, list[float]]:
-    """A shop whose Background makes a call of what waits in ``buffer``."""
-    moments: list[float] = []
-
-    def compose() -> Call | None:
-        moments.append(time.monotonic())
-        entries = buffer.take_all()
-        if not entries:
-            return None
-        options = parse_request_options({"request": {"telemetry": {"entries": entries}}})
-        return build_notifications_call(made.config, options, RUNTIME, None)
-
-    made = Shop(server.domain, compose=compose)
-    return made, moments
 
 
 def test_what_is_to_be_sent_soon_is_sent_within_a_second_and_once(server: LoopbackServer) -> None:
@@ -292,18 +153,6 @@ def test_what_is_to_be_sent_soon_is_sent_within_a_second_and_once(server: Loopba
     made.background.send_soon()
     made.background.close(5)  # does not wait for the moment it would have been sent at
     assert [item.body["telemetry"]["entries"][0]["requestId"] for item in server.received] == ["0", "later"]
-    made.transport.close()
-
-
-def test_close_sends_at_once_what_a_thread_that_waits_was_to_compose(server: LoopbackServer) -> None:
-    """The thread had looked whether it is closed before it got the word to wake up, and ended."""
-    buffer = TelemetryBuffer()
-    made, _ = composing(server, buffer)
-    buffer.add({"requestId": "one"})
-    made.background.send_soon()
-    time.sleep(0.05)
-    assert timed(lambda: made.background.close(5)) < 3
-    assert [item.body["telemetry"]["entries"][0]["requestId"] for item in server.received] == ["one"]
     made.transport.close()
 
 
@@ -327,7 +176,7 @@ def test_no_thread_to_be_had_fails_nobody(
     def none_left(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    with shop(server.domain) as made:
+    with sender(server.domain) as made:
         with monkeypatch.context() as patched:
             patched.setattr(threading.Thread, "start", none_left)
             made.submit(0)
@@ -336,69 +185,8 @@ def test_no_thread_to_be_had_fails_nobody(
         assert eventually(lambda: sent_ids(server) == ["n0", "n1"])
 
 
-def test_the_owner_is_not_kept_alive_and_what_waits_is_sent(server: LoopbackServer) -> None:
-    made = Shop(server.domain)
-    made.submit(*range(20))
-    gone = weakref.ref(made)
-    del made
-    gc.collect()
-    assert gone() is None
-    assert eventually(lambda: len(server.received) == 20)
-    assert eventually(lambda: threads() == [])
-
-
-def test_a_child_process_sends_its_own_and_not_its_parents(server: LoopbackServer) -> None:
-    go_on = threading.Event()
-
-    def slow(received: Received) -> Answer:
-        go_on.wait(5)
-        return ok(received)
-
-    server.answer = slow
-    with shop(server.domain, timeout=10_000) as made:
-        made.submit(0, 1)
-        assert eventually(lambda: server.received)
-        desk, growing = made.background._desk, made.background._growing
-        with desk._lock, desk.backlog._lock, growing._lock:  # as other threads may hold them
-            child = os.fork()
-            if child == 0:
-                code = 1
-                try:
-                    made.submit(7)
-                    made.background.close(5)
-                    code = 0 if made.background.counts == {"sent": 1, "failed": 0, "dropped": 0} else 2
-                finally:
-                    os._exit(code)
-        go_on.set()
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert eventually(lambda: made.background.counts["sent"] == 2)
-        assert sorted(sent_ids(server)) == ["n0", "n1", "n7"]
-
-
-SCRIPT = """
-    import sys
-    sys.path.insert(0, ".")
-    from tests.unit._on_device.test_background import Shop
-    made = Shop(sys.argv[1])
-    made.submit(*range(int(sys.argv[2])))
-    print("end")
-"""
-
-
-def test_the_end_of_the_process_waits_a_moment_for_what_is_pending(server: LoopbackServer) -> None:
-    assert run(SCRIPT, server.domain, "5") == "end\n"
-    assert sent_ids(server) == [f"n{number}" for number in range(5)]
-
-
-@pytest.mark.slow
-def test_a_hanging_server_does_not_keep_the_process_alive() -> None:
-    with raw_server(hang) as server:
-        idle_s = timed(lambda: run(SCRIPT, server.domain, "0"))
-        assert timed(lambda: run(SCRIPT, server.domain, "5")) - idle_s < 2.5  # one call alone would take 3
-
-
 def test_a_closed_port_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    with shop("127.0.0.1:1") as made:
+    with sender("127.0.0.1:1") as made:
         made.submit(0)
         assert eventually(lambda: made.failures)
         assert isinstance(made.failures[0][1], TransportError)
@@ -416,7 +204,7 @@ def paused(received: Received) -> Answer:
 
 def test_a_server_that_asks_for_a_pause_gets_it_and_nothing_is_lost(server: LoopbackServer) -> None:
     server.answer = paused
-    with shop(server.domain, most_at_once=32) as made:
+    with sender(server.domain, most_at_once=32) as made:
         made.submit(*range(300))
         assert eventually(lambda: server.received)
         time.sleep(0.2)
@@ -432,7 +220,7 @@ def test_a_server_that_asks_for_a_pause_gets_it_and_nothing_is_lost(server: Loop
 def test_after_the_pause_all_is_sent_in_order(server: LoopbackServer) -> None:
     answers = [Answer(None, 429, {"Retry-After": "1"})]
     server.answer = lambda received: answers.pop() if answers else ok(received)
-    with shop(server.domain, most_at_once=4) as made:
+    with sender(server.domain, most_at_once=4) as made:
         for number in range(20):
             made.background.submit(made.call(number, session_id="one"))
         assert made.background.flush(20) == 0
@@ -441,7 +229,7 @@ def test_after_the_pause_all_is_sent_in_order(server: LoopbackServer) -> None:
 
 
 def test_a_pause_of_one_host_and_one_that_hangs_do_not_hold_the_others(server: LoopbackServer) -> None:
-    with serving(paused) as busy, raw_server(hang) as hanging, shop(server.domain, most_at_once=4) as made:
+    with serving(paused) as busy, raw_server(hang) as hanging, sender(server.domain, most_at_once=4) as made:
         for number in range(100):
             for domain in (busy.domain, hanging.domain, server.domain):
                 made.background.submit(made.call(number, f"{domain}-{number}")._replace(base_url=f"http://{domain}"))
@@ -459,7 +247,7 @@ def test_a_call_that_the_process_slept_through_is_sent_again_but_not_for_ever(se
             return None
         raise SleptThrough from TargetTimeout("No complete answer")
 
-    with shop(server.domain) as made:
+    with sender(server.domain) as made:
         made.background._desk._deliver = deliver
         made.submit(0)
         assert made.background.flush(5) == 0
@@ -471,7 +259,7 @@ def test_a_call_that_the_process_slept_through_is_sent_again_but_not_for_ever(se
 
 
 def test_a_call_that_timed_out_while_the_process_ran_is_not(server: LoopbackServer) -> None:
-    with raw_server(hang) as hanging, shop(hanging.domain, timeout=100) as made:
+    with raw_server(hang) as hanging, sender(hanging.domain, timeout=100) as made:
         made.submit(0)
         assert made.background.flush(5) == 0
         assert made.background.counts == {"sent": 0, "failed": 1, "dropped": 0}
@@ -482,7 +270,7 @@ def test_a_call_that_timed_out_while_the_process_ran_is_not(server: LoopbackServ
 def test_a_transport_that_raises_anything_fails_its_own_call_only(
     raised: BaseException, server: LoopbackServer
 ) -> None:
-    with shop(server.domain) as made:
+    with sender(server.domain) as made:
         deliver = made.background._desk._deliver
 
         def angry(call: Call) -> float | None:
@@ -515,7 +303,7 @@ def test_senders_grow_to_what_may_be_in_flight_and_end_when_idle(
         return ok(received)
 
     server.answer = slow
-    with shop(server.domain, most_at_once=most_at_once) as made:
+    with sender(server.domain, most_at_once=most_at_once) as made:
         made.submit(*range(8 * most_at_once))
         seen = 0
         while made.background.status["pending"]:
@@ -531,46 +319,8 @@ def test_senders_grow_to_what_may_be_in_flight_and_end_when_idle(
 # Flushing
 
 
-def test_flush_sends_all_that_waits_and_what_is_to_be_sent_soon(server: LoopbackServer) -> None:
-    buffer = TelemetryBuffer()
-    made, _ = composing(server, buffer)
-    buffer.add({"requestId": "one"})
-    made.background.send_soon()
-    made.submit(*range(10))
-    assert timed(lambda: made.background.flush(5)) < SOON_S
-    assert len(server.received) == 11
-    assert made.background.flush(5) == 0
-    made.background.close(1)
-    made.transport.close()
-
-
-def test_flush_tells_how_much_is_left() -> None:
-    with raw_server(hang) as server, shop(server.domain) as made:
-        made.submit(0, 1, 2)
-        left: list[int] = []
-        assert 0.1 <= timed(lambda: left.append(made.background.flush(0.1))) < 3
-        assert left == [3]
-        made.transport.close()
-
-
-def test_flush_of_what_was_never_used_starts_no_thread(server: LoopbackServer) -> None:
-    with shop(server.domain) as made:
-        assert made.background.flush(5) == 0
-        assert made.background._growing.threads == frozenset()
-
-
-def test_a_handler_may_flush(server: LoopbackServer) -> None:
-    server.answer = lambda _: Answer(None, 400)
-    left: list[int] = []
-    with shop(server.domain) as made:
-        made.background._failed = lambda *_: left.append(made.background.flush(5))
-        made.submit(0)
-        assert eventually(lambda: left == [1])  # what it is told of is not done with
-        assert made.background.flush(5) == 0
-
-
 def test_what_is_dropped_is_told_while_every_sender_hangs(server: LoopbackServer) -> None:
-    with raw_server(hang) as hanging, shop(hanging.domain, most_pending=3, most_at_once=2) as made:
+    with raw_server(hang) as hanging, sender(hanging.domain, most_pending=3, most_at_once=2) as made:
         made.submit(*range(20))
         assert eventually(lambda: len(made.failures) >= 15)
         assert {type(error) for _, error in made.failures} == {BackgroundFull}

@@ -15,17 +15,11 @@ from target._on_device import artifact_rotation
 from target._on_device.artifact_cache import Cached, CacheError, parse_etag, read_cache, write_cache
 from tests.kit.calls import eventually, timed
 from tests.kit.cdn import Cdn, Owner, artifact, encoded, keeping, mbox_of
-from tests.kit.loopback import LoopbackServer
 from tests.kit.raw_servers import hang, raw_server
 
 URL = "https://cdn.example/rules.json"
 MOST = 1_000_000
 GOOD = encoded(artifact("cached"))
-
-
-@pytest.fixture
-def cdn(server: LoopbackServer) -> Cdn:
-    return Cdn(server)
 
 
 @pytest.fixture

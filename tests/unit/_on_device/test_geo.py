@@ -32,11 +32,6 @@ FOUND = {"longitude": -122.4, "latitude": 37.75, "city": "SAN FRANCISCO", "state
 
 
 @pytest.fixture
-def owner() -> Owner:
-    return Owner()
-
-
-@pytest.fixture
 def lookup(server: LoopbackServer, owner: Owner) -> GeoLookup:
     server.answer = lambda _: Answer(JSON)
     return lookup_at(server.url, owner)

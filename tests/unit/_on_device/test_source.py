@@ -26,16 +26,6 @@ SECRET = "Bearer s3cret"
 EMPTY = b'{"version":"1.0.0","rules":{"mboxes":{"home":['
 
 
-@pytest.fixture
-def cdn(server: LoopbackServer) -> Cdn:
-    return Cdn(server)
-
-
-@pytest.fixture
-def owner() -> Owner:
-    return Owner()
-
-
 def sent(cdn: Cdn, name: str) -> list[str | None]:
     return [received.headers.get(name) for received in cdn.server.received]
 

@@ -14,7 +14,7 @@ import pytest
 from target.delivery.entries import Moment
 from target.errors import ClientClosed
 from target.outbox import Outbox
-from tests.kit.calls import eventually
+from tests.kit.calls import eventually, threads_of
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 from tests.kit.outboxes import MakeOutbox, Wired, batches_of, ids_of
 from tests.kit.processes import run_script
@@ -165,7 +165,7 @@ def test_close_sends_what_is_left_and_ends_the_threads(make_outbox: MakeOutbox, 
         made.queue(f"n{number}", session_id=f"s{number}")
     made.close(5000)
     assert len(server.received) == 20
-    assert outbox_threads() == []
+    assert threads_of("target-outbox") == []
     assert made.handle.pending == 0
     with pytest.raises(ClientClosed):
         made.queue("late")
@@ -189,7 +189,7 @@ def test_close_keeps_to_its_time(
     made.close(100)
     assert time.monotonic() - started < 8
     release.set()
-    assert eventually(lambda: not outbox_threads())
+    assert eventually(lambda: not threads_of("target-outbox"))
     assert made.handle.pending == 1 or made.handle.counters["acknowledged"] == 1
     assert ("1 queued notifications were not sent" in caplog.text) == (not made.handle._worker._is_shared)
     assert "Secret" not in caplog.text
@@ -220,9 +220,5 @@ def test_a_client_nobody_closed_sends_and_goes(
     gc.collect()
     assert gone() is None
     assert eventually(lambda: batches_of(server) == [["a"]])
-    assert eventually(lambda: not outbox_threads())
+    assert eventually(lambda: not threads_of("target-outbox"))
     transport.close()
-
-
-def outbox_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("target-outbox")]
