@@ -92,7 +92,7 @@ def _is_child() -> bool:
     if process is not None and process.parent_process() is not None:
         return True
     process = sys.modules.get("billiard.process")
-    return process is not None and process.current_process()._parent_pid is not None
+    return process is not None and process.current_process().name != "MainProcess"
 
 
 class _Hooks:
