@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.artifact_headers import parse_artifact_headers
@@ -47,11 +48,17 @@ HYBRID = "hybrid"
 
 
 class Runtime(NamedTuple):
-    """Where time and ids come from, so that a test or a replay can fix them."""
+    """Where time, ids and locks come from, so that a test or a replay can fix them."""
 
     now_s: Callable[[], float]
     new_id: Callable[[], str]
     utc_offset_minutes: Callable[[], int]
+    new_lock: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+
+#: The operating system's, for a Visitor, which is made before any client is asked. ``target._background.runtime`` puts
+#: it here as it is imported, which ``import target`` does first.
+system_runtime: Runtime
 
 
 class ClientConfig(NamedTuple):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
-import secrets
-import threading
-import time
 from collections.abc import Callable
 from typing import Any, Self
 
+from target import config
 from target.amcv import AmcvVisitor, visitor_cookie_name, with_suffix
 from target.values import parse_callback
 
 __all__ = ["Visitor", "visitor_cookie_name", "with_suffix"]
+
+_OF_THE_PROCESS = {"_lock", "_new_id"}
 
 
 class Visitor(AmcvVisitor):
@@ -27,8 +27,9 @@ class Visitor(AmcvVisitor):
     """
 
     def __init__(self, organization_id: str, visitor_cookie: str | None = None) -> None:
-        super().__init__(organization_id, visitor_cookie, time.time(), secrets.token_hex)
-        self._lock = threading.Lock()
+        runtime = config.system_runtime
+        super().__init__(organization_id, visitor_cookie, runtime.now_s(), runtime.new_id)
+        self._lock = runtime.new_lock()
 
     @classmethod
     def new(cls, organization_id: str, mint: Callable[[], str] | None = None) -> Self:
@@ -52,10 +53,11 @@ class Visitor(AmcvVisitor):
         return visitor
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a pickle or a copy holds: everything, as it is at one moment, but the lock."""
+        """What a pickle or a copy holds: everything, as it is at one moment, but what is of this process."""
         with self._lock:
-            return {name: copy.deepcopy(value) for name, value in vars(self).items() if name != "_lock"}
+            return {name: copy.deepcopy(value) for name, value in vars(self).items() if name not in _OF_THE_PROCESS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """The lock of another process, or of another visitor, is of no use."""
-        vars(self).update(state, _lock=threading.Lock())
+        runtime = config.system_runtime
+        vars(self).update(state, _lock=runtime.new_lock(), _new_id=runtime.new_id)

@@ -1,16 +1,18 @@
-"""The real clock, time zone and id source."""
+"""The real clock, time zone, id source and locks."""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 
+from target import config
 from target.config import Runtime
 
 
 def system_runtime() -> Runtime:
     """Time and ids as the operating system gives them."""
-    return Runtime(now_s=_now_s, new_id=_new_id, utc_offset_minutes=_utc_offset_minutes)
+    return Runtime(_now_s, _new_id, _utc_offset_minutes, threading.Lock)
 
 
 def _now_s() -> float:
@@ -28,3 +30,6 @@ def _new_id() -> str:
 
 def _utc_offset_minutes() -> int:
     return time.localtime(time.time()).tm_gmtoff // 60  # freezegun knows no offset, unless it is told the time
+
+
+config.system_runtime = system_runtime()

@@ -19,7 +19,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.http import dump_cookie
 
-from target import AuthenticatedState, OptionsError
+from target import AuthenticatedState, OptionsError, config
+from target.config import Runtime
 from target.visitor import Visitor, visitor_cookie_name, with_suffix
 
 ORG = "5B67123F5245AD520A490D45@AdobeOrg"
@@ -547,3 +548,20 @@ def test_the_state_is_safe_inside_a_script_element(hostile: str) -> None:
     assert not re.search("[<>&\u2028\u2029]", text)
     assert json.loads(text) == visitor.state()
     assert hostile in visitor.state()[with_suffix(hostile)]["customerIDs"]
+
+
+def test_time_ids_and_locks_are_the_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
+    locks: list[Any] = []
+
+    def new_lock() -> Any:
+        locks.append(threading.Lock())
+        return locks[-1]
+
+    monkeypatch.setattr(config, "system_runtime", Runtime(lambda: float(FAR), lambda: "made-id", lambda: 0, new_lock))
+    first, second = Visitor(ORG, f"1|MCMID-{FAR}|{ECID}"), Visitor(ORG, f"1|MCMID-{FAR - 1}|{ECID}")
+    assert [visitor.marketing_cloud_visitor_id for visitor in (first, second)] == [ECID, None]
+    assert first.supplemental_data_id() == second.supplemental_data_id()
+    assert len(locks) == 2
+    with locks[0]:
+        assert pickle.loads(pickle.dumps(second)).supplemental_data_id("other") == second.supplemental_data_id("other")
+    assert len(locks) == 3
