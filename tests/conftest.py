@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from target import TargetClient
+from tests.kit.calls import MakeClient, client_of
 from tests.kit.loopback import LoopbackServer, serving
+from tests.kit.tls import Authority
 
 # A busy machine is no counterexample. Where a change is judged, it is by the same examples each time.
 settings.register_profile("here", deadline=None)
@@ -29,20 +31,24 @@ def server() -> Iterator[LoopbackServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
 @pytest.fixture
-def make_client(server: LoopbackServer) -> Iterator[Callable[..., TargetClient]]:
+def secure(authority: Authority) -> dict[str, Any]:
+    """Options of a client that trusts the authority."""
+    return {"secure": True, "ca_certs": authority.ca_certs}
+
+
+@pytest.fixture
+def make_client(server: LoopbackServer) -> Iterator[MakeClient]:
     """Makes clients of ``server``, closed at the end; keywords are options of ``TargetClient.create``."""
     clients: list[TargetClient] = []
 
     def make(**options: Any) -> TargetClient:
-        defaults: dict[str, Any] = {
-            "client": "acme",
-            "organization_id": "1234@AdobeOrg",
-            "server_domain": server.domain,
-            "secure": False,
-            "edge_routing": False,
-        }
-        clients.append(TargetClient.create({**defaults, **options}))  # type: ignore[typeddict-item]
+        clients.append(client_of(server.domain, **options))
         return clients[-1]
 
     yield make
@@ -51,6 +57,6 @@ def make_client(server: LoopbackServer) -> Iterator[Callable[..., TargetClient]]
 
 
 @pytest.fixture
-def client(make_client: Callable[..., TargetClient]) -> TargetClient:
+def client(make_client: MakeClient) -> TargetClient:
     """A client of ``server`` with default options."""
     return make_client()

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from target import TargetError
 from tests.faults.process import FaultPort, FaultServer, Report
 from tests.faults.rows import Fault
-from tests.faults.ways import WAYS, Attempts, Way
 from tests.kit.calls import eventually
+from tests.kit.ways import WAYS, Attempts, Way
 
 #: More than the sockets of both sides hold together, so that sending it has to wait for the server.
 _LARGE_BYTES = 6_000_000

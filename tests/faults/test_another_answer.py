@@ -15,9 +15,9 @@ import pytest
 import urllib3
 
 from target import ApiError, Outbox, TargetClient, TargetTimeout, TransportError
-from tests.faults.ways import WAYS, Way
 from tests.kit.calls import CALL, SLACK_S, eventually, timed
 from tests.kit.raw_servers import raw_server, read_request
+from tests.kit.ways import WAYS, Way
 
 REQUEST: dict[str, Any] = CALL["request"]
 OPTIONS: dict[str, Any] = {

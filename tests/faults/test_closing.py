@@ -10,8 +10,8 @@ from target import ClientClosed
 from tests.faults.cells import PROBE, options_of
 from tests.faults.process import FaultServer
 from tests.faults.rows import ROWS, Fault
-from tests.faults.ways import BESIDE
 from tests.kit.calls import eventually
+from tests.kit.ways import BESIDE
 
 HANGING = [fault for fault in ROWS if fault.error is not None and fault.error.__name__ == "TargetTimeout"]
 ENDS_S = 3.0  # on a loaded machine; the call itself has 5 s

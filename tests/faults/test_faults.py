@@ -11,8 +11,8 @@ from target import ApiError
 from tests.faults.cells import Cell, measure
 from tests.faults.process import FaultServer
 from tests.faults.rows import ROWS, Fault, Stage
-from tests.faults.ways import WAYS
 from tests.kit.calls import assert_discreet
+from tests.kit.ways import WAYS
 
 SLACK_S = 2.0  # what a loaded machine may add
 BUSY_S = 4.0  # aiohttp reads a flood in large pieces, and its loop does nothing else meanwhile

@@ -15,8 +15,8 @@ import pytest
 from target import ApiError, AsyncTargetClient, TargetTimeout, TransportError
 from tests.faults.cells import PROBE
 from tests.faults.process import ROOT
-from tests.faults.ways import WAYS
 from tests.kit.loopback import Answer, LoopbackServer, serving
+from tests.kit.ways import WAYS
 
 PACKED = {"Content-Encoding": "gzip"}
 OPTIONS = {"client": "acme", "organization_id": "1234@AdobeOrg", "secure": False, "edge_routing": False}

@@ -12,10 +12,10 @@ import pytest
 import urllib3
 
 from target import ApiError, TargetClient, TargetError, TransportError
-from tests.faults.ways import WAYS
 from tests.kit.calls import CALL, SESSION_ID, assert_discreet, client_of, eventually, everything_of
 from tests.kit.loopback import Answer, serving
 from tests.kit.raw_servers import raw_server, read_request
+from tests.kit.ways import WAYS
 
 TNT_ID = "tnt-of-" + "alice"
 BODY = json.dumps({"status": 200, "id": {"tntId": TNT_ID}, "session": SESSION_ID}).encode()

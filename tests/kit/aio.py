@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from target import AsyncTargetClient
-from tests.kit.calls import threads_of
+from target import AsyncTargetClient, TargetError
+from tests.kit.calls import CALL, assert_discreet, threads_of
 
 transports = pytest.mark.parametrize("transport", ["threads", "aiohttp"])
 
@@ -34,6 +35,17 @@ async def client_of(domain: str, **options: Any) -> AsyncIterator[AsyncTargetCli
         yield client
     finally:
         await client.aclose()
+
+
+async def error_of(domain: str, **options: Any) -> TargetError:
+    """What a call of a client of ``domain`` raises, in time."""
+    async with client_of(domain, **options) as client:
+        started = time.monotonic()
+        with pytest.raises(TargetError) as caught:
+            await client.get_offers(**CALL)
+        assert time.monotonic() - started < options["timeout"] / 1000 + 0.5  # the first call imports the models
+    assert_discreet(caught.value)
+    return caught.value
 
 
 async def eventually(condition: Callable[[], object], within_s: float = 5.0) -> bool:

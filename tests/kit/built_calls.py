@@ -12,6 +12,7 @@ NOW_S = 1570320000.0  # 2019-10-06T00:00Z
 UTC_OFFSET_MINUTES = 120
 PAGE_LOAD: dict[str, Any] = {"execute": {"pageLoad": {}}}
 FAR_COOKIE = "PC#device.38_0#9999999999"  # of a visitor of cluster 38
+FAR_HOST = "mboxedge38.tt.omtrdc.net"
 CLICK: dict[str, Any] = {"id": "n1", "type": "click", "timestamp": 1570320000000}
 
 

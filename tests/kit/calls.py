@@ -23,8 +23,9 @@ COOKIE = f"PC#{DEVICE_ID}#9999999999"
 SLACK_S = 1.5  # what a loaded machine may add; what is wrong adds more, or never ends
 ROOT = Path(__file__).parents[2]
 
+REQUEST: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
 CALL: dict[str, Any] = {
-    "request": {"execute": {"mboxes": [{"name": "home"}]}},
+    "request": REQUEST,
     "session_id": SESSION_ID,
     "target_cookie": COOKIE,
 }
@@ -40,6 +41,16 @@ def client_of(domain: str, **options: Any) -> TargetClient:
         "edge_routing": False,
     }
     return TargetClient.create({**fixed, **options})  # type: ignore[typeddict-item]
+
+
+MakeClient = Callable[..., TargetClient]
+
+
+def error_of(domain: str, **options: Any) -> TargetError:
+    """What a call of a client of ``domain`` raises."""
+    with client_of(domain, **options) as client, pytest.raises(TargetError) as caught:
+        client.get_offers(**CALL)
+    return caught.value
 
 
 def expect(error: type[TargetError], call: Callable[[], object], match: str | None = None) -> TargetError:

@@ -69,6 +69,12 @@ def ok(received: Received) -> Answer:
     return Answer(answer)
 
 
+def answering(*answers: Any) -> Callable[[Received], Any]:
+    """These answers in turn, then success."""
+    left = list(answers)
+    return lambda received: left.pop(0) if left else ok(received)
+
+
 class LoopbackServer(ThreadingHTTPServer):
     """Counts connections, keeps what it received; ``answer`` may be replaced at any time."""
 

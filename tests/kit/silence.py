@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from target._on_device.download import Downloads
+from target.config import parse_client_options
 from tests.kit import aio
 from tests.kit.calls import CALL, client_of
 from tests.kit.raw_servers import GOOD_ANSWER, RawServer, read_request
@@ -27,6 +30,7 @@ ways = pytest.mark.parametrize(
         pytest.param("threads", marks=pytest.mark.slow),
     ],
 )
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is not acknowledged")
 
 _ATTACH_FILTER = 26  # Linux's SO_ATTACH_FILTER
 
@@ -77,6 +81,10 @@ def drop_what_comes(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(program)))
 
 
+def nothing() -> None:
+    """The connection was idle for no time at all."""
+
+
 def visit(way: str, domain: str, between: list[Callable[[], object]], **options: Any) -> list[float]:
     """Calls of one client, with something done before each but the first: how long each took, in seconds."""
     took: list[float] = []
@@ -103,3 +111,7 @@ def visit(way: str, domain: str, between: list[Callable[[], object]], **options:
                 client.get_offers(**CALL)
             took.append(time.monotonic() - started)
     return took
+
+
+def downloads_of(**options: Any) -> Downloads:
+    return Downloads(parse_client_options({"client": "acme", "organization_id": "1234@AdobeOrg", **options}))

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,8 +108,7 @@ def test_in_a_tls_handshake(transport: str) -> None:
 
 
 @transports
-def test_through_tls(transport: str, tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
+def test_through_tls(transport: str, authority: Authority) -> None:
     release = threading.Event()
 
     def wait(received: Received) -> Answer:

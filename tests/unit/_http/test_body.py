@@ -20,8 +20,8 @@ from target._http.deadline import Deadline
 from target._on_device.download import Downloads
 from target.config import parse_client_options
 from tests.faults.cells import PROBE
-from tests.faults.ways import WAYS
 from tests.kit.raw_servers import GOOD_BODY, raw_server, say
+from tests.kit.ways import WAYS
 
 TEXT = b'{"a": [1, 2, 3], "text": "' + random.Random(7).randbytes(3000).hex().encode() + b'"}'
 

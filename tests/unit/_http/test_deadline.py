@@ -9,7 +9,6 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,11 +134,6 @@ def test_the_deadline_leaves_no_time_to_pause_before_another_attempt() -> None:
             client.get_offers(**CALL)
         assert time.monotonic() - started <= TIMEOUT_MS / 1000 + SLACK_S
         assert 2 < len(server.received) < 20
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
 
 
 @pytest.mark.parametrize("behave", [hang, HANDSHAKE_DRIP], ids=["hangs", "drips"])

@@ -6,20 +6,16 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import urllib3
 
-from target import TargetClient
 from target._http import exchange
 from target._http.deadline import Deadline, Exchange
 from target._http.idle import IdleConnections, Places, use_idle_connections
-from tests.kit.calls import CALL, client_of
+from tests.kit.calls import CALL, MakeClient, client_of
 from tests.kit.loopback import LoopbackServer, serving
-
-Make = Callable[..., TargetClient]
 
 
 class Closable:
@@ -131,7 +127,7 @@ def test_what_waits_at_the_queue_of_a_pool_goes_on_waiting_there() -> None:
     assert type(pool.pool) is Places
 
 
-def test_a_connection_is_kept_only_when_its_exchange_is_over(server: LoopbackServer, make_client: Make) -> None:
+def test_a_connection_is_kept_only_when_its_exchange_is_over(server: LoopbackServer, make_client: MakeClient) -> None:
     pool = urllib3.PoolManager()
     client = make_client(pool=pool)
     client.get_offers(**CALL)
@@ -146,7 +142,7 @@ def test_a_connection_is_kept_only_when_its_exchange_is_over(server: LoopbackSer
 
 
 def test_a_connection_may_be_taken_up_while_another_thread_asks_whether_it_is_stale(
-    server: LoopbackServer, make_client: Make, monkeypatch: pytest.MonkeyPatch
+    server: LoopbackServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = urllib3.PoolManager()
     make_client(pool=pool).get_offers(**CALL)

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
 import logging
 import os
-import socket
-import ssl
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
 from urllib3.connection import HTTPConnection
 
-from target import ApiError, OptionsError, TargetClient, TransportError
+from target import ApiError, TransportError
 from target._http.connect import use_deadlines
 from target._http.exchange import DeadlineConnection
-from tests.kit.calls import CALL, SESSION_ID, assert_discreet, client_of, eventually, expect, run
+from tests.kit.calls import CALL, MakeClient, client_of, eventually, expect, run
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
-from tests.kit.raw_servers import raw_server, say, serve_well, tunnel
+from tests.kit.raw_servers import raw_server, serve_well
 from tests.kit.tls import Authority
-
-Make = Callable[..., TargetClient]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture
-def secure(authority: Authority) -> dict[str, Any]:
-    """Options of a client that trusts the authority."""
-    return {"secure": True, "ca_certs": authority.ca_certs}
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "tls"])
@@ -51,7 +33,9 @@ def test_a_thousand_calls_take_one_connection(tls: bool, authority: Authority, s
         assert server.connections == 1
 
 
-def test_threads_take_no_more_connections_than_there_are_threads(server: LoopbackServer, make_client: Make) -> None:
+def test_threads_take_no_more_connections_than_there_are_threads(
+    server: LoopbackServer, make_client: MakeClient
+) -> None:
     client = make_client()
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda _: client.get_offers(**CALL), range(400)))
@@ -59,7 +43,7 @@ def test_threads_take_no_more_connections_than_there_are_threads(server: Loopbac
     assert server.connections <= 16
 
 
-def test_no_answer_reaches_another_visitor(server: LoopbackServer, make_client: Make) -> None:
+def test_no_answer_reaches_another_visitor(server: LoopbackServer, make_client: MakeClient) -> None:
     """16 threads, 200 calls each, every call another visitor; the server says whom it answered."""
 
     def echo(received: Received) -> Answer:
@@ -91,7 +75,7 @@ def test_no_answer_reaches_another_visitor(server: LoopbackServer, make_client: 
     assert len({received.session_id for received in server.received}) == 3200
 
 
-def test_pool_size_bounds_idle_connections(server: LoopbackServer, make_client: Make) -> None:
+def test_pool_size_bounds_idle_connections(server: LoopbackServer, make_client: MakeClient) -> None:
     together = threading.Barrier(6)
 
     def wait_for_all(received: Received) -> Answer:
@@ -143,7 +127,7 @@ def test_cookies_that_name_clusters_close_no_connection_of_other_calls(they_answ
 # The caller's pool
 
 
-def test_a_pool_of_the_callers_own_kind_sees_every_request(server: LoopbackServer, make_client: Make) -> None:
+def test_a_pool_of_the_callers_own_kind_sees_every_request(server: LoopbackServer, make_client: MakeClient) -> None:
     seen: list[str] = []
 
     class Watching(urllib3.PoolManager):
@@ -178,7 +162,7 @@ def test_a_proxy_manager_of_the_caller() -> None:
         assert proxy.received[0].target.startswith("http://acme.example/rest/v1/delivery?")
 
 
-def test_the_callers_pool_is_neither_closed_nor_cleared(server: LoopbackServer, make_client: Make) -> None:
+def test_the_callers_pool_is_neither_closed_nor_cleared(server: LoopbackServer, make_client: MakeClient) -> None:
     with urllib3.PoolManager() as pool:
         first, second = make_client(pool=pool), make_client(pool=pool)
         first.get_offers(**CALL)
@@ -189,7 +173,7 @@ def test_the_callers_pool_is_neither_closed_nor_cleared(server: LoopbackServer, 
         assert server.connections == 1
 
 
-def test_a_pool_that_its_owner_clears_makes_new_connections(server: LoopbackServer, make_client: Make) -> None:
+def test_a_pool_that_its_owner_clears_makes_new_connections(server: LoopbackServer, make_client: MakeClient) -> None:
     with urllib3.PoolManager() as pool:
         client = make_client(pool=pool)
         for _ in range(2):
@@ -198,7 +182,9 @@ def test_a_pool_that_its_owner_clears_makes_new_connections(server: LoopbackServ
         assert server.connections == 2
 
 
-def test_a_connection_class_that_the_owner_set_on_a_pool_is_kept(server: LoopbackServer, make_client: Make) -> None:
+def test_a_connection_class_that_the_owner_set_on_a_pool_is_kept(
+    server: LoopbackServer, make_client: MakeClient
+) -> None:
     class Own(HTTPConnection):
         pass
 
@@ -226,160 +212,6 @@ def test_a_connection_class_that_a_subclass_of_the_pool_has_gets_deadlines() -> 
     assert issubclass(pool.ConnectionCls, Own)
     assert OwnPool.ConnectionCls is Own
     pool.close()
-
-
-# TLS
-
-
-def test_ca_certs_verifies_the_server(authority: Authority, secure: dict[str, Any], tmp_path: Path) -> None:
-    with serving(tls=authority.server_context()) as server:
-        with client_of(server.domain, **secure) as client:
-            assert client.get_offers(**CALL).response.status == 200
-        stranger = Authority(tmp_path)
-        for options in ({"ca_certs": stranger.ca_certs}, {}, {"ca_certs": str(tmp_path / "missing.pem")}):
-            with client_of(server.domain, secure=True, **options) as client:
-                expect(
-                    TransportError, lambda client=client: client.get_offers(**CALL), "^TLS with .* failed .*ca_certs"
-                )
-        assert len(server.received) == 1
-
-
-def test_trusted_certificates_are_read_once(
-    authority: Authority, secure: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Reading the system's takes 20 ms: more than the handshake, and it would be done for every connection."""
-    reads: list[object] = []
-    load = ssl.SSLContext.load_verify_locations
-    monkeypatch.setattr(
-        ssl.SSLContext, "load_verify_locations", lambda context, *files: (reads.append(files), load(context, *files))
-    )
-    together = threading.Barrier(4)
-
-    def wait_for_all(received: Received) -> Answer:
-        together.wait(5)
-        return ok(received)
-
-    with serving(wait_for_all, tls=authority.server_context()) as server, client_of(server.domain, **secure) as client:
-        with ThreadPoolExecutor(4) as threads:
-            results = list(threads.map(lambda _: client.get_offers(**CALL), range(4)))
-        assert [result.response.status for result in results] == [200] * 4
-        assert server.connections == 4
-        client._transport._pools._hosts.clear()
-        server.answer = ok
-        client.get_offers(**CALL)
-    assert len(reads) == 1
-
-
-def test_a_certificate_for_another_host_is_refused(authority: Authority, secure: dict[str, Any]) -> None:
-    with serving(tls=authority.server_context("other.example")) as server:
-        with client_of(server.domain, **secure) as client:
-            expect(TransportError, lambda: client.get_offers(**CALL), "^TLS with ")
-        assert server.received == []
-
-
-def test_http_where_tls_is_expected_and_the_other_way_round(authority: Authority) -> None:
-    with raw_server(say(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
-        server.behave = lambda sock: sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        with client_of(server.domain, secure=True) as client:
-            expect(TransportError, lambda: client.get_offers(**CALL), "^TLS with ")
-    with serving(tls=authority.server_context()) as server, client_of(server.domain) as client:
-        expect(TransportError, lambda: client.get_offers(**CALL))
-
-
-# Proxies
-
-
-def test_proxy_credentials_are_sent_and_never_shown(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    with serving() as proxy:
-        with client_of("acme.example", proxy=f"http://me:p%40ss%3Aw%2F@{proxy.domain}") as client:
-            client.get_offers(**CALL)
-            proxy.answer = lambda _: Answer(b"", 407)
-            with pytest.raises(Exception, match="407") as caught:
-                client.get_offers(**CALL)
-            assert_discreet(caught.value)
-            shown = str(caught.value) + repr(vars(client._config.logger)) + caplog.text
-        headers = proxy.received[0].headers
-    assert headers["Proxy-Authorization"] == "Basic " + base64.b64encode(b"me:p@ss:w/").decode()
-    assert "p@ss" not in shown
-    assert "p%40ss" not in shown
-
-
-def test_a_proxy_url_that_cannot_be_used_is_refused_without_showing_its_password() -> None:
-    for proxy in ("proxy.example:3128", "socks5://proxy.example", "http://me:p/ass@proxy.example", "http://:3128"):
-        with pytest.raises(OptionsError, match="'proxy' must be a URL") as caught:
-            client_of("acme.example", proxy=proxy)
-        cause: BaseException | None = caught.value
-        while cause is not None:
-            assert "p/ass" not in str(cause)
-            cause = cause.__cause__
-
-
-def test_tls_through_a_proxy(authority: Authority, secure: dict[str, Any]) -> None:
-    seen: list[bytes] = []
-    with (
-        serving(tls=authority.server_context("acme.example")) as server,
-        raw_server(tunnel(server.server_port, seen)) as proxy,
-        client_of("acme.example", proxy=f"http://me:secret@{proxy.domain}", **secure) as client,
-    ):
-        for _ in range(3):
-            client.get_offers(**CALL)
-    assert len(seen) == 1
-    assert seen[0].startswith(b"CONNECT acme.example:443 ")
-    assert b"\r\nproxy-authorization: Basic bWU6c2VjcmV0\r\n" in seen[0]
-    assert {received.headers["Proxy-Authorization"] for received in server.received} == {None}
-    assert SESSION_ID.encode() not in seen[0]
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "Tunnel connection failed: 407"),
-        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "Tunnel connection failed: 502"),
-        (b"HTTP/1.1 200 OK\r\n\r\nmore than an answer", "TLS with|cannot be reached"),
-        (b"", "cannot be reached"),
-        (b"no HTTP\r\n\r\n", "cannot be reached|could not be read"),
-    ],
-    ids=["407", "502", "talks on", "closes", "no HTTP"],
-)
-def test_a_proxy_that_does_not_connect(answer: bytes, message: str) -> None:
-    options: dict[str, Any] = {"secure": True, "timeout": 2000}
-    with (
-        raw_server(say(answer)) as proxy,
-        client_of("acme.example", proxy=f"http://{proxy.domain}", **options) as client,
-    ):
-        expect(TransportError, lambda: client.get_offers(**CALL), message)
-
-
-def test_a_proxy_that_refuses() -> None:
-    for secure_calls in (False, True):
-        with client_of("acme.example", proxy="http://127.0.0.1:1", secure=secure_calls) as client:
-            expect(TransportError, lambda client=client: client.get_offers(**CALL), "cannot be reached .*refused")
-
-
-def test_a_proxy_at_an_ipv6_address() -> None:
-    try:
-        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
-    except OSError:
-        pytest.skip("no IPv6 on this machine")
-    options: dict[str, Any] = {"secure": True, "proxy": f"http://[::1]:{listening.getsockname()[1]}"}
-    with raw_server(say(b"HTTP/1.1 407 No\r\n\r\n"), listening), client_of("acme.example", **options) as client:
-        expect(TransportError, lambda: client.get_offers(**CALL), "Tunnel connection failed: 407")
-
-
-def test_headers_and_body_leave_together_through_a_proxy() -> None:
-    """Nagle's algorithm is on towards a proxy: a second packet would wait for the first to be acknowledged, 40 ms."""
-    first: list[bytes] = []
-
-    def behave(sock: Any) -> None:
-        first.append(sock.recv(65536))
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-
-    with raw_server(behave) as proxy, client_of("acme.example", proxy=f"http://{proxy.domain}") as client:
-        client.get_offers(**CALL)
-    head, _, body = first[0].partition(b"\r\n\r\n")
-    assert f"Content-Length: {len(body)}".encode() in head
-    assert body.endswith(b"}")
 
 
 def test_the_cluster_in_a_cookie_names_the_host() -> None:
@@ -429,7 +261,7 @@ def test_close_closes_idle_connections_whatever_the_pool(server: LoopbackServer)
 
 
 def test_http_client_debugging_can_be_on(
-    server: LoopbackServer, make_client: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: LoopbackServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
     make_client().get_offers(**CALL)

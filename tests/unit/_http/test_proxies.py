@@ -6,7 +6,6 @@ import asyncio
 import base64
 import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -265,8 +264,7 @@ def test_hosts_of_no_proxy_are_reached_directly(
 
 
 @pytest.mark.parametrize("way", ["blocking", "threads", "aiohttp"])
-def test_https_goes_through_a_tunnel(way: str, environment: Set, tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
+def test_https_goes_through_a_tunnel(way: str, environment: Set, authority: Authority) -> None:
     seen: list[bytes] = []
     options = {"secure": True, "ca_certs": authority.ca_certs}
     with serving(tls=authority.server_context()) as origin, raw_server(tunnel(origin.server_port, seen)) as tunnelling:

@@ -105,14 +105,14 @@ def test_none_accepts_in_time() -> None:
         with pytest.raises(TimeoutError) as caught:
             connect_first(dead, plain, 0.2, unwatched)
         assert caught.value.errno is None
-        assert sockets() == before
+        assert sockets() <= before
 
 
 def test_all_refuse(refusing: Address) -> None:
     before = sockets()
     with pytest.raises(ConnectionRefusedError):
         connect_first([refusing, refusing], plain, 60.0, unwatched)
-    assert sockets() == before
+    assert sockets() <= before
 
 
 def test_no_address_at_all() -> None:
@@ -146,7 +146,7 @@ def test_a_race_is_ended_from_another_thread() -> None:
         with pytest.raises(ClientClosed):
             connect_first(dead, plain, 60.0, watch)
         thread.join()
-        assert sockets() == before
+        assert sockets() <= before
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,9 @@ import vcr.errors
 
 from target import TargetClient
 from target._http.connect import DEADLINE_CLASSES
-from tests.kit.calls import CALL, client_of
+from tests.kit.calls import CALL, MakeClient, client_of
 from tests.kit.loopback import Answer, LoopbackServer, serving
 from tests.kit.tls import Authority
-
-Make = Callable[..., TargetClient]
 
 
 def name(client: TargetClient) -> str | None:
@@ -25,9 +22,8 @@ def name(client: TargetClient) -> str | None:
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "tls"])
 @pytest.mark.parametrize("live_before", [False, True], ids=["new client", "live connection before"])
-def test_a_call_is_recorded_and_replayed(live_before: bool, secure: bool, tmp_path: Path) -> None:
+def test_a_call_is_recorded_and_replayed(live_before: bool, secure: bool, authority: Authority, tmp_path: Path) -> None:
     cassette = tmp_path / "offers.yaml"
-    authority = Authority(tmp_path)
     options: dict[str, Any] = {"secure": True, "ca_certs": authority.ca_certs} if secure else {}
     with serving(tls=authority.server_context() if secure else None) as server:
         server.answer = lambda _: Answer({"status": 200, "client": f"answer {len(server.received)}"})
@@ -52,7 +48,7 @@ def test_a_call_is_recorded_and_replayed(live_before: bool, secure: bool, tmp_pa
         assert name(client) == f"answer {first}"  # without any server
 
 
-def test_a_request_that_the_cassette_lacks_is_vcrpys_to_report(make_client: Make, tmp_path: Path) -> None:
+def test_a_request_that_the_cassette_lacks_is_vcrpys_to_report(make_client: MakeClient, tmp_path: Path) -> None:
     client = make_client()
     with (
         vcr.use_cassette(str(tmp_path / "empty.yaml"), record_mode="none"),
@@ -62,7 +58,7 @@ def test_a_request_that_the_cassette_lacks_is_vcrpys_to_report(make_client: Make
     assert client.get_offers(**CALL).response.status == 200
 
 
-def test_errors_are_replayed_too(server: LoopbackServer, make_client: Make, tmp_path: Path) -> None:
+def test_errors_are_replayed_too(server: LoopbackServer, make_client: MakeClient, tmp_path: Path) -> None:
     server.answer = lambda _: Answer({"status": 400, "message": "no"}, 400)
     for _ in range(2):
         with vcr.use_cassette(str(tmp_path / "error.yaml")), pytest.raises(Exception, match="400: no"):
@@ -70,7 +66,7 @@ def test_errors_are_replayed_too(server: LoopbackServer, make_client: Make, tmp_
     assert len(server.received) == 1
 
 
-def test_cassettes_are_not_kept_in_memory(server: LoopbackServer, make_client: Make, tmp_path: Path) -> None:
+def test_cassettes_are_not_kept_in_memory(server: LoopbackServer, make_client: MakeClient, tmp_path: Path) -> None:
     client = make_client()
     client.get_offers(**CALL)
     before = len(DEADLINE_CLASSES)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -18,19 +16,15 @@ from target._http.routes import Routes
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Failure, Stage
-from tests.faults.ways import WAYS
 from tests.kit.built_calls import FAR_COOKIE, config, offers
-from tests.kit.calls import eventually
+from tests.kit.calls import REQUEST, eventually
 from tests.kit.cdn import artifact
-from tests.kit.loopback import Answer, LoopbackServer, Received, serving
-from tests.kit.raw_servers import hang, raw_server, unaccepting_server
-from tests.kit.tls import Authority
+from tests.kit.loopback import Answer, LoopbackServer, Received
+from tests.kit.ways import WAYS, through
 
-EDGE = "mboxedge38.tt.omtrdc.net"
 HOME, CLUSTER = "https://acme.tt.omtrdc.net", "https://mboxedge38.tt.omtrdc.net"
 DOWN = TransportError("down")
 OK = Reply(200, "OK", b"{}")
-ASK: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
 
 
 def call_to(cluster: str) -> Call:
@@ -238,17 +232,9 @@ def _asker(client: Any) -> Callable[[], Any]:
     """Calls of visitors who name no cluster: the ways of the other tests have a visitor of cluster 38."""
 
     def ask() -> Any:
-        return _through(client, {"request": ASK})
+        return through(client, {"request": REQUEST})
 
     return ask
-
-
-def _through(client: Any, options: dict[str, Any]) -> Any:
-    if hasattr(client, "loop"):
-        return client._begin(client.client.get_offers(**options))()
-    if type(client).__name__ == "Callback":
-        return client.client.get_offers(**options, callback=lambda _: None).get(10)
-    return client.client.get_offers(**options)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -259,7 +245,7 @@ def test_a_visitors_cluster_that_fails_falls_back_to_the_accounts_host(way: str,
     try:
         for name in ("cookie", "hint"):
             options = {"target_cookie": FAR_COOKIE} if name == "cookie" else {"target_location_hint": "38"}
-            result = _through(client, {"request": ASK, **options})
+            result = through(client, {"request": REQUEST, **options})
             assert result.response.client == "acme"
             assert result.target_location_hint_cookie.value == "21"  # the visitor goes where the answer says
     finally:
@@ -272,7 +258,7 @@ def test_a_visitors_cluster_that_fails_falls_back_to_the_accounts_host(way: str,
 def test_an_answer_that_names_no_cluster_sets_no_cookie_for_the_one_that_failed(edge: Edge) -> None:
     edge.fault, edge.edge_host = FAULTS["503"], ""
     with TargetClient.create(**edge.options()) as client:
-        result = client.get_offers(request=ASK, target_location_hint="38")
+        result = client.get_offers(request=REQUEST, target_location_hint="38")
     assert result.target_location_hint_cookie is None
 
 
@@ -283,10 +269,10 @@ def test_a_cluster_that_hangs_is_left_alone_after_three_calls(way: str, edge: Ed
     try:
         for _ in range(3):
             with pytest.raises(TargetTimeout):
-                _through(client, {"request": ASK, "target_location_hint": "38"})
+                through(client, {"request": REQUEST, "target_location_hint": "38"})
         for _ in range(20):
             with contextlib.suppress(TargetTimeout):  # of a machine that is busy
-                result = _through(client, {"request": ASK, "target_location_hint": "38"})
+                result = through(client, {"request": REQUEST, "target_location_hint": "38"})
                 break
     finally:
         client.close()
@@ -300,9 +286,9 @@ def test_an_open_breaker_of_a_cluster_leads_to_the_accounts_host(way: str, edge:
     client = WAYS[way](**edge.options(breaker_failures=1, retries=0))
     try:
         with pytest.raises(ApiError):
-            _through(client, {"request": ASK, "target_location_hint": "38"})
+            through(client, {"request": REQUEST, "target_location_hint": "38"})
         for _ in range(3):
-            assert _through(client, {"request": ASK, "target_location_hint": "38"}).response.client == "acme"
+            assert through(client, {"request": REQUEST, "target_location_hint": "38"}).response.client == "acme"
     finally:
         client.close()
     assert edge.hosts == ["mboxedge38", "acme", "acme", "acme"]
@@ -312,7 +298,7 @@ def test_the_breaker_counts_a_call_that_moved_as_one_that_its_cluster_failed(edg
     edge.fault = FAULTS["503"]
     with TargetClient.create(**edge.options(breaker_failures=2)) as client:
         for _ in range(2):
-            client.get_offers(request=ASK, target_location_hint="38")
+            client.get_offers(request=REQUEST, target_location_hint="38")
         assert client._services.breaker.rests_s("http://mboxedge38.tt.omtrdc.net") > 0
         assert client._services.breaker.rests_s("http://acme.tt.omtrdc.net") == 0
 
@@ -322,9 +308,9 @@ def test_where_both_are_left_alone_the_call_says_so(edge: Edge) -> None:
     with TargetClient.create(**edge.options(breaker_failures=1, retries=0)) as client:
         for options in ({"target_location_hint": "38"}, {}):
             with pytest.raises(ApiError):
-                client.get_offers(request=ASK, **options)  # type: ignore[call-overload]
+                client.get_offers(request=REQUEST, **options)  # type: ignore[call-overload]
         with pytest.raises(TargetUnavailable, match="acme"):
-            client.get_offers(request=ASK, target_location_hint="38")
+            client.get_offers(request=REQUEST, target_location_hint="38")
 
 
 def test_without_retries_the_next_call_is_the_one_that_moves(edge: Edge) -> None:
@@ -332,8 +318,8 @@ def test_without_retries_the_next_call_is_the_one_that_moves(edge: Edge) -> None
     with TargetClient.create(**edge.options(retries=0)) as client:
         for _ in range(3):
             with pytest.raises(ApiError):
-                client.get_offers(request=ASK, target_location_hint="38")
-        assert client.get_offers(request=ASK, target_location_hint="38").response is not None
+                client.get_offers(request=REQUEST, target_location_hint="38")
+        assert client.get_offers(request=REQUEST, target_location_hint="38").response is not None
     assert edge.hosts == ["mboxedge38"] * 3 + ["acme"]
 
 
@@ -360,114 +346,7 @@ def test_what_is_sent_after_decisions_on_the_device_moves_too(more: dict[str, An
     failed: list[Any] = []
     with TargetClient.create(**options, events={"send_notification_failed": failed.append}) as client:
         for number in range(2):
-            client.get_offers(request=ASK, target_location_hint="38", session_id=f"s{number}")
+            client.get_offers(request=REQUEST, target_location_hint="38", session_id=f"s{number}")
             assert eventually(lambda: _settled(client) == number + 1)  # noqa: B023
     assert len(failed) == (1 if more else 0)
     assert [host for host in edge.hosts if host == "acme"] == ["acme"] * (1 if more else 2)
-
-
-def look_up(monkeypatch: pytest.MonkeyPatch, places: dict[str, Callable[[Any], tuple[str, int]]]) -> None:
-    """Let names lead to addresses and ports, each chosen by a function of the port that is asked for."""
-    real = socket.getaddrinfo
-
-    def answer(host: str, port: Any, *rest: Any, **more: Any) -> Any:
-        if host not in places:
-            return real(host, port, *rest, **more)
-        if len(rest) > 3 and rest[3] & socket.AI_NUMERICHOST:
-            raise socket.gaierror(socket.EAI_NONAME, "no number")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", places[host](int(port)))]
-
-    monkeypatch.setattr(socket, "getaddrinfo", answer)
-
-
-@pytest.fixture
-def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cluster's name leads to an address where nobody listens, the account's to this machine."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.9", 80)) == 0:
-            pytest.skip("something listens at port 80 of this machine")
-    look_up(monkeypatch, {EDGE: lambda port: ("127.0.0.9", port), "acme.example": lambda port: ("127.0.0.1", port)})
-
-
-@pytest.mark.usefixtures("nobody_listens")
-@pytest.mark.parametrize("way", WAYS)
-def test_a_cluster_that_refuses_connections(way: str, server: LoopbackServer) -> None:
-    client = WAYS[way](
-        client="acme",
-        organization_id="1@AdobeOrg",
-        secure=False,
-        server_domain=f"acme.example:{server.server_port}",
-        telemetry_enabled=False,
-    )
-    try:
-        for _ in range(5):
-            assert _through(client, {"request": ASK, "target_location_hint": "38"}).response.client == "acme"
-    finally:
-        client.close()
-    assert len(server.received) == 5
-
-
-@pytest.fixture
-def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Looking up the cluster's name takes for ever."""
-    over = threading.Event()
-
-    def never(port: int) -> tuple[str, int]:
-        over.wait(30)
-        return "127.0.0.1", port
-
-    look_up(monkeypatch, {EDGE: never, "acme.example": lambda port: ("127.0.0.1", port)})
-    yield
-    over.set()
-
-
-@pytest.mark.usefixtures("nobody_answers")
-@pytest.mark.parametrize("way", WAYS)
-def test_a_cluster_that_cannot_be_reached_leaves_time_for_the_accounts_host(way: str, server: LoopbackServer) -> None:
-    client = WAYS[way](
-        client="acme",
-        organization_id="1@AdobeOrg",
-        secure=False,
-        server_domain=f"acme.example:{server.server_port}",
-        telemetry_enabled=False,
-        timeout=2000,
-    )
-    try:
-        assert _through(client, {"request": ASK, "target_location_hint": "38"}).response.client == "acme"
-    finally:
-        client.close()
-
-
-def test_a_cluster_that_accepts_nothing_leaves_time_for_the_accounts_host(
-    monkeypatch: pytest.MonkeyPatch, server: LoopbackServer
-) -> None:
-    with unaccepting_server() as port:
-        places = {EDGE: port, "acme.example": server.server_port}
-        look_up(monkeypatch, {host: lambda _, port=port: ("127.0.0.1", port) for host, port in places.items()})  # type: ignore[misc]
-        options = {"client": "acme", "organization_id": "1@AdobeOrg", "secure": False, "server_domain": "acme.example"}
-        with TargetClient.create(**options, timeout=2000) as client:
-            assert client.get_offers(request=ASK, target_location_hint="38").response is not None
-        with TargetClient.create(**options, timeout=300, retries=0) as client, pytest.raises(TargetTimeout):
-            client.get_offers(request=ASK, target_location_hint="38")
-
-
-@pytest.mark.parametrize("way", ["sync", "callback", "asyncio on threads"])  # aiohttp takes the port of the URL
-def test_a_cluster_without_tls_leaves_time_for_the_accounts_host(
-    way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    authority = Authority(tmp_path)
-    with raw_server(hang) as silent, serving(tls=authority.server_context("acme.example")) as server:
-        places = {EDGE: silent.port, "acme.example": server.server_port}
-        look_up(monkeypatch, {host: lambda _, port=port: ("127.0.0.1", port) for host, port in places.items()})  # type: ignore[misc]
-        client = WAYS[way](
-            client="acme",
-            organization_id="1@AdobeOrg",
-            server_domain="acme.example",
-            ca_certs=authority.ca_certs,
-            timeout=2000,
-        )
-        try:
-            assert _through(client, {"request": ASK, "target_location_hint": "38"}).response.client == "acme"
-        finally:
-            client.close()
-    assert len(server.received) == 1

@@ -7,7 +7,6 @@ import os
 import threading
 import time
 import traceback
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,8 +113,7 @@ def test_nobody_there() -> None:
         expect(TargetTimeout, f"http://127.0.0.1:{port}/", "in time", timeout_s=0.2)
 
 
-def test_certificates_are_verified_whatever_secure_says(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
+def test_certificates_are_verified_whatever_secure_says(authority: Authority) -> None:
     with serving(lambda _: Answer({}), tls=authority.server_context()) as server:
         url = f"{server.url}/"
         assert get(url, ca_certs=authority.ca_certs).status == 200

@@ -126,6 +126,15 @@ BESIDE: dict[str, Callable[..., Callback | Asyncio]] = {
 }
 
 
+def through(client: Any, options: dict[str, Any]) -> Any:
+    """The result of a call with ``options`` alone, made by ``client``, which is a way."""
+    if hasattr(client, "loop"):
+        return client._begin(client.client.get_offers(**options))()
+    if type(client).__name__ == "Callback":
+        return client.client.get_offers(**options, callback=lambda _: None).get(10)
+    return client.client.get_offers(**options)
+
+
 class Attempts(logging.Handler):
     """Counts the attempts that a client logs."""
 
