@@ -15,7 +15,7 @@ from target.config import ClientConfig, RequestConfig, Runtime
 from target.delivery import assemble, reply
 from target.delivery import request as requests
 from target.delivery.identity import cluster_of_edge_host
-from target.delivery.mboxes import MAX_NAME_LENGTH
+from target.delivery.request import MAX_NAME_LENGTH
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
 from target.response import TargetDeliveryResponse
@@ -99,6 +99,8 @@ def merge(options: object, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
     """Options as one mapping; keywords win. Raises OptionsError."""
     if options is None:
         return keywords
+    if type(options) is dict:  # which needs no care
+        return {**options, **keywords}
     if not is_a(options, Mapping):
         raise OptionsError(f"Options must be a dict, not {kind_of(options)}")
     return {**exact_dict(options, "Options"), **keywords}

@@ -177,11 +177,12 @@ def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:
 
 def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
     """Validate what ``get_offers``, ``get_attributes`` or ``send_notifications`` was given. Raises OptionsError."""
-    if not is_a(options, Mapping):
+    if type(options) is not dict and not is_a(options, Mapping):
         raise OptionsError(f"Options must be a dict, not {kind_of(options)}")
     if not options:
         raise OptionsError("Options are required: pass at least request")
-    reject_unknown(options, _REQUEST_OPTIONS)
+    if not options.keys() <= _REQUEST_OPTIONS.keys():
+        reject_unknown(options, _REQUEST_OPTIONS)
     values: dict[str, Any] = dict.fromkeys(_REQUEST_OPTIONS)
     for name, value in options.items():
         if value is not None:

@@ -81,7 +81,7 @@ VIOLATIONS = [
     ("target/protocols.py", "import target.client", "target.protocols -> target.client"),
     # what is pure
     ("target/delivery/retry.py", "import time", "target.delivery.retry -> time"),
-    ("target/delivery/mboxes.py", "import random", "target.delivery.mboxes -> random"),
+    ("target/delivery/request.py", "import random", "target.delivery.request -> random"),
     ("target/decisioning/allocation.py", "import socket", "target.decisioning.allocation -> socket"),
     ("target/amcv.py", "import threading", "target.amcv -> threading"),
     ("target/visitor.py", "import time", "target.visitor -> time"),

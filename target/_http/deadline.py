@@ -14,13 +14,39 @@ import urllib3
 from target._background.clock import monotonic_s
 from target._background.flag import Flag
 from target._http.abort import Abort
-from target._http.liveness import Keeping
 
 if TYPE_CHECKING:
     from target._http.exchange import DeadlineConnection
     from target._http.idle import IdleConnections
 
 SOONEST_S = 0.001  # a socket timeout of 0 would mean "do not block"
+_SHARE = 4
+_LONGEST_PATIENCE_S = 0.4
+
+
+class Keeping:
+    """How long the connections of one client are kept, and how long an answer on a kept one is waited for alone.
+
+    Args:
+        max_idle_s: Idle for so long, a connection is not used again.
+    """
+
+    def __init__(self, max_idle_s: float) -> None:
+        self.max_idle_s = max_idle_s
+        self._slow_s = 0.0  # twice what an answer took that was taken for lost
+
+    def patience_s(self, remaining_s: float) -> float:
+        """Seconds to wait for the first byte of an answer before anything is done about it."""
+        share_s = min(remaining_s / _SHARE, _LONGEST_PATIENCE_S)
+        return min(max(share_s, self._slow_s), remaining_s / 2)
+
+    def was_slow(self, took_s: float) -> None:
+        """A connection that had been taken for dead answered after so many seconds."""
+        self._slow_s = 2 * took_s
+
+    def was_dead(self) -> None:
+        """A connection that had been taken for dead said nothing, while another one answered."""
+        self._slow_s = 0.0
 
 
 class _Left(float):

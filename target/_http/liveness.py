@@ -9,37 +9,10 @@ import sys
 from typing import Any
 
 SUSPECT_IDLE_S = 1.0
-_SHARE = 4
-_LONGEST_PATIENCE_S = 0.4
 _UNACKNOWLEDGED = struct.Struct("=24xI")  # in Linux's tcp_info: segments sent and not acknowledged
 
 # Whatever forgets idle connections hears of this one before. What is dead is known 50 s after the last byte.
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPALIVE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-
-
-class Keeping:
-    """How long the connections of one client are kept, and how long an answer on a kept one is waited for alone.
-
-    Args:
-        max_idle_s: Idle for so long, a connection is not used again.
-    """
-
-    def __init__(self, max_idle_s: float) -> None:
-        self.max_idle_s = max_idle_s
-        self._slow_s = 0.0  # twice what an answer took that was taken for lost
-
-    def patience_s(self, remaining_s: float) -> float:
-        """Seconds to wait for the first byte of an answer before anything is done about it."""
-        share_s = min(remaining_s / _SHARE, _LONGEST_PATIENCE_S)
-        return min(max(share_s, self._slow_s), remaining_s / 2)
-
-    def was_slow(self, took_s: float) -> None:
-        """A connection that had been taken for dead answered after so many seconds."""
-        self._slow_s = 2 * took_s
-
-    def was_dead(self) -> None:
-        """A connection that had been taken for dead said nothing, while another one answered."""
-        self._slow_s = 0.0
 
 
 def is_suspect(idle_s: float | None, sock: Any) -> bool:

@@ -10,10 +10,9 @@ import urllib3
 
 from target._background.forks import renew_in_children
 from target._http.connect import DEADLINE_CLASSES, use_deadlines
-from target._http.deadline import Deadline
+from target._http.deadline import Deadline, Keeping
 from target._http.exchange import NotNew
 from target._http.idle import IdleConnections, use_idle_connections
-from target._http.liveness import Keeping
 from target._http.proxies import Proxies
 from target.config import ClientConfig
 

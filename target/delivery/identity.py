@@ -45,8 +45,9 @@ def parse_identity(options: RequestConfig, now_s: float, logger: logging.Logger)
     if device_id and not (len(device_id) <= _MAX_ID_LENGTH and device_id.isascii() and device_id.isprintable()):
         logger.warning("The device id in the mbox cookie breaks the API's rules and is ignored")
         device_id = None
-    location_hint = parse_cluster(options.target_location_hint)
-    if options.target_location_hint and location_hint is None:
+    given_hint = options.target_location_hint
+    location_hint = parse_cluster(given_hint) if given_hint else None
+    if given_hint and location_hint is None:
         logger.warning("The target_location_hint of a call is not an edge cluster of 1 to 4 digits and is ignored")
     return Identity(session_id or options.session_id, device_id, location_hint)
 

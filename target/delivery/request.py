@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.config import ClientConfig, RequestConfig, Runtime
-from target.delivery import mboxes, notifications
+from target.delivery import notifications
 from target.delivery.experience_cloud import build_experience_cloud, build_id, find_visitor
 from target.delivery.identity import build_base_url, named_cluster, parse_identity
 from target.delivery.telemetry import add_telemetry
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from target.amcv import AmcvVisitor
 
 CHANNELS = ("mobile", "web")
+MAX_NAME_LENGTH = 250
 _write_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _NEEDS = {
     "execute": "Either pageLoad or mboxes is required in execute",
@@ -91,10 +92,10 @@ def _fill_parts(body: dict[str, Any], logger: logging.Logger, added_mboxes: Sequ
     """
     parts = {name: body.get(name) or {} for name in ("execute", "prefetch")}
     lists = {
-        name: mboxes.fill_indexes(mboxes.drop_invalid(part.get("mboxes") or [], f"request.{name}", logger))
+        name: fill_indexes(valid_mboxes(part.get("mboxes") or [], f"request.{name}", logger))
         for name, part in parts.items()
     }
-    lists["execute"] = mboxes.add_mboxes(lists["execute"], lists["prefetch"], added_mboxes)
+    lists["execute"] = add_mboxes(lists["execute"], lists["prefetch"], added_mboxes)
     for name, given in parts.items():
         if name not in body and not lists[name]:
             continue
@@ -149,14 +150,16 @@ def _build_call(
 
 
 def _parse_request(request: Any) -> dict[str, Any]:
-    if type(request) is not models.DeliveryRequest:
+    if type(request) is not dict and type(request) is not models.DeliveryRequest:
         if is_a(request, Mapping):
             request = exact_dict(request, "The request")
-        if not is_a(request, (models.DeliveryRequest, dict)) or request == {}:
-            raise OptionsError(
-                "Request object of type DeliveryRequest is required: pass the option 'request', as a "
-                "DeliveryRequest or as a dict in wire form"
-            )
+        elif not is_a(request, models.DeliveryRequest):
+            request = {}
+    if type(request) is dict and not request:
+        raise OptionsError(
+            "Request object of type DeliveryRequest is required: pass the option 'request', as a "
+            "DeliveryRequest or as a dict in wire form"
+        )
     body = write_request(request)
     tidy_request(body)
     return body
@@ -198,3 +201,52 @@ def _set_property(body: dict[str, Any], config: ClientConfig) -> None:
         body["property"] = {"token": token}
     elif own != token:
         config.logger.debug("The property token in the request differs from the client's; the request's is used")
+
+
+def valid_mboxes(mboxes: list[Any], where: str, logger: logging.Logger) -> list[dict[str, Any]]:
+    """The mboxes that have a name. One line is logged for each other, with its place and why; never the object."""
+    valid = []
+    for position, mbox in enumerate(mboxes):
+        reason = _fault(mbox)
+        if reason:
+            logger.error("Mbox validation failed for: %s.mboxes[%d]: %s; it is not sent", where, position, reason)
+        else:
+            valid.append(mbox)
+    return valid
+
+
+def fill_indexes(mboxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every mbox with an index: missing ones count up from the highest given, or from 0 when none is given."""
+    following = next_index(mboxes, 0)
+    filled = []
+    for mbox in mboxes:
+        if mbox.get("index") is None:
+            mbox = {**mbox, "index": following}
+            following += 1
+        filled.append(mbox)
+    return filled
+
+
+def next_index(mboxes: Iterable[dict[str, Any]], first: int) -> int:
+    """The highest index in ``mboxes`` plus one, or ``first`` where none has an index."""
+    given = [mbox["index"] for mbox in mboxes if isinstance(mbox.get("index"), int)]
+    return max(given) + 1 if given else first
+
+
+def add_mboxes(execute: list[dict[str, Any]], prefetch: list[dict[str, Any]], names: Iterable[str]) -> list[Any]:
+    """``execute`` with an mbox for each name that neither list holds; indexes go on from the highest in ``execute``."""
+    known = {mbox["name"] for mbox in (*execute, *prefetch)}
+    following = next_index(execute, 1)
+    added = [name for name in dict.fromkeys(names) if name not in known]
+    return execute + [{"index": following + offset, "name": name} for offset, name in enumerate(added)]
+
+
+def _fault(mbox: Any) -> str | None:
+    if not isinstance(mbox, dict):
+        return f"it is {type(mbox).__name__}, not an object"
+    name = mbox.get("name")
+    if not isinstance(name, str) or not name.strip():
+        return "it has no name"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"its name is longer than {MAX_NAME_LENGTH} characters"
+    return None

@@ -22,8 +22,7 @@ from target._http.aio import timing
 from target._http.aio.bodies import body_to_send, read_body
 from target._http.aio.wire import Connector, DiedUnanswered, Sending, sending
 from target._http.beside import Superseded
-from target._http.deadline import SOONEST_S, Deadline
-from target._http.liveness import Keeping
+from target._http.deadline import SOONEST_S, Deadline, Keeping
 from target._http.pools import trusted_context
 from target._http.proxies import Proxies
 from target._http.routes import Routes

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from target._http import liveness
+from target._http import deadline, liveness
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is borne for 100 ms, so that these tests take less time."""
-    monkeypatch.setattr(liveness, "_LONGEST_PATIENCE_S", 0.1)
+    monkeypatch.setattr(deadline, "_LONGEST_PATIENCE_S", 0.1)
 
 
 @pytest.fixture

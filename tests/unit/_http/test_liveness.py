@@ -11,7 +11,7 @@ import pytest
 import urllib3
 
 from target._http import liveness
-from target._http.deadline import Deadline
+from target._http.deadline import Deadline, Keeping
 from tests.kit.calls import CALL, client_of, eventually
 from tests.kit.loopback import Answer, LoopbackServer, serving
 from tests.kit.raw_servers import GOOD_ANSWER, raw_server, read_request, say, tunnel
@@ -101,7 +101,7 @@ def test_the_system_asks_whether_the_other_end_is_there(
 
 def test_how_long_silence_is_borne(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    keeping = liveness.Keeping(50.0)
+    keeping = Keeping(50.0)
     assert keeping.patience_s(1.0) == 0.25
     assert keeping.patience_s(60.0) == 0.4
     keeping.was_slow(0.4)

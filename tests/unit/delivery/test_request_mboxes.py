@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from target import DeliveryRequest, ExecuteRequest, MboxRequest, OptionsError, PrefetchRequest
-from target.delivery.mboxes import add_mboxes, drop_invalid, fill_indexes
+from target.delivery.request import add_mboxes, fill_indexes, valid_mboxes
 from tests.kit.built_calls import offers
 
 LOGGER = logging.getLogger("target.tests.mboxes")
@@ -63,14 +63,14 @@ def test_indexes_are_filled_list_by_list() -> None:
 )
 def test_an_invalid_mbox_is_dropped_and_logged(mbox: Any, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     good = {"name": "x" * 250}
-    assert drop_invalid([good, mbox, good], "request.execute", LOGGER) == [good, good]
+    assert valid_mboxes([good, mbox, good], "request.execute", LOGGER) == [good, good]
     lines = [(record.levelname, record.getMessage()) for record in caplog.records]
     said = f"Mbox validation failed for: request.execute.mboxes[1]: {reason}; it is not sent"
     assert lines == [("ERROR", said)]
 
 
 def test_the_log_line_never_shows_the_mbox(caplog: pytest.LogCaptureFixture) -> None:
-    drop_invalid([{"parameters": {"mail": "SECRET"}}, "SECRET", ["SECRET"]], "request.prefetch", LOGGER)
+    valid_mboxes([{"parameters": {"mail": "SECRET"}}, "SECRET", ["SECRET"]], "request.prefetch", LOGGER)
     assert len(caplog.records) == 3
     assert "SECRET" not in caplog.text
 
