@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+EXTRAS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"], sep=",")')
 
 .DEFAULT_GOAL := help
 # The emulator, and the servers of tests and benchmarks, are on this machine: no proxy of the environment leads there.
@@ -20,7 +21,8 @@ $(READY): pyproject.toml
 	@rm -rf $(VENV)
 	@echo "creating $(VENV) (a minute, once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'  # the first that knows --group
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]' --group dev
 	@touch $@
 
 demo: $(READY) ## a real HTTP round trip against the local emulator: prefetch, display, notification

@@ -60,8 +60,8 @@ def generate(package: Path) -> None:
 
 def check_pins() -> None:
     """Raise GenerationError unless the tools have exactly the versions pyproject.toml pins."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for pin in project["optional-dependencies"]["generate"]:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    for pin in groups["generate"]:
         name, _, wanted = pin.partition("==")
         try:
             found = version(name)

@@ -25,6 +25,7 @@ from target.errors import (
     TransportError,
 )
 from target.response import TargetCookie, TargetDeliveryResponse
+from target.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from target.aio import AsyncTargetClient

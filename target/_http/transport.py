@@ -27,10 +27,11 @@ from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Failure, Stage, retry_delay_s
 from target.errors import ClientClosed, TargetError, TransportError
+from target.version import __version__
 from target_delivery_api import Client
 
 SDK_NAME = "target-delivery-python"
-SDK_VERSION = "0.1.0"  # a test holds it against pyproject.toml; importlib.metadata would cost every start
+SDK_VERSION = __version__
 SDK_HEADERS = {
     "User-Agent": f"{SDK_NAME}/{SDK_VERSION}",
     "X-EXC-SDK": SDK_NAME,

@@ -224,7 +224,7 @@ def buy(number):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("celery") is None, reason="needs celery, as the extra dev has it")
+@pytest.mark.skipif(importlib.util.find_spec("celery") is None, reason="needs celery, as the group dev has it")
 @pytest.mark.parametrize("options", [["--max-tasks-per-child=1"], []], ids=["a child for each task", "a warm shutdown"])
 def test_celery(options: list[str], tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(SHOP)

@@ -16,7 +16,7 @@ COMMAND = "uwsgi --http-socket 127.0.0.1:8000 --master --die-on-term --processes
 HOOKS = "--py-call-uwsgi-fork-hooks"
 
 pytestmark = [
-    pytest.mark.skipif(not shutil.which(UWSGI), reason="needs uwsgi: the extra dev has pyuwsgi where there is a wheel"),
+    pytest.mark.skipif(not shutil.which(UWSGI), reason="needs uwsgi: the group dev has pyuwsgi where there is a wheel"),
     pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks into /proc"),
 ]
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 UV = str(Path(sys.executable).with_name("uv"))
-EXTRAS = ("aiohttp", "emulator", "on-device")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = tuple(PROJECT["optional-dependencies"])
 #: What rests on other packages most, and takes a minute.
 TESTS = ("tests/unit", "tests/contract", "tests/faults")
 PYTHONS = ("3.14", "3.13", "3.12", "3.11")
@@ -45,7 +47,7 @@ def make_venv(folder: Path, resolution: str, python: str) -> str:
     resolve = [UV, "pip", "compile", "--quiet", "--resolution", resolution, "--python", inside, *extras]
     subprocess.run([*resolve, "--output-file", str(constraints), "pyproject.toml"], check=True, cwd=ROOT)
     install = [UV, "pip", "install", "--quiet", "--python", inside, "--constraint", str(constraints)]
-    subprocess.run([*install, "--editable", ".[dev]"], check=True, cwd=ROOT)
+    subprocess.run([*install, "--group", "dev", "--editable", f".[{','.join(EXTRAS)}]"], check=True, cwd=ROOT)
     return inside
 
 

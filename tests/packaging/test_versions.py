@@ -6,16 +6,14 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.packaging.resolved import ROOT, UV, find_python, make_venv
+from tests.packaging.resolved import PROJECT, ROOT, UV, find_python, make_venv
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PROVEN = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if re.search(r"Python :: 3\.[0-9]+$", text)]
-needs_uv = pytest.mark.skipif(not Path(UV).exists(), reason="needs uv, which the extra dev has")
+needs_uv = pytest.mark.skipif(not Path(UV).exists(), reason="needs uv, which the group dev has")
 
 
 def pytest_in(python: str, *arguments: str) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import target
+
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -37,8 +39,9 @@ def test_18_the_wheel_declares_what_it_needs(wheel: Path) -> None:
     plain = [requirement for requirement in requirements if "extra ==" not in requirement]
     assert sorted(re.split(r"[<>=!~ ;\[]", requirement)[0] for requirement in plain) == ["python-dateutil", "urllib3"]
     extras = metadata(wheel).get_all("Provides-Extra") or []
-    assert "emulator" in extras
+    assert sorted(extras) == ["aiohttp", "emulator", "on-device"]  # what users ask for, and nothing of development
     assert metadata(wheel)["Requires-Python"] == ">=3.11"
+    assert metadata(wheel)["Version"] == target.__version__
 
 
 def test_the_wheel_holds_the_two_packages_and_their_types(wheel: Path) -> None:

@@ -99,9 +99,15 @@ def test_a_model_is_loaded_when_it_is_asked_for() -> None:
     }
 
 
-def test_the_version_that_calls_name_is_that_of_the_distribution() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["version"] == SDK_VERSION
+def test_the_version_is_said_in_one_place() -> None:
+    """Which the build reads, too: tests/packaging/test_wheel.py."""
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert pyproject["project"]["dynamic"] == ["version"]
+    said = ROOT / pyproject["tool"]["hatch"]["version"]["path"]
+    assert f'__version__ = "{SDK_VERSION}"' in said.read_text(encoding="utf-8")
+    assert target.__version__ == SDK_VERSION
+    sources = [path for room in ("target", "openapi", "generated") for path in (ROOT / room).rglob("*.py")]
+    assert [path for path in sources if f'"{SDK_VERSION}"' in path.read_text(encoding="utf-8")] == [said]
 
 
 def test_typed_marker_is_there() -> None:
