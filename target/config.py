@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from target.artifact_headers import parse_artifact_headers
+from target.customer_ids import parse_customer_ids
 from target.errors import OptionsError
 from target.events import EventHandler
 from target.foreign import exact_dict, exact_text, is_a, is_text, kind_of
+from target.on_device_config import OnDeviceConfig, OnDeviceOptions, parse_on_device
+from target.rows import REQUIRED, option, read_rows, required, rows_of
 from target.values import (
     parse_at_least,
     parse_callback,
@@ -23,10 +25,8 @@ from target.values import (
     parse_integer,
     parse_location_hint,
     parse_logger,
-    parse_mapping,
     parse_method,
     parse_milliseconds,
-    parse_path,
     parse_pool,
     parse_printable,
     parse_session_id,
@@ -39,7 +39,6 @@ from target.values import (
 if TYPE_CHECKING:
     import urllib3
 
-    from target.on_device_config import OnDeviceConfig
     from target.outbox import Outbox
 
 SERVER_SIDE = "server-side"
@@ -61,64 +60,83 @@ class Runtime(NamedTuple):
 system_runtime: Runtime
 
 
-class ClientConfig(NamedTuple):
-    """Options of one client, validated; durations in seconds."""
+def _parse_outbox(name: str, value: object) -> Outbox:
+    from target.outbox import Outbox  # few clients have one
 
-    client: str
-    organization_id: str
-    timeout_s: float
-    server_domain: str | None
-    secure: bool
-    target_location_hint: str | None
-    property_token: str | None
-    environment_id: int | None
-    version: str | None
-    logger: logging.Logger
-    events: Mapping[str, EventHandler]
-    telemetry_enabled: bool
-    decisioning_method: str
-    edge_routing: bool
-    retries: int
-    pool_size: int
-    pool: urllib3.PoolManager | None
-    proxy: str | None
-    trust_env: bool
-    max_idle_s: float
-    ca_certs: str | None
-    max_response_bytes: int
-    max_response_values: int | None
-    async_workers: int
-    background_concurrency: int
-    background_queue: int
-    breaker_failures: int
-    breaker_reset_s: float
-    default_attributes: Mapping[str, Mapping[str, Any]]
-    outbox: Outbox | None
+    if not issubclass(type(value), Outbox):
+        raise OptionsError(f"Option {name!r} must be an Outbox: Outbox.memory() or Outbox.sqlite(path)")
+    return value  # type: ignore[return-value]
+
+
+def _any(_: str, value: Any) -> Any:
+    return value
+
+
+class ClientConfig(NamedTuple):
+    """Options of one client, validated; durations in seconds. Each row is one option of ``ClientOptions``."""
+
     on_device: OnDeviceConfig | None
+    client: str = required(parse_client_code)
+    organization_id: str = required(parse_printable)
+    timeout_s: float = option(parse_deadline_ms, 3000)
+    server_domain: str | None = option(parse_domain, None)
+    secure: bool = option(parse_flag, True)
+    target_location_hint: str | None = option(parse_location_hint, None)
+    property_token: str | None = option(parse_printable, None)
+    environment_id: int | None = option(parse_integer, None)
+    version: str | None = option(parse_printable, None)
+    logger: logging.Logger = option(parse_logger, logging.getLogger("target"))
+    events: Mapping[str, EventHandler] = option(parse_events, {})
+    telemetry_enabled: bool = option(parse_flag, True)
+    decisioning_method: str = option(parse_method, SERVER_SIDE)
+    edge_routing: bool = option(parse_flag, True)
+    retries: int = option(parse_at_least(0, 1000), 1)
+    pool_size: int = option(parse_at_least(1, 10_000), 32)
+    pool: urllib3.PoolManager | None = option(parse_pool, None)
+    proxy: str | None = option(parse_text, None)
+    trust_env: bool = option(parse_flag, True)
+    max_idle_s: float = option(parse_milliseconds, 50_000)
+    ca_certs: str | None = option(parse_text, None)
+    max_response_bytes: int = option(parse_at_least(1), 64 * 1024 * 1024)
+    max_response_values: int | None = option(parse_at_least(1), None)
+    async_workers: int = option(parse_at_least(1, 1000), 8)
+    background_concurrency: int = option(parse_at_least(1, 1000), 32)
+    background_queue: int = option(parse_at_least(1), 10_000)
+    breaker_failures: int = option(parse_at_least(0), 0)
+    breaker_reset_s: float = option(parse_milliseconds, 30_000)
+    default_attributes: Mapping[str, Mapping[str, Any]] = option(parse_default_attributes, {})
+    outbox: Outbox | None = option(_parse_outbox, None)
 
 
 class AsyncClientConfig(NamedTuple):
-    """Options of one asyncio client, validated."""
+    """Options of one asyncio client, validated: what ``AsyncClientOptions`` adds, and the rest."""
 
     client: ClientConfig
-    transport: str
-    max_concurrency: int
+    transport: str = option(parse_transport, "auto")
+    max_concurrency: int = option(parse_at_least(1, 10_000), 64)
 
 
 class RequestConfig(NamedTuple):
     """Options of one call, validated; ``request`` is still as the caller wrote it."""
 
-    request: Any
-    target_cookie: str | None
-    target_location_hint: str | None
-    visitor: Any
-    visitor_cookie: str | None  # None where the call names none; "" where its visitor has none
-    consumer_id: str | None
-    customer_ids: list[dict[str, Any]] | None  # in wire form
-    session_id: str | None
-    callback: Callable[[Any], object] | None
-    err_callback: Callable[[Exception], object] | None
-    decisioning_method: str | None
+    request: Any = option(_any, None)
+    target_cookie: str | None = option(parse_text, None)
+    target_location_hint: str | None = option(parse_text, None)
+    visitor: Any = option(_any, None)
+    visitor_cookie: str | None = option(parse_string, None)  # "" where the call's visitor has none
+    consumer_id: str | None = option(parse_text, None)
+    customer_ids: list[dict[str, Any]] | None = option(lambda _, value: parse_customer_ids(value), None)  # in wire form
+    session_id: str | None = option(parse_session_id, None)
+    callback: Callable[[Any], object] | None = option(parse_callback, None)
+    err_callback: Callable[[Exception], object] | None = option(parse_callback, None)
+    decisioning_method: str | None = option(parse_method, None)
+
+
+_CLIENT_OPTIONS = {**rows_of(ClientConfig), **rows_of(OnDeviceOptions)}
+_ASYNC_OPTIONS = rows_of(AsyncClientConfig)
+# Apart, as they are read in every call.
+_REQUEST_OPTIONS = {name: parse for name, (parse, _) in rows_of(RequestConfig).items()}
+_REQUEST_DEFAULTS = {name: default for name, (_, default) in rows_of(RequestConfig).items()}
 
 
 def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
@@ -131,30 +149,21 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     for name in _ASYNC_OPTIONS.keys() & options.keys():
         raise OptionsError(f"Option {name!r} belongs to AsyncTargetClient: leave it out, or use that client")
     reject_unknown(options, _CLIENT_OPTIONS)  # first, since a missing option is often a misspelt one
-    for name, label in (("client", "Client"), ("organization_id", "Organization Id")):
+    for name in (name for name, (_, default) in _CLIENT_OPTIONS.items() if default is REQUIRED):
         if options.get(name) is None or (is_text(options[name]) and not exact_text(options[name])):
-            raise OptionsError(f"{label} is required: pass it as the option {name!r}")
-    values = {
-        name: default if options.get(name) is None else parse(name, options[name])
-        for name, (parse, default) in _CLIENT_OPTIONS.items()
-    }
+            raise OptionsError(f"{name.replace('_', ' ').title()} is required: pass it as the option {name!r}")
+    values = read_rows(options, _CLIENT_OPTIONS)
     for name in ("proxy", "ca_certs", "pool_size"):
         if values["pool"] is not None and options.get(name) is not None:
             raise OptionsError(f"Option {name!r} has no effect together with 'pool': set it on your own pool")
     if options.get("pool_size") is None and (values["decisioning_method"] != SERVER_SIDE or values["outbox"]):
         values["pool_size"] += values["background_concurrency"]  # calls and senders each keep theirs
+    said = OnDeviceOptions(**{name: values.pop(name) for name in OnDeviceOptions._fields})
     on_device = None
     if values["decisioning_method"] != SERVER_SIDE:
-        from target.on_device_config import parse_on_device  # most clients decide on the server
-
-        on_device = parse_on_device(options)
-    return ClientConfig(
-        on_device=on_device,
-        timeout_s=values.pop("timeout") / 1000,
-        max_idle_s=values.pop("max_idle") / 1000,
-        breaker_reset_s=values.pop("breaker_reset") / 1000,
-        **{name: value for name, value in values.items() if name not in _ON_DEVICE},
-    )
+        on_device = parse_on_device(said, values["client"], values["property_token"], values["logger"])
+    seconds = {name: values.pop(name.removesuffix("_s")) / 1000 for name in ClientConfig._fields if name.endswith("_s")}
+    return ClientConfig(on_device, **seconds, **values)
 
 
 def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:
@@ -162,17 +171,13 @@ def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:
     given = exact_dict(options, "Options") if is_a(options, Mapping) else {}
     if given.get("async_workers") is not None:
         raise OptionsError("Option 'async_workers' belongs to TargetClient, for callbacks: use 'max_concurrency' here")
-    own = {name: given.pop(name, None) for name in _ASYNC_OPTIONS}
-    values = {
-        name: default if own[name] is None else parse(name, own[name])
-        for name, (parse, default) in _ASYNC_OPTIONS.items()
-    }
+    values = read_rows({name: given.pop(name, None) for name in _ASYNC_OPTIONS}, _ASYNC_OPTIONS)
     config = parse_client_options(given)
     if given.get("pool_size") is None:  # a thread without a kept connection would make a new one for each call
         config = config._replace(pool_size=max(config.pool_size, values["max_concurrency"]))
     if config.pool is not None and values["transport"] == "aiohttp":
         raise OptionsError("Option 'pool' is a pool of urllib3, which aiohttp cannot use: set transport to 'threads'")
-    return AsyncClientConfig(client=config, **values)
+    return AsyncClientConfig(config, **values)
 
 
 def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
@@ -183,7 +188,7 @@ def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
         raise OptionsError("Options are required: pass at least request")
     if not options.keys() <= _REQUEST_OPTIONS.keys():
         reject_unknown(options, _REQUEST_OPTIONS)
-    values: dict[str, Any] = dict.fromkeys(_REQUEST_OPTIONS)
+    values = _REQUEST_DEFAULTS.copy()
     for name, value in options.items():
         if value is not None:
             values[name] = _REQUEST_OPTIONS[name](name, value)
@@ -192,94 +197,3 @@ def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
     if values["err_callback"] is not None and values["callback"] is None:
         raise OptionsError("Option 'err_callback' is only used together with 'callback': pass both, or catch the error")
     return RequestConfig(**values)
-
-
-def _parse_outbox(name: str, value: object) -> Outbox:
-    from target.outbox import Outbox  # few clients have one
-
-    if not issubclass(type(value), Outbox):
-        raise OptionsError(f"Option {name!r} must be an Outbox: Outbox.memory() or Outbox.sqlite(path)")
-    return value  # type: ignore[return-value]
-
-
-def _parse_customer_ids(_: str, value: object) -> list[dict[str, Any]]:
-    from target.customer_ids import parse_customer_ids  # few calls have some
-
-    return parse_customer_ids(value)
-
-
-# Option -> (how it is read, its default). The names, and their order in help texts, are those of ClientOptions.
-_CLIENT_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
-    "client": (parse_client_code, None),
-    "organization_id": (parse_printable, None),
-    "timeout": (parse_deadline_ms, 3000),
-    "server_domain": (parse_domain, None),
-    "secure": (parse_flag, True),
-    "target_location_hint": (parse_location_hint, None),
-    "property_token": (parse_printable, None),
-    "environment_id": (parse_integer, None),
-    "version": (parse_printable, None),
-    "logger": (parse_logger, logging.getLogger("target")),
-    "events": (parse_events, {}),
-    "telemetry_enabled": (parse_flag, True),
-    "decisioning_method": (parse_method, SERVER_SIDE),
-    "polling_interval": (parse_milliseconds, 300_000),
-    "artifact_location": (parse_text, None),
-    "artifact_headers": (parse_artifact_headers, None),
-    "artifact_payload": (parse_mapping, None),
-    "environment": (parse_printable, "production"),
-    "cdn_environment": (parse_printable, "production"),
-    "cdn_base_path": (parse_text, "https://assets.adobetarget.com"),
-    "maximum_wait_ready": (parse_milliseconds, 5000),
-    "artifact_cache": (parse_path, None),
-    "edge_routing": (parse_flag, True),
-    "retries": (parse_at_least(0, 1000), 1),
-    "pool_size": (parse_at_least(1, 10_000), 32),
-    "pool": (parse_pool, None),
-    "proxy": (parse_text, None),
-    "trust_env": (parse_flag, True),
-    "max_idle": (parse_milliseconds, 50_000),
-    "ca_certs": (parse_text, None),
-    "max_response_bytes": (parse_at_least(1), 64 * 1024 * 1024),
-    "max_response_values": (parse_at_least(1), None),
-    "async_workers": (parse_at_least(1, 1000), 8),
-    "background_concurrency": (parse_at_least(1, 1000), 32),
-    "background_queue": (parse_at_least(1), 10_000),
-    "breaker_failures": (parse_at_least(0), 0),
-    "breaker_reset": (parse_milliseconds, 30_000),
-    "default_attributes": (parse_default_attributes, {}),
-    "outbox": (_parse_outbox, None),
-}
-# The same for what AsyncClientOptions adds.
-_ASYNC_OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
-    "transport": (parse_transport, "auto"),
-    "max_concurrency": (parse_at_least(1, 10_000), 64),
-}
-# Checked for every client, so that a mistake shows early; parse_on_device reads them for those that use them.
-_ON_DEVICE = frozenset(
-    {
-        "polling_interval",
-        "artifact_location",
-        "artifact_headers",
-        "artifact_payload",
-        "environment",
-        "cdn_environment",
-        "cdn_base_path",
-        "maximum_wait_ready",
-        "artifact_cache",
-    }
-)
-
-_REQUEST_OPTIONS: dict[str, Callable[[str, Any], Any]] = {
-    "request": lambda _, value: value,
-    "target_cookie": parse_text,
-    "target_location_hint": parse_text,
-    "visitor": lambda _, value: value,
-    "visitor_cookie": parse_string,
-    "consumer_id": parse_text,
-    "customer_ids": _parse_customer_ids,
-    "session_id": parse_session_id,
-    "callback": parse_callback,
-    "err_callback": parse_callback,
-    "decisioning_method": parse_method,
-}

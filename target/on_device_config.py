@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
 from target.artifact_headers import ArtifactHeaders, parse_artifact_headers
 from target.errors import OptionsError
-from target.values import (
-    parse_client_code,
-    parse_mapping,
-    parse_milliseconds,
-    parse_path,
-    parse_printable,
-    parse_string,
-)
+from target.rows import option
+from target.values import parse_mapping, parse_milliseconds, parse_path, parse_printable, parse_text
 
 DEFAULT_CDN = "https://assets.adobetarget.com"
 STAGING_CDN = "https://assets.staging.adobetarget.com"
@@ -27,8 +21,25 @@ _LEAST_ON_ADOBES_CDN_MS = 300_000
 _LEAST_ELSEWHERE_MS = 1000
 
 
+class OnDeviceOptions(NamedTuple):
+    """What callers say of on-device decisioning, read; durations in milliseconds. Each row is an option of ``create``.
+
+    They are read for every client, so that a mistake shows early; what they come to is seen where they are used.
+    """
+
+    polling_interval: float = option(parse_milliseconds, 300_000)
+    artifact_location: str | None = option(parse_text, None)
+    artifact_headers: ArtifactHeaders | None = option(parse_artifact_headers, None)
+    artifact_payload: Mapping[str, Any] | None = option(parse_mapping, None)
+    environment: str = option(parse_printable, "production")
+    cdn_environment: str = option(parse_printable, "production")
+    cdn_base_path: str | None = option(parse_text, None)
+    maximum_wait_ready: float = option(parse_milliseconds, 5000)
+    artifact_cache: str | None = option(parse_path, None)
+
+
 class OnDeviceConfig(NamedTuple):
-    """Options of on-device decisioning, validated; durations in seconds.
+    """What they come to; durations in seconds.
 
     Attributes:
         artifact_url: Where the artifact is: http or https, with a host and a path.
@@ -49,38 +60,29 @@ class OnDeviceConfig(NamedTuple):
     artifact_cache: Path | None
 
 
-def parse_on_device(options: Mapping[str, Any]) -> OnDeviceConfig:
-    """Read the options of ``TargetClient.create`` that on-device decisioning uses; others are passed over.
+def parse_on_device(
+    said: OnDeviceOptions, client: str, property_token: str | None, logger: logging.Logger
+) -> OnDeviceConfig:
+    """What the options of a client that decides in process come to.
 
     Raises:
-        OptionsError: One of them is wrong.
+        OptionsError: One of them cannot be used.
     """
-
-    def read(name: str, parse: Callable[[str, Any], Any], default: Any = None) -> Any:
-        value = options.get(name)
-        return default if value is None else parse(name, value)
-
-    cdn_environment = read("cdn_environment", _parse_cdn_environment, "production")
-    cdn = read("cdn_base_path", _parse_base_url) or _CDNS[cdn_environment]
-    segments = [
-        parse_client_code("client", options.get("client")),
-        (read("environment", _parse_segment) or "production").lower(),
-        "v1",
-        *filter(None, [read("property_token", _parse_segment)]),
-    ]
+    cdn = _parse_cdn(said.cdn_environment)
+    cdn = _parse_base_url("cdn_base_path", said.cdn_base_path) or cdn
+    segments = [client, _parse_segment("environment", said.environment).lower(), "v1"]
+    if property_token is not None:
+        segments.append(_parse_segment("property_token", property_token))
     built = "/".join([cdn, *(quote(segment, safe="") for segment in segments), "rules.json"])
-    artifact_url = read("artifact_location", _parse_url) or built
-    logger = options.get("logger") or logging.getLogger("target")
+    artifact_url = _parse_url("artifact_location", said.artifact_location) or built
     return OnDeviceConfig(
         artifact_url=artifact_url,
         geo_url=f"{cdn}/v1/geo",
-        polling_interval_s=_polling_interval_s(
-            read("polling_interval", parse_milliseconds, _LEAST_ON_ADOBES_CDN_MS), artifact_url, logger
-        ),
-        maximum_wait_ready_s=read("maximum_wait_ready", parse_milliseconds, 5000) / 1000,
-        artifact_headers=read("artifact_headers", parse_artifact_headers),
-        artifact_payload=read("artifact_payload", parse_mapping),
-        artifact_cache=read("artifact_cache", _parse_path),
+        polling_interval_s=_polling_interval_s(said.polling_interval, artifact_url, logger),
+        maximum_wait_ready_s=said.maximum_wait_ready / 1000,
+        artifact_headers=said.artifact_headers,
+        artifact_payload=said.artifact_payload,
+        artifact_cache=None if said.artifact_cache is None else Path(said.artifact_cache).absolute(),
     )
 
 
@@ -104,30 +106,29 @@ def _polling_interval_s(interval_ms: float, artifact_url: str, logger: logging.L
     return interval_ms / 1000
 
 
-def _parse_cdn_environment(name: str, value: object) -> str:
-    text = parse_string(name, value).lower() or "production"
-    if text not in _CDNS:
-        raise OptionsError(f"Option {name!r} must be one of: {', '.join(_CDNS)}")
-    return text
+def _parse_cdn(environment: str) -> str:
+    cdn = _CDNS.get(environment.lower())
+    if cdn is None:
+        raise OptionsError(f"Option 'cdn_environment' must be one of: {', '.join(_CDNS)}")
+    return cdn
 
 
-def _parse_segment(name: str, value: object) -> str | None:
-    """Text that stands between two slashes of a URL; None for the empty string."""
-    text = parse_printable(name, value)
+def _parse_segment(name: str, text: str) -> str:
+    """Text that stands between two slashes of a URL."""
     if text in (".", ".."):
         raise OptionsError(f"Option {name!r} must be a name, not {text!r}: a URL has another meaning for that")
     return text
 
 
-def _parse_url(name: str, value: object) -> str | None:
-    """An http or https URL, with a path and without a fragment; None for the empty string."""
-    parts = _split_url(name, value)
+def _parse_url(name: str, text: str | None) -> str | None:
+    """An http or https URL, with a path and without a fragment; None for a blank one."""
+    parts = _split_url(name, text)
     return None if parts is None else parts._replace(path=parts.path or "/", fragment="").geturl()
 
 
-def _parse_base_url(name: str, value: object) -> str | None:
-    """The beginning of URLs, without a slash at its end; None for the empty string."""
-    parts = _split_url(name, value)
+def _parse_base_url(name: str, text: str | None) -> str | None:
+    """The beginning of URLs, without a slash at its end; None for a blank one."""
+    parts = _split_url(name, text)
     if parts is None:
         return None
     if parts.query or parts.fragment:
@@ -135,8 +136,8 @@ def _parse_base_url(name: str, value: object) -> str | None:
     return parts.geturl().rstrip("/")
 
 
-def _split_url(name: str, value: object) -> SplitResult | None:
-    text = parse_string(name, value).strip()
+def _split_url(name: str, text: str | None) -> SplitResult | None:
+    text = (text or "").strip()
     if not text:
         return None
     advice = f"Option {name!r} must be a URL such as {DEFAULT_CDN}/rules.json, with no credentials in it"
@@ -149,8 +150,3 @@ def _split_url(name: str, value: object) -> SplitResult | None:
     if not is_usable or "@" in parts.netloc or "\\" in text or not text.isprintable() or " " in text:
         raise OptionsError(advice)
     return parts
-
-
-def _parse_path(name: str, value: object) -> Path | None:
-    text = parse_path(name, value)
-    return None if text is None else Path(text).absolute()

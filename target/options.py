@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
@@ -50,8 +53,9 @@ class CommonOptions(TypedDict, total=False):
     telemetry_enabled: bool | None
     """Whether call durations may be reported to Adobe. Default True."""
     decisioning_method: DecisioningMethodName | None
-    """Where decisions are made: ``"server-side"`` (default), ``"on-device"`` from rules that are fetched now and then,
-    or ``"hybrid"``: on the device where the rules can decide all of a request, else on the server."""
+    """Where decisions are made: ``"server-side"``, ``"on-device"`` from rules that are fetched now and then, or
+    ``"hybrid"``: on the device where the rules can decide all of a request, else on the server. Default
+    ``"server-side"``."""
     polling_interval: float | None
     """On-device: ms between downloads of the rules. Default 300000."""
     artifact_location: str | None
@@ -195,3 +199,26 @@ class AttributesCallbackOptions(AttributesOptions, total=False):
     """Called, on a worker thread, with what the synchronous call would return."""
     err_callback: Callable[[Exception], object] | None
     """Called, on a worker thread, with the exception the synchronous call would raise."""
+
+
+def _explain_in_help() -> None:
+    """Put what stands under each option, which is for editors, into the help texts of these classes, too."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[__name__]))
+    except OSError:  # there is no source here, only what was compiled of it
+        return
+    explained: dict[str, str] = {}
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        text = "".join(explained.get(ast.unparse(base), "") for base in node.bases)
+        for field, said in zip(node.body, node.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(said, ast.Expr):
+                lines = inspect.cleandoc(ast.literal_eval(said.value)).splitlines()
+                text += "\n        ".join([f"\n    {ast.unparse(field)}", *lines])
+        explained[node.name] = text
+        options: Any = globals()[node.name]
+        options.__doc__ = f"{ast.get_docstring(node)}\n{text}"
+
+
+_explain_in_help()

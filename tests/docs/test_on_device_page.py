@@ -10,9 +10,11 @@ import pytest
 from target import config
 from target.decisioning.user_agent import _BROWSERS, parse_client_hints
 from target.events import EVENT_NAMES
+from target.on_device_config import OnDeviceOptions
 from tests.docs.blocks import leads_somewhere, links, run_blocks
 from tests.kit.loopback import LoopbackServer
 from tests.kit.shop import Shop
+from tests.kit.told import tables_in, told
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/on-device.md"
@@ -36,14 +38,9 @@ def test_the_block_decides_in_process(server: LoopbackServer, capsys: pytest.Cap
 
 
 def test_options_and_their_defaults_are_those_of_the_code() -> None:
-    table = rows("Options")
-    assert set(table) == config._ON_DEVICE | {"property_token", "telemetry_enabled"}
-    for name, told in table.items():
-        default = config._CLIENT_OPTIONS[name][1]
-        if told.strip():
-            assert told.strip(' `"') == str(default)
-        else:
-            assert default is None or name == "cdn_base_path"
+    (table,) = tables_in(TEXT, "Options")
+    names = {*OnDeviceOptions._fields, "property_token", "telemetry_enabled"}
+    assert table == {name: told(config._CLIENT_OPTIONS[name][1]).replace("none", "") for name in names}
 
 
 def test_events_are_those_of_the_code() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import typing
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from target import Outbox
 from target.emulator import load_offers, running
 from target.outbox import DeathReason
 from tests.docs.blocks import leads_somewhere, links, run_blocks
+from tests.kit.told import tables_in, told
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/outbox.md"
@@ -31,9 +31,9 @@ def test_the_block_sends_the_notification(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_options_and_their_defaults_are_those_of_the_code() -> None:
-    table = dict(re.findall(r"^\| `(\w+)` \| `?\"?(\w+)", TEXT, re.MULTILINE))
+    (table,) = tables_in(TEXT, "Options")
     parameters = inspect.signature(Outbox.memory).parameters
-    assert table == {name: str(parameter.default) for name, parameter in parameters.items()}
+    assert table == {name: told(parameter.default) for name, parameter in parameters.items()}
 
 
 def test_reasons_are_those_of_the_code() -> None:

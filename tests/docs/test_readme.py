@@ -10,8 +10,10 @@ import pytest
 
 from target import config
 from target.emulator import load_offers, running
-from target.options import AttributesCallbackOptions, ClientOptions
+from target.on_device_config import OnDeviceOptions
+from target.reading import BYTES_PER_VALUE, LEAST_MOST_VALUES
 from tests.docs.blocks import leads_somewhere, links, run_blocks
+from tests.kit.told import tables_in, told
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "README.md"
@@ -76,11 +78,19 @@ def _section(title: str) -> str:
     return README.split(f"## {title}\n")[1].split("\n## ")[0]
 
 
-def test_options_tables_name_every_option() -> None:
-    named = set(re.findall(r"`(\w+)`", _section("Options")))
-    on_device = config._ON_DEVICE
-    assert set(ClientOptions.__annotations__) - on_device <= named
-    assert set(AttributesCallbackOptions.__annotations__) <= named
+#: What has no default but what others or the answer make of it.
+COMPUTED = {"server_domain": "<client>.tt.omtrdc.net", "max_response_values": "a million, or one for every 6 bytes"}
+
+
+def test_options_and_their_defaults_are_those_of_the_code() -> None:
+    of_create, of_a_call = tables_in(README.replace("64 MiB", str(64 * 1024 * 1024)).replace(" (off)", ""), "Options")
+    assert f"{BYTES_PER_VALUE} bytes" in COMPUTED["max_response_values"]
+    assert LEAST_MOST_VALUES == 1_000_000
+    rows = {**config._CLIENT_OPTIONS, **config._ASYNC_OPTIONS}
+    names = rows.keys() - OnDeviceOptions._fields  # which docs/on-device.md tells
+    assert of_create == {name: COMPUTED.get(name) or told(rows[name][1]) for name in names}
+    assert set(of_a_call) == set(config._REQUEST_OPTIONS)
+    assert set(config._REQUEST_DEFAULTS.values()) == {None}, "the table has no column for defaults"
 
 
 def test_errors_table_names_every_error() -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
-import typing
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 import urllib3
 
-from target import DecisioningMethod, OptionsError, Outbox
-from target.config import parse_client_options, parse_request_options
-from target.options import ClientOptions
+from target import DecisioningMethod, OptionsError, Outbox, config
+from target.config import (
+    AsyncClientConfig,
+    ClientConfig,
+    RequestConfig,
+    parse_async_client_options,
+    parse_client_options,
+    parse_request_options,
+)
+from target.on_device_config import OnDeviceOptions
 from tests.kit.built_calls import PAGE_LOAD
 
 REQUIRED = {"client": "acme", "organization_id": "1234@AdobeOrg"}
@@ -68,13 +74,64 @@ def test_defaults(name: str, default: Any) -> None:
     assert getattr(parse(**{option: None}), name) == default
 
 
-def test_every_documented_option_is_read() -> None:
-    documented = typing.get_type_hints(ClientOptions, localns={"urllib3": urllib3, "EventHandler": Any, "Outbox": Any})
-    for name in documented:
-        if name in REQUIRED:
-            continue
-        with pytest.raises(OptionsError, match=name):
-            parse(**{name: object()})
+def changed(default: Any) -> Any:
+    """Another default of the same kind."""
+    match default:
+        case bool():
+            return not default
+        case int():
+            return default + 7
+        case dict():
+            return {"another": {}}
+        case logging.Logger():
+            return logging.getLogger("another")
+        case "server-side":
+            return "on-device"
+        case str():
+            return "staging"
+        case _:
+            return "https://another.example/path"
+
+
+@pytest.mark.parametrize("name", config._CLIENT_OPTIONS)
+def test_every_default_of_create_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"client": "acme", "organization_id": "1234@AdobeOrg", "decisioning_method": "on-device"}
+    before = parse_client_options({**options, name: None} if name not in REQUIRED else options)
+    reader, default = config._CLIENT_OPTIONS[name]
+    monkeypatch.setitem(config._CLIENT_OPTIONS, name, (reader, changed(default)))
+    assert parse_client_options({**options, name: None}) != before
+
+
+@pytest.mark.parametrize("name", config._ASYNC_OPTIONS)
+def test_every_default_of_the_asyncio_clients_create_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = parse_async_client_options(REQUIRED)
+    reader, default = config._ASYNC_OPTIONS[name]
+    monkeypatch.setitem(config._ASYNC_OPTIONS, name, (reader, changed(default)))
+    assert parse_async_client_options(REQUIRED) != before
+
+
+@pytest.mark.parametrize("name", config._REQUEST_DEFAULTS)
+def test_every_default_of_a_call_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(config._REQUEST_DEFAULTS, name, "another")
+    assert getattr(parse_request_options({"callback": print}), name) == ("another" if name != "callback" else print)
+
+
+def test_every_row_is_an_option() -> None:
+    """None hides behind another's name: ``timeout`` and ``timeout_s`` would be one option."""
+    rows = (*ClientConfig._field_defaults, *OnDeviceOptions._field_defaults)
+    assert len(config._CLIENT_OPTIONS) == len(rows)
+    assert set(ClientConfig._fields) - set(ClientConfig._field_defaults) == {"on_device"}
+    assert set(AsyncClientConfig._fields) - set(AsyncClientConfig._field_defaults) == {"client"}
+    assert set(RequestConfig._fields) == set(config._REQUEST_OPTIONS)
+    assert set(OnDeviceOptions._fields) == set(OnDeviceOptions._field_defaults)
+
+
+@pytest.mark.parametrize("name", ["artifact_location", "cdn_base_path", "cdn_environment", "environment"])
+def test_what_an_on_device_option_comes_to_is_seen_where_something_decides_from_rules(name: str) -> None:
+    wrong = {"environment": ".."}.get(name, "neither a URL nor a CDN")
+    assert parse(**{name: wrong}).on_device is None
+    with pytest.raises(OptionsError, match=f"Option '{name}' must be"):
+        parse(**{name: wrong, "decisioning_method": "hybrid"})
 
 
 @pytest.mark.parametrize(("ms", "seconds"), [(3000, 3.0), (500, 0.5), (0.5, 0.0005), (1, 0.001)])

@@ -1,92 +1,164 @@
-"""The typed options: the documented names, each described."""
+"""What callers write is what code reads: the TypedDicts and their help texts against the tables of options."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import logging
+import os
+import pydoc
+import re
+import subprocess
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
 
-from target import config, options
+import target
+from target import Outbox, config, events, on_device_config, options, reading, values
+from target.errors import OptionsError
+from target.rows import REQUIRED, Row
+from tests.kit.told import told
 
-CLIENT = {
-    "timeout",
-    "server_domain",
-    "secure",
-    "target_location_hint",
-    "property_token",
-    "environment_id",
-    "version",
-    "logger",
-    "events",
-    "telemetry_enabled",
-    "decisioning_method",
-    "polling_interval",
-    "artifact_location",
-    "artifact_payload",
-    "environment",
-    "cdn_environment",
-    "cdn_base_path",
-    "maximum_wait_ready",
-    "edge_routing",
-    "retries",
-    "pool_size",
-    "pool",
-    "proxy",
-    "ca_certs",
-    "max_response_bytes",
-    "async_workers",
+CREATE = config._CLIENT_OPTIONS
+CREATE_ASYNC = {name: row for name, row in CREATE.items() if name != "async_workers"} | config._ASYNC_OPTIONS
+CALL: dict[str, Row] = {
+    name: (parse, config._REQUEST_DEFAULTS[name]) for name, parse in config._REQUEST_OPTIONS.items()
 }
-CALL = {"target_cookie", "target_location_hint", "consumer_id", "customer_ids", "session_id", "decisioning_method"}
+CALL_BACK = {"callback", "err_callback"}
+AWAITED = {name: row for name, row in CALL.items() if name not in CALL_BACK}
+#: Each TypedDict, the table it says to callers, and what of it has to be given.
+SAID: dict[str, tuple[dict[str, Row], set[str]]] = {
+    "ClientOptions": (CREATE, {name for name, (_, default) in CREATE.items() if default is REQUIRED}),
+    "AsyncClientOptions": (CREATE_ASYNC, {name for name, (_, default) in CREATE_ASYNC.items() if default is REQUIRED}),
+    "RequestOptions": (AWAITED, {"request"}),
+    "RequestCallbackOptions": (CALL, {"request", "callback"}),
+    "AttributesOptions": (AWAITED, set()),
+    "AttributesCallbackOptions": (CALL, {"callback"}),
+}
+#: What has no default but what other options or the answer make of it; and what makes it.
+COMPUTED = {
+    "cdn_base_path": f'``"{on_device_config.DEFAULT_CDN}"``',
+    "max_response_values": f"{reading.LEAST_MOST_VALUES}, or one for every {reading.BYTES_PER_VALUE} bytes",
+}
+#: Read where they are used, since they may be an object of the generated models or a Visitor.
+READ_LATER = {"request", "visitor"}
+
+SAMPLES: dict[str, list[Any]] = {
+    "bool": [True],
+    "int": [5],
+    "float": [5.5],
+    "str": ["5", "acme", "server-side", "auto"],
+    "bytes": [b"5"],
+    "list": [[]],
+    "dict": [{}],
+    "function": [print],
+    "path": [Path("x")],
+    "Logger": [logging.getLogger("shop")],
+    "PoolManager": [urllib3.PoolManager()],
+    "Outbox": [Outbox.memory()],
+}
+
+
+def hints_of(name: str) -> dict[str, Any]:
+    names = {**vars(events), **{each: getattr(target, each) for each in target.__all__}, "urllib3": urllib3}
+    return typing.get_type_hints(getattr(options, name), vars(options), names, include_extras=True)
+
+
+def kinds_of(annotation: Any) -> set[str]:
+    """Which of SAMPLES an annotation takes."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType, typing.Required):
+        return {kind for argument in arguments for kind in kinds_of(argument)}
+    if origin is typing.Literal:
+        return {type(argument).__name__ for argument in arguments}
+    if annotation is types.NoneType:
+        return set()
+    if annotation is float:
+        return {"float", "int"}
+    known = {Callable: "function", Mapping: "dict", Sequence: "list", os.PathLike: "path"}
+    return {known.get(origin) or annotation.__name__}
+
+
+def is_taken(parse: Callable[[str, Any], Any], name: str, value: Any) -> bool:
+    try:
+        parse(name, value)
+    except OptionsError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_said_is_what_is_read(name: str) -> None:
+    table, needed = SAID[name]
+    hints = hints_of(name)
+    assert set(hints) == set(table)
+    assert {key for key, hint in hints.items() if typing.get_origin(hint) is typing.Required} == needed
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_types_are_those_that_are_read(name: str) -> None:
+    table, needed = SAID[name]
+    for key, hint in hints_of(name).items():
+        assert key in needed or types.NoneType in typing.get_args(hint), f"None is the default of {key}"
+        if key in READ_LATER:
+            continue
+        taken = {kind for kind, samples in SAMPLES.items() if any(is_taken(table[key][0], key, s) for s in samples)}
+        assert kinds_of(hint) == taken, key
 
 
 @pytest.mark.parametrize(
-    ("name", "required", "optional"),
-    [
-        ("ClientOptions", {"client", "organization_id"}, CLIENT),
-        ("RequestOptions", {"request"}, CALL),
-        ("RequestCallbackOptions", {"request", "callback"}, CALL | {"err_callback"}),
-        ("AttributesOptions", set(), CALL | {"request"}),
-        ("AttributesCallbackOptions", {"callback"}, CALL | {"request", "err_callback"}),
-        ("CustomerIdDict", {"id"}, {"authState"}),
-    ],
+    ("name", "taken"),
+    [("DecisioningMethodName", values.DECISIONING_METHODS), ("TransportName", values.TRANSPORTS)],
 )
-def test_the_documented_options(name: str, required: set[str], optional: set[str]) -> None:
-    fields = _fields(name)
-    assert set(fields) >= required | optional
-    assert {field for field, annotation in fields.items() if annotation.startswith("Required[")} == required
+def test_names_to_choose_from_are_those_that_are_read(name: str, taken: Sequence[str]) -> None:
+    assert sorted(typing.get_args(getattr(options, name))) == sorted(taken)
 
 
-def test_what_is_documented_is_what_is_read() -> None:
-    assert set(_fields("ClientOptions")) == set(config._CLIENT_OPTIONS)
-    assert set(_fields("RequestCallbackOptions")) == set(config._REQUEST_OPTIONS)
-
-
-def _fields(name: str) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for base in reversed(_bases(name)):
-        body = _classes()[base].body
-        fields |= {n.target.id: ast.unparse(n.annotation) for n in body if isinstance(n, ast.AnnAssign)}  # type: ignore[union-attr]
-    return fields
-
-
-def _bases(name: str) -> list[str]:
-    bases = [base.id for base in _classes()[name].bases if isinstance(base, ast.Name) and base.id != "TypedDict"]
-    return [name, *(inner for base in bases for inner in _bases(base))]
-
-
-def _classes() -> dict[str, ast.ClassDef]:
-    tree = ast.parse(inspect.getsource(options))
-    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-
-
-@pytest.mark.parametrize("name", sorted(_classes()))
-def test_every_option_is_described(name: str) -> None:
-    node = _classes()[name]
-    assert ast.get_docstring(node)
-    if name == "CustomerIdDict":
-        return
+def texts_of(name: str) -> dict[str, str]:
+    """What stands under each option in the source, its bases' options included."""
+    node = next(n for n in ast.parse(inspect.getsource(options)).body if isinstance(n, ast.ClassDef) and n.name == name)
+    texts: dict[str, str] = {}
+    for base in map(ast.unparse, node.bases):
+        texts |= {} if base == "TypedDict" else texts_of(base)
     for field, after in zip(node.body, [*node.body[1:], None], strict=True):
         if isinstance(field, ast.AnnAssign):
-            described = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            assert described, f"{name}.{ast.unparse(field.target)} has no docstring"
+            assert isinstance(after, ast.Expr), f"{name}: {ast.unparse(field)} has no docstring"
+            texts[ast.unparse(field.target)] = " ".join(ast.literal_eval(after.value).split())
+    return texts
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_help_texts_say_every_option_and_its_default(name: str) -> None:
+    shown = " ".join(pydoc.plaintext.document(getattr(options, name)).replace("|", " ").split())
+    texts = texts_of(name)
+    assert set(texts) == set(SAID[name][0])
+    for key, text in texts.items():
+        assert text in shown
+        default = SAID[name][0][key][1]
+        said = re.findall(r"Default:? (the logger ``\w+``|``\"[^`]*\"``|\d+, or one for every \d+ bytes|\w+)", text)
+        if key in COMPUTED:
+            assert said == [COMPUTED[key]]
+        elif isinstance(default, logging.Logger):
+            assert said == [f"the logger ``{default.name}``"]
+        elif isinstance(default, str):
+            assert said == [f"``{told(default)}``"], key
+        else:
+            assert said == [told(default)] or (said == [] and told(default) in ("none", "required")), key
+
+
+def test_the_module_can_be_read_where_its_source_is_away(tmp_path: Path) -> None:
+    source = inspect.getsource(options)
+    import py_compile
+
+    (tmp_path / "options.py").write_text(source)
+    py_compile.compile(str(tmp_path / "options.py"), str(tmp_path / "bare.pyc"))
+    (tmp_path / "options.py").unlink()
+    code = "import bare; assert 'timeout' in bare.CommonOptions.__annotations__; print(bare.ClientOptions.__doc__)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.stdout == "Options of ``TargetClient.create``.\n", run.stderr
