@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial, wraps
-from types import FunctionType
+from traceback import walk_tb
+from types import FunctionType, TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from target.errors import TargetError
@@ -59,6 +60,57 @@ def hush(error: BaseException, outer: BaseException | None = None) -> None:
         error: What leaves. Itself it stays as it is.
         outer: What its caller was handling before; from there on the chain is not this package's.
     """
+    _replace_causes(error, outer, lambda link: link if _tells_little(link) else stand_in_for(link))
+
+
+def hushed(error: BaseException) -> BaseException:
+    """What to log in the place of ``error``, of whatever origin: classes and places, and words that are ours.
+
+    No variable of the functions that it came through is to be had from its tracebacks: they may hold a whole call, and
+    handlers of logs show them.
+    """
+    logged = _as_logged(error)
+    logged.__cause__, logged.__context__ = error.__cause__, error.__context__
+    logged.__suppress_context__ = error.__suppress_context__
+    _replace_causes(logged, None, _as_logged)
+    return logged
+
+
+def _as_logged(error: BaseException) -> BaseException:
+    stand_in = stand_in_for(error)
+    if isinstance(error, TargetError) and _is_raised_here(error.__traceback__):
+        stand_in.args = (str(error),)
+    return stand_in.with_traceback(_places_of(error.__traceback__))
+
+
+def _is_raised_here(traceback: TracebackType | None) -> bool:
+    """Whether it was this package that raised; what anybody else puts into an error of ours may be an id."""
+    module: object = __name__
+    for frame, _ in walk_tb(traceback):
+        module = frame.f_globals.get("__name__")
+    return str(module).partition(".")[0] == __package__
+
+
+def _places_of(traceback: TracebackType | None) -> TracebackType | None:
+    """The same places, in frames of functions that never ran."""
+    places = None
+    for frame, line in reversed(list(walk_tb(traceback))):
+        code = frame.f_code
+        named = _never_run.__code__.replace(
+            co_filename=code.co_filename, co_name=code.co_name, co_qualname=code.co_qualname
+        )
+        empty = FunctionType(named, {"__name__": frame.f_globals.get("__name__")})().gi_frame
+        places = TracebackType(places, empty, -1, line)
+    return places
+
+
+def _never_run() -> Iterator[None]:
+    yield
+
+
+def _replace_causes(
+    error: BaseException, outer: BaseException | None, replace: Callable[[BaseException], BaseException]
+) -> None:
     stands_for: dict[int, BaseException] = {id(error): error}
     todo = [(error, error)]
     while todo:
@@ -68,22 +120,13 @@ def hush(error: BaseException, outer: BaseException | None = None) -> None:
             stand_in = link
             if link is not None and link is not outer:
                 if id(link) not in stands_for:
-                    stands_for[id(link)] = link if _tells_little(link) else stand_in_for(link)
+                    stands_for[id(link)] = replace(link)
                     todo.append((link, stands_for[id(link)]))
                 stand_in = stands_for[id(link)]
             links.append(stand_in)
         suppressed = was.__suppress_context__
         now.__cause__, now.__context__ = links
         now.__suppress_context__ = suppressed
-
-
-def hushed(error: BaseException) -> BaseException:
-    """What to log in the place of ``error``, of whatever origin, with its traceback."""
-    stand_in = error if isinstance(error, TargetError) else stand_in_for(error)
-    stand_in.__cause__, stand_in.__context__ = error.__cause__, error.__context__
-    stand_in.__suppress_context__ = error.__suppress_context__
-    hush(stand_in)
-    return stand_in
 
 
 def stand_in_for(error: BaseException) -> BaseException:

@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import ssl
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ import urllib3
 
 from target import OptionsError, TransportError
 from target.causes import discreet, hush, hushed, stand_in_for
+from target.values import parse_string
 from tests.kit.calls import everything_of
 
 SECRET = "tnt-of-" + "alice"  # in two pieces, so that no line of this file that a traceback shows holds it
@@ -207,8 +209,27 @@ def test_what_is_logged_of_foreign_code_is_where_it_failed() -> None:
     assert SECRET in everything_of(error), "it belongs to others, and is not changed"
     assert SECRET not in everything_of(logged)
     assert chain_of(logged) == ["Talkative", "ValueError"]
-    ours = TransportError("no answer")
-    assert hushed(ours) is ours
+    assert str(hushed(TransportError("no answer"))) == "no answer"
+    assert str(hushed(caught(lambda: parse_string("consumer_id", 5)))).startswith("Option 'consumer_id' must be")
+    assert SECRET not in everything_of(hushed(caught(lambda: fail(TransportError(SECRET)))))
+
+
+def places_of(error: BaseException) -> list[str]:
+    printed = traceback.format_exception(error)
+    return [entry.splitlines()[0] for entry in printed if entry.startswith("  File")]
+
+
+def test_what_is_logged_holds_no_variable_of_the_functions_that_failed() -> None:
+    variables = SECRET
+    error = caught(lambda: fail(TransportError("no answer"), ValueError(variables)))
+    logged = hushed(error)
+    link: BaseException | None = logged
+    assert places_of(logged) == places_of(error)
+    while link is not None:
+        frames = [frame for frame, _ in traceback.walk_tb(link.__traceback__)]
+        assert len(frames) >= 2
+        assert [(frame.f_locals, frame.f_back) for frame in frames] == [({}, None)] * len(frames)
+        link = link.__cause__
 
 
 def test_names_and_signatures_stay() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from typing import Any
 
 import pytest
 
-from target.errors import TransportError
+from target.errors import OptionsError, TargetError, TransportError
 from target.events import EVENT_NAMES, emit
 
 LOGGER = logging.getLogger("target.tests.events")
@@ -44,6 +45,32 @@ def test_what_a_handler_raises_is_logged(error: Exception, caplog: pytest.LogCap
     assert isinstance(logged, type(error))
     assert "in fail" in caplog.text, "where it was raised"
     assert "boom" not in caplog.text, "it may quote the event"
+
+
+class Refused(TargetError):
+    """Of the handler's own making."""
+
+
+@pytest.mark.parametrize("kind", [ValueError, OSError, TargetError, Refused, OptionsError, ExceptionGroup])
+def test_what_is_logged_of_a_handler_holds_no_id(kind: type[Exception], caplog: pytest.LogCaptureFixture) -> None:
+    def fail(event: dict[str, Any]) -> None:
+        try:
+            raise LookupError(event["error"])
+        except LookupError as cause:
+            raised = kind(event["error"], [cause]) if kind is ExceptionGroup else kind(event["error"])
+            raised.add_note(event["error"])
+            raise raised from cause
+
+    emit({"client_ready": fail}, "client_ready", LOGGER, error="session-4711")
+    (record,) = caplog.records
+    assert "in fail" in caplog.text
+    assert "LookupError" in caplog.text
+    assert kind.__name__ in caplog.text
+    assert "session-4711" not in caplog.text
+    assert record.exc_info
+    variables = [frame.f_locals for frame, _ in traceback.walk_tb(record.exc_info[2])]
+    assert len(variables) >= 2
+    assert not any(variables), "which handlers of logs may show"
 
 
 def test_an_error_in_an_event_tells_of_its_causes_by_class_only() -> None:
