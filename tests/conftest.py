@@ -12,6 +12,7 @@ from hypothesis import settings
 from target import TargetClient
 from tests.kit.calls import MakeClient, client_of
 from tests.kit.loopback import LoopbackServer, serving
+from tests.kit.shop import Shop
 from tests.kit.tls import Authority
 
 # A busy machine is no counterexample. Where a change is judged, it is by the same examples each time.
@@ -40,6 +41,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def secure(authority: Authority) -> dict[str, Any]:
     """Options of a client that trusts the authority."""
     return {"secure": True, "ca_certs": authority.ca_certs}
+
+
+@pytest.fixture
+def shop(server: LoopbackServer) -> Shop:
+    """What clients that decide in process ask, on ``server``."""
+    return Shop(server)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from target import AsyncTargetClient, TargetError
-from tests.kit.calls import CALL, assert_discreet, threads_of
+from tests.kit.calls import CALL, assert_discreet, options_of, threads_of
+from tests.kit.loopback import LoopbackServer
 
 transports = pytest.mark.parametrize("transport", ["threads", "aiohttp"])
 
@@ -23,14 +24,7 @@ transports = pytest.mark.parametrize("transport", ["threads", "aiohttp"])
 @asynccontextmanager
 async def client_of(domain: str, **options: Any) -> AsyncIterator[AsyncTargetClient]:
     """A client of the server at ``domain``, over plain HTTP unless ``options`` say otherwise, closed afterwards."""
-    fixed: dict[str, Any] = {
-        "client": "acme",
-        "organization_id": "1234@AdobeOrg",
-        "server_domain": domain,
-        "secure": False,
-        "edge_routing": False,
-    }
-    client = await AsyncTargetClient.create({**fixed, **options})  # type: ignore[typeddict-item]
+    client = await AsyncTargetClient.create(**options_of(domain, **options))
     try:
         yield client
     finally:
@@ -46,6 +40,23 @@ async def error_of(domain: str, **options: Any) -> TargetError:
         assert time.monotonic() - started < options["timeout"] / 1000 + 0.5  # the first call imports the models
     assert_discreet(caught.value)
     return caught.value
+
+
+def with_client(server: LoopbackServer, use: Callable[[AsyncTargetClient], Awaitable[Any]], **options: Any) -> Any:
+    """What ``use`` returns, on a client that is closed afterwards."""
+
+    async def main() -> Any:
+        async with client_of(server.domain, **options) as client:
+            return await use(client)
+
+    return asyncio.run(main())
+
+
+async def received(server: LoopbackServer, count: int) -> None:
+    """Until the server has seen so many calls."""
+    async with asyncio.timeout(5):
+        while len(server.received) < count:
+            await asyncio.sleep(0.005)
 
 
 async def eventually(condition: Callable[[], object], within_s: float = 5.0) -> bool:

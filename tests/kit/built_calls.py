@@ -5,8 +5,30 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from target import (
+    AnalyticsRequest,
+    ChannelType,
+    Context,
+    CustomerId,
+    DeliveryRequest,
+    ExecuteRequest,
+    ExperienceCloud,
+    Geo,
+    LoggingType,
+    MboxRequest,
+    Order,
+    PrefetchRequest,
+    Preview,
+    Property,
+    QAMode,
+    RequestDetails,
+    Trace,
+    ViewRequest,
+    VisitorId,
+)
 from target.config import ClientConfig, Runtime, parse_client_options, parse_request_options
 from target.delivery.request import Call, build_notifications_call, build_offers_call
+from tests.kit.calls import ACCOUNT
 
 NOW_S = 1570320000.0  # 2019-10-06T00:00Z
 UTC_OFFSET_MINUTES = 120
@@ -22,7 +44,7 @@ def runtime(now_s: float = NOW_S) -> Runtime:
 
 
 def config(**options: Any) -> ClientConfig:
-    return parse_client_options({"client": "acme", "organization_id": "1234@AdobeOrg", **options})
+    return parse_client_options({**ACCOUNT, **options})
 
 
 def offers(
@@ -46,3 +68,27 @@ def notify(request: Any, *, client: dict[str, Any] | None = None, **options: Any
 def expires(after_s: int = 3600) -> int:
     """An expiry for a cookie entry that is still valid at NOW_S."""
     return int(NOW_S) + after_s
+
+
+def full_request() -> DeliveryRequest:
+    """A request in which the caller says all that a call would add."""
+    return DeliveryRequest(
+        request_id="own",
+        environment_id=7,
+        id=VisitorId(
+            tnt_id="own.5_0",
+            customer_ids=[CustomerId(id="c", integration_code="crm", authenticated_state="unknown")],
+        ),
+        property=Property(token="token_xyz"),
+        context=Context(channel=ChannelType.MOBILE, geo=Geo(zip="94105"), time_offset_in_minutes=-480),
+        experience_cloud=ExperienceCloud(
+            analytics=AnalyticsRequest(
+                supplemental_data_id="2C9C1AA0B5A3D8F1-0123456789ABCDEF", logging=LoggingType.CLIENT_SIDE
+            )
+        ),
+        execute=ExecuteRequest(mboxes=[MboxRequest(name="a", parameters={"k": "v"}, order=Order(id="o"))]),
+        prefetch=PrefetchRequest(views=[ViewRequest()], page_load=RequestDetails()),
+        trace=Trace(authorization_token="token", usage={"x": 1}),
+        preview=Preview(token="p"),
+        qa_mode=QAMode(token="q"),
+    )

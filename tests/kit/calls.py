@@ -23,6 +23,8 @@ COOKIE = f"PC#{DEVICE_ID}#9999999999"
 SLACK_S = 1.5  # what a loaded machine may add; what is wrong adds more, or never ends
 ROOT = Path(__file__).parents[2]
 
+MakeClient = Callable[..., TargetClient]
+ACCOUNT: dict[str, Any] = {"client": "acme", "organization_id": "1234@AdobeOrg"}
 REQUEST: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
 CALL: dict[str, Any] = {
     "request": REQUEST,
@@ -31,19 +33,14 @@ CALL: dict[str, Any] = {
 }
 
 
+def options_of(domain: str, **options: Any) -> dict[str, Any]:
+    """Options of a client of the server at ``domain``, over plain HTTP unless ``options`` say otherwise."""
+    return {**ACCOUNT, "server_domain": domain, "secure": False, "edge_routing": False, **options}
+
+
 def client_of(domain: str, **options: Any) -> TargetClient:
-    """A client of the server at ``domain``, over plain HTTP unless ``options`` say otherwise; close it."""
-    fixed: dict[str, Any] = {
-        "client": "acme",
-        "organization_id": "1234@AdobeOrg",
-        "server_domain": domain,
-        "secure": False,
-        "edge_routing": False,
-    }
-    return TargetClient.create({**fixed, **options})  # type: ignore[typeddict-item]
-
-
-MakeClient = Callable[..., TargetClient]
+    """A client with these options; close it."""
+    return TargetClient.create(**options_of(domain, **options))
 
 
 def error_of(domain: str, **options: Any) -> TargetError:

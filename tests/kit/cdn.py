@@ -15,6 +15,7 @@ from target._on_device.artifact_rotation import DownloadTimes
 from target._on_device.download import Downloads
 from target.config import ClientConfig, parse_client_options
 from target.on_device_config import OnDeviceConfig
+from tests.kit.calls import ACCOUNT
 from tests.kit.loopback import Answer, LoopbackServer, Received
 
 LOGGER = logging.getLogger("shop")
@@ -80,7 +81,7 @@ class Owner:
 def configs(**options: Any) -> tuple[OnDeviceConfig, ClientConfig]:
     """Both configurations. ``polling_interval_s`` and ``maximum_wait_ready_s`` may be less than callers may say."""
     own = {key: options.pop(key) for key in ("polling_interval_s", "maximum_wait_ready_s") if key in options}
-    base = {"client": "acme", "organization_id": "1@AdobeOrg", "logger": LOGGER, "decisioning_method": "on-device"}
+    base = {**ACCOUNT, "logger": LOGGER, "decisioning_method": "on-device"}
     client = parse_client_options({**base, **options})
     assert client.on_device is not None
     return client.on_device._replace(**own), client

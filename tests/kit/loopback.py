@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -73,6 +74,16 @@ def answering(*answers: Any) -> Callable[[Received], Any]:
     """These answers in turn, then success."""
     left = list(answers)
     return lambda received: left.pop(0) if left else ok(received)
+
+
+def slowly(seconds: float) -> Callable[[Received], Answer]:
+    """Success, after a while."""
+
+    def answer(received: Received) -> Answer:
+        time.sleep(seconds)
+        return ok(received)
+
+    return answer
 
 
 class LoopbackServer(ThreadingHTTPServer):

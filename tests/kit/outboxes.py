@@ -24,6 +24,7 @@ from target.config import ClientConfig, parse_client_options, parse_request_opti
 from target.delivery.entries import Entry, Moment
 from target.delivery.request import Call, build_notifications_call
 from target.outbox import Outbox
+from tests.kit.calls import options_of
 
 START_S = 1_700_000_000.0
 KINDS = ("memory", "sqlite", "durable")
@@ -80,17 +81,6 @@ def always(_: object) -> bool:
 
 def names(entries: Any) -> list[str]:
     return [json.loads(item.notification)["id"] for item in entries]
-
-
-def options_of(domain: str, **options: Any) -> dict[str, Any]:
-    return {
-        "client": "acme",
-        "organization_id": "1234@AdobeOrg",
-        "server_domain": domain,
-        "secure": False,
-        "edge_routing": False,
-        **options,
-    }
 
 
 def notification(name: str, **fields: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from target._on_device.delivery import Delivery
 from target.config import Runtime, parse_client_options, parse_request_options
 from target.delivery.request import Call, build_notifications_call
 from target.delivery.telemetry import TelemetryBuffer
-from tests.kit.calls import threads_of
+from tests.kit.calls import options_of, threads_of
 from tests.kit.cdn import LOGGER
 from tests.kit.loopback import LoopbackServer
 
@@ -28,17 +28,7 @@ class Sender:
 
     def __init__(self, domain: str, **options: Any) -> None:
         own = {key: options.pop(key) for key in ("compose", "most_pending", "most_at_once") if key in options}
-        self.config = parse_client_options(
-            {
-                "client": "acme",
-                "organization_id": "1@AdobeOrg",
-                "server_domain": domain,
-                "secure": False,
-                "edge_routing": False,
-                "logger": LOGGER,
-                **options,
-            }
-        )
+        self.config = parse_client_options(options_of(domain, logger=LOGGER, **options))
         self.transport = transport = Transport(self.config)
         self.failures: list[tuple[Call, BaseException]] = []
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
-from target import TargetClient
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 
-Make = Callable[..., TargetClient]
 HOME: dict[str, Any] = {"execute": {"mboxes": [{"name": "home", "index": 1}]}}
 PREFETCH: dict[str, Any] = {"prefetch": {"mboxes": [{"name": "home", "index": 1}]}}
 ETAG = '"one"'
@@ -74,3 +74,13 @@ def shown(result: Any) -> list[Any]:
     """What each mbox of the answer offers."""
     response = result.response
     return [option.content for mbox in (response.execute or response.prefetch).mboxes for option in mbox.options or ()]
+
+
+def events_of(*names: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Handlers of these events, and what they were told."""
+    told: list[dict[str, Any]] = []
+    return dict.fromkeys(names, told.append), told
+
+
+def hang_a_second(_: Received) -> Callable[[socket.socket], None]:
+    return lambda _: time.sleep(1)

@@ -17,7 +17,7 @@ import pytest
 from target._on_device.download import Downloads
 from target.config import parse_client_options
 from tests.kit import aio
-from tests.kit.calls import CALL, client_of
+from tests.kit.calls import ACCOUNT, CALL, client_of
 from tests.kit.raw_servers import GOOD_ANSWER, RawServer, read_request
 
 # A call with a callback, and one on a thread of asyncio's, are blocking calls on another thread.
@@ -114,4 +114,4 @@ def visit(way: str, domain: str, between: list[Callable[[], object]], **options:
 
 
 def downloads_of(**options: Any) -> Downloads:
-    return Downloads(parse_client_options({"client": "acme", "organization_id": "1234@AdobeOrg", **options}))
+    return Downloads(parse_client_options({**ACCOUNT, **options}))

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,9 @@ from target import (
     VisitorId,
 )
 from target import Telemetry as TelemetryModel
+from tests.kit.calls import MakeClient
 from tests.kit.loopback import Answer, LoopbackServer, ok, serving
 
-Make = Callable[..., TargetClient]
 ROOT = Path(__file__).parents[2]
 HOME: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
 
@@ -76,7 +75,7 @@ def test_01_host_of_the_first_client_does_not_serve_later_clients() -> None:
 
 
 @pytest.mark.parametrize("kind", ["hangs", "drips"])
-def test_02_timeout_bounds_the_call(kind: str, server: LoopbackServer, make_client: Make) -> None:
+def test_02_timeout_bounds_the_call(kind: str, server: LoopbackServer, make_client: MakeClient) -> None:
     """Pages that asked for half a second waited twenty when Target hung, or as long as it cared to drip."""
 
     def misbehave(sock: socket.socket) -> None:
@@ -113,7 +112,7 @@ def test_03_no_cookie_and_no_hint_chooses_the_host() -> None:
         assert trap.received == []
 
 
-def test_04_the_callers_request_is_not_changed(server: LoopbackServer, make_client: Make) -> None:
+def test_04_the_callers_request_is_not_changed(server: LoopbackServer, make_client: MakeClient) -> None:
     """Sixteen threads that shared one template request put one visitor's device id into the others' requests."""
     template = DeliveryRequest(
         id=VisitorId(third_party_id="member"),
@@ -140,7 +139,7 @@ def test_04_the_callers_request_is_not_changed(server: LoopbackServer, make_clie
 
 
 def test_05_get_attributes_asks_for_its_own_mboxes_with_its_own_options(
-    server: LoopbackServer, make_client: Make
+    server: LoopbackServer, make_client: MakeClient
 ) -> None:
     """Mboxes of earlier calls, of any client, piled up in every later request; session and cookies were dropped."""
     first, second = make_client(), make_client()
@@ -188,7 +187,7 @@ def test_07_customer_ids_and_supplemental_data_id_are_sent(client: TargetClient,
         assert body["experienceCloud"]["analytics"]["supplementalDataId"] == "0123456789ABCDEF-0123456789ABCDEF"
 
 
-def test_08_what_the_caller_sets_wins(server: LoopbackServer, make_client: Make) -> None:
+def test_08_what_the_caller_sets_wins(server: LoopbackServer, make_client: MakeClient) -> None:
     """The ids by which a team found its calls in logs were replaced, and so were environment and time offset."""
     request = {
         **HOME,
@@ -203,14 +202,16 @@ def test_08_what_the_caller_sets_wins(server: LoopbackServer, make_client: Make)
 
 
 @pytest.mark.parametrize("content", [b'{"status":20', b"", b"[]", b"null", b'"text"', b"3"])
-def test_09_a_success_without_an_object_is_an_error(content: bytes, server: LoopbackServer, make_client: Make) -> None:
+def test_09_a_success_without_an_object_is_an_error(
+    content: bytes, server: LoopbackServer, make_client: MakeClient
+) -> None:
     """Pages went without offers and nobody was told; or ``null`` raised AttributeError from inside the SDK."""
     server.answer = lambda _: Answer(content)
     with pytest.raises(TransportError):
         make_client().get_offers(request=HOME)
 
 
-def test_09_no_content_is_a_success(server: LoopbackServer, make_client: Make) -> None:
+def test_09_no_content_is_a_success(server: LoopbackServer, make_client: MakeClient) -> None:
     """204, the documented answer to a beacon, raised AttributeError."""
     server.answer = lambda _: Answer(status=204)
     result = make_client().get_offers(request={**HOME, "context": {"channel": "web", "beacon": True}})
@@ -235,7 +236,7 @@ def test_11_the_documented_samples_need_no_context(client: TargetClient, server:
     assert server.received[0].body["context"]["channel"] == "web"
 
 
-def test_12_models_know_what_the_api_knows(server: LoopbackServer, make_client: Make) -> None:
+def test_12_models_know_what_the_api_knows(server: LoopbackServer, make_client: MakeClient) -> None:
     """Client hints could not be sent, and the token that telemetry has to give back was lost."""
     server.answer = lambda received: Answer({**ok(received).body, "telemetryServerToken": "token"})
     client = make_client()
@@ -259,7 +260,7 @@ def test_12_models_know_what_the_api_knows(server: LoopbackServer, make_client: 
 # Callbacks
 
 
-def test_13_callbacks_share_a_bounded_pool_of_threads(server: LoopbackServer, make_client: Make) -> None:
+def test_13_callbacks_share_a_bounded_pool_of_threads(server: LoopbackServer, make_client: MakeClient) -> None:
     """Two hundred calls left 801 threads and 624 descriptors behind; with 1,024 descriptors a server died."""
     client = make_client()
     threads_before, files_before = threading.active_count(), descriptors()
@@ -280,7 +281,9 @@ def test_13_callbacks_share_a_bounded_pool_of_threads(server: LoopbackServer, ma
 
 
 @pytest.mark.parametrize("status", [200, 204])
-def test_14_a_callback_that_raises_loses_no_result(status: int, server: LoopbackServer, make_client: Make) -> None:
+def test_14_a_callback_that_raises_loses_no_result(
+    status: int, server: LoopbackServer, make_client: MakeClient
+) -> None:
     """After a callback that raised, or a 204, neither callback ran again and ``get`` timed out."""
     server.answer = lambda _: Answer({"status": 200} if status == 200 else None, status)
     called: list[object] = []

@@ -23,20 +23,15 @@ import pytest
 from benchmarks.on_device_cases import Case, build_cases, requests
 from target import TargetClient
 from target._on_device import artifact_rotation
-from tests.kit.calls import eventually
+from tests.kit.calls import MakeClient, eventually
 from tests.kit.cdn import artifact
-from tests.kit.loopback import Answer, LoopbackServer, serving
+from tests.kit.loopback import Answer, serving
 from tests.kit.raw_servers import hang, raw_server
-from tests.kit.shop import HOME, PREFETCH, Make, Shop, shown
+from tests.kit.shop import HOME, PREFETCH, Shop, shown
 
 ROOT = Path(__file__).parents[2]
 GEO = {**artifact(), "geoTargetingEnabled": True}
 FIXED: dict[str, Any] = {"client": "acme", "organization_id": "1234@AdobeOrg", "secure": False, "edge_routing": False}
-
-
-@pytest.fixture
-def shop(server: LoopbackServer) -> Shop:
-    return Shop(server)
 
 
 def asked_from(ip: str | None) -> dict[str, Any]:
@@ -47,7 +42,7 @@ def case(prefix: str) -> Case:
     return next(item for item in build_cases() if item.name.startswith(prefix))
 
 
-def deciding(make_client: Make, wanted: Case) -> TargetClient:
+def deciding(make_client: MakeClient, wanted: Case) -> TargetClient:
     return make_client(
         decisioning_method="on-device", artifact_payload=wanted.artifact, polling_interval=0, telemetry_enabled=False
     )
@@ -84,7 +79,7 @@ def test_19_create_waits_for_no_server_that_hangs(payload: dict[str, Any] | None
         client.close()
 
 
-def test_20_a_geo_lookup_that_fails_holds_up_no_call(shop: Shop, make_client: Make) -> None:
+def test_20_a_geo_lookup_that_fails_holds_up_no_call(shop: Shop, make_client: MakeClient) -> None:
     """A failed geo lookup blocked the call for ever."""
     shop.artifact = GEO
     shop.geo = lambda _: hang_until_closed
@@ -99,7 +94,7 @@ def hang_until_closed(sock: socket.socket) -> None:
     sock.recv(1)
 
 
-def test_20_nothing_is_looked_up_without_an_address(shop: Shop, make_client: Make) -> None:
+def test_20_nothing_is_looked_up_without_an_address(shop: Shop, make_client: MakeClient) -> None:
     """The lookup ran even when there was no IP address."""
     shop.artifact = GEO
     client = make_client(**shop.options)
@@ -111,7 +106,7 @@ def test_20_nothing_is_looked_up_without_an_address(shop: Shop, make_client: Mak
 
 
 def test_21_a_client_becomes_ready_after_a_failed_first_download(
-    shop: Shop, make_client: Make, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Later downloads succeeded, and the client never became ready."""
     monkeypatch.setattr(artifact_rotation, "PAUSES_S", (0.01, 0.01))
@@ -149,7 +144,7 @@ client.get_offers(request={"execute": {"mboxes": [{"name": "home"}]}})
         assert len(shop.notified) == 1  # what was pending is sent all the same
 
 
-def test_23_an_mbox_counts_no_impression_of_the_page(shop: Shop, make_client: Make) -> None:
+def test_23_an_mbox_counts_no_impression_of_the_page(shop: Shop, make_client: MakeClient) -> None:
     """A request for one mbox also decided the page load, and told of one or two displays that never were."""
     shop.artifact = artifact("g")  # the name of the global mbox
     shop.artifact["rules"]["mboxes"]["home"] = artifact("home")["rules"]["mboxes"]["home"]
@@ -160,7 +155,7 @@ def test_23_an_mbox_counts_no_impression_of_the_page(shop: Shop, make_client: Ma
     assert [each["mbox"]["name"] for each in shop.notified] == ["home"]
 
 
-def test_24_the_artifact_is_not_copied_for_each_call(make_client: Make) -> None:
+def test_24_the_artifact_is_not_copied_for_each_call(make_client: MakeClient) -> None:
     """All of the artifact was copied on every call: thousands of rules elsewhere made a call 50 times slower."""
     taken = []
     for prefix in ("10 activities, one mbox each", "1,000 activities, one mbox each"):
@@ -171,7 +166,7 @@ def test_24_the_artifact_is_not_copied_for_each_call(make_client: Make) -> None:
     assert many_s < 2 * few_s
 
 
-def test_24_a_decision_is_fast_with_thousands_of_rules(make_client: Make) -> None:
+def test_24_a_decision_is_fast_with_thousands_of_rules(make_client: MakeClient) -> None:
     """One decision took 1.4 ms with 2 rules and 311 ms with 2,000 on one mbox."""
     wanted = case("1,000 activities, same mbox")
     asked = requests(wanted, new_visitors=True)
@@ -179,7 +174,7 @@ def test_24_a_decision_is_fast_with_thousands_of_rules(make_client: Make) -> Non
     assert seconds_per_call(lambda: client.get_offers(request=next(asked)), 3) < 0.031
 
 
-def test_24_the_callers_objects_are_left_alone(make_client: Make) -> None:
+def test_24_the_callers_objects_are_left_alone(make_client: MakeClient) -> None:
     wanted = case("10 activities, same mbox")
     before = copy.deepcopy(wanted)
     client = deciding(make_client, wanted)
@@ -187,7 +182,7 @@ def test_24_the_callers_objects_are_left_alone(make_client: Make) -> None:
     assert wanted == before
 
 
-def test_25_new_visitors_leave_nothing_behind(make_client: Make) -> None:
+def test_25_new_visitors_leave_nothing_behind(make_client: MakeClient) -> None:
     """Tables of earlier results grew with every new visitor, without bound."""
     wanted = case("10 activities, same mbox")
     asked = requests(wanted, new_visitors=True)
@@ -206,7 +201,7 @@ def test_25_new_visitors_leave_nothing_behind(make_client: Make) -> None:
         tracemalloc.stop()
 
 
-def test_25_telemetry_says_how_long_a_call_took(shop: Shop, make_client: Make) -> None:
+def test_25_telemetry_says_how_long_a_call_took(shop: Shop, make_client: MakeClient) -> None:
     """``execution`` was the time since the process began."""
     client = make_client(**{**shop.options, "telemetry_enabled": True})
     took_ms = []
@@ -220,7 +215,7 @@ def test_25_telemetry_says_how_long_a_call_took(shop: Shop, make_client: Make) -
     assert all(0 < entry["execution"] <= most for entry, most in zip(told, took_ms, strict=True))
 
 
-def test_26_hybrid_sees_that_the_page_load_needs_the_server(shop: Shop, make_client: Make) -> None:
+def test_26_hybrid_sees_that_the_page_load_needs_the_server(shop: Shop, make_client: MakeClient) -> None:
     """Only mboxes and views were looked at: a page load that the rules cannot decide came back empty."""
     shop.artifact = artifact(remoteMboxes=["g"])
     client = make_client(**{**shop.options, "decisioning_method": "hybrid"})
@@ -242,7 +237,7 @@ class Owner:
             self.told.append(event["type"])
 
 
-def test_27_events_may_be_methods_of_any_object(shop: Shop, make_client: Make) -> None:
+def test_27_events_may_be_methods_of_any_object(shop: Shop, make_client: MakeClient) -> None:
     """``TypeError: cannot pickle``: the options were copied to their bottom."""
     owner = Owner()
     make_client(**shop.options, events={"client_ready": owner.hear, "artifact_download_succeeded": owner.hear})
@@ -250,7 +245,7 @@ def test_27_events_may_be_methods_of_any_object(shop: Shop, make_client: Make) -
 
 
 def test_27_the_logger_is_the_callers_and_no_other_is_touched(
-    shop: Shop, make_client: Make, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``logger`` was ignored, and the first call reset the level of urllib3's."""
     monkeypatch.setattr(artifact_rotation, "PAUSES_S", (0.01, 0.01))

@@ -13,13 +13,8 @@ import pytest
 from target import ArtifactNotReady, AsyncTargetClient
 from target._on_device import artifact_rotation
 from tests.kit.cdn import artifact
-from tests.kit.loopback import Answer, LoopbackServer
+from tests.kit.loopback import Answer
 from tests.kit.shop import HOME, PREFETCH, Shop, shown
-
-
-@pytest.fixture
-def shop(server: LoopbackServer) -> Shop:
-    return Shop(server)
 
 
 def use(shop: Shop, work: Callable[[AsyncTargetClient], Awaitable[Any]], **options: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,9 +18,9 @@ from target import (
     TargetUnavailable,
     TransportError,
 )
+from tests.kit.calls import MakeClient
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 
-Make = Callable[..., TargetClient]
 CALL: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "home"}]}}}
 
 
@@ -35,7 +34,7 @@ def workers() -> int:
 
 
 class TestClose:
-    def test_waits_for_running_calls(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_waits_for_running_calls(self, server: LoopbackServer, make_client: MakeClient) -> None:
         def slowly(received: Received) -> Answer:
             time.sleep(0.2)
             return ok(received)
@@ -50,7 +49,7 @@ class TestClose:
         assert handle.get().response.status == 200
         assert len(seen) == 1
 
-    def test_ends_what_runs_longer_than_its_timeout(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_ends_what_runs_longer_than_its_timeout(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = hang
         before = workers()
         client = make_client(timeout=10_000, async_workers=3)
@@ -65,7 +64,7 @@ class TestClose:
                 handle.get(0)
         assert workers() == before
 
-    def test_from_a_callback_does_not_wait_for_itself(self, make_client: Make) -> None:
+    def test_from_a_callback_does_not_wait_for_itself(self, make_client: MakeClient) -> None:
         client = make_client()
         closed: list[float] = []
 
@@ -77,20 +76,20 @@ class TestClose:
         client.get_offers(**CALL, callback=close).get(5)
         assert closed[0] < 4
 
-    def test_stops_the_timer_of_client_ready(self, make_client: Make) -> None:
+    def test_stops_the_timer_of_client_ready(self, make_client: MakeClient) -> None:
         seen: list[object] = []
         make_client(events={"client_ready": seen.append}).close()
         time.sleep(0.15)
         assert seen == []
 
-    def test_wait_until_ready(self, make_client: Make) -> None:
+    def test_wait_until_ready(self, make_client: MakeClient) -> None:
         client = make_client()
         assert client.wait_until_ready() is True
         assert client.wait_until_ready(timeout=10) is True
 
 
 class TestBreaker:
-    def test_fails_at_once_and_lets_one_call_try_later(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_fails_at_once_and_lets_one_call_try_later(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = lambda _: Answer({"message": "down"}, 500)
         client = make_client(breaker_failures=2, breaker_reset=150)
         for _ in range(2):
@@ -105,7 +104,7 @@ class TestBreaker:
         assert client.get_offers(**CALL).response is not None
         assert client.get_offers(**CALL).response is not None
 
-    def test_an_answer_that_is_no_json_counts(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_an_answer_that_is_no_json_counts(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = lambda _: Answer(b"<html>")
         client = make_client(breaker_failures=1)
         with pytest.raises(TransportError):
@@ -113,7 +112,7 @@ class TestBreaker:
         with pytest.raises(TargetUnavailable):
             client.get_offers(**CALL)
 
-    def test_a_refused_request_does_not_count(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_a_refused_request_does_not_count(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = lambda _: Answer({"message": "bad"}, 400)
         client = make_client(breaker_failures=1)
         for _ in range(3):
@@ -121,7 +120,7 @@ class TestBreaker:
                 client.get_offers(**CALL)
         assert len(server.received) == 3
 
-    def test_callbacks_too(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_callbacks_too(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = lambda _: Answer(status=503)
         client = make_client(breaker_failures=1, retries=0)
         errors: list[Exception] = []
@@ -129,7 +128,7 @@ class TestBreaker:
             client.get_offers(**CALL, callback=print, err_callback=errors.append).wait(5)
         assert [type(error) for error in errors] == [ApiError, TargetUnavailable]
 
-    def test_each_client_has_its_own(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_each_client_has_its_own(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = lambda _: Answer(status=500)
         with pytest.raises(ApiError):
             make_client(breaker_failures=1).get_offers(**CALL)
@@ -137,7 +136,7 @@ class TestBreaker:
             make_client(breaker_failures=1).get_offers(**CALL)
 
     @pytest.mark.parametrize("options", [{"breaker_failures": -1}, {"breaker_failures": "3"}, {"breaker_reset": -1}])
-    def test_options_are_checked(self, make_client: Make, options: dict[str, Any]) -> None:
+    def test_options_are_checked(self, make_client: MakeClient, options: dict[str, Any]) -> None:
         with pytest.raises(OptionsError, match=next(iter(options))):
             make_client(**options)
 
@@ -157,7 +156,7 @@ class TestDefaultAttributes:
         ids=["500", "503", "empty", "timeout"],
     )
     def test_answer_when_the_service_is_away(
-        self, server: LoopbackServer, make_client: Make, answer: Any, error: type[Exception]
+        self, server: LoopbackServer, make_client: MakeClient, answer: Any, error: type[Exception]
     ) -> None:
         server.answer = answer
         client = make_client(default_attributes=DEFAULTS, timeout=300, retries=0)
@@ -172,24 +171,24 @@ class TestDefaultAttributes:
         assert flags.get_response().response is None
         assert flags.get_response().target_cookie.value.startswith("session#s1#")
 
-    def test_answer_when_the_breaker_is_open(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_answer_when_the_breaker_is_open(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = lambda _: Answer(status=500)
         client = make_client(default_attributes=DEFAULTS, breaker_failures=1)
         errors = [client.get_attributes(["home"]).error for _ in range(2)]
         assert [type(error) for error in errors] == [ApiError, TargetUnavailable]
 
-    def test_by_callback(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_by_callback(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = lambda _: Answer(status=500)
         client = make_client(default_attributes=DEFAULTS)
         assert client.get_attributes(["home"], callback=print).get(5).is_default
 
-    def test_a_good_answer_is_no_default(self, make_client: Make) -> None:
+    def test_a_good_answer_is_no_default(self, make_client: MakeClient) -> None:
         flags = make_client(default_attributes=DEFAULTS).get_attributes(["home"])
         assert not flags.is_default
         assert flags.error is None
         assert flags.get_value("home", "part") == "execute"
 
-    def test_what_is_wrong_with_the_request_still_raises(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_what_is_wrong_with_the_request_still_raises(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = lambda _: Answer({"message": "bad"}, 400)
         client = make_client(default_attributes=DEFAULTS)
         with pytest.raises(ApiError):
@@ -197,12 +196,12 @@ class TestDefaultAttributes:
         with pytest.raises(ApiError):
             client.get_offers(**CALL)
 
-    def test_without_the_option_errors_are_raised(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_without_the_option_errors_are_raised(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = lambda _: Answer(status=500)
         with pytest.raises(ApiError):
             make_client().get_attributes(["home"])
 
-    def test_callers_cannot_change_them(self, server: LoopbackServer, make_client: Make) -> None:
+    def test_callers_cannot_change_them(self, server: LoopbackServer, make_client: MakeClient) -> None:
         server.answer = lambda _: Answer(status=500)
         given = {"home": {"color": "grey"}}
         client = make_client(default_attributes=given)
@@ -213,7 +212,7 @@ class TestDefaultAttributes:
         assert client.get_attributes(["home"]).get_value("home", "color") == "grey"
 
     @pytest.mark.parametrize("wrong", [[], {"home": 1}, {1: {}}, "x"])
-    def test_the_option_is_checked(self, make_client: Make, wrong: Any) -> None:
+    def test_the_option_is_checked(self, make_client: MakeClient, wrong: Any) -> None:
         with pytest.raises(OptionsError, match="default_attributes"):
             make_client(default_attributes=wrong)
 

@@ -17,8 +17,9 @@ from target import (
     TargetClient,
 )
 from tests.kit.built_calls import CLICK
+from tests.kit.calls import MakeClient
 from tests.kit.loopback import Answer, LoopbackServer
-from tests.kit.shop import Make, Shop
+from tests.kit.shop import Shop
 
 MOST = 64
 HOME = {"execute": {"mboxes": [{"name": "home"}]}}
@@ -57,7 +58,7 @@ def in_model(deep: Any) -> Any:
 
 
 @pytest.fixture
-def clients(server: LoopbackServer, make_client: Make) -> dict[str, TargetClient]:
+def clients(server: LoopbackServer, make_client: MakeClient) -> dict[str, TargetClient]:
     on_device = {**Shop(server).options, "decisioning_method": "on-device"}
     return {
         "server-side": make_client(outbox=Outbox.memory()),
@@ -109,7 +110,7 @@ def test_64_levels_go_all_the_way(
     assert result.server_state_json()
 
 
-def test_rules_nested_too_deeply_are_left_to_the_server(make_client: Make, server: LoopbackServer) -> None:
+def test_rules_nested_too_deeply_are_left_to_the_server(make_client: MakeClient, server: LoopbackServer) -> None:
     shop = Shop(server)
     for deep in TOO_DEEP.values():
         rules = json.loads(json.dumps(shop.artifact))
@@ -120,7 +121,9 @@ def test_rules_nested_too_deeply_are_left_to_the_server(make_client: Make, serve
         assert result.to_dict()["response"]["status"] == 206
 
 
-def test_offers_of_the_server_are_written_as_deep_as_they_are_read(make_client: Make, server: LoopbackServer) -> None:
+def test_offers_of_the_server_are_written_as_deep_as_they_are_read(
+    make_client: MakeClient, server: LoopbackServer
+) -> None:
     content = nested(90)
     mbox = {"name": "home", "options": [{"type": "json", "content": content, "responseTokens": {"a": content}}]}
     server.answer = lambda _: Answer(
@@ -134,7 +137,7 @@ def test_offers_of_the_server_are_written_as_deep_as_they_are_read(make_client: 
 
 
 @pytest.mark.parametrize("deep", [nested(100_000), RING], ids=["deep", "ring"])
-def test_what_a_reader_puts_into_a_result_makes_no_recursion_error(deep: Any, make_client: Make) -> None:
+def test_what_a_reader_puts_into_a_result_makes_no_recursion_error(deep: Any, make_client: MakeClient) -> None:
     result = make_client().get_offers(request={"execute": {"pageLoad": {}}})
     response = result.response
     assert response is not None

@@ -12,17 +12,12 @@ import pytest
 
 from target import ApiError, ClientClosed, TargetClient
 from target.delivery.telemetry import MOST_ENTRIES
-from tests.kit.calls import eventually, run, timed
+from tests.kit.calls import MakeClient, eventually, run, timed
 from tests.kit.cdn import artifact
-from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
-from tests.kit.shop import HOME, PREFETCH, Make, Shop, shown
+from tests.kit.loopback import Answer, Received, ok, serving
+from tests.kit.shop import HOME, PREFETCH, Shop, shown
 
 VISITOR: dict[str, Any] = {"session_id": "s1", "target_cookie": "PC#visitor.38_0#9999999999"}
-
-
-@pytest.fixture
-def shop(server: LoopbackServer) -> Shop:
-    return Shop(server)
 
 
 @pytest.fixture
@@ -36,7 +31,7 @@ def telling(shop: Shop) -> dict[str, Any]:
 # Notifications
 
 
-def test_what_was_shown_is_told_in_the_visitors_session_and_property(shop: Shop, make_client: Make) -> None:
+def test_what_was_shown_is_told_in_the_visitors_session_and_property(shop: Shop, make_client: MakeClient) -> None:
     client = make_client(**shop.options, property_token="p1", environment_id=7)
     asked = {**HOME, "context": {"channel": "web", "userAgent": "Firefox"}}
     result = client.get_offers(request=asked, **VISITOR)
@@ -56,7 +51,7 @@ def test_what_was_shown_is_told_in_the_visitors_session_and_property(shop: Shop,
     assert len({*made_up, result.response.request_id}) == 5
 
 
-def test_a_new_visitor_is_told_under_the_id_of_the_answer(shop: Shop, make_client: Make) -> None:
+def test_a_new_visitor_is_told_under_the_id_of_the_answer(shop: Shop, make_client: MakeClient) -> None:
     client = make_client(**shop.options)
     result = client.get_offers(request=HOME)
     client.close()
@@ -66,7 +61,7 @@ def test_a_new_visitor_is_told_under_the_id_of_the_answer(shop: Shop, make_clien
     assert f"|PC#{sent.body['id']['tntId']}#" in result.target_cookie.value
 
 
-def test_nothing_shown_tells_nothing(shop: Shop, make_client: Make) -> None:
+def test_nothing_shown_tells_nothing(shop: Shop, make_client: MakeClient) -> None:
     client = make_client(**shop.options)
     client.get_offers(request=PREFETCH)
     client.get_offers(request={"execute": {"mboxes": [{"name": "unknown"}]}})
@@ -74,7 +69,7 @@ def test_nothing_shown_tells_nothing(shop: Shop, make_client: Make) -> None:
     assert shop.delivered == []
 
 
-def test_notifications_of_the_request_itself_are_sent_along(shop: Shop, make_client: Make) -> None:
+def test_notifications_of_the_request_itself_are_sent_along(shop: Shop, make_client: MakeClient) -> None:
     client = make_client(**shop.options)
     click = {"id": "own", "type": "click", "timestamp": 1, "mbox": {"name": "home"}, "tokens": ["c"]}
     client.get_offers(request={**HOME, "notifications": [click]})
@@ -82,7 +77,7 @@ def test_notifications_of_the_request_itself_are_sent_along(shop: Shop, make_cli
     assert [(each["type"], each["tokens"]) for each in shop.notified] == [("click", ["c"]), ("display", ["t"])]
 
 
-def test_a_slow_server_delays_no_call_and_close_sends_what_is_pending(shop: Shop, make_client: Make) -> None:
+def test_a_slow_server_delays_no_call_and_close_sends_what_is_pending(shop: Shop, make_client: MakeClient) -> None:
     def slow(received: Received) -> Answer:
         time.sleep(0.1)
         return ok(received)
@@ -95,7 +90,7 @@ def test_a_slow_server_delays_no_call_and_close_sends_what_is_pending(shop: Shop
     assert len(shop.notified) == 6
 
 
-def test_a_failure_is_retried_and_told_to_nobody(shop: Shop, make_client: Make) -> None:
+def test_a_failure_is_retried_and_told_to_nobody(shop: Shop, make_client: MakeClient) -> None:
     answers = [Answer(status=503)]
     shop.delivery = lambda received: answers.pop() if answers else ok(received)
     told: list[Any] = []
@@ -107,7 +102,7 @@ def test_a_failure_is_retried_and_told_to_nobody(shop: Shop, make_client: Make) 
     assert told == []
 
 
-def test_a_failure_that_lasts_is_an_event(shop: Shop, make_client: Make) -> None:
+def test_a_failure_that_lasts_is_an_event(shop: Shop, make_client: MakeClient) -> None:
     shop.delivery = lambda received: Answer({"message": f"bad {received.session_id}"}, 400)
     told: list[Any] = []
     client = make_client(**shop.options, events={"send_notification_failed": told.append})
@@ -122,7 +117,7 @@ def test_a_failure_that_lasts_is_an_event(shop: Shop, make_client: Make) -> None
     assert event["message"] == "bad <hidden>"  # the API's own words, without ids
 
 
-def test_what_close_has_no_time_to_send_is_an_event(shop: Shop, make_client: Make) -> None:
+def test_what_close_has_no_time_to_send_is_an_event(shop: Shop, make_client: MakeClient) -> None:
     shop.delivery = lambda _: lambda _: time.sleep(6)
     told: list[Any] = []
     client = make_client(**shop.options, timeout=700, events={"send_notification_failed": told.append})
@@ -151,7 +146,7 @@ def test_a_cluster_is_learnt_from_the_first_answer(shop: Shop) -> None:
 # Telemetry
 
 
-def test_switched_off_none_is_sent_ever(shop: Shop, make_client: Make) -> None:
+def test_switched_off_none_is_sent_ever(shop: Shop, make_client: MakeClient) -> None:
     shop.artifact = artifact(remoteMboxes=["till"])
     client = make_client(**{**shop.options, "decisioning_method": "hybrid"})
     for request in (PREFETCH, HOME, {"execute": {"mboxes": [{"name": "till"}]}}):
@@ -163,7 +158,7 @@ def test_switched_off_none_is_sent_ever(shop: Shop, make_client: Make) -> None:
     assert shop.entries == [[]] * 4
 
 
-def test_entries_ride_on_a_notification(shop: Shop, make_client: Make, telling: dict[str, Any]) -> None:
+def test_entries_ride_on_a_notification(shop: Shop, make_client: MakeClient, telling: dict[str, Any]) -> None:
     client = make_client(**telling)
     first = client.get_offers(request=PREFETCH)
     second = client.get_offers(request=HOME)
@@ -179,7 +174,7 @@ def test_entries_ride_on_a_notification(shop: Shop, make_client: Make, telling: 
 
 
 def test_entries_alone_are_sent_within_a_second_in_the_last_visitors_session(
-    shop: Shop, make_client: Make, telling: dict[str, Any]
+    shop: Shop, make_client: MakeClient, telling: dict[str, Any]
 ) -> None:
     client = make_client(**telling, property_token="p1")
     for number in range(3):
@@ -195,7 +190,7 @@ def test_entries_alone_are_sent_within_a_second_in_the_last_visitors_session(
     assert len(sent.body["telemetry"]["entries"]) == 4
 
 
-def test_an_entry_says_how_long_its_own_call_took(shop: Shop, make_client: Make, telling: dict[str, Any]) -> None:
+def test_an_entry_says_how_long_its_own_call_took(shop: Shop, make_client: MakeClient, telling: dict[str, Any]) -> None:
     client = make_client(**telling)
     before_ms = time.time() * 1000
     time.sleep(0.15)
@@ -208,7 +203,7 @@ def test_an_entry_says_how_long_its_own_call_took(shop: Shop, make_client: Make,
     assert before_ms < entry["timestamp"] < time.time() * 1000 + 1
 
 
-def test_a_thousand_entries_wait_at_most(shop: Shop, make_client: Make, telling: dict[str, Any]) -> None:
+def test_a_thousand_entries_wait_at_most(shop: Shop, make_client: MakeClient, telling: dict[str, Any]) -> None:
     client = make_client(**telling)
     calls = [client.get_offers(request=PREFETCH).response.request_id for _ in range(MOST_ENTRIES + 50)]
     client.close()
@@ -219,7 +214,7 @@ def test_a_thousand_entries_wait_at_most(shop: Shop, make_client: Make, telling:
 
 
 def test_hybrid_tells_of_the_download_and_then_of_each_call(
-    shop: Shop, make_client: Make, telling: dict[str, Any]
+    shop: Shop, make_client: MakeClient, telling: dict[str, Any]
 ) -> None:
     client = make_client(**{**telling, "decisioning_method": "hybrid"})
     first = client.get_offers(request={"execute": {"mboxes": [{"name": "unknown"}]}})
@@ -231,7 +226,7 @@ def test_hybrid_tells_of_the_download_and_then_of_each_call(
 
 
 def test_entries_that_could_not_be_sent_ride_on_the_next(
-    shop: Shop, make_client: Make, telling: dict[str, Any]
+    shop: Shop, make_client: MakeClient, telling: dict[str, Any]
 ) -> None:
     shop.delivery = lambda _: lambda _: None
     failed: list[Any] = []
@@ -246,7 +241,7 @@ def test_entries_that_could_not_be_sent_ride_on_the_next(
 
 
 def test_a_failure_shows_nothing_of_the_calls_that_its_request_tells_of(
-    shop: Shop, make_client: Make, telling: dict[str, Any]
+    shop: Shop, make_client: MakeClient, telling: dict[str, Any]
 ) -> None:
     shop.delivery = lambda _: lambda _: None
     failed: list[Any] = []
@@ -266,7 +261,7 @@ def own_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("target-")]
 
 
-def test_threads_are_daemons_and_end_with_close(shop: Shop, make_client: Make) -> None:
+def test_threads_are_daemons_and_end_with_close(shop: Shop, make_client: MakeClient) -> None:
     client = make_client(**{**shop.options, "polling_interval": 300_000})
     client.get_offers(request=HOME)
     assert {"target-artifact", "target-background"} <= set(own_threads())

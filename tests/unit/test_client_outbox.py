@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from target import ClientClosed, OptionsError, Outbox, OutboxFull, TargetClient
+from tests.kit.calls import MakeClient
 from tests.kit.loopback import Answer, LoopbackServer, ok
-
-Make = Callable[..., TargetClient]
 
 
 def notifications(*ids: str) -> dict[str, Any]:
@@ -26,7 +24,7 @@ def received_ids(server: LoopbackServer) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 def test_queued_notifications_are_sent_together_and_acknowledged(
-    server: LoopbackServer, make_client: Make, tmp_path: Path, kind: str
+    server: LoopbackServer, make_client: MakeClient, tmp_path: Path, kind: str
 ) -> None:
     outbox = (
         Outbox.memory(flush_interval=50) if kind == "memory" else Outbox.sqlite(tmp_path / "o.db", flush_interval=50)
@@ -45,7 +43,7 @@ def test_queued_notifications_are_sent_together_and_acknowledged(
     assert all(item["impressionId"] for item in server.received[0].body["notifications"])
 
 
-def test_close_sends_what_is_pending(server: LoopbackServer, make_client: Make) -> None:
+def test_close_sends_what_is_pending(server: LoopbackServer, make_client: MakeClient) -> None:
     client = make_client(outbox=Outbox.memory(flush_interval=60_000))
     client.queue_notifications(notifications("n1", "n2"))
     assert server.received == []
@@ -55,7 +53,7 @@ def test_close_sends_what_is_pending(server: LoopbackServer, make_client: Make) 
         client.queue_notifications(notifications("n3"))
 
 
-def test_close_keeps_to_its_time(server: LoopbackServer, make_client: Make) -> None:
+def test_close_keeps_to_its_time(server: LoopbackServer, make_client: MakeClient) -> None:
     server.answer = lambda _: Answer(status=503)
     client = make_client(outbox=Outbox.memory())
     client.queue_notifications(notifications("n1"))
@@ -65,7 +63,7 @@ def test_close_keeps_to_its_time(server: LoopbackServer, make_client: Make) -> N
 
 
 def test_what_a_file_holds_is_sent_by_the_next_client(
-    server: LoopbackServer, make_client: Make, tmp_path: Path
+    server: LoopbackServer, make_client: MakeClient, tmp_path: Path
 ) -> None:
     outbox = Outbox.sqlite(tmp_path / "o.db", flush_interval=20)
     server.answer = lambda _: Answer(status=503)
@@ -80,7 +78,7 @@ def test_what_a_file_holds_is_sent_by_the_next_client(
     assert set(received_ids(server)) == {"n1"}
 
 
-def test_a_refused_one_is_a_dead_letter_and_told(server: LoopbackServer, make_client: Make) -> None:
+def test_a_refused_one_is_a_dead_letter_and_told(server: LoopbackServer, make_client: MakeClient) -> None:
     def refuse_bad(received: Any) -> Answer:
         bad = any(item["id"] == "bad" for item in received.body["notifications"])
         return Answer({"status": 400, "message": "bad"}, 400) if bad else ok(received)
@@ -101,7 +99,7 @@ def test_a_refused_one_is_a_dead_letter_and_told(server: LoopbackServer, make_cl
     assert client.outbox.dead_letters == []
 
 
-def test_a_full_outbox_refuses(server: LoopbackServer, make_client: Make) -> None:
+def test_a_full_outbox_refuses(server: LoopbackServer, make_client: MakeClient) -> None:
     client = make_client(outbox=Outbox.memory(max_pending=2, flush_interval=60_000))
     client.queue_notifications(notifications("n1", "n2"))
     with pytest.raises(OutboxFull):
@@ -114,7 +112,7 @@ def test_without_an_outbox_it_says_how_to_set_one(client: TargetClient) -> None:
         client.queue_notifications(notifications("n1"))
 
 
-def test_mistakes_raise_at_once(make_client: Make) -> None:
+def test_mistakes_raise_at_once(make_client: MakeClient) -> None:
     client = make_client(outbox=Outbox.memory())
     with pytest.raises(OptionsError, match="callback"):
         client.queue_notifications({**notifications("n1"), "callback": print})  # type: ignore[call-overload]

@@ -23,9 +23,9 @@ from target import (
 )
 from target_delivery_api.types import Model
 from tests.kit.built_calls import CLICK
-from tests.kit.calls import eventually
+from tests.kit.calls import MakeClient, eventually
 from tests.kit.loopback import Answer, LoopbackServer
-from tests.kit.shop import Make, Shop
+from tests.kit.shop import Shop
 
 CONTENT: dict[str, Any] = {"banner": {"texts": ["a", "b"], "on": True}, "list": [{"x": 1}], "plain": "p"}
 ASK: dict[str, Any] = {
@@ -120,7 +120,7 @@ Call = Callable[..., Any]
 
 
 @pytest.fixture(params=["payload", "download", "asyncio"])
-def ask(request: pytest.FixtureRequest, shop: Shop, make_client: Make, server: LoopbackServer) -> Any:
+def ask(request: pytest.FixtureRequest, shop: Shop, make_client: MakeClient, server: LoopbackServer) -> Any:
     """get_offers of a client that decides in process."""
     if request.param == "asyncio":
         loop = asyncio.new_event_loop()
@@ -145,7 +145,7 @@ def test_a_result_changed_by_its_reader_is_no_other_visitors(ask: Call) -> None:
     assert without_clock(ask(request=ASK, session_id="s").to_dict()) == before
 
 
-def test_the_artifact_given_and_the_one_told_of_may_be_changed(shop: Shop, make_client: Make) -> None:
+def test_the_artifact_given_and_the_one_told_of_may_be_changed(shop: Shop, make_client: MakeClient) -> None:
     def answers(client: TargetClient) -> Any:
         return without_clock(client.get_offers(request=ASK, session_id="s").to_dict())
 
@@ -169,7 +169,7 @@ def test_the_artifact_given_and_the_one_told_of_may_be_changed(shop: Shop, make_
         assert [mbox["options"] for mbox in response[part]["mboxes"]] == [mbox["options"] for mbox in asked]
 
 
-def test_attributes_changed_by_their_reader_are_read_again_as_they_were(shop: Shop, make_client: Make) -> None:
+def test_attributes_changed_by_their_reader_are_read_again_as_they_were(shop: Shop, make_client: MakeClient) -> None:
     client = make_client(**shop.options)
     provider: AttributesProvider = client.get_attributes(["home"], session_id="s")
     for held in (provider.as_object(), provider.as_object("home"), provider.get_value("home", "banner")):
@@ -181,7 +181,9 @@ def test_attributes_changed_by_their_reader_are_read_again_as_they_were(shop: Sh
     assert client.get_attributes(["home"], session_id="s2").as_object("home") == CONTENT
 
 
-def test_default_attributes_stay_what_they_were_when_they_were_given(make_client: Make, server: LoopbackServer) -> None:
+def test_default_attributes_stay_what_they_were_when_they_were_given(
+    make_client: MakeClient, server: LoopbackServer
+) -> None:
     server.answer = lambda _: Answer(b"", 503)
     given = {"home": copy.deepcopy(CONTENT)}
     client = make_client(default_attributes=given, retries=0)
@@ -194,7 +196,7 @@ def test_default_attributes_stay_what_they_were_when_they_were_given(make_client
     assert client.get_attributes(["home"]).as_object() == {"home": CONTENT}
 
 
-def test_the_dict_given_to_create_may_be_changed(make_client: Make, server: LoopbackServer) -> None:
+def test_the_dict_given_to_create_may_be_changed(make_client: MakeClient, server: LoopbackServer) -> None:
     told: list[str] = []
     events = {"client_ready": lambda event: told.append(event["type"])}
     host = server.url.removeprefix("http://")
@@ -213,7 +215,9 @@ def test_the_dict_given_to_create_may_be_changed(make_client: Make, server: Loop
 
 
 @pytest.mark.parametrize("form", ["model", "dict"])
-def test_a_request_changed_after_the_call_is_not_sent(form: str, make_client: Make, server: LoopbackServer) -> None:
+def test_a_request_changed_after_the_call_is_not_sent(
+    form: str, make_client: MakeClient, server: LoopbackServer
+) -> None:
     held = threading.Event()
 
     def answer(_: Any) -> Any:
@@ -246,7 +250,7 @@ def test_a_request_changed_after_the_call_is_not_sent(form: str, make_client: Ma
     assert results[0].request.execute.mboxes[0].name == "home"  # type: ignore[union-attr]
 
 
-def test_a_results_request_and_state_are_made_anew_each_time(make_client: Make, server: LoopbackServer) -> None:
+def test_a_results_request_and_state_are_made_anew_each_time(make_client: MakeClient, server: LoopbackServer) -> None:
     client = make_client()
     visitor = Visitor("1@AdobeOrg")
     visitor.set_customer_ids({"crm": "1"})
@@ -259,7 +263,7 @@ def test_a_results_request_and_state_are_made_anew_each_time(make_client: Make, 
 
 
 def test_what_a_handler_changes_in_a_failed_notification_is_not_the_visitors_request(
-    shop: Shop, make_client: Make
+    shop: Shop, make_client: MakeClient
 ) -> None:
     shop.delivery = lambda _: Answer(b"", 400)
     told = threading.Event()
@@ -275,7 +279,7 @@ def test_what_a_handler_changes_in_a_failed_notification_is_not_the_visitors_req
     assert result.request.to_dict() == before
 
 
-def test_queued_notifications_and_dead_letters_are_copies(make_client: Make, server: LoopbackServer) -> None:
+def test_queued_notifications_and_dead_letters_are_copies(make_client: MakeClient, server: LoopbackServer) -> None:
     server.answer = lambda _: Answer({"message": "bad"}, 400)
     client = make_client(outbox=Outbox.memory(flush_interval=0), retries=0)
     notification = {**CLICK, "tokens": ["t"], "order": {"id": "o", "purchasedProductIds": ["p"]}}
@@ -289,7 +293,7 @@ def test_queued_notifications_and_dead_letters_are_copies(make_client: Make, ser
     assert server.received[-1].body["notifications"][0]["tokens"] == ["t"]
 
 
-def test_attributes_and_results_can_be_pickled_and_copied(shop: Shop, make_client: Make) -> None:
+def test_attributes_and_results_can_be_pickled_and_copied(shop: Shop, make_client: MakeClient) -> None:
     provider: AttributesProvider = make_client(**shop.options).get_attributes(["home"], visitor_cookie=None)
     for copied in (copy.deepcopy(provider), pickle.loads(pickle.dumps(provider))):
         assert copied.as_object() == provider.as_object()

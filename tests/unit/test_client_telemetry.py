@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from target import ApiError, TargetClient, TargetDeliveryResponse, TransportError
+from tests.kit.calls import MakeClient
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 
-Make = Callable[..., TargetClient]
 CALL: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "home"}, {"name": "cart"}]}}}
 NOTIFY: dict[str, Any] = {"request": {"notifications": [{"id": "n", "type": "click", "timestamp": 1}]}}
 
@@ -75,7 +74,7 @@ def test_the_callers_own_entries_stay(server: LoopbackServer, client: TargetClie
     assert len(told) == 2
 
 
-def test_none_is_sent_when_it_is_off(server: LoopbackServer, make_client: Make) -> None:
+def test_none_is_sent_when_it_is_off(server: LoopbackServer, make_client: MakeClient) -> None:
     client = make_client(telemetry_enabled=False)
     for _ in range(3):
         client.get_offers(**CALL)
@@ -83,7 +82,7 @@ def test_none_is_sent_when_it_is_off(server: LoopbackServer, make_client: Make) 
     assert all("telemetry" not in received.body for received in server.received)
 
 
-def test_clients_do_not_share_it(server: LoopbackServer, make_client: Make) -> None:
+def test_clients_do_not_share_it(server: LoopbackServer, make_client: MakeClient) -> None:
     make_client().get_offers(**CALL)
     make_client().get_offers(**CALL)
     assert [len(some) for some in entries(server)] == [0, 0]

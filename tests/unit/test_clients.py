@@ -78,11 +78,6 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         each.close()
 
 
-@pytest.fixture
-def shop(server: LoopbackServer) -> Shop:
-    return Shop(server)
-
-
 def on_device(shop: Shop, **more: Any) -> dict[str, Any]:
     return options_of(shop.server, **{**shop.options, **more})
 

@@ -8,18 +8,15 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from target import AsyncResult, ClientClosed, OptionsError, TargetClient, TargetTimeout, TransportError
 from target._background.workers import Workers
-from tests.kit.calls import CALL, client_of, eventually, expect, run, timed
+from tests.kit.calls import CALL, MakeClient, client_of, eventually, expect, run, timed
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.kit.raw_servers import hang, raw_server
-
-Make = Callable[..., TargetClient]
 
 
 def ignore(_: object) -> None:
@@ -66,7 +63,7 @@ def expect_no_result(handle: AsyncResult[Any]) -> None:
     assert isinstance(caught.value, TimeoutError)
 
 
-def test_an_error_goes_to_err_callback_and_to_get(server: LoopbackServer, make_client: Make) -> None:
+def test_an_error_goes_to_err_callback_and_to_get(server: LoopbackServer, make_client: MakeClient) -> None:
     server.answer = lambda _: lambda sock: None
     errors: list[Exception] = []
     results: list[object] = []
@@ -82,7 +79,11 @@ def test_an_error_goes_to_err_callback_and_to_get(server: LoopbackServer, make_c
 @pytest.mark.parametrize("raised", [ValueError("mine"), SystemExit(3), KeyboardInterrupt(), BaseException("odd")])
 @pytest.mark.parametrize("fails", [False, True], ids=["callback", "err_callback"])
 def test_a_callback_that_raises_is_logged_and_loses_nothing(
-    raised: BaseException, fails: bool, server: LoopbackServer, make_client: Make, caplog: pytest.LogCaptureFixture
+    raised: BaseException,
+    fails: bool,
+    server: LoopbackServer,
+    make_client: MakeClient,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def raise_it(_: object) -> None:
         raise raised
@@ -134,7 +135,9 @@ def test_options_are_refused_at_once(client: TargetClient, server: LoopbackServe
     assert server.received == []
 
 
-def test_callbacks_run_side_by_side_on_as_many_threads_as_asked_for(server: LoopbackServer, make_client: Make) -> None:
+def test_callbacks_run_side_by_side_on_as_many_threads_as_asked_for(
+    server: LoopbackServer, make_client: MakeClient
+) -> None:
     together = threading.Barrier(3)
 
     def wait_for_others(received: Received) -> Answer:
@@ -174,7 +177,7 @@ def test_a_thousand_calls_leave_threads_and_descriptors_flat(client: TargetClien
     assert eventually(lambda: worker_threads() == 0)
 
 
-def test_close_ends_what_waits_and_lets_finish_what_runs(server: LoopbackServer, make_client: Make) -> None:
+def test_close_ends_what_waits_and_lets_finish_what_runs(server: LoopbackServer, make_client: MakeClient) -> None:
     go_on = threading.Event()
 
     def wait(received: Received) -> Answer:
@@ -284,7 +287,7 @@ def test_without_a_thread_to_be_had_the_call_says_so(client: TargetClient, monke
 # The event of a client that is ready
 
 
-def test_client_ready_comes_after_create_on_a_daemon_thread(make_client: Make) -> None:
+def test_client_ready_comes_after_create_on_a_daemon_thread(make_client: MakeClient) -> None:
     seen: list[tuple[dict[str, Any], bool, object]] = []
     made: list[TargetClient] = []
     done = threading.Event()
@@ -298,7 +301,7 @@ def test_client_ready_comes_after_create_on_a_daemon_thread(make_client: Make) -
     assert seen == [({"type": "client_ready"}, True, made[0])]
 
 
-def test_a_handler_that_raises_is_logged(make_client: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_that_raises_is_logged(make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
     def ready(_: dict[str, Any]) -> None:
         raise ValueError("mine")
 
