@@ -1,8 +1,10 @@
-"""Writes generated/target_delivery_api from delivery-api.yaml, or checks that it is what would be written."""
+"""Writes generated/target_delivery_api, and the list of its models in target/__init__.py, from delivery-api.yaml, or
+checks that they are what would be written."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 GENERATED = ROOT / "generated" / "target_delivery_api"
+# In target/__init__.py, beside the package's folder, what stands between these lines is written here.
+LIST_BEGINS = "# Every model and enum of the API, written by `make generate`: do not edit.\n"
+LIST_ENDS = "# The end of what `make generate` writes.\n"
 
 
 class GenerationError(Exception):
@@ -84,15 +89,45 @@ def run(module: str, *arguments: str | Path) -> None:
 
 
 def replace(fresh: Path, package: Path) -> None:
-    """Put the fresh package where the old one is, so that no file of the old one stays."""
+    """Put the fresh package where the old one is, so that no file of the old one stays, and its models on the list."""
+    door = front_door(package)
+    listed = list_models(door, fresh) if door.exists() else None
     if package.exists():
         shutil.rmtree(package)
     shutil.copytree(fresh, package)
+    if listed is not None:
+        door.write_text(listed, encoding="utf-8")
+
+
+def front_door(package: Path) -> Path:
+    """The module that exports the models to users, if the package is where it belongs."""
+    return package.resolve().parents[1] / "target" / "__init__.py"
+
+
+def list_models(door: Path, package: Path) -> str:
+    """The text of the front door with the models of ``package``, but for those that it exports from elsewhere."""
+    before, begins, rest = door.read_text(encoding="utf-8").partition(LIST_BEGINS)
+    _, ends, after = rest.partition(LIST_ENDS)
+    if not ends:
+        raise GenerationError(f"{door} has no lines {LIST_BEGINS!r} and {LIST_ENDS!r} any more")
+    exported = ast.parse((package / "models" / "__init__.py").read_text(encoding="utf-8"))
+    (names,) = [node.value for node in exported.body if isinstance(node, ast.Assign) and "__all__" in ast.unparse(node)]
+    models = [name for name in sorted(ast.literal_eval(names)) if f'    "{name}",\n' not in before]
+    imports = "".join(f"        {name},\n" for name in models)
+    entries = "".join(f'    "{name}",\n' for name in models)
+    listing = (
+        f"if TYPE_CHECKING:\n    from target_delivery_api.models import (\n{imports}    )\n__all__ += [\n{entries}]\n"
+    )
+    return before + begins + listing + ends + after
 
 
 def check(fresh: Path, package: Path) -> None:
-    """Raise GenerationError, naming every file that differs, unless the package is the fresh one."""
-    if lines := differences(fresh, package):
+    """Raise GenerationError, naming every file that differs, unless package and front door are what they should be."""
+    lines = differences(fresh, package)
+    door = front_door(package)
+    if door.exists() and door.read_text(encoding="utf-8") != list_models(door, fresh):
+        lines.append(f"edited: {door.parent.name}/{door.name}")
+    if lines:
         listing = "\n  ".join(lines)
         raise GenerationError(
             f"{package} is not what openapi/ generates:\n  {listing}\nRun `make generate` and commit what it writes."

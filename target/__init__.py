@@ -33,6 +33,40 @@ if TYPE_CHECKING:
     from target.outbox import DeadLetter, Outbox
     from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
     from target.visitor import Visitor
+
+__all__ = [
+    "ApiError",
+    "ArtifactError",
+    "ArtifactNotReady",
+    "AsyncResult",
+    "AsyncTargetClient",
+    "AttributeNotFound",
+    "AttributesProvider",
+    "BackgroundFull",
+    "CacheError",
+    "ClientClosed",
+    "ClientHints",
+    "ClientStatus",
+    "Context",
+    "DeadLetter",
+    "OptionsError",
+    "Outbox",
+    "OutboxFull",
+    "TargetClient",
+    "TargetCookie",
+    "TargetDeliveryResponse",
+    "TargetError",
+    "TargetTimeout",
+    "TargetUnavailable",
+    "TransportError",
+    "Visitor",
+    "qa_mode_from_cookie",
+    "qa_mode_from_url",
+    "qa_mode_to_cookie",
+]
+
+# Every model and enum of the API, written by `make generate`: do not edit.
+if TYPE_CHECKING:
     from target_delivery_api.models import (
         ABTOrder,
         Action,
@@ -96,34 +130,19 @@ if TYPE_CHECKING:
         VisitorId,
         Window,
     )
-
-__all__ = [
+__all__ += [
     "ABTOrder",
     "Action",
     "Address",
     "AnalyticsPayload",
     "AnalyticsRequest",
     "AnalyticsResponse",
-    "ApiError",
     "Application",
-    "ArtifactError",
-    "ArtifactNotReady",
-    "AsyncResult",
-    "AsyncTargetClient",
-    "AttributeNotFound",
-    "AttributesProvider",
     "AudienceManager",
     "AuthenticatedState",
-    "BackgroundFull",
     "Browser",
-    "CacheError",
     "ChannelType",
-    "ClientClosed",
-    "ClientHints",
-    "ClientStatus",
-    "Context",
     "CustomerId",
-    "DeadLetter",
     "DecisioningMethod",
     "DeliveryRequest",
     "DeliveryResponse",
@@ -147,10 +166,7 @@ __all__ = [
     "NotificationView",
     "Option",
     "OptionType",
-    "OptionsError",
     "Order",
-    "Outbox",
-    "OutboxFull",
     "PageLoadResponse",
     "Parameters",
     "PrefetchMboxResponse",
@@ -165,29 +181,21 @@ __all__ = [
     "ResponseTokens",
     "Screen",
     "ScreenOrientationType",
-    "TargetClient",
-    "TargetCookie",
-    "TargetDeliveryResponse",
-    "TargetError",
-    "TargetTimeout",
-    "TargetUnavailable",
     "Telemetry",
     "TelemetryEntry",
     "TelemetryFeatures",
     "TelemetryRequest",
     "Trace",
     "TraceResponse",
-    "TransportError",
     "UnexpectedError",
     "View",
     "ViewRequest",
-    "Visitor",
     "VisitorId",
     "Window",
-    "qa_mode_from_cookie",
-    "qa_mode_from_url",
-    "qa_mode_to_cookie",
 ]
+# The end of what `make generate` writes.
+
+__all__.sort()
 
 # Imported on first use: there are 64 models and enums, and a call needs a few.
 _ELSEWHERE = {

@@ -120,6 +120,51 @@ def test_the_bytes_do_not_depend_on_the_hash_seed_or_the_working_folder(tmp_path
     assert made == committed
 
 
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """The package and the front door, where they belong."""
+    shutil.copytree(PACKAGE, tmp_path / "generated" / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "target").mkdir()
+    shutil.copy(ROOT / "target" / "__init__.py", tmp_path / "target")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        ('    "Order",\n', ""),
+        ("        Order,\n", ""),
+        ('    "Order",\n', '    "Oder",\n'),
+        ('    "Window",\n', '    "Window",\n    "Mine",\n'),
+    ],
+    ids=["not listed", "not imported", "misspelt", "one more"],
+)
+def test_the_front_door_lists_what_was_generated(generator: ModuleType, house: Path, line: str, other: str) -> None:
+    door = house / "target" / "__init__.py"
+    right = door.read_text(encoding="utf-8")
+    generator.check(PACKAGE, house / "generated" / PACKAGE.name)
+    assert right.count(line) == 1
+    door.write_text(right.replace(line, other), encoding="utf-8")
+    with pytest.raises(generator.GenerationError, match=r"(?s)edited: target/__init__\.py.*make generate"):
+        generator.check(PACKAGE, house / "generated" / PACKAGE.name)
+    generator.replace(PACKAGE, house / "generated" / PACKAGE.name)
+    assert door.read_text(encoding="utf-8") == right
+
+
+def test_a_new_model_and_one_that_is_gone_reach_the_front_door(generator: ModuleType, house: Path) -> None:
+    models = house / "generated" / PACKAGE.name / "models" / "__init__.py"
+    models.write_text(models.read_text(encoding="utf-8").replace('    "Geo",\n', '    "Globe",\n'), encoding="utf-8")
+    listed = generator.list_models(house / "target" / "__init__.py", house / "generated" / PACKAGE.name)
+    assert [listed.count(name) for name in ("        Geo,\n", '    "Geo",\n')] == [0, 0]
+    assert [listed.count(name) for name in ("        Globe,\n", '    "Globe",\n')] == [1, 1]
+
+
+def test_a_front_door_without_the_list_is_told(generator: ModuleType, house: Path) -> None:
+    (house / "target" / "__init__.py").write_text('"""Empty."""\n', encoding="utf-8")
+    with pytest.raises(generator.GenerationError, match="has no lines"):
+        generator.replace(PACKAGE, house / "generated" / PACKAGE.name)
+
+
 def test_a_tool_of_another_version_is_refused_by_name(generator: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     generator.check_pins()
     monkeypatch.setattr(generator, "version", lambda name: "0.0.1")
