@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import logging
-import os
 import pydoc
 import re
 import subprocess
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ import pytest
 import urllib3
 
 import target
-from target import Outbox, config, events, on_device_config, options, reading, values
-from target.errors import OptionsError
+from target import config, events, on_device_config, options, reading, values
 from target.rows import REQUIRED, Row
+from tests.kit.kinds import kinds_of, kinds_taken
 from tests.kit.told import told
 
 CREATE = config._CLIENT_OPTIONS
@@ -49,48 +48,10 @@ COMPUTED = {
 #: Read where they are used, since they may be an object of the generated models or a Visitor.
 READ_LATER = {"request", "visitor"}
 
-SAMPLES: dict[str, list[Any]] = {
-    "bool": [True],
-    "int": [5],
-    "float": [5.5],
-    "str": ["5", "acme", "server-side", "auto"],
-    "bytes": [b"5"],
-    "list": [[]],
-    "dict": [{}],
-    "function": [print],
-    "path": [Path("x")],
-    "Logger": [logging.getLogger("shop")],
-    "PoolManager": [urllib3.PoolManager()],
-    "Outbox": [Outbox.memory()],
-}
-
 
 def hints_of(name: str) -> dict[str, Any]:
     names = {**vars(events), **{each: getattr(target, each) for each in target.__all__}, "urllib3": urllib3}
     return typing.get_type_hints(getattr(options, name), vars(options), names, include_extras=True)
-
-
-def kinds_of(annotation: Any) -> set[str]:
-    """Which of SAMPLES an annotation takes."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (typing.Union, types.UnionType, typing.Required):
-        return {kind for argument in arguments for kind in kinds_of(argument)}
-    if origin is typing.Literal:
-        return {type(argument).__name__ for argument in arguments}
-    if annotation is types.NoneType:
-        return set()
-    if annotation is float:
-        return {"float", "int"}
-    known = {Callable: "function", Mapping: "dict", Sequence: "list", os.PathLike: "path"}
-    return {known.get(origin) or annotation.__name__}
-
-
-def is_taken(parse: Callable[[str, Any], Any], name: str, value: Any) -> bool:
-    try:
-        parse(name, value)
-    except OptionsError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("name", SAID)
@@ -108,8 +69,7 @@ def test_types_are_those_that_are_read(name: str) -> None:
         assert key in needed or types.NoneType in typing.get_args(hint), f"None is the default of {key}"
         if key in READ_LATER:
             continue
-        taken = {kind for kind, samples in SAMPLES.items() if any(is_taken(table[key][0], key, s) for s in samples)}
-        assert kinds_of(hint) == taken, key
+        assert kinds_of(hint) == kinds_taken(table[key][0], key), key
 
 
 @pytest.mark.parametrize(

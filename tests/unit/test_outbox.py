@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
+import re
+import typing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from target import outbox
 from target.errors import OptionsError, OutboxFull, TargetError
 from target.outbox import DeadLetter, Outbox
+from tests.kit.kinds import kinds_of, kinds_taken
 
+HOW_IT_IS_OPENED = {"path", "store"}
 MAKERS = [Outbox.memory, lambda **options: Outbox.sqlite("outbox.db", **options)]
 
 
@@ -20,6 +26,19 @@ def test_defaults_are_as_documented(make: Any) -> None:
     made = make()
     assert (made.max_pending, made.when_full, made.flush_interval) == (10_000, "raise", 1000)
     assert (made.max_age, made.lease) == (86_400_000, 30_000)
+
+
+@pytest.mark.parametrize("make", [Outbox, Outbox.memory, Outbox.sqlite])
+def test_every_way_to_make_one_takes_the_same_options(make: Any) -> None:
+    taken = {name: each for name, each in inspect.signature(make).parameters.items() if name not in HOW_IT_IS_OPENED}
+    assert set(taken) == set(outbox._OPTIONS)
+    assert {name: each.default for name, each in taken.items()} == {
+        name: getattr(Outbox.memory(), name) for name in outbox._OPTIONS
+    }
+    hints = typing.get_type_hints(getattr(make, "__init__" if isinstance(make, type) else "__func__"))
+    for name, parse in outbox._OPTIONS.items():
+        assert kinds_of(hints[name]) == kinds_taken(parse, name), name
+        assert re.search(rf"^    {name}: [A-Z`]", inspect.getdoc(Outbox) or "", re.MULTILINE), name
 
 
 @pytest.mark.parametrize("make", MAKERS)
