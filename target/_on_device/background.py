@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import weakref
 from collections.abc import Callable
 
 from target._background.clock import monotonic_s
 from target._background.ends import EXIT_S, forget, send_before_end
 from target._background.forks import renew_in_children
-from target._background.growing import Growing
+from target._background.service import Service
 from target._on_device.backlog import Backlog
 from target._on_device.desk import Deliver, Desk
 from target.causes import hushed
@@ -55,10 +54,9 @@ class Background:
         backlog = Backlog(most_pending, most_at_once)
         self._desk = Desk(backlog, deliver, weakref.ref(self), logger)
         # One more than calls can be in flight: hosts that hang must not keep what is dropped from being told.
-        self._growing = Growing(
-            self._desk.take, backlog.most_in_flight + 1, "target-background", logger, self._desk.of_use
-        )
-        weakref.finalize(self, _release, self._desk, self._growing).atexit = False
+        most = backlog.most_in_flight + 1
+        self._service = Service(self._desk.take, "target-background", most, self._desk.of_use, logger)
+        weakref.finalize(self, _release, self._desk, self._service).atexit = False
         renew_in_children(self)
         send_before_end(self)
 
@@ -87,19 +85,19 @@ class Background:
             self.drop(call, ClientClosed("The client was closed before this was sent"))
             return
         self._desk.put(call)
-        self._growing.ask()
+        self._service.wake()
 
     def drop(self, call: Call, error: TargetError) -> None:
         """Count ``call`` as given up unsent, and let a thread tell."""
         self._desk.drop(call, error)
-        self._growing.ask()
+        self._service.wake()
 
     def send_soon(self) -> None:
         """Send within a second what ``compose`` makes then. Never raises or blocks."""
         if self._closed or self._desk.compose_at_s is not None:
             return
         self._desk.compose_at_s = monotonic_s() + SOON_S
-        self._growing.ask()
+        self._service.wake()
 
     def hurry(self) -> None:
         """Send at once what ``send_soon`` asked for: all the rest is being sent already."""
@@ -107,7 +105,7 @@ class Background:
             self._desk.compose_at_s = None
             self._desk.compose()
         if self.pending:
-            self._growing.ask()
+            self._service.wake()
 
     def flush(self, timeout_s: float) -> int:
         """Send what waits now, ``send_soon`` included: how many calls are not done with after so many seconds at most.
@@ -118,7 +116,7 @@ class Background:
         ends_at_s = monotonic_s() + timeout_s
         self.hurry()
         backlog = self._desk.backlog
-        return backlog.wait(backlog.mark(), -1.0 if self._is_inside() else ends_at_s)
+        return backlog.wait(backlog.mark(), -1.0 if self._service.is_inside else ends_at_s)
 
     def close(self, timeout_s: float) -> None:
         """Send what waits for up to ``timeout_s`` seconds, then end. What is left counts as failed."""
@@ -127,15 +125,17 @@ class Background:
         self._closed = True
         forget(self)
         ends_at_s = monotonic_s() + timeout_s
-        inside = self._is_inside()  # the handler of an event, which must not be waited for: the threads see to the rest
+        inside = (
+            self._service.is_inside
+        )  # the handler of an event, which must not be waited for: the threads see to the rest
         if not inside:
             self.flush(timeout_s)
             self._desk.give_up()
             self._desk.tell_all()
         self._desk.ends_at_s = ends_at_s
-        self._growing.end()
+        self._service.end()
         if not inside:
-            self._growing.join(max(0.0, ends_at_s - monotonic_s()))
+            self._service.join(max(0.0, ends_at_s - monotonic_s()))
 
     def tell(self, call: Call, error: BaseException) -> None:
         """For the threads: tell that ``call`` is given up."""
@@ -154,11 +154,8 @@ class Background:
             self._logger.error("A request to send in the background could not be made", exc_info=hushed(error))
             return None
 
-    def _is_inside(self) -> bool:
-        return threading.current_thread() in self._growing.threads
 
-
-def _release(desk: Desk, growing: Growing) -> None:
+def _release(desk: Desk, service: Service) -> None:
     """The owner is gone without ``close``: send what waits, for a moment."""
     desk.ends_at_s = monotonic_s() + EXIT_S
-    growing.end()
+    service.end()

@@ -12,7 +12,7 @@ from typing import Protocol
 from weakref import ref
 
 from target._background.clock import monotonic_s
-from target._background.growing import Work
+from target._background.service import Work
 from target._on_device.backlog import Backlog
 from target._on_device.delivery import SleptThrough
 from target._on_device.waiting import Waiting
@@ -69,13 +69,13 @@ class Desk:
             return dict(self._counts)
 
     def of_use(self) -> tuple[int, int]:
-        """How many threads there have to be, and at most need to be; see Growing. Where all of them send, and too much
+        """How many threads there have to be, and at most need to be; see Service. Where all of them send, and too much
         waits, another one gives up what is too much and tells."""
         most = self.backlog.most_of_use
         return (most + 1, most + 1) if self._untold or self.backlog.has_excess else (1, most)
 
     def take(self) -> Work | float | None:
-        """For a thread: the next thing to do; see Growing."""
+        """For a thread: the next thing to do; see Service."""
         now_s = monotonic_s()
         for call in self.backlog.take_excess():
             self.drop(call, _full())

@@ -12,13 +12,12 @@ from target._background.clock import monotonic_s
 from target._background.ends import EXIT_S, forget, send_before_end
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
-from target._background.growing import Growing, Work
+from target._background.service import Service, Work
 from target._outbox.sender import Sender
 from target._outbox.store import Claim, Limits, Store
 
 _LOOK_S = 0.02  # between two looks at whether everything has been sent
 _LONGEST_S = 1.0  # between two looks at what is due: who is woken for nothing wakes nobody else
-_PAUSE_AFTER_ERROR_S = 1.0
 
 
 class Worker:
@@ -43,12 +42,11 @@ class Worker:
         self._logger = logger
         self._ended = Flag()
         self._begin()
-        self._threads = Growing(self._take, most, "target-outbox", logger)
+        self._service = Service(self._take, "target-outbox", most, logger=logger)
         renew_in_children(self)
         send_before_end(self)
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
         self._claiming = threading.Lock()
         self._has_started = False
         self._released_at_s: float | None = None
@@ -58,7 +56,7 @@ class Worker:
     def start(self) -> None:
         """Begin to send, if that has not begun."""
         self._has_started = True
-        self._threads.ask()
+        self._service.wake()
 
     def notice(self) -> None:
         """Something was added: look for it in time."""
@@ -82,7 +80,7 @@ class Worker:
         if not self._wait_for(functools.partial(self._store.passed, mark), give_up_at_s):
             return False
         telling = self._sender.telling()
-        return threading.current_thread() in self._threads.threads or self._wait_for(
+        return self._service.is_inside or self._wait_for(
             lambda: telling.isdisjoint(self._sender.telling()), give_up_at_s
         )
 
@@ -99,19 +97,20 @@ class Worker:
         if self._ended.is_set():
             return
         give_up_at_s = monotonic_s() + timeout_s
-        is_own = threading.current_thread() in self._threads.threads
+        is_own = self._service.is_inside
         if self._has_started and not is_own and timeout_s > 0:
             self.flush(timeout_s)
         self._end()
         if not is_own:
-            self._threads.join(max(0.0, give_up_at_s - monotonic_s()))
+            self._service.join(max(0.0, give_up_at_s - monotonic_s()))
         self._say_what_is_lost()
         self._store.close()
 
     def release(self) -> None:
         """The client is gone without ``close``: send what waits, then end. Takes no lock, and does not wait."""
         self._released_at_s = monotonic_s()
-        self._threads.ask()
+        if self._service.threads:  # else nothing waits, and this is no place to start one: anything may be interrupted
+            self._service.wake()
 
     def begin_anew(self) -> None:
         """In a forked child: with nothing of the parent's to send, and no thread until there is something."""
@@ -142,23 +141,19 @@ class Worker:
         return found
 
     def _find(self) -> Work | float | None:
-        try:
-            with self._claiming:
-                if self._ended.is_set():
-                    return None
-                if self._released_at_s is not None and not self._wind_up(self._released_at_s):
-                    return None
-                has_more = self._store.tend()
-                claim = self._store.claim(self._sender.is_open)
-                if claim is None:
-                    return 0.0 if has_more else self._next_look_s()
-                self._serving += 1
-                has_begun = self._sender.begin(claim)
-        except Exception as error:  # noqa: BLE001  (what cannot be handled must not keep the rest)
-            self._logger.error("The outbox failed to look for what is due: %s", type(error).__name__)
-            return _PAUSE_AFTER_ERROR_S
+        with self._claiming:
+            if self._ended.is_set():
+                return None
+            if self._released_at_s is not None and not self._wind_up(self._released_at_s):
+                return None
+            has_more = self._store.tend()
+            claim = self._store.claim(self._sender.is_open)
+            if claim is None:
+                return 0.0 if has_more else self._next_look_s()
+            self._serving += 1
+            has_begun = self._sender.begin(claim)
         if claim.more:
-            self._threads.ask()
+            self._service.wake()
         return functools.partial(self._serve, claim, has_begun)
 
     def _next_look_s(self) -> float | None:
@@ -175,9 +170,7 @@ class Worker:
         try:
             if not self._sender.serve(claim, has_begun, self._ended):
                 self._end()
-        except Exception as error:  # noqa: BLE001  (its claim goes to another sender when the lease ends)
-            self._logger.error("The outbox failed to handle a notification: %s", type(error).__name__)
-        finally:
+        finally:  # the claim of one that raised goes to another sender when the lease ends
             with self._claiming:
                 self._serving -= 1
                 is_last = not self._serving and self._ended.is_set()
@@ -195,7 +188,7 @@ class Worker:
 
     def _end(self) -> None:
         self._ended.set()
-        self._threads.end()
+        self._service.end()
         forget(self)
 
     def _say_what_is_lost(self) -> None:

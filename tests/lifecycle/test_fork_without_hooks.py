@@ -97,7 +97,7 @@ def test_a_child_of_a_child() -> None:
         "next(iter(client._transport._pools._hosts.values())).pool.pool.mutex",
         "target._http.resolve._lock",
         "client._services.breaker._lock",
-        "client._services.outbox._worker._lock",
+        "client._services.outbox._worker._claiming",
         "client._services.outbox._store._lock",
         "client._services._telemetry._lock",
     ],

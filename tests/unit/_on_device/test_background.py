@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from target._background import growing as growing_module
+from target._background import service as service_module
 from target._on_device import background as background_module
 from target._on_device.delivery import SleptThrough
 from target.delivery.request import Call
@@ -64,7 +64,7 @@ def test_what_is_submitted_is_sent_in_order_where_one_may_be_in_flight(
         assert eventually(lambda: made.background.counts["sent"] == 20)
         assert sent_ids(server) == [f"n{number}" for number in range(20)]
         assert [received.session_id for received in server.received] == [f"s{number}" for number in range(20)]
-        assert len(made.background._growing.threads) == 1
+        assert len(made.background._service.threads) == 1
         assert server.connections == 1
         assert made.failures == []
     assert eventually(lambda: threads() == [])
@@ -289,7 +289,7 @@ def test_a_transport_that_raises_anything_fails_its_own_call_only(
 def test_senders_grow_to_what_may_be_in_flight_and_end_when_idle(
     most_at_once: int, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(growing_module, "IDLE_S", 0.1)
+    monkeypatch.setattr(service_module, "IDLE_S", 0.1)
     in_flight, most, lock = 0, 0, threading.Lock()
 
     def slow(received: Received) -> Answer:
@@ -307,12 +307,12 @@ def test_senders_grow_to_what_may_be_in_flight_and_end_when_idle(
         made.submit(*range(8 * most_at_once))
         seen = 0
         while made.background.status["pending"]:
-            seen = max(seen, len(made.background._growing.threads))
+            seen = max(seen, len(made.background._service.threads))
             time.sleep(0.005)
         assert seen <= most_at_once
         assert most <= most_at_once
         assert most > most_at_once // 2
-        assert eventually(lambda: not made.background._growing.threads)
+        assert eventually(lambda: not made.background._service.threads)
         assert len(server.received) == 8 * most_at_once
 
 

@@ -97,8 +97,8 @@ def test_a_child_process_sends_its_own_and_not_its_parents(server: LoopbackServe
     with sender(server.domain, timeout=10_000) as made:
         made.submit(0, 1)
         assert eventually(lambda: server.received)
-        desk, growing = made.background._desk, made.background._growing
-        with desk._lock, desk.backlog._lock, growing._lock:  # as other threads may hold them
+        desk = made.background._desk
+        with desk._lock, desk.backlog._lock:  # as other threads may hold them
             child = os.fork()
             if child == 0:
                 code = 1
@@ -161,7 +161,7 @@ def test_flush_tells_how_much_is_left() -> None:
 def test_flush_of_what_was_never_used_starts_no_thread(server: LoopbackServer) -> None:
     with sender(server.domain) as made:
         assert made.background.flush(5) == 0
-        assert made.background._growing.threads == frozenset()
+        assert made.background._service.threads == frozenset()
 
 
 def test_a_handler_may_flush(server: LoopbackServer) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from target._background import growing
+from target._background import service
 from target.outbox import Outbox
 from tests.kit.calls import eventually
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
@@ -61,7 +61,7 @@ def test_one_session_after_the_other_needs_no_more_than_a_sender_and_a_spare(
         for number in range(20):
             made.queue(f"n-{number}", session_id=f"s-{number}")
             assert eventually(lambda number=number: len(made.told(ACKNOWLEDGED)) == number + 1)
-        assert len(made.handle._worker._threads.threads) <= 3
+        assert len(made.handle._worker._service.threads) <= 3
 
 
 def test_a_session_is_sent_in_order_by_one_sender_at_a_time(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
@@ -89,7 +89,7 @@ def test_a_session_is_sent_in_order_by_one_sender_at_a_time(make_outbox: MakeOut
 def test_threads_end_when_idle_and_begin_again(
     make_outbox: MakeOutbox, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(growing, "IDLE_S", 0.1)
+    monkeypatch.setattr(service, "IDLE_S", 0.1)
     server.answer = InFlight(0.05)
     with wired(make_outbox(flush_interval=60_000), server.domain, timeout=10_000) as made:
         kept = 1 if made.handle._worker._is_shared else 0  # which looks for what other processes leave
@@ -97,7 +97,7 @@ def test_threads_end_when_idle_and_begin_again(
             for number in range(20):
                 made.queue(f"{turn}-{number}", session_id=f"s-{number}")
             assert made.handle.flush(10_000)
-            assert eventually(lambda: len(made.handle._worker._threads.threads) <= kept, 15)
+            assert eventually(lambda: len(made.handle._worker._service.threads) <= kept, 15)
         assert len(ids_of(server)) == 40
 
 
@@ -320,7 +320,7 @@ def test_close_never_raises_whatever_is_going_on(make_outbox: MakeOutbox, server
                 closer.join()
     finally:
         sys.setswitchinterval(interval)
-    assert eventually(lambda: not any(made.handle._worker._threads.threads for made in all_made))
+    assert eventually(lambda: not any(made.handle._worker._service.threads for made in all_made))
 
 
 def test_an_old_lane_of_a_host_that_takes_nothing_for_max_age_is_given_up_untried(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import queue
@@ -14,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from target._background import growing as growing_module
-from target._background.growing import Growing
+from target._background import service as service_module
+from target._background.service import Service
 from tests.kit.calls import eventually
 
-LOGGER = logging.getLogger("growing")
+LOGGER = logging.getLogger("service")
 WITHIN_S = 10.0
 
 
@@ -29,7 +30,7 @@ class Desk:
         self.waiting: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self.due_at_s: float | None = None
         self.due: Callable[[], object] = lambda: None
-        self.growing = Growing(self.take, most, "desk", LOGGER)
+        self.service = Service(self.take, "desk", most, logger=LOGGER)
 
     def take(self) -> Callable[[], object] | float | None:
         try:
@@ -47,7 +48,7 @@ class Desk:
     def put(self, *works: Callable[[], object]) -> None:
         for work in works:
             self.waiting.put(work)
-            self.growing.ask()
+            self.service.wake()
 
 
 @pytest.fixture
@@ -60,8 +61,8 @@ def make_desk() -> Iterator[Callable[[int], Desk]]:
 
     yield make
     for desk in desks:
-        desk.growing.end()
-        assert desk.growing.join(WITHIN_S)
+        desk.service.end()
+        assert desk.service.join(WITHIN_S)
 
 
 Make = Callable[[int], Desk]
@@ -74,12 +75,12 @@ def test_there_are_as_many_threads_as_work_in_progress_needs_and_no_more(make_de
         running.release()
         go_on.wait(WITHIN_S)
 
-    assert desk.growing.threads == frozenset()
+    assert desk.service.threads == frozenset()
     desk.put(*[work] * 20)
     for _ in range(5):
         assert running.acquire(timeout=WITHIN_S)
     assert not running.acquire(timeout=0.05)
-    assert len(desk.growing.threads) == 5
+    assert len(desk.service.threads) == 5
     go_on.set()
     for _ in range(15):
         assert running.acquire(timeout=WITHIN_S)
@@ -91,7 +92,7 @@ def test_work_one_after_the_other_needs_one_thread_and_one_that_stands_ready(mak
         done = threading.Event()
         desk.put(done.set)
         assert done.wait(WITHIN_S)
-        most = max(most, len(desk.growing.threads))
+        most = max(most, len(desk.service.threads))
     assert most <= 3  # one may not be back yet from what it did
 
 
@@ -105,23 +106,23 @@ def test_who_asks_starts_the_first_thread_only(make_desk: Make, monkeypatch: pyt
 
     monkeypatch.setattr(threading.Thread, "start", noting)
     desk.put(*[lambda: go_on.wait(WITHIN_S)] * 8)
-    assert eventually(lambda: len(desk.growing.threads) == 8)
+    assert eventually(lambda: len(desk.service.threads) == 8)
     go_on.set()
     assert starters == {("desk", threading.current_thread().name), ("desk", "desk")}
 
 
 def test_idle_threads_end_and_begin_again(make_desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growing_module, "IDLE_S", 0.02)
+    monkeypatch.setattr(service_module, "IDLE_S", 0.02)
     desk, done = make_desk(8), threading.Semaphore(0)
     for _ in range(3):
         desk.put(*[done.release] * 8)
         for _ in range(8):
             assert done.acquire(timeout=WITHIN_S)
-        assert eventually(lambda: not desk.growing.threads)
+        assert eventually(lambda: not desk.service.threads)
 
 
 def test_no_work_is_forgotten_while_threads_come_and_go(make_desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growing_module, "IDLE_S", 0.001)
+    monkeypatch.setattr(service_module, "IDLE_S", 0.001)
     desk, done = make_desk(4), threading.Semaphore(0)
     for number in range(300):
         desk.put(done.release)
@@ -132,23 +133,23 @@ def test_no_work_is_forgotten_while_threads_come_and_go(make_desk: Make, monkeyp
 
 
 def test_what_is_due_later_is_done_then_and_keeps_one_thread(make_desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growing_module, "IDLE_S", 0.01)
+    monkeypatch.setattr(service_module, "IDLE_S", 0.01)
     desk, go_on, done = make_desk(4), threading.Event(), threading.Event()
     desk.put(*[lambda: go_on.wait(WITHIN_S)] * 4)
     started_s = time.monotonic()
     desk.due, desk.due_at_s = done.set, started_s + 0.3
     go_on.set()
-    assert eventually(lambda: len(desk.growing.threads) == 1)
+    assert eventually(lambda: len(desk.service.threads) == 1)
     assert done.wait(WITHIN_S)
     assert time.monotonic() - started_s >= 0.3
-    assert eventually(lambda: not desk.growing.threads)
+    assert eventually(lambda: not desk.service.threads)
 
 
 def test_what_is_due_is_done_though_the_thread_that_waits_for_it_gets_other_work(make_desk: Make) -> None:
     desk, go_on, busy, done = make_desk(2), threading.Event(), threading.Event(), threading.Event()
     desk.due, desk.due_at_s = done.set, time.monotonic() + 0.2
-    desk.growing.ask()
-    assert eventually(lambda: desk.growing._watched)
+    desk.service.wake()
+    assert eventually(lambda: desk.service._watched)
     desk.put(lambda: (busy.set(), go_on.wait(WITHIN_S)))
     assert busy.wait(WITHIN_S)
     assert done.wait(WITHIN_S)
@@ -175,10 +176,10 @@ def test_end_lets_all_that_waits_be_done_and_waits_for_nothing_due_later(make_de
     desk, done = make_desk(3), []
     desk.due_at_s = time.monotonic() + 3600
     desk.put(*[lambda: (time.sleep(0.001), done.append(1))] * 30)
-    desk.growing.end()
-    assert desk.growing.join(WITHIN_S)
+    desk.service.end()
+    assert desk.service.join(WITHIN_S)
     assert len(done) == 30
-    assert desk.growing.threads == frozenset()
+    assert desk.service.threads == frozenset()
 
 
 def test_no_thread_to_be_had_is_logged_and_tried_again(
@@ -208,7 +209,7 @@ def test_an_interrupt_while_a_thread_starts_does_not_stop_what_follows(
         patched.setattr(threading.Thread, "start", interrupted)
         with pytest.raises(KeyboardInterrupt):
             desk.put(done.set)
-    desk.growing.ask()
+    desk.service.wake()
     assert done.wait(WITHIN_S)
 
 
@@ -236,3 +237,79 @@ def test_an_idle_thread_keeps_nothing_of_its_last_work(make_desk: Make) -> None:
     del work, held
     assert done.wait(WITHIN_S)
     assert eventually(lambda: gc.collect() >= 0 and gone() is None)
+
+
+# --- what strikes at any moment
+
+
+def test_who_wakes_it_while_it_starts_a_thread_waits_for_nothing(
+    make_desk: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a signal handler does, or the collection of a client's garbage: a lock would be held by the thread itself."""
+    desk, done, start = make_desk(1), threading.Semaphore(0), threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        monkeypatch.undo()
+        desk.put(done.release)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    desk.put(done.release)
+    assert done.acquire(timeout=WITHIN_S)
+    assert done.acquire(timeout=WITHIN_S)
+    assert len(desk.service.threads) == 1
+
+
+def strike(thread: threading.Thread) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_exception_from_outside_ends_a_thread_and_not_the_work(make_desk: Make) -> None:
+    desk, done = make_desk(2), threading.Event()
+    for number in range(100):
+        desk.put(*[lambda: None] * 5)
+        if desk.service.threads and number % 2:
+            strike(next(iter(desk.service.threads)))
+    assert eventually(desk.waiting.empty)
+    desk.put(done.set)
+    assert done.wait(WITHIN_S)
+
+
+def test_a_thread_that_died_without_a_word_takes_nobodys_place(make_desk: Make) -> None:
+    desk, done = make_desk(1), threading.Event()
+    dead = threading.Thread()
+    dead.start()
+    dead.join()
+    desk.service._threads.append(dead)
+    desk.put(done.set)
+    assert done.wait(WITHIN_S)
+
+
+def test_looking_for_work_that_raises_is_logged_and_done_again(
+    make_desk: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(service_module, "_PAUSE_AFTER_ERROR_S", 0.01)
+    desk, done, problems = make_desk(1), threading.Event(), [ValueError("private")]
+    take = desk.take
+
+    def angry() -> Callable[[], object] | float | None:
+        if problems:
+            raise problems.pop()
+        return take()
+
+    desk.service._take = angry
+    desk.put(done.set)
+    assert done.wait(WITHIN_S)
+    assert caplog.messages == ["Looking for work in the background raised ValueError"]
+
+
+def test_who_wakes_it_after_its_end_is_served(make_desk: Make) -> None:
+    desk = make_desk(1)
+    desk.service.end()
+    for _ in range(200):
+        done = threading.Event()
+        desk.put(done.set)
+        assert done.wait(WITHIN_S)
+    assert desk.service.join(WITHIN_S)
+    assert desk.service.threads == frozenset()

@@ -1,0 +1,254 @@
+"""The threads of what runs beside calls: begun when there is work, as many as it needs, ended when there is none.
+
+All threads of this package are a Service's. It takes no lock that who wakes it could meet: a signal handler, or a
+collection of garbage, may do that in the middle of anything here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from typing import TypeVar
+
+from target._background.clock import monotonic_s
+from target._background.forks import renew_in_children
+
+IDLE_S = 2.0  # without work for so long a thread ends
+_LONGEST_WATCH_S = 10.0  # for what is due later than that, a thread looks again from time to time
+_SHORTEST_WAIT_S = 0.001
+_LOST_WAKE_S = 1.0
+_PAUSE_AFTER_ERROR_S = 1.0
+
+T = TypeVar("T")
+
+#: One piece of work. It may take its time; what it raises is logged by its type alone.
+Work = Callable[[], object]
+
+
+class Service:
+    """Daemon threads that do what ``take`` hands out, in a context of their own: no request's.
+
+    Where there may be several, one that is free stands ready, so that who wakes never has to start one, but the first;
+    ``of_use`` may say otherwise.
+
+    Args:
+        take: Hands out the next piece of work, to whichever thread calls it; or says in how many seconds to call again
+            because something will be due then; or None, where nothing waits. Must not block, and must not hold who
+            is to be collected while threads run.
+        name: Of each thread; ``{}`` in it is a number.
+        most: How many threads.
+        of_use: How many threads there have to be now, at least, for what was asked for to be taken soon, and how many
+            at most have something to do; by default one, and ``most``.
+        logger: Where failures go.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[], Work | float | None],
+        name: str,
+        most: int = 1,
+        of_use: Callable[[], tuple[int, int]] | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        self._take = take
+        self._name = name
+        self._most = most
+        self._of_use = of_use or (lambda: (1, most))
+        self._logger = logger
+        self._ended = False
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: the threads stayed behind."""
+        self._threads: list[threading.Thread] = []  # those that will look for work again, in the order of coming
+        self._leaving: list[threading.Thread] = []
+        # The gates that free threads wait at, each held; releasing one lets its thread go on. The latest goes first, so
+        # that those which are not needed stay idle and end.
+        self._gates: list[threading.Lock] = []
+        self._watched = False  # whether a free thread waits for what is due later
+        self._busy: set[threading.Thread] = set()
+
+    @property
+    def threads(self) -> frozenset[threading.Thread]:
+        """Those that live now."""
+        return frozenset(thread for thread in self._threads + self._leaving if thread.is_alive())
+
+    @property
+    def busy(self) -> int:
+        """How many of them are at work."""
+        return len(self._busy)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the calling thread is one of them, which must not wait for what they do."""
+        return threading.current_thread() in self._threads
+
+    def wake(self) -> bool:
+        """There may be something to take: False when no thread is free, and none can be started."""
+        if self._open_gate():
+            return True
+        least = min(self._of_use()[0], self._most)
+        if len(self._threads) >= least and any(thread.is_alive() for thread in self._threads.copy()):
+            return True
+        return self._start(least)
+
+    def end(self) -> None:
+        """Let each thread end as soon as there is nothing to take; what is due later is not waited for. Whoever wakes
+        it after that is served all the same."""
+        self._ended = True
+        while self._open_gate():
+            pass
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for all threads to end, the calling one excepted: whether they have, in so many seconds."""
+        ends_at_s = monotonic_s() + timeout_s
+        while others := self.threads - {threading.current_thread()}:
+            for thread in others:  # meanwhile they may begin more
+                thread.join(max(0.0, ends_at_s - monotonic_s()))
+            if monotonic_s() >= ends_at_s:
+                return not any(thread.is_alive() for thread in others)
+        return True
+
+    def close(self, timeout_s: float) -> bool:
+        """``end``, then ``join``."""
+        self.end()
+        return self.join(timeout_s)
+
+    def _open_gate(self) -> bool:
+        try:
+            gate = self._gates.pop()
+        except IndexError:
+            return False
+        gate.release()
+        return True
+
+    def _start(self, limit: int) -> bool:
+        """Begin another thread, unless there are so many: False where there is none to be had."""
+        threads = self._threads
+        if len(threads) >= limit:  # as far as they live: an exception from outside can end one anywhere
+            _drop_dead(threads)
+            if len(threads) >= limit:
+                return True
+        thread = threading.Thread(target=self._run, daemon=True)
+        try:
+            threads.append(thread)
+            place = threads.index(thread)  # others may begin one at the same time
+            if place < limit:
+                thread.name = self._name.format(place + 1)
+                Context().run(thread.start)
+        except RuntimeError:  # the system's limit, or the interpreter is about to end
+            if self._logger is not None and len(threads) == 1:
+                self._logger.error("No thread can be started (%s): what waits has to wait longer", self._name)
+            return False
+        finally:
+            if thread.ident is None:
+                _remove(threads, thread)
+        return True
+
+    def _run(self) -> None:
+        own, gate = threading.current_thread(), threading.Lock()
+        gate.acquire()
+        has_done_all = False
+        try:
+            if own not in self._threads:  # who started it was interrupted
+                self._threads.append(own)
+            while (work := self._next(own, gate)) is not None:
+                self._busy.add(own)
+                if not self._gates:
+                    self._start(min(self._of_use()[1], self._most))
+                try:
+                    work()
+                except BaseException as error:  # noqa: BLE001  (whatever it is must not keep what follows)
+                    self._log("Work in the background raised %s", error)
+                del work  # an idle thread must not keep a visitor's data
+                self._busy.discard(own)
+            has_done_all = True
+        finally:
+            self._busy.discard(own)
+            _remove(self._gates, gate)
+            if not has_done_all:  # an exception from outside ends the thread, not the work
+                self._leave(own)
+                self.wake()
+
+    def _next(self, own: threading.Thread, gate: threading.Lock) -> Work | None:
+        """The next piece of work for the calling thread; None when it has to end."""
+        watches = False
+        while not callable(found := self._look()):
+            self._gates.append(gate)
+            found = self._look()  # again: what came before the gate was there has woken nobody
+            if callable(found) or self._ended:
+                self._withdraw(gate)
+            else:
+                woken, watches = self._wait(gate, found)
+                if woken or watches:
+                    continue
+            if callable(found):
+                break
+            self._leave(own)  # whoever wakes from here on starts another thread
+            found = self._look()
+            if not callable(found) and (found is None or self._watched or self._ended):
+                return None
+            self._threads.append(own)
+            _remove(self._leaving, own)
+            if callable(found):
+                break
+        if watches:
+            self._open_gate()  # another one goes on watching
+        return found
+
+    def _look(self) -> Work | float | None:
+        try:
+            return self._take()
+        except Exception as error:  # noqa: BLE001  (what cannot be handled must not keep the rest)
+            self._log("Looking for work in the background raised %s", error)
+            return _PAUSE_AFTER_ERROR_S
+
+    def _wait(self, gate: threading.Lock, due_in_s: float | None) -> tuple[bool, bool]:
+        """Wait to be woken, or for what is due: whether it was woken, and whether it is the one that watches."""
+        watches = due_in_s is not None and not self._watched
+        longest_s = _LONGEST_WATCH_S if watches else IDLE_S
+        wait_s = longest_s if due_in_s is None else min(max(due_in_s, _SHORTEST_WAIT_S), longest_s)
+        try:
+            if watches:
+                self._watched = True
+            woken = gate.acquire(timeout=wait_s) or not self._withdraw(gate)
+        finally:
+            if watches:
+                self._watched = False
+        return woken, watches
+
+    def _withdraw(self, gate: threading.Lock) -> bool:
+        """Take the gate away, closed. False when somebody has opened it, or is about to."""
+        if _remove(self._gates, gate):
+            return True
+        gate.acquire(timeout=_LOST_WAKE_S)
+        return False
+
+    def _leave(self, own: threading.Thread) -> None:
+        _drop_dead(self._leaving)
+        self._leaving.append(own)
+        _remove(self._threads, own)
+
+    def _log(self, what: str, error: BaseException) -> None:
+        if self._logger is not None:
+            with contextlib.suppress(BaseException):  # a logger may be foreign code
+                self._logger.error(what, type(error).__name__)
+
+
+def _remove(items: list[T], item: T) -> bool:
+    """Whether ``item`` was there, which is taken out in one step."""
+    try:
+        items.remove(item)
+    except ValueError:
+        return False
+    return True
+
+
+def _drop_dead(threads: list[threading.Thread]) -> None:
+    for thread in threads.copy():
+        if thread.ident is not None and not thread.is_alive():
+            _remove(threads, thread)
