@@ -42,8 +42,8 @@ _ABORT_S = 0.2  # how long a call that was ended may take to notice
 class TargetClient(Client):
     """A client of the Adobe Target Delivery API: make one with ``create``, share it between threads, close it.
 
-    Options of every method may be given as a dict, as keyword arguments, or both (keywords win); ``target.options``
-    describes each.
+    Options of every method may be given as a dict, as keyword arguments, or both (keywords win);
+    ``help("target.options")`` describes each.
     """
 
     _config: ClientConfig

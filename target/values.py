@@ -126,13 +126,20 @@ def parse_at_least(minimum: int, maximum: int = MAX_COUNT) -> Callable[[str, obj
 
 def parse_milliseconds(name: str, value: object) -> float:
     """A duration in milliseconds, 0 included."""
+    return _parse_duration(name, value, "milliseconds", _MAX_MS)
+
+
+def parse_seconds(name: str, value: object) -> float:
+    """A duration in seconds, 0 included; for what follows an interface of Python's, where durations are seconds."""
+    return _parse_duration(name, value, "seconds", _MAX_MS / 1000)
+
+
+def _parse_duration(name: str, value: object, unit: str, most: float) -> float:
     if not is_number(value):
-        _wrong(name, "a number of milliseconds", value)
+        _wrong(name, f"a number of {unit}", value)
     number = exact_number(value)
-    if not 0 <= number <= _MAX_MS:  # also refuses NaN and infinity
-        raise OptionsError(
-            f"Option {name!r} must be a number of milliseconds from 0 to {_MAX_MS:.0f}, not {_shown(number)}"
-        )
+    if not 0 <= number <= most:  # also refuses NaN and infinity
+        raise OptionsError(f"Option {name!r} must be a number of {unit} from 0 to {most:.0f}, not {_shown(number)}")
     return number
 
 
@@ -150,18 +157,6 @@ def parse_deadline_ms(name: str, value: object) -> float:
 def parse_timeout_s(value: object) -> float:
     """The argument ``timeout`` of a method, which is milliseconds, in seconds."""
     return parse_milliseconds("timeout", value) / 1000
-
-
-def parse_seconds(name: str, value: object) -> float:
-    """A duration in seconds, 0 included; for what follows an interface of Python's, where durations are seconds."""
-    if not is_number(value):
-        _wrong(name, "a number of seconds", value)
-    number = exact_number(value)
-    if not 0 <= number <= _MAX_MS / 1000:
-        raise OptionsError(
-            f"Option {name!r} must be a number of seconds from 0 to {_MAX_MS / 1000:.0f}, not {_shown(number)}"
-        )
-    return number
 
 
 def parse_client_code(name: str, value: object) -> str:
