@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.kit.processes import ROOT
+
 MODULES = sorted((ROOT / "target").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in MODULES]
 MOST_LINES = 300

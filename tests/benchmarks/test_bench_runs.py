@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit.processes import ROOT
+
 ROWS = [
     "time per call over bare, HTTP",
     "new connections per 1,000 calls, HTTP",

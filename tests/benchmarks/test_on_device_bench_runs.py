@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit.processes import ROOT
+
 SYNTHETIC = [
     f"{count} activities, {where}" for count in ("10", "100", "1,000") for where in ("same mbox", "one mbox each")
 ]

@@ -18,8 +18,7 @@ from target.options import ClientOptions
 from tests.contract import record, tape
 from tests.contract.recorded import ANSWERED_SECRETS, FACTS, RECORDED, SENT_SECRETS
 from tests.contract.scenario import get_offers, run
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit.processes import ROOT
 
 
 @pytest.fixture

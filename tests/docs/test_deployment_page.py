@@ -11,10 +11,10 @@ import pytest
 
 from target.emulator import load_offers, running
 from tests.docs.blocks import leads_somewhere, links
+from tests.kit.processes import ROOT
 from tests.lifecycle.recipes import PAGE, commands, environment, files, write_files
 
 TEXT = PAGE.read_text()
-ROOT = Path(__file__).parents[2]
 FLAGS = json.loads((ROOT / "examples/offers.json").read_text())["mboxes"]["feature-flag-a"][0]["content"]
 VISITS = {
     "shop_flask": """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,10 +12,10 @@ from target.events import EVENT_NAMES
 from target.on_device_config import OnDeviceOptions
 from tests.docs.blocks import leads_somewhere, links, run_blocks
 from tests.kit.loopback import LoopbackServer
+from tests.kit.processes import ROOT
 from tests.kit.shop import Shop
 from tests.kit.told import tables_in, told
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/on-device.md"
 TEXT = PAGE.read_text()
 

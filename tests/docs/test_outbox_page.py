@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import typing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ from target import Outbox
 from target.emulator import load_offers, running
 from target.outbox import DeathReason
 from tests.docs.blocks import leads_somewhere, links, run_blocks
+from tests.kit.processes import ROOT
 from tests.kit.told import tables_in, told
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/outbox.md"
 TEXT = PAGE.read_text()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -16,8 +15,8 @@ import pytest
 from target import TargetClient, TransportError
 from tests.docs.blocks import leads_somewhere, links
 from tests.docs.recorders import DEVICE, NOBODY, SESSION
+from tests.kit.processes import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/privacy.md"
 TEXT = PAGE.read_text()
 MODULES = {
@@ -52,11 +51,10 @@ def recorded(tool: str, tmp_path: Path, code: str | None = None, variables: dict
     if code is not None:
         (tmp_path / "set_up.py").write_text(code)
         command.append(str(tmp_path / "set_up.py"))
-    places = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])}
     run = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, **QUIET, **places, **(variables or {})},
+        env=environment(**QUIET, **(variables or {})),
         capture_output=True,
         text=True,
         timeout=50,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ from target.emulator import load_offers, running
 from target.on_device_config import OnDeviceOptions
 from target.reading import BYTES_PER_VALUE, LEAST_MOST_VALUES
 from tests.docs.blocks import leads_somewhere, links, run_blocks
+from tests.kit.processes import ROOT
 from tests.kit.told import tables_in, told
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "README.md"
 README = PAGE.read_text()
 

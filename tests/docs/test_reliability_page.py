@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +12,8 @@ from target import TargetUnavailable, TransportError
 from target.options import ClientOptions
 from tests.docs.blocks import leads_somewhere, links, run_blocks
 from tests.kit.loopback import LoopbackServer
+from tests.kit.processes import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/reliability.md"
 TEXT = PAGE.read_text()
 
@@ -37,7 +35,7 @@ def test_the_table_is_what_the_faults_print() -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "tests.faults.table"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
+        env=environment(),
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -13,8 +13,8 @@ import pytest
 from target import TargetClient
 from target.emulator import Emulator, load_offers, running
 from tests.docs.blocks import leads_somewhere, links, run_blocks
+from tests.kit.processes import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/visitor.md"
 ORGANIZATION = "1234567890@AdobeOrg"
 ECID = "07327024324407615852294135870030620007"

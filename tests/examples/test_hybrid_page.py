@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -21,8 +20,8 @@ from werkzeug.test import TestResponse
 from examples.hybrid_page import QA_COOKIE, create_app
 from target import TargetClient
 from target.emulator import Emulator, load_offers, running
+from tests.kit.processes import ROOT
 
-ROOT = Path(__file__).parents[2]
 ORGANIZATION = "acme@AdobeOrg"
 AMCV = f"AMCV_{ORGANIZATION}"
 ECID = "07327024324407615852294135870030620007"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parents[2]
+from tests.kit.processes import ROOT, environment
 
 
 class Report(NamedTuple):
@@ -79,7 +78,7 @@ def fault_server(folder: Path) -> Iterator[FaultServer]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.server", str(folder)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
+        env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +16,6 @@ SESSION_ID = "Session-77c1"
 DEVICE_ID = "Device-a9f3.38_0"
 COOKIE = f"PC#{DEVICE_ID}#9999999999"
 SLACK_S = 1.5  # what a loaded machine may add; what is wrong adds more, or never ends
-ROOT = Path(__file__).parents[2]
 
 MakeClient = Callable[..., TargetClient]
 ACCOUNT: dict[str, Any] = {"client": "acme", "organization_id": "1234@AdobeOrg"}
@@ -97,17 +91,3 @@ def eventually(condition: Callable[[], object], within_s: float = 20.0) -> bool:
 def threads_of(name: str) -> list[threading.Thread]:
     """The threads alive whose names begin with ``name``."""
     return [thread for thread in threading.enumerate() if thread.name.startswith(name)]
-
-
-def run(script: str, *arguments: str) -> str:
-    """What ``script`` prints, run in a process of its own with this checkout on its path."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / "generated")])
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), *arguments],
-        check=True,
-        cwd=ROOT,
-        timeout=20,
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from subprocess import CompletedProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,16 +17,16 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]), **more}
 
 
+def run_process(script: str, *arguments: object, within_s: float = 50, **variables: str) -> CompletedProcess[str]:
+    """How ``script`` ended, and what it said."""
+    command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(**variables), capture_output=True, text=True, timeout=within_s, check=False
+    )
+
+
 def run_script(script: str, *arguments: object, code: int = 0, within_s: float = 50) -> str:
     """What ``script`` prints; fails with all that it said unless it ends with ``code``."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=within_s,
-        check=False,
-    )
+    done = run_process(script, *arguments, within_s=within_s)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout

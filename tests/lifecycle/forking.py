@@ -16,25 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from target import AsyncTargetClient, TargetClient, TargetDeliveryResponse
+from tests.kit.calls import REQUEST
 
 LONGEST_S = 15
 
 warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)  # with threads: what this is about
-
-
-def options_of(domain: str, **options: Any) -> dict[str, Any]:
-    return {
-        "client": "acme",
-        "organization_id": "1234@AdobeOrg",
-        "server_domain": domain,
-        "secure": False,
-        "edge_routing": False,
-        **options,
-    }
-
-
-def client_of(domain: str, **options: Any) -> TargetClient:
-    return TargetClient.create(options_of(domain, **options))  # type: ignore[arg-type]
 
 
 def session(name: object) -> str:
@@ -43,7 +29,7 @@ def session(name: object) -> str:
 
 
 def call_of(session_id: str) -> dict[str, Any]:
-    return {"request": {"execute": {"mboxes": [{"name": "home"}]}}, "session_id": session_id}
+    return {"request": REQUEST, "session_id": session_id}
 
 
 def answered(result: TargetDeliveryResponse) -> str:
@@ -54,7 +40,7 @@ def answered(result: TargetDeliveryResponse) -> str:
 def ask(client: TargetClient, name: object) -> None:
     """One call, whose answer must be its own."""
     wanted = session(name)
-    assert answered(client.get_offers(call_of(wanted))) == wanted
+    assert answered(client.get_offers(**call_of(wanted))) == wanted
 
 
 def ask_many(client: TargetClient, count: int, threads: int, label: str = "") -> None:
@@ -78,7 +64,7 @@ def ask_aside(client: TargetClient, count: int, label: str = "aside") -> None:
 
 async def ask_async(client: AsyncTargetClient, name: object) -> None:
     wanted = session(name)
-    assert answered(await client.get_offers(call_of(wanted))) == wanted
+    assert answered(await client.get_offers(**call_of(wanted))) == wanted
 
 
 def queue(client: TargetClient, names: list[str]) -> None:
@@ -126,6 +112,11 @@ def fork(work: Callable[[], object], fork_process: Callable[[], int] = os.fork) 
     except BaseException:
         traceback.print_exc()
         os._exit(1)
+
+
+def bare_fork(work: Callable[[], object]) -> int:
+    """The same, and Python is told nothing of it."""
+    return fork(work, fork_without_hooks)
 
 
 def wait_for(children: list[int]) -> None:

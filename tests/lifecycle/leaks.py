@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from target import AsyncTargetClient, Outbox
-from tests.lifecycle.forking import call_of, client_of, options_of
+from tests.kit.calls import client_of, options_of
+from tests.lifecycle.forking import call_of
 
 BATCH = 20
 SETTLE_S = 2.0

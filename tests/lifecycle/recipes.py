@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.docs.blocks import DOCUMENTED_DOMAIN
+from tests.kit.processes import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/deployment.md"
 _BIND = "127.0.0.1:8000"
 _START_S = 20

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -15,17 +12,11 @@ from typing import NamedTuple
 import pytest
 
 from tests.kit.loopback import serving
+from tests.kit.processes import run_process
 from tests.lifecycle.echo import Echo
-from tests.lifecycle.recipes import ROOT
+from tests.lifecycle.forked import BEGIN
 
 SOON_S = 12  # a call takes 20; start and end of the interpreter, and what a loaded machine adds, take less
-
-BEGIN = """
-import asyncio, os, signal, sys, threading, time
-from tests.lifecycle.forking import *
-from target import Outbox
-domain = sys.argv[1]
-"""
 
 # Each leaves its client open in the middle of something.
 WAYS = {
@@ -127,17 +118,8 @@ class Ended(NamedTuple):
 
 def end_of(script: str, domain: str) -> Ended:
     started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", BEGIN + script, domain],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    return Ended(done.returncode, time.monotonic() - started, done.stdout)
+    done = run_process(BEGIN + script, domain, within_s=20)
+    return Ended(done.returncode, time.monotonic() - started, done.stdout + done.stderr)
 
 
 @pytest.fixture(scope="module")

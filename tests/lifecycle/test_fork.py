@@ -3,58 +3,15 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from pathlib import Path
 
 import pytest
 
-from tests.kit.calls import run
 from tests.kit.loopback import Answer, Received, serving
 from tests.lifecycle.echo import Echo
+from tests.lifecycle.forked import run_script
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-
-BEGIN = """
-import asyncio, os, signal, sys, threading, time
-from tests.lifecycle.forking import *
-domain = sys.argv[1]
-"""
-
-
-def run_script(script: str, *arguments: object) -> str:
-    return run(BEGIN + textwrap.dedent(script), *map(str, arguments))
-
-
-def test_parent_and_children_have_connections_and_threads_of_their_own() -> None:
-    script = """
-        client = client_of(domain, async_workers=3)
-        ask_many(client, 20, 4, "before")
-        ask_aside(client, 20, "aside-before")
-
-        def work():
-            ask_many(client, 60, 4)
-            ask_aside(client, 30)
-            assert sum(thread.name.startswith("target-worker") for thread in threading.enumerate()) <= 3
-            client.close()
-
-        children = [fork(work) for _ in range(4)]
-        ask_many(client, 60, 4)
-        ask_aside(client, 30)
-        wait_for(children)
-        ask_many(client, 10, 2, "after")
-        client.close()
-        print(os.getpid(), *children)
-    """
-    echo = Echo(latency_s=0.002)
-    with serving(echo) as server:
-        processes = run_script(script, server.domain).split()
-    assert len(processes) == 5
-    assert set(echo.sessions.values()) == {1}
-    assert echo.sessions.total() == 40 + 5 * 90 + 10
-    connections = echo.connections_by_process()
-    assert sorted(connections) == sorted(processes)
-    assert all(count <= 7 for count in connections.values())  # 4 threads and 3 workers: the pool is used again
-    assert connections[processes[0]] <= 7  # and the parent keeps the connections it had
 
 
 def test_forks_in_the_middle_of_calls() -> None:
@@ -94,64 +51,6 @@ def test_forks_in_the_middle_of_calls() -> None:
     assert len(echo.connections_by_process()) == 19
 
 
-@pytest.mark.parametrize(
-    "lock",
-    [
-        "client._workers._lock",
-        "client._transport._pools._lock",
-        "target._http.resolve._lock",
-        "client._services.breaker._lock",
-    ],
-)
-def test_a_lock_that_another_thread_holds_at_the_fork(lock: str) -> None:
-    script = """
-        import target._http.resolve
-        client = client_of("localhost:" + domain.rpartition(":")[2], breaker_failures=3)
-        client._services.breaker._failed("http://" + client._config.server_domain)
-        ask_many(client, 4, 2, "before")
-        ask_aside(client, 4, "before")
-
-        def work():
-            ask(client, "child")
-            ask_aside(client, 4)
-            client.close()
-            del globals()["client"]
-
-        with held(eval(sys.argv[2])):
-            child = fork(work)
-        wait_for([child])
-        ask(client, "parent")
-        client.close()
-    """
-    echo = Echo()
-    with serving(echo) as server:
-        run_script(script, server.domain, lock)
-    assert len(echo.connections_by_process()) == 2
-
-
-def test_a_pool_of_the_callers_is_not_shared_either() -> None:
-    script = """
-        import urllib3
-        pool = urllib3.PoolManager(maxsize=2, block=True)
-        clients = [client_of(domain, pool=pool), client_of(domain, pool=pool)]
-        for client in clients:
-            ask_many(client, 4, 2, f"before{clients.index(client)}")
-
-        def work():
-            for client in clients:
-                ask_many(client, 20, 4, f"{clients.index(client)}-")
-
-        children = [fork(work) for _ in range(2)]
-        work()
-        wait_for(children)
-        assert pool.connection_from_url("http://" + domain).pool.qsize() == 2
-    """
-    echo = Echo(latency_s=0.002)
-    with serving(echo) as server:
-        run_script(script, server.domain)
-    assert set(echo.connections_by_process().values()) == {2}
-
-
 def test_calls_that_waited_at_the_fork_are_the_parents() -> None:
     """A child that closes its client tells nobody that the parent's calls were given up."""
     script = """
@@ -175,34 +74,6 @@ def test_calls_that_waited_at_the_fork_are_the_parents() -> None:
     with serving(echo) as server:
         run_script(script, server.domain)
     assert set(echo.sessions.values()) == {1}
-
-
-def test_the_outbox_in_memory_sends_everything_once() -> None:
-    """What was queued before the fork is the parent's to send; each child sends what it queued itself."""
-    script = """
-        from target import Outbox
-        client = client_of(domain, outbox=Outbox.memory(flush_interval=150))
-        queue(client, [f"before-{number}" for number in range(30)])
-
-        def work(label):
-            assert client.outbox.pending == 0
-            queue(client, [f"{label}-{number}" for number in range(20)])
-            assert client.outbox.flush(timeout=5000)
-            assert client.outbox.counters["acknowledged"] == 20
-            client.close()
-
-        children = [fork(lambda: work(label)) for label in "abc"]
-        queue(client, [f"parent-{number}" for number in range(20)])
-        wait_for(children)
-        assert client.outbox.flush(timeout=5000)
-        assert client.outbox.counters["acknowledged"] == 50
-        client.close()
-    """
-    echo = Echo()
-    with serving(echo) as server:
-        run_script(script, server.domain)
-    assert set(echo.notified.values()) == {1}
-    assert len(echo.notified) == 30 + 4 * 20
 
 
 def test_processes_share_the_file_of_an_outbox(tmp_path: Path) -> None:

@@ -4,70 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.kit.calls import run
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, Received, serving
 from tests.lifecycle.echo import Echo
+from tests.lifecycle.forked import run_script
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="looks into /proc")
-
-BEGIN = """
-import asyncio, os, signal, sys, threading, time
-from tests.lifecycle.forking import *
-from target import Outbox, TargetError
-domain = sys.argv[1]
-
-
-def bare_fork(work):
-    return fork(work, fork_without_hooks)
-
-"""
-
-
-def run_script(script: str, *arguments: object) -> str:
-    return run(BEGIN + textwrap.dedent(script), *map(str, arguments))
-
-
-def test_parent_and_children_have_connections_and_threads_of_their_own() -> None:
-    script = """
-        client = client_of(domain, async_workers=3)
-        ask_many(client, 20, 4, "before")
-        ask_aside(client, 20, "aside-before")
-
-        def work():
-            barrier = threading.Barrier(4)  # all threads of a worker find out at the same moment
-
-            def visit(thread):
-                barrier.wait()
-                for number in range(10):
-                    ask(client, f"{thread}-{number}")
-
-            with ThreadPoolExecutor(4) as pool:
-                list(pool.map(visit, range(4)))
-            ask_aside(client, 30)
-            client.close()
-
-        children = [bare_fork(work) for _ in range(4)]
-        ask_many(client, 40, 4)
-        ask_aside(client, 30)
-        wait_for(children)
-        client.close()
-        print(os.getpid(), *children)
-    """
-    echo = Echo(latency_s=0.002)
-    with serving(echo) as server:
-        processes = run_script(script, server.domain).split()
-    assert set(echo.sessions.values()) == {1}
-    assert echo.sessions.total() == 40 + 5 * 70
-    connections = echo.connections_by_process()
-    assert sorted(connections) == sorted(processes)
-    assert all(count <= 7 for count in connections.values())
 
 
 def test_a_child_of_a_child() -> None:
@@ -87,48 +34,6 @@ def test_a_child_of_a_child() -> None:
     with serving(echo) as server:
         run_script(script, server.domain)
     assert len(echo.connections_by_process()) == 5
-
-
-@pytest.mark.parametrize(
-    "lock",
-    [
-        "client._workers._lock",
-        "client._transport._pools._lock",
-        "next(iter(client._transport._pools._hosts.values())).pool.pool.mutex",
-        "target._http.resolve._lock",
-        "client._services.breaker._lock",
-        "client._services.outbox._worker._claiming",
-        "client._services.outbox._store._lock",
-        "client._services._telemetry._lock",
-    ],
-)
-def test_a_lock_that_another_thread_holds_at_the_fork(lock: str) -> None:
-    script = """
-        import target._http.resolve
-        client = client_of("localhost:" + domain.rpartition(":")[2], breaker_failures=3, outbox=Outbox.memory())
-        client._services.breaker._failed("http://" + client._config.server_domain)
-        ask_many(client, 4, 2, "before")
-        ask_aside(client, 4, "before")
-        queue(client, ["before"])
-
-        def work():
-            ask(client, "child")
-            ask_aside(client, 4)
-            queue(client, ["child"])
-            client.close()
-            del globals()["client"]
-
-        with held(eval(sys.argv[2])):
-            child = bare_fork(work)
-        wait_for([child])
-        ask(client, "parent")
-        client.close()
-    """
-    echo = Echo()
-    with serving(echo) as server:
-        run_script(script, server.domain, lock)
-    assert len(echo.connections_by_process()) == 2
-    assert echo.notified == {"before": 1, "child": 1}
 
 
 def test_forks_in_the_middle_of_calls() -> None:
@@ -159,51 +64,6 @@ def test_forks_in_the_middle_of_calls() -> None:
         run_script(script, server.domain)
     assert set(echo.sessions.values()) == {1}
     assert len(echo.connections_by_process()) == 4
-
-
-def test_a_pool_of_the_callers_is_not_shared_either() -> None:
-    script = """
-        import urllib3
-        pool = urllib3.PoolManager(maxsize=2, block=True)
-        client = client_of(domain, pool=pool)
-        ask_many(client, 4, 2, "before")
-
-        def work():
-            ask_many(client, 20, 4)
-
-        children = [bare_fork(work) for _ in range(2)]
-        work()
-        wait_for(children)
-    """
-    echo = Echo(latency_s=0.002)
-    with serving(echo) as server:
-        run_script(script, server.domain)
-    assert len(echo.connections_by_process()) == 3
-
-
-def test_the_outbox_in_memory_sends_everything_once() -> None:
-    script = """
-        client = client_of(domain, outbox=Outbox.memory(flush_interval=3000))
-        queue(client, [f"before-{number}" for number in range(30)])
-
-        def work(label):
-            assert client.outbox.pending == 0
-            assert client.outbox.counters["queued"] == 0
-            queue(client, [f"{label}-{number}" for number in range(20)])
-            assert client.outbox.flush(timeout=5000)
-            assert client.outbox.counters["acknowledged"] == 20
-            client.close()
-
-        children = [bare_fork(lambda: work(label)) for label in "abc"]
-        wait_for(children)
-        assert client.outbox.flush(timeout=5000)
-        client.close()
-    """
-    echo = Echo()
-    with serving(echo) as server:
-        run_script(script, server.domain)
-    assert set(echo.notified.values()) == {1}
-    assert len(echo.notified) == 30 + 3 * 20
 
 
 def test_nothing_that_the_parent_learnt_is_the_childs() -> None:
@@ -392,29 +252,3 @@ def test_an_event_loop_stays_behind_even_where_the_child_goes_on_with_it(transpo
         run_script(script, server.domain, transport)
     assert len(echo.connections_by_process()) == 1
     assert echo.sessions.total() == 2
-
-
-@pytest.mark.parametrize("how", ["fork", "bare_fork"])
-def test_a_task_that_is_cancelled_in_the_child_does_not_end_the_call_of_the_parent(how: str) -> None:
-    script = """
-        async def main():
-            client = await AsyncTargetClient.create(options_of(domain, transport="threads", timeout=10_000))
-            call = asyncio.ensure_future(ask_async(client, "parent"))
-            await asyncio.sleep(0.2)
-
-            def work():
-                try:
-                    call.get_coro().throw(asyncio.CancelledError())  # as a loop does for a task that is cancelled
-                except asyncio.CancelledError:
-                    pass
-
-            wait_for([globals()[sys.argv[2]](work)])
-            await call
-            await client.aclose()
-
-        asyncio.run(main())
-    """
-    echo = Echo(latency_s=1.0)
-    with serving(echo) as server:
-        run_script(script, server.domain, how)
-    assert echo.sessions.total() == 1

@@ -18,8 +18,8 @@ import pytest
 from tests.kit.calls import eventually
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
+from tests.kit.processes import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
 DECISIONS = 5
 pytestmark = pytest.mark.timeout(40)
 FROZEN_S = 1.6  # longer than the deadline of a call
@@ -65,10 +65,9 @@ def function(server: LoopbackServer, tmp_path: Path) -> Iterator[Any]:
     started: list[subprocess.Popen[str]] = []
 
     def start(kind: str) -> subprocess.Popen[str]:
-        path = os.pathsep.join([str(ROOT), str(ROOT / "generated")])
         command = [sys.executable, "-c", SCRIPT, server.domain, json.dumps(artifact()), kind, str(tmp_path / "box.db")]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, **pipes))
+        started.append(subprocess.Popen(command, cwd=ROOT, env=environment(), **pipes))
         assert started[-1].stdout is not None
         assert started[-1].stdout.readline().strip() == "decided"
         return started[-1]

@@ -7,14 +7,14 @@ import textwrap
 
 import pytest
 
-from tests.kit.calls import run
+from tests.kit import processes
 from tests.kit.loopback import LoopbackServer
 
 BEGIN = """
 import sys
 import urllib3
 from target import AsyncTargetClient, Outbox, TargetClient
-from tests.lifecycle.forking import client_of, options_of
+from tests.kit.calls import client_of, options_of
 from tests.lifecycle.interrupting import *
 
 guard()
@@ -23,7 +23,7 @@ domain = sys.argv[1]
 
 
 def run_script(script: str, server: LoopbackServer) -> str:
-    return run(BEGIN + textwrap.dedent(script), server.domain)
+    return processes.run_script(BEGIN + textwrap.dedent(script), server.domain)
 
 
 POOLS = {

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.kit.loopback import LoopbackServer, serving
-from tests.lifecycle.recipes import ROOT
+from tests.kit.processes import ROOT, environment
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="looks into /proc")
 
@@ -77,7 +77,7 @@ def leaks(kind: str, count: int, bounds: Bounds, planted: str, domain: str) -> d
         subprocess.run(
             [sys.executable, "-m", "tests.lifecycle.leaks", kind, domain, str(count), planted],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
+            env=environment(),
             check=True,
             stdout=subprocess.PIPE,
             timeout=200,

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import target
+from tests.kit.processes import ROOT
 
-ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,8 +34,8 @@ from target import (
 from target import Telemetry as TelemetryModel
 from tests.kit.calls import MakeClient
 from tests.kit.loopback import Answer, LoopbackServer, ok, serving
+from tests.kit.processes import ROOT
 
-ROOT = Path(__file__).parents[2]
 HOME: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
 
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import copy
 import io
 import logging
-import os
 import re
 import socket
 import statistics
-import subprocess
-import sys
 import threading
 import time
 import tracemalloc
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,10 +22,10 @@ from target._on_device import artifact_rotation
 from tests.kit.calls import MakeClient, eventually
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, serving
+from tests.kit.processes import run_script
 from tests.kit.raw_servers import hang, raw_server
 from tests.kit.shop import HOME, PREFETCH, Shop, shown
 
-ROOT = Path(__file__).parents[2]
 GEO = {**artifact(), "geoTargetingEnabled": True}
 FIXED: dict[str, Any] = {"client": "acme", "organization_id": "1234@AdobeOrg", "secure": False, "edge_routing": False}
 
@@ -131,15 +127,8 @@ client.get_offers(request={"execute": {"mboxes": [{"name": "home"}]}})
 """
     with serving() as server:
         shop = Shop(server)
-        path = os.pathsep.join([str(ROOT), str(ROOT / "generated")])
         started = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-c", script, server.domain],
-            check=True,
-            timeout=20,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path},
-        )
+        run_script(script, server.domain, within_s=20)
         assert time.monotonic() - started < 6
         assert len(shop.notified) == 1  # what was pending is sent all the same
 

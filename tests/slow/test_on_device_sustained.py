@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from benchmarks.on_device_sending import CLIENTS, Sustained
+from tests.kit.processes import run_script
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 60.0
 # On a machine that does nothing else it is some hundred kB. Elsewhere calls wait, which take a few kB each.
 MOST_GROWN_BYTES = 3_000_000
@@ -25,20 +22,8 @@ MOST_WAITING = 60_000  # so that a machine that does other things besides loses 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_thousand_decisions_a_second_lose_nothing(client: str) -> None:
     run_it = f"sustain({client!r}, {SECONDS}, background_queue={MOST_WAITING})"
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"import json; from benchmarks.on_device_sending import sustain; print(json.dumps({run_it}))",
-        ],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=220,
-    )
-    run = Sustained(*json.loads(done.stdout))
+    script = f"import json; from benchmarks.on_device_sending import sustain; print(json.dumps({run_it}))"
+    run = Sustained(*json.loads(run_script(script, within_s=220)))
     assert run.taken == run.decided == 60_000
     busy = os.getloadavg()[0] > (os.cpu_count() or 1) + 1  # with other things; what waits then is sent afterwards
     assert busy or run.behind < 10_000  # the default of background_queue: above it the oldest would have been given up

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -14,8 +13,8 @@ import pytest
 
 from tests.kit.flaky import Flaky
 from tests.kit.loopback import serving
+from tests.kit.processes import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
 HANG_S = 0.3
 
 
@@ -23,7 +22,7 @@ def start(domain: str, folder: Path, total: int, pace_s: float) -> subprocess.Po
     return subprocess.Popen(
         [sys.executable, "-m", "tests.slow.queueing", domain, str(folder), str(total), str(pace_s)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

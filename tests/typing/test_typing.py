@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.kit.processes import ROOT
+
 USER_CODE = Path(__file__).with_name("user_code.py")
 IGNORE = "  # type: ignore"
 

@@ -30,8 +30,9 @@ from target._http.aio.threads import ThreadTransport
 from tests.kit import aio
 from tests.kit.aio import transports
 from tests.kit.built_calls import CLICK
-from tests.kit.calls import CALL, ROOT, options_of, run
+from tests.kit.calls import CALL, options_of
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, slowly
+from tests.kit.processes import ROOT, run_script
 
 
 def transport_of(server: LoopbackServer, **options: Any) -> tuple[type, int]:
@@ -219,7 +220,9 @@ def test_a_process_that_forgot_to_close_ends_at_once_and_says_nothing(transport:
 
 
 def test_importing_target_imports_neither_asyncio_nor_aiohttp() -> None:
-    printed = run("import sys, target; target.TargetClient; print(sorted({'asyncio', 'aiohttp'} & sys.modules.keys()))")
+    printed = run_script(
+        "import sys, target; target.TargetClient; print(sorted({'asyncio', 'aiohttp'} & sys.modules.keys()))"
+    )
     assert printed.strip() == "[]"
-    printed = run("import sys; from target import AsyncTargetClient; print('aiohttp' in sys.modules)")
+    printed = run_script("import sys; from target import AsyncTargetClient; print('aiohttp' in sys.modules)")
     assert printed.strip() == "False"

@@ -12,9 +12,10 @@ import pytest
 
 from target import ApiError, ClientClosed, TargetClient
 from target.delivery.telemetry import MOST_ENTRIES
-from tests.kit.calls import MakeClient, eventually, run, timed
+from tests.kit.calls import MakeClient, eventually, timed
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, Received, ok, serving
+from tests.kit.rules import run
 from tests.kit.shop import HOME, PREFETCH, Shop, shown
 
 VISITOR: dict[str, Any] = {"session_id": "s1", "target_cookie": "PC#visitor.38_0#9999999999"}

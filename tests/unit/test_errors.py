@@ -27,7 +27,7 @@ from target import (
     TransportError,
     errors,
 )
-from tests.kit.calls import run
+from tests.kit.processes import run_script
 
 ERRORS = [
     OptionsError("a: do b"),
@@ -99,7 +99,7 @@ def test_what_create_raises_without_the_extra_is_exported() -> None:
         except target.ArtifactError as error:
             print("mmh3" in str(error))
     """
-    assert run(script).strip() == "True"
+    assert run_script(script).strip() == "True"
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])

@@ -15,8 +15,8 @@ import target
 from target import errors
 from target._http.transport import SDK_VERSION
 from target_delivery_api import models
+from tests.kit.processes import ROOT
 
-ROOT = Path(__file__).parents[2]
 CLIENT = {
     "ClientStatus",
     "TargetClient",

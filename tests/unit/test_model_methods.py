@@ -15,8 +15,8 @@ import target
 from target import ClientHints, Context, DeliveryRequest, ExecuteRequest, OptionsError, RequestDetails
 from target_delivery_api import models
 from tests.kit.built_calls import offers
+from tests.kit.processes import ROOT
 
-ROOT = Path(__file__).parents[2]
 HEADERS = {
     "User-Agent": "Mozilla/5.0",
     "Referer": "https://search.example/",

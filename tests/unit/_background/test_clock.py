@@ -15,9 +15,10 @@ import time_machine
 
 from target import AsyncTargetClient, ClientClosed, Outbox, TargetClient, TargetTimeout, TargetUnavailable
 from target._background.clock import monotonic_s
-from tests.kit.calls import client_of, eventually, run
+from tests.kit.calls import client_of, eventually
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
+from tests.kit.processes import run_script
 
 DATE = "2026-02-03"
 DATE_S = 1_770_076_800
@@ -175,7 +176,7 @@ def test_the_package_may_be_imported_while_the_date_is_set(hanging: LoopbackServ
                     print(0.2 < clock() - began < 6)
         client.close()
     """
-    assert run(script, hanging.domain).split() == ["True", "True"]
+    assert run_script(script, hanging.domain).split() == ["True", "True"]
 
 
 @pytest.mark.parametrize("transport", ["aiohttp", "threads"])

@@ -14,8 +14,9 @@ import pytest
 
 from target import AsyncResult, ClientClosed, OptionsError, TargetClient, TargetTimeout, TransportError
 from target._background.workers import Workers
-from tests.kit.calls import CALL, MakeClient, client_of, eventually, expect, run, timed
+from tests.kit.calls import CALL, MakeClient, client_of, eventually, expect, timed
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
+from tests.kit.processes import run_script
 from tests.kit.raw_servers import hang, raw_server
 
 
@@ -250,7 +251,7 @@ def test_a_process_that_forgets_to_close_exits() -> None:
     """
     with raw_server(hang) as server:
         printed: list[str] = []
-        took_s = timed(lambda: printed.append(run(script, server.domain)))
+        took_s = timed(lambda: printed.append(run_script(script, server.domain)))
     assert printed == ["end\n"]
     assert took_s < 5
 
@@ -264,7 +265,7 @@ def test_a_call_while_the_interpreter_exits_still_works() -> None:
         atexit.register(lambda: print(client.get_offers(**CALL).response.status))
     """
     with serving() as server:
-        assert run(script, server.domain) == "200\n"
+        assert run_script(script, server.domain) == "200\n"
 
 
 def test_without_a_thread_to_be_had_the_call_says_so(client: TargetClient, monkeypatch: pytest.MonkeyPatch) -> None:

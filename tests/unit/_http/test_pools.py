@@ -17,8 +17,9 @@ from urllib3.connection import HTTPConnection
 from target import ApiError, TransportError
 from target._http.connect import use_deadlines
 from target._http.exchange import DeadlineConnection
-from tests.kit.calls import CALL, MakeClient, client_of, eventually, expect, run
+from tests.kit.calls import CALL, MakeClient, client_of, eventually, expect
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
+from tests.kit.processes import run_script
 from tests.kit.raw_servers import raw_server, serve_well
 from tests.kit.tls import Authority
 
@@ -289,6 +290,6 @@ def test_a_forked_child_makes_connections_and_threads_of_its_own() -> None:
         client.close()
     """
     with serving() as server:
-        run(script, server.domain)
+        run_script(script, server.domain)
         assert len(server.received) == 7
         assert server.connections == 2

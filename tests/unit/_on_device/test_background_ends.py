@@ -14,8 +14,9 @@ from target._on_device.background import SOON_S
 from target.delivery.request import Call
 from target.delivery.telemetry import TelemetryBuffer
 from target.errors import ClientClosed
-from tests.kit.calls import eventually, run, timed
+from tests.kit.calls import eventually, timed
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
+from tests.kit.processes import run_script
 from tests.kit.raw_servers import hang, raw_server
 from tests.kit.senders import Sender, composing, sender, sent_ids, threads
 
@@ -125,15 +126,15 @@ SCRIPT = """
 
 
 def test_the_end_of_the_process_waits_a_moment_for_what_is_pending(server: LoopbackServer) -> None:
-    assert run(SCRIPT, server.domain, "5") == "end\n"
+    assert run_script(SCRIPT, server.domain, "5") == "end\n"
     assert sent_ids(server) == [f"n{number}" for number in range(5)]
 
 
 @pytest.mark.slow
 def test_a_hanging_server_does_not_keep_the_process_alive() -> None:
     with raw_server(hang) as server:
-        idle_s = timed(lambda: run(SCRIPT, server.domain, "0"))
-        assert timed(lambda: run(SCRIPT, server.domain, "5")) - idle_s < 2.5  # one call alone would take 3
+        idle_s = timed(lambda: run_script(SCRIPT, server.domain, "0"))
+        assert timed(lambda: run_script(SCRIPT, server.domain, "5")) - idle_s < 2.5  # one call alone would take 3
 
 
 def test_flush_sends_all_that_waits_and_what_is_to_be_sent_soon(server: LoopbackServer) -> None:

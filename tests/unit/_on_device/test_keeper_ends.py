@@ -15,8 +15,9 @@ import pytest
 from target._on_device import artifact_keeper
 from target._on_device.artifact_keeper import ArtifactKeeper
 from target._on_device.download import Downloads
-from tests.kit.calls import eventually, run, threads_of
+from tests.kit.calls import eventually, threads_of
 from tests.kit.cdn import Cdn, Owner, artifact, configs, keeping, mbox_of
+from tests.kit.processes import run_script
 from tests.kit.raw_servers import hang, raw_server
 
 
@@ -174,5 +175,5 @@ def test_the_process_ends_while_a_download_hangs() -> None:
     """
     with raw_server(hang) as server:
         started = time.monotonic()
-        assert run(script, f"http://{server.domain}/") == "False\n"
+        assert run_script(script, f"http://{server.domain}/") == "False\n"
         assert time.monotonic() - started < 4

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,9 +16,10 @@ from target import OptionsError, TargetClient, TargetError
 from target._on_device.artifact_cache import write_cache
 from target._on_device.artifact_source import require_bounds
 from target.decisioning.artifact import ArtifactError
-from tests.kit.calls import ROOT, eventually
+from tests.kit.calls import eventually
 from tests.kit.cdn import Cdn, Owner, artifact, encoded, keeping, mbox_of
 from tests.kit.loopback import Answer, LoopbackServer, serving
+from tests.kit.processes import run_script
 
 SECRET = "Bearer s3cret"
 EMPTY = b'{"version":"1.0.0","rules":{"mboxes":{"home":['
@@ -198,17 +197,7 @@ with serving(lambda _: Answer(packed, headers={"Content-Encoding": "gzip"})) as 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
 @pytest.mark.parametrize("kind", ["rules", "lists", "deep", "text", "padded", "or"])
 def test_memory_stays_within_the_documented_multiple_of_the_size(kind: str) -> None:
-    command = [sys.executable, "-c", MEASURE, kind]
-    run = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert float(run.stdout) < 20
+    assert float(run_script(MEASURE, kind)) < 20
 
 
 def test_every_error_is_one_of_this_package(cdn: Cdn, owner: Owner) -> None:

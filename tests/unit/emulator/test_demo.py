@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import socket
@@ -14,8 +13,9 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])}
+from tests.kit.processes import ROOT, environment
+
+ENVIRONMENT = environment()
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from target.emulator.__main__ import main
+from tests.kit.processes import ROOT
 
-ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "offers.json"
 QUERY = "imsOrgId=acme%40AdobeOrg&sessionId=s1"
 
