@@ -12,7 +12,7 @@ from target.errors import OptionsError
 from target.events import EventHandler
 from target.foreign import exact_dict, exact_text, is_a, is_text, kind_of
 from target.on_device_config import OnDeviceConfig, OnDeviceOptions, parse_on_device
-from target.rows import REQUIRED, option, read_rows, required, rows_of
+from target.option_rows import REQUIRED, option, read_rows, required, rows_of
 from target.values import (
     parse_at_least,
     parse_callback,

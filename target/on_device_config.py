@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from target.artifact_headers import ArtifactHeaders, parse_artifact_headers
 from target.errors import OptionsError
-from target.rows import option
+from target.option_rows import option
 from target.values import parse_mapping, parse_milliseconds, parse_path, parse_printable, parse_text
 
 DEFAULT_CDN = "https://assets.adobetarget.com"

@@ -6,7 +6,7 @@ import logging
 import re
 from typing import Any
 
-from target.rows import REQUIRED
+from target.option_rows import REQUIRED
 
 
 def told(default: Any) -> str:

@@ -20,7 +20,7 @@ import urllib3
 
 import target
 from target import config, events, on_device_config, options, reading, values
-from target.rows import REQUIRED, Row
+from target.option_rows import REQUIRED, Row
 from tests.kit.kinds import kinds_of, kinds_taken
 from tests.kit.told import told
 

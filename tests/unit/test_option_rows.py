@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from target.errors import OptionsError
-from target.rows import REQUIRED, option, read_rows, required, rows_of
+from target.option_rows import REQUIRED, option, read_rows, required, rows_of
 from target.values import parse_flag, parse_milliseconds, parse_text
 
 
