@@ -10,7 +10,7 @@ EXTRAS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproje
 export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
 export no_proxy := $(NO_PROXY),$(no_proxy)
 
-.PHONY: help demo test check lowest newest lint type generate generate-check record bench bench-official bench-on-device bench-on-device-node clean
+.PHONY: help demo test check lowest newest lint type generate generate-check api api-check record bench bench-official bench-on-device bench-on-device-node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ demo: $(READY) ## a real HTTP round trip against the local emulator: prefetch, d
 test: $(READY) ## the fast tests, three at a time (under two minutes)
 	$(BIN)/python -m pytest -q -n 3
 
-check: lint type generate-check ## everything CI checks: lint, types, generated code, all tests, lowest versions
+check: lint type generate-check api-check ## everything CI checks: lint, types, generated code, public API, all tests, lowest versions
 	$(BIN)/python -m pytest -q -m ''
 	$(BIN)/python tests/packaging/resolved.py lowest
 
@@ -54,6 +54,12 @@ generate: $(READY) ## write generated/ from openapi/delivery-api.yaml
 
 generate-check: $(READY) ## fail if generated/ is not what `make generate` writes
 	$(BIN)/python openapi/generate.py --check
+
+api: $(READY) ## write docs/api.txt, the public API, from the code
+	$(BIN)/python scripts/api.py
+
+api-check: $(READY) ## fail if the public API is not what docs/api.txt has
+	$(BIN)/python scripts/api.py --check
 
 record: $(READY) ## record tests/contract/cassettes anew (TARGET_CLIENT=... TARGET_ORG=... for a live account)
 	$(BIN)/python tests/contract/record.py
