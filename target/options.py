@@ -141,7 +141,7 @@ class AsyncClientOptions(CommonOptions, total=False):
 class CustomerIdDict(TypedDict, total=False):
     """The value in the mapping form of ``customer_ids``."""
 
-    id: Required[str]
+    id: Required[str | int]
     authState: AuthState
 
 
@@ -159,9 +159,10 @@ class CallOptions(TypedDict, total=False):
     none yet, but is one; leave the option out for a call without a visitor."""
     consumer_id: str | None
     """Which part of the page asks; calls of one page that share an Analytics hit name different ones."""
-    customer_ids: Sequence[CustomerId | Mapping[str, Any]] | Mapping[str, CustomerIdDict | str] | None
-    """Ids of the visitor in your systems: CustomerId objects, or ``{integration code: {"id", "authState"}}``.
-    They win over the Visitor's of the same code; a visitor who opted out has none sent."""
+    customer_ids: Sequence[CustomerId | Mapping[str, Any]] | Mapping[str, CustomerIdDict | str | int] | None
+    """Ids of the visitor in your systems: CustomerId objects, or ``{integration code: {"id", "authState"}}``, or the id
+    alone. A whole number is the text of its digits. They win over the Visitor's of the same code; a visitor who opted
+    out has none sent."""
     session_id: str | int | None
     """Session to use where the cookie holds none: 1 to 128 printable ASCII characters, no space ? / { }. A whole number
     is the text of its digits."""

@@ -84,7 +84,7 @@ def offers(client: TargetClient) -> None:
         TargetDeliveryResponse,
     )
     client.get_offers(request=request, customer_ids={"crm": {"id": "1", "authState": 1}, "shop": "2"})
-    client.get_offers(request=request, customer_ids={"crm": {"id": "1", "authState": "2"}})
+    client.get_offers(request=request, customer_ids={"crm": {"id": 1, "authState": "2"}, "shop": 2})
 
 
 def attributes(client: TargetClient) -> None:
@@ -153,6 +153,7 @@ def mistakes(client: TargetClient, untyped: dict[str, Any]) -> None:
     client.get_offers({"request": request, "sesion_id": "s"})  # type: ignore
     client.get_offers(request=request, sesion_id="s")  # type: ignore
     client.get_offers(request="home")  # type: ignore
+    client.get_offers(request=request, customer_ids={"crm": 1.5})  # type: ignore
     client.get_offers(request=request, callback="no")  # type: ignore
     client.get_offers(request=request, callback=on_attributes)  # type: ignore
     client.get_attributes(names, callback=on_result)  # type: ignore

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import pytest
 import urllib3
 
 import target
-from target import config, events, on_device_config, options, reading, values
+from target import config, customer_ids, events, on_device_config, options, reading, values
 from target.option_rows import REQUIRED, Row
 from tests.kit.kinds import kinds_of, kinds_taken
 from tests.kit.told import told
@@ -74,10 +74,27 @@ def test_types_are_those_that_are_read(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "taken"),
-    [("DecisioningMethodName", values.DECISIONING_METHODS), ("TransportName", values.TRANSPORTS)],
+    [
+        ("DecisioningMethodName", values.DECISIONING_METHODS),
+        ("TransportName", values.TRANSPORTS),
+        ("AuthState", customer_ids._STATES),
+    ],
 )
-def test_names_to_choose_from_are_those_that_are_read(name: str, taken: Sequence[str]) -> None:
-    assert sorted(typing.get_args(getattr(options, name))) == sorted(taken)
+def test_names_to_choose_from_are_those_that_are_read(name: str, taken: Iterable[object]) -> None:
+    assert set(typing.get_args(getattr(options, name))) == set(taken)
+
+
+def test_a_customer_id_is_read_as_it_is_said() -> None:
+    def parse(name: str, value: object) -> object:
+        return customer_ids.parse_customer_ids({"crm": value if name == "alone" else {"id": "1", name: value}})
+
+    hints = hints_of("CustomerIdDict")
+    assert hints == {"id": typing.Required[str | int], "authState": options.AuthState}
+    assert hints.keys() <= customer_ids._KEYS.keys()
+    assert kinds_of(hints["id"]) == kinds_taken(parse, "id")
+    _, by_code, _ = typing.get_args(hints_of("CallOptions")["customer_ids"])
+    of_one = set(typing.get_args(typing.get_args(by_code)[1]))
+    assert {each.__name__ for each in of_one - {options.CustomerIdDict}} == kinds_taken(parse, "alone")
 
 
 def texts_of(name: str) -> dict[str, str]:
