@@ -8,7 +8,7 @@ import enum
 import fractions
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -31,90 +31,12 @@ from target import (
 from target.foreign import exact_dict, items_of, plain_copy, shown, text_of_id
 from target.options import AsyncClientOptions, ClientOptions, RequestCallbackOptions
 from tests.kit.built_calls import CLICK, PAGE_LOAD
+from tests.kit.calls import ACCOUNT
 from tests.kit.loopback import LoopbackServer
+from tests.kit.odd import Disguised, EqualToAll, Lying, Nameless, Number, Odd, OddMapping, OddNumber, OddText, coroutine
 
-FINE = {"client": "acme", "organization_id": "1234@AdobeOrg", "server_domain": "127.0.0.1:9", "secure": False}
+FINE = {**ACCOUNT, "server_domain": "127.0.0.1:9", "secure": False}
 RULES = {"version": "1.0.0", "rules": {"mboxes": {}, "views": {}}}
-
-
-class Disguised(str):
-    """A string that shows another host than it holds."""
-
-    def __str__(self) -> str:
-        return "evil.example"
-
-    def isprintable(self) -> bool:
-        return True
-
-
-class Odd:
-    """Raises whatever is asked of it."""
-
-    def _raise(self, *_: object) -> Any:
-        raise RuntimeError("odd")
-
-    __bool__ = __eq__ = __iter__ = __len__ = __str__ = __repr__ = __getitem__ = __index__ = __float__ = _raise
-    __hash__ = object.__hash__
-
-
-class OddMapping(Mapping[str, Any]):
-    def __getitem__(self, key: str) -> Any:
-        raise RuntimeError("odd")
-
-    def __iter__(self) -> Iterator[str]:
-        raise RuntimeError("odd")
-
-    def __len__(self) -> int:
-        return 1
-
-
-class Lying(dict[str, Any]):
-    """A dict that answers something else than it holds."""
-
-    def get(self, *_: object) -> Any:
-        return "x"
-
-
-class Nameless:
-    """Raises when it is asked for its class."""
-
-    @property
-    def __class__(self) -> Any:
-        raise RuntimeError("odd")
-
-
-class OddText(str):
-    """A string whose methods all raise."""
-
-    def _raise(self, *_: object) -> Any:
-        raise RuntimeError("odd")
-
-    __eq__ = __len__ = __str__ = strip = isprintable = isspace = fullmatch = _raise
-    __hash__ = str.__hash__
-
-
-class OddNumber(int):
-    """A number whose methods all raise."""
-
-    def _raise(self, *_: object) -> Any:
-        raise RuntimeError("odd")
-
-    __int__ = __index__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __neg__ = __abs__ = _raise
-    __hash__ = int.__hash__
-
-
-class EqualToAll:
-    def __eq__(self, other: object) -> bool:
-        return True
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-class Number(float):
-    pass
-
-
-async def coroutine(*_: object) -> None: ...
 
 
 def values() -> dict[str, Any]:
