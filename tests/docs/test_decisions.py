@@ -12,7 +12,7 @@ FOLDER = ROOT / "docs" / "decisions"
 INDEX = (FOLDER / "README.md").read_text(encoding="utf-8")
 RECORDS = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 SHAPE = re.compile(
-    r"# (?P<title>[^\n.]+)\n\nWhere: (?P<where>`[^`\n]+`(?:, `[^`\n]+`)*)\n\n"
+    r"# (?P<title>[^\n]+[^\n.])\n\nWhere: (?P<where>`[^`\n]+`(?:, `[^`\n]+`)*)\n\n"
     r"## Problem\n\n(?P<problem>[^#]+)\n\n## Decision\n\n(?P<decision>[^#]+)\n"
 )
 MOST_LINES = 30
