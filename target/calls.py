@@ -47,13 +47,19 @@ class Calls:
             ApiError, TransportError: Nothing.
             TargetTimeout, ClientClosed: Reading a large answer took until the deadline, or was ended.
         """
-        response = reply.parse_reply(answer, call, partial(failures.require_time, self._config, call, deadline))
+        response = reply.parse_reply(answer, call, partial(self._require_time, call, deadline))
         if response is not None and not call.names_cluster:
             # Learnt from a call that named none: it says where this client belongs, and nothing about a visitor.
             self.routes.learn(cluster_of_edge_host(response.edge_host))
         if answer.moved:
             call = self.routes.to_account(call)  # which says, in the cookies of its answer, where the visitor goes next
         return assemble.assemble(call, response, self._runtime.now_s())
+
+    def _require_time(self, call: requests.Call, deadline: Deadline) -> None:
+        if deadline.abort is not None and deadline.abort.called:
+            raise failures.closed_meanwhile()
+        if deadline.remaining_s() <= 0:
+            raise failures.timed_out(self._config, call)
 
     def default_attributes(self, call: requests.Call, error: TargetError) -> AttributesProvider:
         """What ``get_attributes`` answers with after ``error``. Raises ``error`` where there is nothing to answer."""

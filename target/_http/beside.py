@@ -11,12 +11,9 @@ import selectors
 import socket
 import ssl
 from collections.abc import Callable
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from urllib3.exceptions import HTTPError
-
-from target.errors import TransportError
+from target._http.failures import RAISED
 
 if TYPE_CHECKING:
     from target._http.deadline import Deadline
@@ -50,7 +47,7 @@ def answer_of(exchange: Callable[[Deadline], T], deadline: Deadline) -> T:
             answer = exchange(second)
         except FirstAnswered:
             return True
-        except (HTTPError, HTTPException, TransportError, OSError):
+        except RAISED:
             return False  # the first may still answer
         finally:
             second.first = None

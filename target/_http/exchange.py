@@ -6,6 +6,7 @@ import math
 import socket
 import ssl
 import traceback
+from http.client import RemoteDisconnected
 from typing import Any, cast
 
 from urllib3.connection import HTTPConnection
@@ -16,7 +17,7 @@ from target._http.abort import Abort
 from target._http.deadline import SOONEST_S, Deadline, Exchange
 from target._http.heads import write_headers
 from target._http.liveness import SUSPECT_IDLE_S
-from target._http.reading import Answer, DiedUnanswered
+from target._http.reading import Answer
 
 _TLS_RECORD_BYTES = 16384
 # urllib3 is given these two, which it would add itself, for all the headers that are written in one piece.
@@ -191,7 +192,7 @@ class DeadlineConnection(HTTPConnection):
                 super().send(data[start : start + _TLS_RECORD_BYTES])
             except TimeoutError as error:
                 if is_suspect and self.deadline.remaining_s() > 0:
-                    raise DiedUnanswered("a kept connection took nothing") from error
+                    raise RemoteDisconnected("a kept connection took nothing") from error
                 raise
 
     def response_class(self, sock: socket.socket, *positional: Any, **options: Any) -> Answer:  # type: ignore[override]

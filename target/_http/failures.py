@@ -1,66 +1,91 @@
-"""The words for a call that got no usable answer, and its log lines: the same however a call is sent."""
+"""What went wrong on the way, in our errors and words, whichever library raised it; and the log lines of an attempt."""
 
 from __future__ import annotations
 
 import http.client
 import re
+import ssl
+import sys
+from typing import NamedTuple
+
+from urllib3 import exceptions as http_errors
 
 from target._background.clock import monotonic_s
-from target._http.deadline import Deadline
 from target.config import ClientConfig
 from target.delivery.request import Call
-from target.errors import ClientClosed, TargetTimeout, TransportError
+from target.delivery.retry import Stage
+from target.errors import ClientClosed, TargetError, TargetTimeout, TransportError
 
+#: What urllib3, http.client and ssl raise on the way, and what is raised here meanwhile.
+RAISED = (http_errors.HTTPError, http.client.HTTPException, TransportError, OSError)
+_TIMEOUTS = (http_errors.TimeoutError, http_errors.EmptyPoolError, TimeoutError)
 _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
+
+
+class Words(NamedTuple):
+    """What users are told, with room for ``{url}`` and ``{why}``.
+
+    Attributes:
+        late: The deadline passed.
+        tls: No trust, or no common language.
+        unreachable: No connection was made.
+        unanswered: The connection died before the first byte of an answer.
+        unreadable: An answer began, and is of no use.
+    """
+
+    late: str
+    tls: str
+    unreachable: str
+    unanswered: str
+    unreadable: str
+
+
+OF_CALL = Words(
+    late="No complete answer from {url} within {timeout_ms:.0f} ms: raise 'timeout', or fall back to default content",
+    tls="TLS with {url} failed ({why}): check server_domain and ca_certs",
+    unreachable="{url} cannot be reached ({why}): check server_domain, proxy and the network",
+    unanswered="{url} closed the connection without an answer: try again",
+    unreadable="The answer from {url} could not be read ({why}): try again",
+)
+
+
+def explain(error: Exception, words: Words, **of: object) -> tuple[TargetError, Stage | None]:
+    """The error a caller gets for what was raised on the way, and how far it had got if it may be done again.
+
+    Args:
+        error: Of urllib3, http.client, ssl, the system or aiohttp. A TransportError stays as it is.
+        words: What to say.
+        of: What else they have room for, ``url`` first of all.
+    """
+    if isinstance(error, TransportError):
+        return error, None
+    while isinstance(error, http_errors.MaxRetryError) and error.reason is not None:
+        error = error.reason  # its own words show the whole URL, ids included
+    cause, stage = _origin(error)
+    explained: TargetError
+    why = type(cause).__name__
+    if isinstance(cause, _TIMEOUTS) and not isinstance(cause, http_errors.NewConnectionError):  # one by descent only
+        explained, stage = TargetTimeout(words.late.format(**of)), None
+    elif isinstance(cause, ssl.SSLError | http_errors.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+        explained, stage = TransportError(words.tls.format(**of, why=_reason_of(cause))), None
+    elif stage is Stage.CONNECTING:
+        explained = TransportError(words.unreachable.format(**of, why=_reason_of(cause)))
+    elif stage is Stage.UNANSWERED:
+        explained = TransportError(words.unanswered.format(**of, why=why))
+    else:
+        explained = TransportError(words.unreadable.format(**of, why=why))
+    explained.__cause__ = error
+    return explained, stage
 
 
 def timed_out(config: ClientConfig, call: Call) -> TargetTimeout:
     """The deadline passed."""
-    return TargetTimeout(
-        f"No complete answer from {call.base_url} within {config.timeout_s * 1000:.0f} ms: raise 'timeout', or fall "
-        "back to default content"
-    )
-
-
-def require_time(config: ClientConfig, call: Call, deadline: Deadline) -> None:
-    """Raise TargetTimeout when the deadline has passed, ClientClosed when the call was ended."""
-    if deadline.abort is not None and deadline.abort.called:
-        raise closed_meanwhile()
-    if deadline.remaining_s() <= 0:
-        raise timed_out(config, call)
+    return TargetTimeout(OF_CALL.late.format(url=call.base_url, timeout_ms=config.timeout_s * 1000))
 
 
 def closed_meanwhile() -> ClientClosed:
     """The client was closed before the answer was there."""
     return ClientClosed("The client was closed during the call")
-
-
-def tls_failed(call: Call, reason: str) -> TransportError:
-    """No trust, or no common language."""
-    return TransportError(f"TLS with {call.base_url} failed ({reason}): check server_domain and ca_certs")
-
-
-def unreachable(call: Call, reason: str) -> TransportError:
-    """No connection was made."""
-    return TransportError(f"{call.base_url} cannot be reached ({reason}): check server_domain, proxy and the network")
-
-
-def unanswered(call: Call) -> TransportError:
-    """The connection died before the first byte of an answer."""
-    return TransportError(f"{call.base_url} closed the connection without an answer: try again")
-
-
-def unreadable(call: Call, cause: str) -> TransportError:
-    """An answer began, and is of no use."""
-    return TransportError(f"The answer from {call.base_url} could not be read ({cause}): try again")
-
-
-def not_ours(call: Call) -> TransportError:
-    """Twice the answer named another request."""
-    return TransportError(
-        f"{call.base_url} answered another request, which may be another visitor's: try again. Where a stand-in has "
-        "taken the API's place meanwhile, create a new client"
-    )
 
 
 def too_large(most: int) -> TransportError:
@@ -76,11 +101,6 @@ def too_many_headers(most: int) -> TransportError:
 def not_final(status: int) -> TransportError:
     """The last status that came is one that only announces another."""
     return TransportError(f"The server answered {status}, which is no final status: check server_domain")
-
-
-def tunnel_refused(status: int) -> str:
-    """A proxy makes no tunnel; its own words are foreign."""
-    return f"Tunnel connection failed: {status} {http.client.responses.get(status, '')}".strip()
 
 
 def log_answer(config: ClientConfig, call: Call, status: int, received: int, started: float) -> None:
@@ -107,7 +127,34 @@ def log_failure(config: ClientConfig, call: Call, what: str, started: float) -> 
     )
 
 
-def reason_of(error: BaseException) -> str:
+def _origin(error: Exception) -> tuple[Exception, Stage | None]:
+    """What went wrong inside, as libraries wrap it; with how far the attempt had got if it may be made again."""
+    if isinstance(error, http_errors.ProxyError):
+        return _origin(error.original_error)[0], Stage.CONNECTING
+    if isinstance(error, http_errors.ProtocolError) and len(error.args) > 1 and isinstance(error.args[1], Exception):
+        return _origin(error.args[1])
+    if isinstance(error, http_errors.NewConnectionError):
+        return error, Stage.CONNECTING
+    if isinstance(error, http.client.RemoteDisconnected):
+        return error, Stage.UNANSWERED
+    return _origin_in_aiohttp(error) if "aiohttp" in sys.modules else (error, None)
+
+
+def _origin_in_aiohttp(error: Exception) -> tuple[Exception, Stage | None]:
+    import aiohttp  # an extra: where it is not in use, no error is of its making
+
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return error.certificate_error, None
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error, Stage.CONNECTING
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return OSError(f"Tunnel connection failed: {error.status}"), Stage.CONNECTING  # in http.client's words
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return OSError("no connection in time"), Stage.CONNECTING
+    return error, Stage.UNANSWERED if isinstance(error, aiohttp.ClientConnectionResetError) else None
+
+
+def _reason_of(error: Exception) -> str:
     """The system's words for what went wrong: urllib3's own repeat addresses of objects, and URLs."""
     seen: BaseException | None = error
     while seen is not None:
@@ -115,7 +162,10 @@ def reason_of(error: BaseException) -> str:
         if isinstance(seen, OSError) and (seen.strerror or len(seen.args) == 1):
             words = seen.strerror or str(seen.args[0])
             refused = _REFUSED_TUNNEL.match(words)
-            return words if refused is None else tunnel_refused(int(refused[1]))
+            if refused is None:
+                return words
+            status = int(refused[1])  # the proxy's own words are foreign
+            return f"Tunnel connection failed: {status} {http.client.responses.get(status, '')}".strip()
         inner = next((arg for arg in seen.args if isinstance(arg, BaseException)), None)
         seen = seen.__cause__ or inner
     return type(error).__name__

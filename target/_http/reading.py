@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 _READ_BYTES = 65536
 
 
-class DiedUnanswered(ConnectionResetError):
-    """The connection broke before the first byte of an answer, so the request may be sent again."""
-
-
 class _Reader(io.RawIOBase):
     """The receiving side of one connection; every read gets what is left of the deadline."""
 
@@ -48,7 +44,7 @@ class _Reader(io.RawIOBase):
                 connection.arm(self._sock)
                 count = self._sock.recv_into(buffer)
         except ConnectionError as error:
-            raise error if connection.answered else DiedUnanswered(*error.args) from error
+            raise error if connection.answered else http.client.RemoteDisconnected(*error.args) from error
         if count:
             connection.heard()
         return count

@@ -7,15 +7,17 @@ host, from which any cluster can be reached; when it keeps failing, it is left a
 from __future__ import annotations
 
 import math
+import random
 import threading
 
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
+from target._http.deadline import Deadline
 from target.config import ClientConfig
+from target.delivery.attempts import Steps, attempts, to_account
 from target.delivery.identity import build_base_url
 from target.delivery.reply import Reply
 from target.delivery.request import Call
-from target.delivery.retry import Failure, is_of_host
 from target.errors import TargetError, TargetTimeout, TransportError
 
 LEFT_ALONE_S = 30.0
@@ -51,32 +53,21 @@ class Routes:
         if not self._failures(build_base_url(self._config, cluster)):
             self._learnt = cluster
 
-    def start(self, call: Call) -> Call:
-        """``call`` as it goes out first: to the account's host where its cluster keeps failing."""
-        keeps_failing = self._failed and self._failures(call.base_url) >= _FAILURES_IN_A_ROW
-        return self.to_account(call) if keeps_failing else call
+    def attempts(self, call: Call, deadline: Deadline, longest_pause_s: float = math.inf) -> Steps:
+        """What to do for an answer to ``call``; where its cluster keeps failing, it begins at the account's host."""
+        avoids_cluster = bool(self._failed) and self._failures(call.base_url) >= _FAILURES_IN_A_ROW
+        retries, jitter = self._config.retries, random.random
+        return attempts(call, self._home, avoids_cluster, retries, deadline.remaining_s, jitter, longest_pause_s)
 
     def to_account(self, call: Call) -> Call:
         """``call`` to the account's own host, which says where the visitor belongs now; as it is where it goes to no
         cluster."""
-        return call._replace(base_url=self._home, cluster=None) if self._is_at_cluster(call) else call
-
-    def next(self, call: Call, failure: Failure | None) -> tuple[Call, Failure | None]:
-        """``call`` as a next attempt would go out, and what is to be thought of before it does: a pause that one host
-        asked for is no other's."""
-        if failure is None or not self._is_at_cluster(call) or not is_of_host(failure):
-            return call, failure
-        return self.to_account(call), failure._replace(retry_after_s=None)
-
-    def connect_s(self, call: Call, remaining_s: float) -> float:
-        """Of the seconds left, those in which an attempt that another may follow has to have a connection: half of
-        them where that one would go to another host, which needs some, too."""
-        return remaining_s / 2 if self._is_at_cluster(call) else math.inf
+        return to_account(call, self._home)
 
     def tried(self, call: Call, outcome: Reply | TargetError) -> None:
         """Take note of how an attempt ended."""
         url = call.base_url
-        if not self._is_at_cluster(call):
+        if url == self._home:
             return
         is_failure = isinstance(outcome, TransportError | TargetTimeout) or (
             isinstance(outcome, Reply) and not _is_of_the_api(outcome)
@@ -92,9 +83,6 @@ class Routes:
             self._failed[url] = failures, monotonic_s()
             if self._learnt is not None and url == build_base_url(self._config, self._learnt):
                 self._learnt = None
-
-    def _is_at_cluster(self, call: Call) -> bool:
-        return self._config.edge_routing and call.cluster is not None and call.base_url != self._home
 
     def _failures(self, url: str) -> int:
         failures, at_s = self._failed.get(url, (0, 0.0))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import random
-import ssl
 from functools import partial
-from http.client import HTTPException, RemoteDisconnected
-from typing import Any, NamedTuple
+from typing import Any
 
 from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
@@ -19,14 +17,14 @@ from target._http.beside import answer_of
 from target._http.body import read_body
 from target._http.deadline import Deadline, Exchange
 from target._http.pools import open_pools
-from target._http.reading import DiedUnanswered
 from target._http.routes import Routes
 from target.config import ClientConfig
+from target.delivery.attempts import Ended, Send, Sleep, doubted
 from target.delivery.echo import Habits, Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
-from target.delivery.retry import Failure, Stage, retry_delay_s
-from target.errors import ClientClosed, TargetError, TransportError
+from target.delivery.retry import Stage
+from target.errors import ClientClosed, TargetError
 from target.version import __version__
 from target_delivery_api import Client
 
@@ -37,17 +35,6 @@ SDK_HEADERS = {
     "X-EXC-SDK": SDK_NAME,
     "X-EXC-SDK-Version": SDK_VERSION,
 }
-
-
-class _Attempt(NamedTuple):
-    """How one attempt ended, and what the retry decision needs where it may be made again.
-
-    ``doubt`` is what the answer said of whose it is, where it is not to be handed on.
-    """
-
-    outcome: Reply | TargetError
-    failure: Failure | None = None
-    doubt: Whose | None = None
 
 
 class Transport:
@@ -67,34 +54,23 @@ class Transport:
         renew_in_children(self._habits)
         self._closed = False
 
-    def send(self, call: Call, deadline: Deadline | None = None) -> Reply:
+    def send(self, call: Call, deadline: Deadline | None = None, longest_pause_s: float = math.inf) -> Reply:
         """The answer to ``call``, whatever its status.
 
         Args:
             call: What to send.
             deadline: Where the call began before; by default it begins now.
+            longest_pause_s: An answer that asks for a longer pause (Retry-After) is returned at once.
 
         Raises:
             TargetTimeout: The deadline passed.
             TransportError: No usable answer, and no attempt left.
             ClientClosed: The client was closed meanwhile.
         """
-        return self._send(call, deadline or Deadline(self._config.timeout_s), math.inf)
-
-    def send_aside(self, call: Call) -> Reply:
-        """The same for what is sent in the background: an answer that asks for a pause (Retry-After) is returned at
-        once, since it is not this call alone that has to wait."""
-        return self._send(call, Deadline(self._config.timeout_s), 0.0)
-
-    def close(self) -> None:
-        """Close the idle connections, unless the pool is the caller's."""
-        self._closed = True
-        self._pools.clear()
-
-    def _send(self, call: Call, deadline: Deadline, longest_pause_s: float) -> Reply:
         from target_delivery_api.api.delivery import execute  # the models behind it are slow to import
 
         config = self._config
+        deadline = deadline or Deadline(config.timeout_s)
         arguments = execute.get_kwargs(
             body=call.content,
             ims_org_id=config.organization_id,
@@ -103,70 +79,56 @@ class Transport:
         )
         arguments.update(headers={"X-Request-Id": call.trace_id})
         try:
-            return self._send_until(call, arguments, deadline, longest_pause_s)
+            steps = self._routes.attempts(call, deadline, longest_pause_s)
+            step = next(steps)
+            while not isinstance(step, Reply):
+                if isinstance(step, Sleep):
+                    deadline.sleep(step.seconds)
+                    step = next(steps)
+                else:
+                    step = steps.send(self._attempt(step, arguments, deadline))
+            return step
         finally:
             if self._closed:
                 self.close()  # the connection of a call that outlived its client
 
-    def _send_until(self, call: Call, arguments: dict[str, Any], deadline: Deadline, longest_pause_s: float) -> Reply:
-        routes, attempts, asked_url = self._routes, 0, call.base_url
-        call = routes.start(call)
-        doubt: Whose | None = None
-        while True:
-            attempts += 1
-            arguments["base_url"] = call.base_url
-            may_repeat = attempts + deadline.repeats <= self._config.retries
-            is_first_of_two = may_repeat and call.cluster is not None
-            connect_s = routes.connect_s(call, deadline.remaining_s()) if is_first_of_two else math.inf
-            deadline.connects_until = monotonic_s() + connect_s
-            outcome, failure, doubted = self._attempt(call, arguments, deadline, may_repeat, doubt)
-            if doubted is not None:
-                if doubt is not None:
-                    error = failures.not_ours(call)
-                    routes.tried(call, error)
-                    raise error
-                doubt, deadline.anew = doubted, True
-                attempts -= 1  # nobody has answered this call yet
-                continue
-            if call.cluster is not None:
-                routes.tried(call, outcome)
-            delay_s = None
-            following, failure = (call, None) if failure is None else routes.next(call, failure)
-            if failure is not None and (failure.retry_after_s or 0.0) <= longest_pause_s:
-                made, jitter = attempts + deadline.repeats, random.random()
-                delay_s = retry_delay_s(failure, made, self._config.retries, deadline.remaining_s(), jitter)
-                deadline.anew = failure.stage is Stage.UNANSWERED  # what killed that one may have killed all
-            if delay_s is not None:
-                deadline.sleep(delay_s)
-                if following is not call:
-                    call, doubt = following, None
-            elif isinstance(outcome, Reply):
-                return outcome if call.base_url == asked_url else outcome._replace(moved=True)
-            else:
-                raise outcome
+    def send_aside(self, call: Call) -> Reply:
+        """The same for what is sent in the background: it is not this call alone that has to wait for a pause."""
+        return self.send(call, longest_pause_s=0.0)
 
-    def _attempt(
-        self, call: Call, arguments: dict[str, Any], deadline: Deadline, may_repeat: bool, doubt: Whose | None
-    ) -> _Attempt:
-        started = monotonic_s()
-        exchange = partial(self._exchange, call, arguments, doubt)
+    def close(self) -> None:
+        """Close the idle connections, unless the pool is the caller's."""
+        self._closed = True
+        self._pools.clear()
+
+    def _attempt(self, step: Send, arguments: dict[str, Any], deadline: Deadline) -> Ended:
+        call, config, started = step.call, self._config, monotonic_s()
+        arguments["base_url"] = call.base_url
+        deadline.anew = step.anew
+        deadline.connects_until = started + deadline.remaining_s() / 2 if step.leaves_time else math.inf
+        exchange = partial(self._exchange, step, arguments)
         try:
-            reply, doubted = answer_of(exchange, deadline) if may_repeat else exchange(deadline)
-        except (http_errors.HTTPError, HTTPException, TransportError, OSError) as error:
-            return self._failed(error, call, deadline, started)
+            reply, said = answer_of(exchange, deadline) if step.may_repeat else exchange(deadline)
+        except failures.RAISED as error:
+            explained, stage = self._explain(error, call, deadline)
+            failures.log_failure(config, call, type(explained).__name__, started)
+            ended = Ended(explained, deadline.repeats, stage)
         except ClientClosed:  # ended from another thread between two steps
-            failures.log_failure(self._config, call, ClientClosed.__name__, started)
+            failures.log_failure(config, call, ClientClosed.__name__, started)
             raise
-        if doubted is not None:
-            failures.log_failure(self._config, call, "an answer to another request", started)
-            return _Attempt(reply, doubt=doubted)
-        failures.log_answer(self._config, call, reply.status, len(reply.content), started)
-        failed = Failure(Stage.ANSWERED, reply.status, reply.retry_after_s) if reply.status >= 400 else None
-        return _Attempt(reply, failed)
+        else:
+            if said is not None:
+                failures.log_failure(config, call, "an answer to another request", started)
+                ended = doubted(step, reply, said, deadline.repeats)
+            else:
+                if config.logger.isEnabledFor(logging.DEBUG):
+                    failures.log_answer(config, call, reply.status, len(reply.content), started)
+                ended = Ended(reply, deadline.repeats)
+        if ended.doubt is None and call.cluster is not None:
+            self._routes.tried(call, ended.outcome)
+        return ended
 
-    def _exchange(
-        self, call: Call, arguments: dict[str, Any], doubt: Whose | None, deadline: Deadline
-    ) -> tuple[Reply, Whose | None]:
+    def _exchange(self, step: Send, arguments: dict[str, Any], deadline: Deadline) -> tuple[Reply, Whose | None]:
         """The answer; with what it says of whose it is, where it may be another request's."""
         exchange = Exchange(deadline)
         verdict = None
@@ -176,59 +138,24 @@ class Transport:
             wanted_s = retry_after_s(response.headers.get("Retry-After")) if response.status >= 400 else None
             most_values = self._config.max_response_values
             reply = Reply(response.status, response.reason or "", content, wanted_s, most_values)
-            verdict, said = self._habits.judge(reply, call, exchange.is_kept, doubt)
+            verdict, said = self._habits.judge(reply, step.call, exchange.is_kept, step.doubt)
         finally:
             exchange.end(keep=verdict is Verdict.TAKE)
         if verdict is Verdict.TAKE_STATUS:
             reply = reply._replace(content=b"")
         return reply, said if verdict is Verdict.ASK_AGAIN else None
 
-    def _failed(self, error: Exception, call: Call, deadline: Deadline, started: float) -> _Attempt:
-        explained, stage = self._explain(error, call, deadline)
-        failures.log_failure(self._config, call, type(explained).__name__, started)
-        return _Attempt(explained, None if stage is None else Failure(stage))
-
     def _explain(self, error: Exception, call: Call, deadline: Deadline) -> tuple[TargetError, Stage | None]:
-        """The error a caller gets for what urllib3 raised, and how far the attempt had got if it may be repeated."""
-        if isinstance(error, TransportError):
-            return error, None
-        while isinstance(error, http_errors.MaxRetryError) and error.reason is not None:
-            error = error.reason  # its own words show the whole URL, ids included
-        cause = _origin(error)
-        stage = None
-        explained: TargetError
-        ended = deadline.abort is not None and deadline.abort.called
-        if self._closed or (ended and deadline.remaining_s() > 0):
-            explained = failures.closed_meanwhile()
-        elif ended or _is_timeout(cause):
-            explained = failures.timed_out(self._config, call)
-        elif isinstance(cause, http_errors.SSLError | ssl.SSLError):
-            explained = failures.tls_failed(call, failures.reason_of(error))
-        elif isinstance(error, http_errors.ProxyError) or isinstance(cause, http_errors.NewConnectionError):
-            explained = failures.unreachable(call, failures.reason_of(error))
-            stage = Stage.CONNECTING
-        elif isinstance(cause, RemoteDisconnected | DiedUnanswered):
-            explained = failures.unanswered(call)
-            stage = Stage.UNANSWERED
-        else:
-            explained = failures.unreadable(call, type(cause).__name__)
-        explained.__cause__ = error
-        return explained, stage
-
-
-def _origin(error: BaseException) -> BaseException:
-    """What went wrong inside: urllib3 wraps what happens on a connection in use, or on the way to a proxy."""
-    if isinstance(error, http_errors.ProxyError):
-        return _origin(error.original_error)
-    if isinstance(error, http_errors.ProtocolError) and len(error.args) > 1 and isinstance(error.args[1], Exception):
-        return error.args[1]
-    return error
-
-
-def _is_timeout(cause: BaseException) -> bool:
-    if isinstance(cause, http_errors.NewConnectionError):  # a ConnectTimeoutError by descent only
-        return False
-    return isinstance(cause, http_errors.TimeoutError | http_errors.EmptyPoolError | TimeoutError)
+        """The error a caller gets, and how far the attempt had got if it may be repeated."""
+        timeout_ms = self._config.timeout_s * 1000
+        explained, stage = failures.explain(error, failures.OF_CALL, url=call.base_url, timeout_ms=timeout_ms)
+        was_ended = deadline.abort is not None and deadline.abort.called
+        if explained is error or not (self._closed or was_ended):
+            return explained, stage
+        is_closed = self._closed or deadline.remaining_s() > 0
+        ended = failures.closed_meanwhile() if is_closed else failures.timed_out(self._config, call)
+        ended.__cause__ = explained.__cause__
+        return ended, None
 
 
 def retry_after_s(value: str | None) -> float | None:

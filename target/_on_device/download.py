@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from functools import partial
-from http.client import HTTPException, RemoteDisconnected
 from typing import NamedTuple
 
-from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
 
 from target._background.clock import monotonic_s
+from target._http import failures
 from target._http.beside import answer_of
 from target._http.body import read_body
 from target._http.deadline import Deadline
 from target._http.pools import open_pools
-from target._http.reading import DiedUnanswered
 from target.config import ClientConfig
-from target.errors import TargetError, TargetTimeout, TransportError
+from target.delivery.retry import Stage
 from target.on_device_config import without_query
 
 _HOSTS = 2  # of the artifact, of the geo service
 _NO_RETRIES = Retry(False, redirect=False)
+_UNREADABLE = "The answer from {url} could not be read ({why})"
+_WORDS = failures.Words(
+    late="No complete answer from {url} in time",
+    tls="TLS with {url} failed: check the URL and ca_certs",
+    unreachable="{url} cannot be reached: check the URL, proxy and the network",
+    unanswered=_UNREADABLE,
+    unreadable=_UNREADABLE,
+)
 
 
 class Download(NamedTuple):
@@ -68,11 +73,10 @@ class Downloads:
         while True:
             try:
                 return answer_of(exchange, deadline)
-            except (http_errors.HTTPError, HTTPException, OSError) as error:
-                cause = _origin(error)
-                died = isinstance(cause, RemoteDisconnected | DiedUnanswered)
-                if deadline.anew or not (died and deadline.took_kept):
-                    raise _explain(cause, url) from cause
+            except failures.RAISED as error:
+                explained, stage = failures.explain(error, _WORDS, url=without_query(url))
+                if deadline.anew or stage is not Stage.UNANSWERED or not deadline.took_kept:
+                    raise explained from explained.__cause__
             deadline.anew = True  # it died while it was idle, and others may have, too
 
     def _exchange(self, url: str, headers: Mapping[str, str], most: int, deadline: Deadline) -> Download:
@@ -99,25 +103,3 @@ class Downloads:
     def close(self) -> None:
         """Close the idle connections, unless the pool is the caller's."""
         self._pools.clear()
-
-
-def _origin(error: BaseException) -> BaseException:
-    """What went wrong inside: urllib3 wraps it, in words that show the whole URL."""
-    while True:
-        inner = [error.reason] if isinstance(error, http_errors.MaxRetryError) else error.args[1:]
-        wrapped = next((item for item in inner if isinstance(item, Exception)), None)
-        if wrapped is None or isinstance(error, http_errors.NewConnectionError):
-            return error
-        error = wrapped
-
-
-def _explain(cause: BaseException, url: str) -> TargetError:
-    """The error for ``cause``, in words without the query of ``url``."""
-    place = without_query(url)
-    if isinstance(cause, http_errors.NewConnectionError):  # which is a timeout by descent
-        return TransportError(f"{place} cannot be reached: check the URL, proxy and the network")
-    if isinstance(cause, http_errors.TimeoutError | http_errors.EmptyPoolError | TimeoutError):
-        return TargetTimeout(f"No complete answer from {place} in time")
-    if isinstance(cause, http_errors.SSLError | ssl.SSLError):
-        return TransportError(f"TLS with {place} failed: check the URL and ca_certs")
-    return TransportError(f"The answer from {place} could not be read ({type(cause).__name__})")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import random
+import logging
 import ssl
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
@@ -12,7 +11,6 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 import aiohttp
-from urllib3 import exceptions as http_errors
 from yarl import URL
 
 from target._background.clock import monotonic_s
@@ -20,7 +18,7 @@ from target._background.forks import renew_in_children
 from target._http import failures
 from target._http.aio import timing
 from target._http.aio.bodies import body_to_send, read_body
-from target._http.aio.wire import Connector, DiedUnanswered, Sending, sending
+from target._http.aio.wire import Connector, Sending, sending
 from target._http.beside import Superseded
 from target._http.deadline import SOONEST_S, Deadline, Keeping
 from target._http.pools import trusted_context
@@ -28,15 +26,15 @@ from target._http.proxies import Proxies
 from target._http.routes import Routes
 from target._http.transport import SDK_HEADERS, retry_after_s
 from target.config import ClientConfig
+from target.delivery.attempts import Ended, Send, Sleep, doubted
 from target.delivery.echo import Habits, Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
-from target.delivery.retry import Failure, Stage, retry_delay_s
-from target.errors import TargetError, TransportError
+from target.errors import TargetTimeout
 from target_delivery_api import Client
 
 _LONGEST_LINE = 65536  # of a head, as http.client has it
-_ERRORS = (aiohttp.ClientError, http_errors.HTTPError, TransportError, OSError)
+_RAISED = (aiohttp.ClientError, *failures.RAISED)
 
 
 #: With what the answer said of whose it is, where it may be another request's.
@@ -89,38 +87,15 @@ class AiohttpTransport:
 
     async def send(self, call: Call, deadline: Deadline) -> Reply:
         """The answer; see AsyncTransport."""
-        routes, attempts, asked_url = self._routes, 0, call.base_url
-        call = routes.start(call)
-        doubt: Whose | None = None
-        while True:
-            attempts += 1
-            may_repeat = attempts + deadline.repeats <= self._config.retries
-            connect_s = routes.connect_s(call, deadline.remaining_s()) if may_repeat else math.inf
-            exchange = partial(self._exchange, call, self._write(call), doubt, connect_s)
-            outcome, failure, doubted = await self._attempt(call, exchange, deadline, may_repeat)
-            if doubted is not None:
-                if doubt is not None:
-                    error = failures.not_ours(call)
-                    routes.tried(call, error)
-                    raise error
-                doubt, deadline.anew = doubted, True
-                attempts -= 1  # nobody has answered this call yet
-                continue
-            routes.tried(call, outcome)
-            delay_s = None
-            following, failure = routes.next(call, failure)
-            if failure is not None:
-                made, jitter = attempts + deadline.repeats, random.random()
-                delay_s = retry_delay_s(failure, made, self._config.retries, deadline.remaining_s(), jitter)
-                deadline.anew = failure.stage is Stage.UNANSWERED  # what killed that one may have killed all
-            if delay_s is not None:
-                await timing.sleep(delay_s)
-                if following is not call:
-                    call, doubt = following, None
-            elif isinstance(outcome, Reply):
-                return outcome if call.base_url == asked_url else outcome._replace(moved=True)
+        steps = self._routes.attempts(call, deadline)
+        step = next(steps)
+        while not isinstance(step, Reply):
+            if isinstance(step, Sleep):
+                await timing.sleep(step.seconds)
+                step = next(steps)
             else:
-                raise outcome
+                step = steps.send(await self._attempt(step, deadline))
+        return step
 
     async def close(self) -> None:
         """Close every connection."""
@@ -142,35 +117,43 @@ class AiohttpTransport:
         headers = {"X-Request-Id": call.trace_id}
         return cast("_Request", self._writer.request(base_url=call.base_url, headers=headers, **arguments))
 
-    async def _attempt(
-        self, call: Call, exchange: _Exchange, deadline: Deadline, may_repeat: bool
-    ) -> tuple[Reply | TargetError, Failure | None, Whose | None]:
-        started = monotonic_s()
+    async def _attempt(self, step: Send, deadline: Deadline) -> Ended:
+        call, config, started = step.call, self._config, monotonic_s()
+        connect_s = deadline.remaining_s() / 2 if step.leaves_time else None
+        exchange = partial(self._exchange, step, self._write(call), connect_s)
         try:
-            if may_repeat:
-                reply, doubted = await self._exchange_beside(exchange, deadline)
+            if step.may_repeat:
+                reply, said = await self._exchange_beside(exchange, step, deadline)
             else:
-                reply, doubted = await exchange(Sending(None, deadline.anew))
-        except _ERRORS as error:
-            explained, failure = self._explain(error, call)
-            failures.log_failure(self._config, call, type(explained).__name__, started)
-            return explained, failure, None
+                reply, said = await exchange(Sending(None, step.anew))
+        except _RAISED as error:
+            timeout_ms = config.timeout_s * 1000
+            explained, stage = failures.explain(error, failures.OF_CALL, url=call.base_url, timeout_ms=timeout_ms)
+            if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
+                explained.__cause__ = None  # what it says shows all of the URL, ids included
+            failures.log_failure(config, call, type(explained).__name__, started)
+            ended = Ended(explained, deadline.repeats, stage)
         except asyncio.CancelledError:
-            if deadline.remaining_s() <= 0:
-                self._routes.tried(call, failures.timed_out(self._config, call))
-            what = "TargetTimeout" if deadline.remaining_s() <= 0 else "cancelled"
-            failures.log_failure(self._config, call, what, started)
+            is_late = deadline.remaining_s() <= 0
+            if is_late:
+                self._routes.tried(call, failures.timed_out(config, call))
+            failures.log_failure(config, call, TargetTimeout.__name__ if is_late else "cancelled", started)
             raise
-        if doubted is not None:
-            failures.log_failure(self._config, call, "an answer to another request", started)
-            return reply, None, doubted
-        failures.log_answer(self._config, call, reply.status, len(reply.content), started)
-        failed = Failure(Stage.ANSWERED, reply.status, reply.retry_after_s) if reply.status >= 400 else None
-        return reply, failed, None
+        else:
+            if said is not None:
+                failures.log_failure(config, call, "an answer to another request", started)
+                ended = doubted(step, reply, said, deadline.repeats)
+            else:
+                if config.logger.isEnabledFor(logging.DEBUG):
+                    failures.log_answer(config, call, reply.status, len(reply.content), started)
+                ended = Ended(reply, deadline.repeats)
+        if ended.doubt is None:
+            self._routes.tried(call, ended.outcome)
+        return ended
 
-    async def _exchange_beside(self, exchange: _Exchange, deadline: Deadline) -> _Answer:
+    async def _exchange_beside(self, exchange: _Exchange, step: Send, deadline: Deadline) -> _Answer:
         """The answer; over a new connection where a kept one is silent for too long (see ``target._http.beside``)."""
-        now = Sending(self._keeping.patience_s(deadline.remaining_s()), deadline.anew)
+        now = Sending(self._keeping.patience_s(deadline.remaining_s()), step.anew)
         second: asyncio.Task[_Answer] | None = None
         began_s = monotonic_s()
 
@@ -192,7 +175,7 @@ class AiohttpTransport:
         except Superseded as superseded:
             self._keeping.was_dead()
             answer = superseded.answer
-        except _ERRORS:
+        except _RAISED:
             if second is None:
                 raise
             answer = await second  # the first is dead for certain
@@ -205,13 +188,11 @@ class AiohttpTransport:
                 second.cancel()
         return answer
 
-    async def _exchange(
-        self, call: Call, request: _Request, doubt: Whose | None, connect_s: float, now: Sending
-    ) -> _Answer:
+    async def _exchange(self, step: Send, request: _Request, connect_s: float | None, now: Sending) -> _Answer:
         sending.set(now)
         data, headers = body_to_send(request.content, request.headers)
         options: dict[str, Any] = {}
-        if connect_s < math.inf:
+        if connect_s is not None:
             options["timeout"] = aiohttp.ClientTimeout(total=None, connect=max(connect_s, SOONEST_S))
         proxy = self._proxies.of(request.url)
         if self._config.secure or (proxy is not None and proxy.url.startswith("https:")):
@@ -236,7 +217,8 @@ class AiohttpTransport:
         wanted_s = retry_after_s(response.headers.get("Retry-After")) if response.status >= 400 else None
         most_values = self._config.max_response_values
         reply = Reply(response.status, response.reason or "", content, wanted_s, most_values)
-        verdict, said = self._habits.judge(reply, call, None if now.wire is None else now.wire.took_kept, doubt)
+        is_kept = None if now.wire is None else now.wire.took_kept
+        verdict, said = self._habits.judge(reply, step.call, is_kept, step.doubt)
         if verdict is not Verdict.TAKE and now.wire is not None:
             now.wire.discard()
         if verdict is Verdict.TAKE_STATUS:
@@ -247,34 +229,3 @@ class AiohttpTransport:
         if self._context is None:
             self._context = trusted_context(self._config.ca_certs)
         return self._context
-
-    def _explain(self, error: Exception, call: Call) -> tuple[TargetError, Failure | None]:
-        """The error a caller gets for what aiohttp raised, and how far the attempt had got if it may be repeated."""
-        if isinstance(error, TransportError):
-            return error, None
-        cause: BaseException = error
-        if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            cause = error.certificate_error
-        elif isinstance(error, aiohttp.ClientConnectorError):
-            cause = error.os_error
-        stage = None
-        if isinstance(cause, ssl.SSLError | http_errors.SSLError) and not isinstance(cause, ssl.SSLEOFError):
-            explained = failures.tls_failed(call, failures.reason_of(cause))
-        elif isinstance(error, aiohttp.ClientHttpProxyError):
-            explained = failures.unreachable(call, failures.tunnel_refused(error.status))
-            stage = Stage.CONNECTING
-        elif isinstance(error, aiohttp.ConnectionTimeoutError):
-            explained = failures.unreachable(call, "no connection in time")
-            stage = Stage.CONNECTING
-        elif isinstance(error, aiohttp.ClientConnectorError):
-            explained = failures.unreachable(call, failures.reason_of(cause))
-            stage = Stage.CONNECTING
-        elif isinstance(error, DiedUnanswered | aiohttp.ClientConnectionResetError):
-            explained = failures.unanswered(call)
-            stage = Stage.UNANSWERED
-        else:
-            explained = failures.unreadable(call, type(error).__name__)
-        # What aiohttp says of an answer or a URL shows all of the URL, ids included.
-        if not isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
-            explained.__cause__ = error
-        return explained, None if stage is None else Failure(stage)

@@ -48,10 +48,6 @@ class Sending:
 sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
-class DiedUnanswered(aiohttp.ServerDisconnectedError):
-    """The connection broke before the first byte of an answer, so the request may be sent again."""
-
-
 class Wire(ResponseHandler):
     """One connection, closed as soon as a byte comes that is no part of the answer to the request just sent.
 
@@ -125,7 +121,7 @@ class Wire(ResponseHandler):
     def set_exception(self, exc: Any, *cause: Any) -> None:
         """Fail the request just sent."""
         if not self._answered and isinstance(exc, OSError | aiohttp.ServerDisconnectedError):
-            exc = DiedUnanswered()
+            exc = aiohttp.ClientConnectionResetError()  # which says that the request may be sent again
         super().set_exception(exc, *cause)
 
     def supersede(self, answer: Any) -> None:

@@ -12,17 +12,18 @@ import pytest
 
 from target import ApiError, Outbox, TargetClient, TargetTimeout, TargetUnavailable, TransportError
 from target._http import routes as routes_module
+from target._http.deadline import Deadline
 from target._http.routes import Routes
+from target.delivery.attempts import Send
 from target.delivery.reply import Reply
 from target.delivery.request import Call
-from target.delivery.retry import Failure, Stage
 from tests.kit.built_calls import FAR_COOKIE, config, offers
 from tests.kit.calls import REQUEST, eventually
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, LoopbackServer, Received
 from tests.kit.ways import WAYS, through
 
-HOME, CLUSTER = "https://acme.tt.omtrdc.net", "https://mboxedge38.tt.omtrdc.net"
+HOME = "https://acme.tt.omtrdc.net"
 DOWN = TransportError("down")
 OK = Reply(200, "OK", b"{}")
 
@@ -35,27 +36,34 @@ def routes(**options: Any) -> Routes:
     return Routes(config(**options))
 
 
+def first(known: Routes, call: Call) -> Call:
+    """``call`` as it goes out first."""
+    step = next(known.attempts(call, Deadline(5)))
+    assert isinstance(step, Send)
+    return step.call
+
+
 class TestRoutes:
     def test_a_call_goes_to_its_cluster_until_it_has_failed_three_times_in_a_row(self) -> None:
         known, call = routes(), call_to("38")
         for _ in range(2):
             known.tried(call, DOWN)
-        assert known.start(call) is call
+        assert first(known, call) is call
         known.tried(call, OK)
         for _ in range(3):
-            assert known.start(call) is call
+            assert first(known, call) is call
             known.tried(call, DOWN)
-        moved = known.start(call)
+        moved = first(known, call)
         assert (moved.base_url, moved.cluster) == (HOME, None)
         assert moved.content is call.content
-        assert known.start(call_to("21")).base_url == "https://mboxedge21.tt.omtrdc.net"
+        assert first(known, call_to("21")).base_url == "https://mboxedge21.tt.omtrdc.net"
 
     def test_it_is_tried_again_after_a_while(self, monkeypatch: pytest.MonkeyPatch) -> None:
         known, call = routes(), call_to("38")
         for _ in range(3):
             known.tried(call, DOWN)
         monkeypatch.setattr(routes_module, "LEFT_ALONE_S", 0.0)
-        assert known.start(call) is call
+        assert first(known, call) is call
 
     @pytest.mark.parametrize(
         ("outcome", "is_failure"),
@@ -103,27 +111,8 @@ class TestRoutes:
         known, call = routes(), offers()
         for _ in range(10):
             known.tried(call, DOWN)
-        assert known.start(call) is call
-        failure = Failure(Stage.ANSWERED, 503, 5.0)
-        assert known.next(call, failure) == (call, failure)
-
-    @pytest.mark.parametrize(
-        ("failure", "moves"),
-        [
-            (Failure(Stage.CONNECTING), True),
-            (Failure(Stage.UNANSWERED), True),
-            (Failure(Stage.ANSWERED, 503, 5.0), True),
-            (Failure(Stage.ANSWERED, 502), True),
-            (Failure(Stage.ANSWERED, 429, 5.0), False),
-            (Failure(Stage.ANSWERED, 400), False),
-            (Failure(Stage.ANSWERED), False),
-        ],
-    )
-    def test_the_next_attempt_goes_to_the_accounts_host(self, failure: Failure, moves: bool) -> None:
-        call = call_to("38")
-        following, told = routes().next(call, failure)
-        assert following.base_url == (HOME if moves else CLUSTER)
-        assert told.retry_after_s == (None if moves else failure.retry_after_s)  # one host's pause is no other's
+        assert first(known, call) is call
+        assert known.to_account(call) is call
 
     def test_a_flood_of_clusters_that_are_none_stays_small(self) -> None:
         known = routes()
@@ -136,7 +125,7 @@ class TestRoutes:
         call = offers(client={"edge_routing": False}, target_location_hint="38")
         for _ in range(5):
             known.tried(call, DOWN)
-        assert known.start(call) is call
+        assert first(known, call) is call
 
 
 class Edge:
