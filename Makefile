@@ -10,7 +10,7 @@ EXTRAS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproje
 export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
 export no_proxy := $(NO_PROXY),$(no_proxy)
 
-.PHONY: help demo test check lowest newest lint type generate generate-check api api-check record bench bench-official bench-on-device bench-on-device-node clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update api api-check record bench bench-official bench-on-device bench-on-device-node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,8 @@ lowest: $(READY) ## the unit tests with the lowest versions that pyproject.toml 
 newest: $(READY) ## the unit tests with the newest versions, on the newest Python that is installed
 	$(BIN)/python tests/packaging/resolved.py newest
 
-lint: $(READY) ## ruff and the layer rules
+lint: $(READY) ## ruff, the layer rules, and no description of the spec left to be written
+	@! grep -n DESCRIBE openapi/delivery-api.yaml || { echo "openapi/delivery-api.yaml: write these descriptions"; exit 1; }
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
@@ -60,6 +61,12 @@ api: $(READY) ## write docs/api.txt, the public API, from the code
 
 api-check: $(READY) ## fail if the public API is not what docs/api.txt has
 	$(BIN)/python scripts/api.py --check
+
+spec-diff: $(READY) ## what differs between our spec and the published document: FROM=PATH (checkout or file) [JSON=1]
+	$(BIN)/python openapi/spec.py diff "$(FROM)" $(if $(JSON),--json) $(if $(PARTIAL),--partial)
+
+spec-update: $(READY) ## take over what differs, and generate: FROM=PATH [REMOVE=1]
+	$(BIN)/python openapi/spec.py update "$(FROM)" $(if $(REMOVE),--remove) $(if $(JSON),--json) $(if $(PARTIAL),--partial)
 
 record: $(READY) ## record tests/contract/cassettes anew (TARGET_CLIENT=... TARGET_ORG=... for a live account)
 	$(BIN)/python tests/contract/record.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,15 @@ import tomllib
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+from published.plain import as_lists
+from published.reading import read
+from published.references import parse
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+SPEC = HERE / "delivery-api.yaml"
 GENERATED = ROOT / "generated" / "target_delivery_api"
 # In target/__init__.py, beside the package's folder, what stands between these lines is written here.
 LIST_BEGINS = "# Every model and enum of the API, written by `make generate`: do not edit.\n"
@@ -33,25 +40,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--package", type=Path, default=GENERATED, help="the package (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            fresh = Path(folder) / GENERATED.name
-            generate(fresh)
-            (check if options.check else replace)(fresh, options.package)
+        (verify if options.check else write)(options.package)
     except GenerationError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
+def write(package: Path) -> None:
+    """Generate, and put what is fresh in the place of the package. Raises GenerationError and then changes nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        generate(fresh := Path(folder) / GENERATED.name)
+        replace(fresh, package)
+
+
+def verify(package: Path) -> None:
+    """Raise GenerationError unless the package is what would be written."""
+    with tempfile.TemporaryDirectory() as folder:
+        generate(fresh := Path(folder) / GENERATED.name)
+        check(fresh, package)
+
+
 def generate(package: Path) -> None:
     """Write the package into a folder that does not exist yet. Raises GenerationError."""
     check_pins()
-    # -m finds the tools beside this interpreter, at the versions just checked, whatever PATH says.
-    run(
-        *("openapi_python_client", "generate", "--meta", "none", "--fail-on-warning"),
-        *("--path", HERE / "delivery-api.yaml", "--config", HERE / "codegen.yaml"),
-        *("--custom-template-path", HERE / "templates", "--output-path", package),
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / "openapi.json"
+        spec.write_text(json.dumps(as_told(parse(SPEC))), encoding="utf-8")
+        # -m finds the tools beside this interpreter, at the versions just checked, whatever PATH says.
+        run(
+            *("openapi_python_client", "generate", "--meta", "none", "--fail-on-warning"),
+            *("--path", spec, "--config", HERE / "codegen.yaml"),
+            *("--custom-template-path", HERE / "templates", "--output-path", package),
+        )
+    schemas = {name: as_lists(schema) for name, schema in read(SPEC).schemas.items()}
+    header = (package / "__init__.py").read_text(encoding="utf-8").partition("\n")[0]
+    text = f'{header}\n"""The schemas of the API as the spec has them, without its texts."""\n\n'
+    text += "from typing import Any, Final\n\n"
+    text += f"SCHEMAS: Final[dict[str, dict[str, Any]]] = {schemas!r}\n"
+    (package / "schemas.py").write_text(text, encoding="utf-8")
     for module in package.rglob("*.py"):
         if not module.read_text(encoding="utf-8").strip():
             module.unlink()  # a map written in place, which the templates give no name
@@ -59,8 +86,21 @@ def generate(package: Path) -> None:
     style = ("--isolated", "--no-cache", "--no-respect-gitignore", "--quiet", "--target-version=py311")
     run("ruff", "check", "--fix", "--select=F,I", *style, "--line-length=120", package)
     run("ruff", "format", *style, "--line-length=120", package)
-    header = (package / "__init__.py").read_text(encoding="utf-8").partition("\n")[0]
     (package / "py.typed").write_text(header + "\n", encoding="utf-8")
+
+
+def as_told(node: Any) -> Any:
+    """The spec as the generator is told it: every model takes None for any field."""
+    if isinstance(node, list):
+        return [as_told(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: as_told(value) for key, value in node.items() if key not in ("nullable", "discriminator")}
+    if isinstance(kept.get("enum"), list):
+        kept["enum"] = [value for value in kept["enum"] if value is not None]
+    if kept.get("type") == "array":
+        kept.setdefault("items", {})
+    return kept
 
 
 def check_pins() -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+import generate as generator
 from tests.generation.spec import ROOT, SCHEMAS, SPEC, own_properties
 
 SCRIPT = ROOT / "openapi" / "generate.py"
@@ -27,17 +26,6 @@ def files_of(package: Path) -> list[Path]:
 def generate(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, SCRIPT, *arguments]
     return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    """openapi/generate.py as a module."""
-    spec = importlib.util.spec_from_file_location("generate_under_test", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -139,7 +127,7 @@ def house(tmp_path: Path) -> Path:
     ],
     ids=["not listed", "not imported", "misspelt", "one more"],
 )
-def test_the_front_door_lists_what_was_generated(generator: ModuleType, house: Path, line: str, other: str) -> None:
+def test_the_front_door_lists_what_was_generated(house: Path, line: str, other: str) -> None:
     door = house / "target" / "__init__.py"
     right = door.read_text(encoding="utf-8")
     generator.check(PACKAGE, house / "generated" / PACKAGE.name)
@@ -151,7 +139,7 @@ def test_the_front_door_lists_what_was_generated(generator: ModuleType, house: P
     assert door.read_text(encoding="utf-8") == right
 
 
-def test_a_new_model_and_one_that_is_gone_reach_the_front_door(generator: ModuleType, house: Path) -> None:
+def test_a_new_model_and_one_that_is_gone_reach_the_front_door(house: Path) -> None:
     models = house / "generated" / PACKAGE.name / "models" / "__init__.py"
     models.write_text(models.read_text(encoding="utf-8").replace('    "Geo",\n', '    "Globe",\n'), encoding="utf-8")
     listed = generator.list_models(house / "target" / "__init__.py", house / "generated" / PACKAGE.name)
@@ -159,13 +147,13 @@ def test_a_new_model_and_one_that_is_gone_reach_the_front_door(generator: Module
     assert [listed.count(name) for name in ("        Globe,\n", '    "Globe",\n')] == [1, 1]
 
 
-def test_a_front_door_without_the_list_is_told(generator: ModuleType, house: Path) -> None:
+def test_a_front_door_without_the_list_is_told(house: Path) -> None:
     (house / "target" / "__init__.py").write_text('"""Empty."""\n', encoding="utf-8")
     with pytest.raises(generator.GenerationError, match="has no lines"):
         generator.replace(PACKAGE, house / "generated" / PACKAGE.name)
 
 
-def test_a_tool_of_another_version_is_refused_by_name(generator: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tool_of_another_version_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     generator.check_pins()
     monkeypatch.setattr(generator, "version", lambda name: "0.0.1")
     with pytest.raises(generator.GenerationError, match=r"pins openapi-python-client [\d.]+, but 0\.0\.1 is installed"):
@@ -178,7 +166,7 @@ def test_every_generating_tool_is_pinned_exactly() -> None:
     assert pins.keys() == {"openapi-python-client", "ruff"}
 
 
-def test_a_tool_that_fails_or_warns_stops_the_generation(generator: ModuleType, tmp_path: Path) -> None:
+def test_a_tool_that_fails_or_warns_stops_the_generation(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("def (:\n")
     with pytest.raises(generator.GenerationError, match="ruff format ended with 2"):
