@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from benchmarks.fresh import run
 from tests.kit.processes import ROOT
 
 ROWS = [
@@ -52,3 +53,8 @@ def test_a_row_with_a_target_says_whether_it_is_met(row: str, printed: str) -> N
 @pytest.mark.parametrize("row", ["new connections per 1,000 calls, HTTP", "new connections per 1,000 calls, TLS"])
 def test_calls_keep_their_connection(row: str, printed: str) -> None:
     assert line_of(row, printed).split()[0] == "0"
+
+
+def test_what_installers_compile_is_not_compiled_in_every_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert run("import json, sys; print(json.dumps(sys.dont_write_bytecode))") is False
