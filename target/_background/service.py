@@ -70,17 +70,11 @@ class Service:
         # that those which are not needed stay idle and end.
         self._gates: list[threading.Lock] = []
         self._watched = False  # whether a free thread waits for what is due later
-        self._busy: set[threading.Thread] = set()
 
     @property
     def threads(self) -> frozenset[threading.Thread]:
         """Those that live now."""
         return frozenset(thread for thread in self._threads + self._leaving if thread.is_alive())
-
-    @property
-    def busy(self) -> int:
-        """How many of them are at work."""
-        return len(self._busy)
 
     @property
     def is_inside(self) -> bool:
@@ -157,7 +151,6 @@ class Service:
             if own not in self._threads:  # who started it was interrupted
                 self._threads.append(own)
             while (work := self._next(own, gate)) is not None:
-                self._busy.add(own)
                 if not self._gates:
                     self._start(min(self._of_use()[1], self._most))
                 try:
@@ -165,10 +158,8 @@ class Service:
                 except BaseException as error:  # noqa: BLE001  (whatever it is must not keep what follows)
                     self._log("Work in the background raised %s", error)
                 del work  # an idle thread must not keep a visitor's data
-                self._busy.discard(own)
             has_done_all = True
         finally:
-            self._busy.discard(own)
             _remove(self._gates, gate)
             if not has_done_all:  # an exception from outside ends the thread, not the work
                 self._leave(own)

@@ -6,27 +6,21 @@ import contextlib
 import logging
 import queue
 import threading
-import weakref
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from functools import partial
+from typing import Any, Generic, NoReturn, TypeVar
 
 from target._background.clock import monotonic_s
 from target._background.ends import finish_before_end
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
+from target._background.service import Service
 from target._background.shares import HOME, MOST_SHARES, Host, Shares, did_answer
 from target.causes import hush, hushed
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
 from target.values import parse_seconds
 
 T = TypeVar("T")
-
-
-class _Task(NamedTuple):
-    """``run``, with False to refuse it; ``over`` is to be called after that, when the thread is free again."""
-
-    run: Callable[[bool], None]
-    over: Callable[[], None]
 
 
 class AsyncResult(Generic[T]):
@@ -70,8 +64,27 @@ class AsyncResult(Generic[T]):
         self._done.set()
 
 
+class _Task(Generic[T]):
+    """A call on its way: what to do, whom to tell, and whether its host answered, once that is known."""
+
+    answered: bool | None = None
+
+    def __init__(
+        self,
+        work: Callable[[], T],
+        callback: Callable[[T], object],
+        err_callback: Callable[[Exception], object] | None,
+        host: Host | None,
+    ) -> None:
+        self.work = work
+        self.callback = callback
+        self.err_callback = err_callback
+        self.host = host
+        self.result: AsyncResult[T] = AsyncResult()
+
+
 class Workers:
-    """Daemon threads, begun when there is work for them; they end with ``close`` or with the owner.
+    """The threads of calls with a callback.
 
     At most ``size`` work for one host, so that one that hangs does not hold up the work for the others (``Shares``).
     """
@@ -79,26 +92,20 @@ class Workers:
     def __init__(self, size: int, logger: logging.Logger) -> None:
         self._size = size
         self._logger = logger
-        self._closed = False
-        self._begin()
+        self._takes_none = self._refuses = False
+        self.begin_anew()
+        self._service = Service(self._take, "target-worker-{}", size * MOST_SHARES, self._of_use)
         renew_in_children(self)
         finish_before_end(self)
 
-    def _begin(self) -> None:
-        self._lock = threading.Lock()
-        self._shares: Shares[_Task] = Shares(self._size)
-        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._idle: queue.SimpleQueue[None] = queue.SimpleQueue()  # one for each thread that has nothing to do
-        self._threads: list[threading.Thread] = []
-        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()  # one for each thread that has ended
-        self._open: set[AsyncResult[Any]] = set()
-        self._at_work: dict[int, AsyncResult[Any]] = {}  # by thread
-        self._end = weakref.finalize(self, _end_all, self._tasks, self._size * MOST_SHARES)
-
     def begin_anew(self) -> None:
-        """In a forked child: the threads stayed behind, and what waits for them is the parent's to do."""
-        self._end.detach()
-        self._begin()
+        """In a forked child: what waits is the parent's to do."""
+        self._lock = threading.Lock()  # of the shares, and never waited for
+        self._shares: Shares[_Task[Any]] = Shares(self._size)
+        self._changes: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()  # to the shares, not made yet
+        self._ready: queue.SimpleQueue[_Task[Any]] = queue.SimpleQueue()
+        self._open: set[_Task[Any]] = set()
+        self._at_work: dict[int, _Task[Any]] = {}  # by thread
 
     def submit(
         self,
@@ -112,76 +119,20 @@ class Workers:
         Raises:
             ClientClosed: After ``close``.
         """
-        result: AsyncResult[T] = AsyncResult()
-        logger = self._logger
-
-        unfinished, at_work = self._open, self._at_work
-        answered: bool | None = None
-
-        def task(run: bool) -> None:
-            nonlocal answered
-            own = threading.get_ident()
-            at_work[own] = result
-            value, error = _outcome(work if run else _refuse)
-            answered = did_answer(error)
-            try:
-                if error is None:
-                    callback(value)  # type: ignore[arg-type]
-                elif err_callback is not None:
-                    err_callback(error)
-            except BaseException as raised:
-                logger.error("A callback raised; the result of its call is kept", exc_info=hushed(raised))
-            finally:
-                at_work.pop(own, None)
-                unfinished.discard(result)
-                result._finish(value, error)
-
-        with self._lock:
-            if self._closed:
-                raise ClientClosed("The client is closed: make a new one with TargetClient.create")
-            self._open.add(result)
-            try:
-                if host is None:
-                    self._begin_task(_Task(task, _nothing))
-                else:
-                    self._shares.wait(host, _Task(task, lambda: self._over(host, answered)))
-                    self._begin_what_may()
-            except BaseException:
-                self._open.discard(result)  # nobody has it to wait for
-                raise
-        return result
-
-    def _begin_what_may(self) -> None:
-        while (found := self._shares.next()) is not None:
-            self._begin_task(found[1])
-
-    def _begin_task(self, task: _Task) -> None:
-        self._tasks.put(task)
-        if not self._is_one_idle() and len(self._living()) < self._size * MOST_SHARES:
-            self._start_thread()
-
-    def _over(self, host: Host, answered: bool | None) -> None:
-        with self._lock:
-            self._shares.end(host, answered)
-            if not self._closed:
-                self._begin_what_may()
-
-    def _is_one_idle(self) -> bool:
+        if self._takes_none:
+            raise ClientClosed("The client is closed: make a new one with TargetClient.create")
+        task = _Task(work, callback, err_callback, host)
+        self._open.add(task)
         try:
-            self._idle.get_nowait()
-        except queue.Empty:
-            return False
-        return bool(self._living())
-
-    def _living(self) -> list[threading.Thread]:
-        """The threads; an exception raised from outside ends one."""
-        if not self._ended.empty():
-            living = [thread for thread in self._threads if thread.is_alive()]
-            with contextlib.suppress(queue.Empty):
-                for _ in range(len(self._threads) - len(living)):
-                    self._ended.get_nowait()
-            self._threads = living
-        return self._threads
+            is_begun = self._begin(task) if host is None else self._change(partial(self._shares.wait, host, task))
+            if not is_begun and not self._service.threads:
+                raise TransportError("No thread can be started for a callback: make the call without one")
+        except BaseException:
+            self._open.discard(task)  # nobody has it to wait for
+            raise
+        if self._refuses:  # meanwhile
+            self._refuse_all()
+        return task.result
 
     @property
     def unfinished(self) -> int:
@@ -192,56 +143,96 @@ class Workers:
         """Wait until all that was submitted has ended: how much has not, after so many seconds. A callback does not
         wait for itself."""
         ends_at_s = monotonic_s() + timeout_s
-        waited = self._open.copy() - {self._at_work.get(threading.get_ident())}
+        waited = [task.result for task in self._open.copy() - {self._at_work.get(threading.get_ident())}]
         for result in waited:
             result.wait(max(0.0, ends_at_s - monotonic_s()))
         return sum(not result.ready() for result in waited)
 
-    def _start_thread(self) -> None:
-        name = f"target-worker-{len(self._threads) + 1}"
-        thread = threading.Thread(target=_work, args=(self._tasks, self._idle, self._ended), name=name, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:
-            if not self._threads:
-                raise TransportError("No thread can be started for a callback: make the call without one") from error
-            return  # the threads there are take the work in turn
-        self._threads.append(thread)
-
     def close(self) -> None:
         """Begin no more: work that has not begun ends with ClientClosed, running work goes on."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            waiting = self._shares.drain()
-        for waits in waiting:
-            waits.run(False)
-        while True:
-            try:
-                task = self._tasks.get_nowait()
-            except queue.Empty:
-                break
-            if task is not None:
-                task.run(False)
-        self._end()
+        self._takes_none = self._refuses = True
+        self._refuse_all()
+        self._service.end()
 
     def finish(self, timeout_s: float) -> bool:
         """Take no more, do what was taken, and wait up to ``timeout_s`` seconds for that: whether it was enough."""
-        with self._lock:
-            self._closed = True
-            for task in self._shares.drain():  # the threads there are do it all
-                self._tasks.put(task)
-        self._end()
-        return self.join(timeout_s)
+        self._takes_none = True
+        return self._service.close(timeout_s)
 
     def join(self, timeout_s: float) -> bool:
         """Wait, after ``close``, until all threads have ended; False when ``timeout_s`` seconds were not enough."""
-        ends_at = monotonic_s() + timeout_s
-        others = [thread for thread in self._threads if thread is not threading.current_thread()]
-        for thread in others:
-            thread.join(max(ends_at - monotonic_s(), 0))
-        return not any(thread.is_alive() for thread in others)
+        return self._service.join(timeout_s)
+
+    def _change(self, change: Callable[[], object]) -> bool:
+        """Let the shares change, and begin what may begin then. Who finds them in use leaves that to whoever uses them:
+        a signal handler may have interrupted it. False where there is no thread for what may begin."""
+        is_begun = True
+        self._changes.put(change)
+        while not self._changes.empty() and self._lock.acquire(blocking=False):
+            try:
+                with contextlib.suppress(queue.Empty):
+                    while True:
+                        self._changes.get_nowait()()
+                while (found := self._shares.next()) is not None:
+                    is_begun = self._begin(found[1]) and is_begun
+            finally:
+                self._lock.release()
+        return is_begun
+
+    def _begin(self, task: _Task[Any]) -> bool:
+        self._ready.put(task)
+        return self._service.wake()
+
+    def _refuse_all(self) -> None:
+        self._change(self._drain)
+        while (task := self._next()) is not None:
+            self._run(task)
+
+    def _drain(self) -> None:
+        for task in self._shares.drain():
+            self._ready.put(task)
+
+    def _next(self) -> _Task[Any] | None:
+        """The next that may begin, unless who submitted it was told that it could not."""
+        with contextlib.suppress(queue.Empty):
+            while (task := self._ready.get_nowait()) not in self._open:
+                pass
+            return task
+        return None
+
+    def _of_use(self) -> tuple[int, int]:
+        wanted = len(self._at_work) + self._ready.qsize()
+        return wanted, wanted
+
+    def _take(self) -> Callable[[], object] | None:
+        task = self._next()
+        if task is None:
+            return None
+        self._at_work[threading.get_ident()] = task
+        return partial(self._work, task)
+
+    def _work(self, task: _Task[Any]) -> None:
+        try:
+            self._run(task)
+        finally:
+            if task.host is not None:
+                self._change(partial(self._shares.end, task.host, task.answered))
+
+    def _run(self, task: _Task[Any]) -> None:
+        """Do it and tell of it, or tell that the client was closed before."""
+        value, error = _outcome(_refuse if self._refuses else task.work)
+        task.answered = did_answer(error)
+        try:
+            if error is None:
+                task.callback(value)
+            elif task.err_callback is not None:
+                task.err_callback(error)
+        except BaseException as raised:
+            self._logger.error("A callback raised; the result of its call is kept", exc_info=hushed(raised))
+        finally:
+            self._at_work.pop(threading.get_ident(), None)
+            self._open.discard(task)
+            task.result._finish(value, error)
 
 
 def _refuse() -> NoReturn:
@@ -260,29 +251,3 @@ def _outcome(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
         error.__cause__ = failure
         hush(error)
         return None, error
-
-
-def _nothing() -> None:
-    """Nobody has to be told."""
-
-
-def _work(
-    tasks: queue.SimpleQueue[_Task | None], idle: queue.SimpleQueue[None], ended: queue.SimpleQueue[None]
-) -> None:
-    try:
-        while (task := tasks.get()) is not None:
-            try:
-                # All that is left to raise is the caller's own logger, and exceptions from outside.
-                with contextlib.suppress(BaseException):
-                    task.run(True)
-            finally:
-                idle.put(None)
-                task.over()
-                del task  # an idle worker must not keep the last call's data, or its client, alive
-    finally:
-        ended.put(None)
-
-
-def _end_all(tasks: queue.SimpleQueue[_Task | None], size: int) -> None:
-    for _ in range(size):
-        tasks.put(None)

@@ -310,3 +310,34 @@ def test_a_handler_that_raises_is_logged(make_client: MakeClient, caplog: pytest
     assert eventually(lambda: [record for record in caplog.records if record.name == "shop"])
     assert caplog.records[0].getMessage() == "The handler of event client_ready raised"
     assert client.get_offers(**CALL).response.status == 200
+
+
+def test_a_call_made_by_who_interrupted_another_waits_for_nothing(
+    client: TargetClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the handler of a signal may: a lock would be held by its own thread."""
+    handles, wait = [], client._workers._shares.wait
+
+    def interrupted(*arguments: Any) -> None:
+        monkeypatch.undo()
+        handles.append(client.get_offers(**CALL, callback=ignore))
+        wait(*arguments)
+
+    monkeypatch.setattr(client._workers._shares, "wait", interrupted)
+    handles.append(client.get_offers(**CALL, callback=ignore))
+    assert [handle.get(10).response.status for handle in handles] == [200, 200]
+
+
+def test_a_call_that_was_refused_for_want_of_a_thread_is_never_made(
+    client: TargetClient, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(TransportError, match="make the call without one"):
+            client.get_offers(**CALL, callback=ignore)
+    client.get_offers(**CALL, callback=ignore).get(10)
+    assert client.status()["callbacks"] == 0
+    assert len(server.received) == 1
