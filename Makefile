@@ -10,7 +10,7 @@ EXTRAS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproje
 export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
 export no_proxy := $(NO_PROXY),$(no_proxy)
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update api api-check record bench bench-official bench-on-device bench-on-device-node clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update api api-check mutants record bench bench-official bench-on-device bench-on-device-node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ spec-diff: $(READY) ## what differs between our spec and the published document:
 spec-update: $(READY) ## take over what differs, and generate: FROM=PATH [REMOVE=1]
 	$(BIN)/python openapi/spec.py update "$(FROM)" $(if $(REMOVE),--remove) $(if $(JSON),--json) $(if $(PARTIAL),--partial)
 
+mutants: $(READY) ## plant faults in decisioning/ and delivery/ and see which the unit tests notice (MODULE=delivery/echo: in one)
+	$(BIN)/python -m tests.mutation.check $(MODULE)
+
 record: $(READY) ## record tests/contract/cassettes anew (TARGET_CLIENT=... TARGET_ORG=... for a live account)
 	$(BIN)/python tests/contract/record.py
 
@@ -86,5 +89,5 @@ bench-on-device-node: $(READY) ## the same beside Adobe's Node.js SDK, in a temp
 	$(BIN)/python -m benchmarks.on_device_node
 
 clean: ## remove what the targets above created
-	rm -rf $(VENV) .venv-official build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-official build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
