@@ -171,6 +171,7 @@ def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:
     given = exact_dict(options, "Options") if is_a(options, Mapping) else {}
     if given.get("async_workers") is not None:
         raise OptionsError("Option 'async_workers' belongs to TargetClient, for callbacks: use 'max_concurrency' here")
+    reject_unknown(given, _CLIENT_OPTIONS | _ASYNC_OPTIONS)
     values = read_rows({name: given.pop(name, None) for name in _ASYNC_OPTIONS}, _ASYNC_OPTIONS)
     config = parse_client_options(given)
     if given.get("pool_size") is None:  # a thread without a kept connection would make a new one for each call

@@ -197,6 +197,20 @@ def test_an_unknown_option_names_the_nearest_known_one(name: Any, nearest: str |
         parse_client_options({**REQUIRED, name: 1})
 
 
+@pytest.mark.parametrize(
+    ("parse_options", "table"),
+    [
+        (parse_client_options, config._CLIENT_OPTIONS),
+        (parse_async_client_options, config._CLIENT_OPTIONS | config._ASYNC_OPTIONS),
+        (parse_request_options, config._REQUEST_OPTIONS),
+    ],
+)
+def test_every_option_is_proposed_to_who_misspells_it(parse_options: Any, table: dict[str, Any]) -> None:
+    for name in table:
+        with pytest.raises(OptionsError, match=f"Unknown option '{name}z': did you mean '{name}'"):
+            parse_options({f"{name}z": 1})
+
+
 @pytest.mark.parametrize(("given", "wrong"), [("clint", "client"), ("organisation_id", "organization_id")])
 def test_a_misspelt_required_option_is_called_misspelt_not_missing(given: str, wrong: str) -> None:
     options = {given if name == wrong else name: value for name, value in REQUIRED.items()}
