@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("mutmut", reason="an environment of users has none")
+
 from tests.mutation.check import KNOWN, ROOT, Broken, Known, Mutant, judge, main, read_known, try_mutants
 
 CHANGE = "- return a < b\n+ return a <= b"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from target.delivery.echo import Kind, Verdict, Whose, judge, says_this, whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
+from target.reading import SMALL_BYTES
 from tests.kit.built_calls import offers
 
 CALL = offers()
@@ -56,6 +57,26 @@ def test_a_request_id_that_was_made_up_is_found_without_parsing() -> None:
     assert whose(reply(b'not even JSON "%s"' % ASKED.encode()), CALL) == THIS
 
 
+LARGE = b" " * (SMALL_BYTES + 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (LARGE + b'{"requestId": "alices-order"}', THIS),
+        (b'{"requestId": "alices\\u002dorder"}' + LARGE, THIS),
+        (b'{"requestId" : "mallory"}' + LARGE, OTHER),
+        (b'{"requestId":4711}' + LARGE, Whose(Kind.OTHER, "4711")),
+        (b'{"status": 200}' + LARGE, UNNAMED),
+        (b"<html>" + LARGE, NOTHING),
+        (b'["requestId", {"requestId": "alices-order"}]' + LARGE, NOTHING),
+        (LARGE, NOTHING),
+    ],
+)
+def test_a_large_answer_is_looked_into_without_parsing_all_of_it(content: bytes, said: Whose) -> None:
+    assert whose(reply(content), NAMED) == said
+
+
 STATUSES = (200, 204, 302, 400, 413, 420, 429, 500, 502, 503)
 SAYINGS = (THIS, OTHER, UNNAMED, NOTHING)
 
@@ -78,6 +99,10 @@ def test_the_right_answer_is_taken(habit: frozenset[int] | None, is_kept: bool) 
     assert judge(habit, is_kept, 503, THIS, None) == (Verdict.TAKE, HELD)
 
 
+def test_a_status_that_came_with_the_right_id_is_none_that_comes_without() -> None:
+    assert judge(frozenset({500, 503}), True, 503, THIS, None) == (Verdict.TAKE, {500})
+
+
 @pytest.mark.parametrize("said", [UNNAMED, NOTHING])
 def test_what_gateways_answer_by_themselves_is_known_once_it_came_over_a_new_connection(said: Whose) -> None:
     for status in (204, 420, 429, 500, 502, 503, 504):
@@ -98,6 +123,8 @@ def test_what_could_be_anothers_is_asked_for_again_every_time(status: int) -> No
 
 def test_a_host_that_gives_nothing_back_any_more_is_not_held_to_it() -> None:
     assert judge(HELD, False, 200, UNNAMED, UNNAMED) == (Verdict.TAKE, None)
+    assert judge(HELD, False, 299, UNNAMED, UNNAMED) == (Verdict.TAKE, None)
+    assert judge(HELD, False, 300, UNNAMED, UNNAMED) == (Verdict.TAKE, HELD)
 
 
 def test_over_two_connections_the_same_answer_is_canned_and_different_ones_are_anothers() -> None:

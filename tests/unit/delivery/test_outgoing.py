@@ -13,7 +13,9 @@ from target.delivery.outgoing import (
     MOST_PER_BATCH,
     Lane,
     Outcome,
+    asked_pause_s,
     backoff_s,
+    carries_telemetry,
     cut_batch,
     expire,
     is_service_failure,
@@ -104,8 +106,58 @@ def test_what_is_refused_alone_is_dead(status: int) -> None:
 def test_what_is_refused_with_telemetry_is_tried_without() -> None:
     (item,) = batch(1, telemetry="[]")
     first = settle([item], LANE, Outcome(400), NOW, 1.0, AGE_S)
-    assert first.dead == ()
+    assert (first.dead, first.lane) == ((), Lane(NOW_S, suspects=1, status=400))
     assert names(entry.entry for entry in settle([item], first.lane, Outcome(400), NOW, 1.0, AGE_S).dead) == ["n1"]
+
+
+@pytest.mark.parametrize(
+    ("lane", "misses", "telemetry", "expected"),
+    [
+        (LANE, (0,), "[]", True),
+        (LANE, (1,), "[]", False),
+        (LANE, (1, 0), "[]", True),
+        (LANE, (0,), None, False),
+        (Lane(START_S, failures=1), (0,), "[]", False),
+        (Lane(START_S, suspects=1), (0,), "[]", False),
+    ],
+)
+def test_telemetry_is_sent_once(lane: Lane, misses: tuple[int, ...], telemetry: str | None, expected: bool) -> None:
+    sent = [entry("n", telemetry=telemetry, misses=missed) for missed in misses]
+    assert carries_telemetry(sent, lane) is expected
+
+
+def test_what_voids_its_request_is_told_in_the_apis_words() -> None:
+    settled = settle(batch(2), LANE, Outcome(400, message="no such token"), NOW, 1.0, AGE_S)
+    assert settled.lane == Lane(NOW_S, suspects=2, status=400, message="no such token")
+
+
+def test_suspects_that_are_left_are_those_that_were_not_settled() -> None:
+    sent = [entry("a", seq=1, misses=3), entry("b", seq=2)]
+    settled = settle(sent, Lane(START_S, suspects=5), Outcome(200, frozenset({"b"})), NOW, 1.0, AGE_S)
+    assert (names(settled.acknowledged), names(death.entry for death in settled.dead)) == (["b"], ["a"])
+    assert settled.lane == Lane(NOW_S, suspects=3)
+    (item,) = batch(1)
+    alone = settle([item], Lane(START_S, suspects=4), Outcome(400), NOW, 1.0, AGE_S)
+    assert (alone.lane.suspects, len(alone.dead)) == (3, 1)
+
+
+@pytest.mark.parametrize(("misses", "doublings"), [(0, 2), (1, 3), (2, 4)])
+def test_what_is_not_listed_is_given_seconds(misses: int, doublings: int) -> None:
+    settled = settle([entry("n", misses=misses)], LANE, Outcome(200), NOW, 1.0, AGE_S)
+    assert settled.lane.due_s == NOW_S + FIRST_DELAY_S * 2**doublings
+
+
+@pytest.mark.parametrize("status", [199, 300])
+def test_an_answer_that_is_no_success_acknowledges_nothing(status: int) -> None:
+    settled = settle(batch(1), LANE, Outcome(status, frozenset({"n1"})), NOW, 1.0, AGE_S)
+    assert (settled.acknowledged, settled.lane.status) == ((), status)
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "pause_s"), [(None, 0.0), (0.0, 0.0), (-5.0, 0.0), (0.5, 0.5), (7.0, 7.0), (3e9, LONGEST_PAUSE_S)]
+)
+def test_how_long_a_host_is_left_alone(asked_s: float | None, pause_s: float) -> None:
+    assert asked_pause_s(Outcome(503, retry_after_s=asked_s)) == pause_s
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 49, 50])
@@ -147,6 +199,8 @@ def test_a_call_that_the_clients_end_cut_off_is_no_failure() -> None:
     [
         (Outcome(200), False),
         (Outcome(204), False),
+        (Outcome(299), False),
+        (Outcome(300), True),
         (Outcome(400), False),
         (Outcome(413), False),
         (Outcome(420), False),
@@ -168,6 +222,9 @@ def test_old_entries_are_dead_with_the_last_status() -> None:
     settled = expire([old, young], Lane(START_S, 5, 2, 503, "busy"), NOW, 60)
     assert settled is not None
     assert settled == (Lane(START_S, 5, 1, 503, "busy"), (), (), ((old, "expired", 503, "busy"),))
+    alone = expire([old], Lane(START_S, suspects=0), NOW, 60)
+    assert alone is not None
+    assert alone.lane.suspects == 0
 
 
 def test_backoff_grows_and_is_bounded_and_spread() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from target.delivery.redaction import hide_riding, redact
 from target.delivery.request import Call, add_to_call
-from tests.kit.built_calls import CLICK, notify, offers
+from tests.kit.built_calls import CLICK, PAGE_LOAD, notify, offers
 
 LONG = "LONG" + "0123456789" * 500
 
@@ -65,6 +66,57 @@ def test_the_time_does_not_grow_with_the_message() -> None:
         return time.perf_counter() - started
 
     assert min(took_s(long) for _ in range(5)) < 20 * max(took_s(short) for _ in range(5))
+
+
+def test_the_cut_off_beginning_of_an_id_is_not_shown_either() -> None:
+    # 3000 characters become three times "<hidden>", so that what stands where the message is cut would be shown.
+    call = call_with("i" * 1000, "SECRET-0123456789")
+    message = "i" * 1000 * 3 + "." * (500 - 10) + "SECRET-012" + "3456789" + "." * 100
+    assert redact(message, call) == "..."
+
+
+def test_of_a_message_that_was_cut_behind_what_is_shown_nothing_more_is_lost() -> None:
+    call = call_with("i" * 1000)
+    assert redact("i" * 1000 + "." * 2500 + "tail", call) == "<hidden>" + "." * 492 + "..."
+    assert redact("i" * 1000 * 2 + "." * 1400 + "x" * 200, call) == "<hidden>" * 2 + "." * 484 + "..."
+
+
+@pytest.mark.parametrize(
+    ("request_of", "message", "shown"),
+    [
+        ({"id": {"tntId": "device.with.dots"}}, "bad device, dots", "bad <hidden>, dots"),
+        ({"id": {"thirdPartyId": "ab"}}, "XXXX ab abc", "XXXX <hidden> abc"),
+        ({"id": {"thirdPartyId": "abc-abc-abc"}}, "abc-abc-abcd", "<hidden>d"),
+        ({"id": {"thirdPartyId": "longer-than-8", "tntId": "longer-than-8.1_0"}}, "longer-than-8.1_0", "<hidden>"),
+        ({"context": {"channel": "web", "crossDomain": "disabled"}}, "web, disabled, False, True", None),
+        ({"execute": {"mboxes": [{"name": "hero", "index": 7}]}}, "hero 7", None),
+        ({"trace": {"authorizationToken": "t", "usage": {"token": True}}}, "True or False", None),
+    ],
+)
+def test_what_of_a_request_is_an_id(request_of: dict[str, Any], message: str, shown: str | None) -> None:
+    assert redact(message, offers({**PAGE_LOAD, **request_of})) == (message if shown is None else shown)
+
+
+def test_of_an_id_too_long_to_be_looked_for_the_first_place_counts() -> None:
+    long = "L" + "o" * 1200
+    assert redact(f"{long[:1000]} and {long[:1000]}", call_with(long)) == "<hidden>..."
+
+
+@pytest.mark.parametrize("key", ["requestId", "telemetryServerToken"])
+def test_what_rode_along_is_hidden_in_messages_and_bodies(key: str) -> None:
+    words = ["riding-1", "riding-12", 'a"quoted\\word', "é-word-é"]
+    call = add_to_call(offers(), [{key: word} for word in [*words, "", 5, None]])
+    for word in words:
+        assert redact(f"bad {word}.", call) == "bad <hidden>."
+        assert hide_riding(f"bad {word}.", False, call) == "bad <hidden>."
+        assert hide_riding(json.dumps({"said": word}), False, call) == '{"said": "<hidden>"}'
+    assert hide_riding("rid, 5 and more", False, call) == "rid, 5 and more"
+
+
+def test_of_a_body_that_was_cut_no_more_is_left_out_than_the_longest_word() -> None:
+    call = add_to_call(offers(), [{"requestId": "riding-1"}, {"requestId": "r"}])
+    assert hide_riding("." * 20, True, call) == "." * 12
+    assert hide_riding("." * 20, False, call) == "." * 20
 
 
 def test_what_rode_along_is_hidden_in_a_body_that_was_cut() -> None:

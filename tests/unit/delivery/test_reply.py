@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from target import ApiError, DeliveryResponse, TargetError, TransportError
 from target.delivery.assemble import assemble
-from target.delivery.reply import Reply, parse_reply, require_taken
-from target.delivery.request import Call
+from target.delivery.reply import MOST_BODY, Reply, parse_reply, require_taken
+from target.delivery.request import Call, add_to_call
 from tests.kit.built_calls import CLICK, NOW_S, PAGE_LOAD, expires, notify, offers
 
 CALL = offers()
@@ -42,6 +42,128 @@ def test_an_empty_object_is_a_success() -> None:
 @pytest.mark.parametrize("content", [b"", b"ignored"])
 def test_204_is_nothing(content: bytes) -> None:
     assert parse_reply(answered(204, content), CALL) is None
+
+
+@pytest.mark.parametrize("status", [100, 199, 300, 304])
+@pytest.mark.parametrize("read", [parse_reply, require_taken])
+def test_what_is_no_success_is_an_api_error_whatever_its_body_holds(read: Any, status: int) -> None:
+    with pytest.raises(ApiError):
+        read(answered(status, {}), CALL)
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (answered(200, b""), "The answer (200) is empty: check server_domain, or try again"),
+        (
+            answered(201, [1]),
+            "The answer (201) is not a JSON object: check that server_domain serves the Delivery API",
+        ),
+        (
+            answered(200, [0] * 40_000)._replace(most_values=30_000),
+            "The answer (200) holds more values than may be (30000, an object counted as four): "
+            "raise max_response_values, or ask for less",
+        ),
+    ],
+)
+def test_an_unusable_answer_says_what_to_do(reply: Reply, says: str) -> None:
+    for read in (parse_reply, require_taken):
+        with pytest.raises(TransportError) as caught:
+            read(reply, CALL)  # type: ignore[operator]
+        assert str(caught.value) == says
+
+
+def test_what_is_wrong_in_an_answer_is_told() -> None:
+    with pytest.raises(TransportError) as caught:
+        parse_reply(answered(200, {"execute": 5}), CALL)
+    assert str(caught.value).startswith("The answer is not as the Delivery API documents it: ")
+    assert not str(caught.value).endswith(("None", ": "))
+
+
+MANY = 100_000
+LISTS: list[tuple[str, Callable[[int], Any]]] = [
+    ("notifications", lambda count: {"notifications": [{}] * count}),
+    *(
+        (f"{part}.{name}", lambda count, part=part, name=name: {part: {name: [{}] * count}})  # type: ignore[misc]
+        for part in ("execute", "prefetch")
+        for name in ("mboxes", "views")
+    ),
+    *(
+        (
+            f"{part}.{name}.{listed}",
+            lambda count, part=part, name=name, listed=listed: {  # type: ignore[misc]
+                part: {name: [{listed: [{}] * (count // 2 - 1)}, {listed: [{}] * (count - count // 2 - 1)}]}
+            },
+        )
+        for part in ("execute", "prefetch")
+        for name in ("mboxes", "views")
+        for listed in ("options", "metrics")
+    ),
+    *(
+        (f"{part}.pageLoad.{name}", lambda count, part=part, name=name: {part: {"pageLoad": {name: [{}] * count}}})  # type: ignore[misc]
+        for part in ("execute", "prefetch")
+        for name in ("options", "metrics")
+    ),
+    ("both", lambda count: {"execute": {"mboxes": [{}] * (count - 1000)}, "prefetch": {"mboxes": [{}] * 1000}}),
+]
+
+
+@pytest.mark.parametrize("make", [make for _, make in LISTS], ids=[name for name, _ in LISTS])
+def test_an_answer_that_lists_more_than_can_be_is_refused(make: Callable[[int], Any]) -> None:
+    with pytest.raises(TransportError) as caught:
+        parse_reply(answered(200, make(MANY + 1)), CALL)
+    assert str(caught.value) == (
+        "The answer (200) lists more than 100000 mboxes, views, options and metrics: ask for less"
+    )
+
+
+@pytest.mark.parametrize("odd", [{"execute": []}, {"execute": {"mboxes": 5}}, {"notifications": {}}])
+def test_what_is_no_list_where_one_belongs_is_not_counted(odd: dict[str, Any]) -> None:
+    with pytest.raises(TransportError, match="is not as the Delivery API documents it"):
+        parse_reply(answered(200, {**odd, "padding": "x" * 2_000_000}), CALL)
+
+
+def test_an_answer_that_lists_as_much_as_can_be_is_read() -> None:
+    answer = {"execute": {"mboxes": [{"index": 1}, {"options": [{}] * (MANY - 2)}]}}
+    response = parse_reply(answered(200, answer), CALL)
+    assert response is not None
+    assert response.execute.mboxes[1].options[-1].to_dict() == {}
+
+
+def test_a_large_answer_is_read_until_the_check_ends_it() -> None:
+    class Ended(Exception):
+        pass
+
+    def check() -> None:
+        raise Ended
+
+    with pytest.raises(Ended):
+        parse_reply(answered(200, {}), CALL, check)
+    asked: list[None] = []
+    large = answered(200, {"padding": ["x" * 20] * 100_000})
+    assert parse_reply(large, CALL, lambda: asked.append(None)) is not None
+    assert len(asked) > 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (json.dumps({"message": "no", "more": [0] * 9_000}), "no"),
+        (json.dumps({"message": "no", "m": [0] * 11_000}), "R"),
+    ],
+)
+def test_an_error_answer_of_too_many_values_is_not_read(content: str, message: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        parse_reply(answered(500, content.encode(), "R"), CALL)
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize(("size", "kept"), [(MOST_BODY, MOST_BODY), (MOST_BODY + 1, MOST_BODY - len("riding-1"))])
+def test_of_an_error_answer_the_beginning_is_kept_without_what_may_be_cut_off(size: int, kept: int) -> None:
+    call = add_to_call(offers(), [{"requestId": "riding-1"}])
+    with pytest.raises(ApiError) as caught:
+        parse_reply(answered(500, b"." * size), call)
+    assert caught.value.body == "." * kept
 
 
 @pytest.mark.parametrize(

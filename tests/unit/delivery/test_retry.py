@@ -12,6 +12,7 @@ from target.delivery.retry import (
     LONGEST_PAUSE_S,
     Failure,
     Stage,
+    is_of_host,
     pause_s,
     retry_delay_s,
 )
@@ -104,3 +105,18 @@ def test_a_host_is_left_alone_for_as_long_as_it_asked(
     status: int, asked_s: float | None, seconds: float | None
 ) -> None:
     assert pause_s(status, asked_s) == seconds
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (Failure(Stage.CONNECTING), True),
+        (Failure(Stage.UNANSWERED), True),
+        (Failure(Stage.ANSWERED), False),
+        *((Failure(Stage.ANSWERED, status), True) for status in (502, 503, 504)),
+        *((Failure(Stage.ANSWERED, status), False) for status in (400, 420, 429, 500)),
+        (Failure(Stage.UNANSWERED, 400), False),
+    ],
+)
+def test_whether_another_host_may_do_better(failure: Failure, expected: bool) -> None:
+    assert is_of_host(failure) is expected
