@@ -14,11 +14,11 @@ import tomllib
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from published.plain import as_lists
 from published.reading import read
 from published.references import parse
+from told import told
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -66,7 +66,7 @@ def generate(package: Path) -> None:
     check_pins()
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "openapi.json"
-        spec.write_text(json.dumps(as_told(parse(SPEC))), encoding="utf-8")
+        spec.write_text(json.dumps(told(parse(SPEC))), encoding="utf-8")
         # -m finds the tools beside this interpreter, at the versions just checked, whatever PATH says.
         run(
             *("openapi_python_client", "generate", "--meta", "none", "--fail-on-warning"),
@@ -87,20 +87,6 @@ def generate(package: Path) -> None:
     run("ruff", "check", "--fix", "--select=F,I", *style, "--line-length=120", package)
     run("ruff", "format", *style, "--line-length=120", package)
     (package / "py.typed").write_text(header + "\n", encoding="utf-8")
-
-
-def as_told(node: Any) -> Any:
-    """The spec as the generator is told it: every model takes None for any field."""
-    if isinstance(node, list):
-        return [as_told(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    kept = {key: as_told(value) for key, value in node.items() if key not in ("nullable", "discriminator")}
-    if isinstance(kept.get("enum"), list):
-        kept["enum"] = [value for value in kept["enum"] if value is not None]
-    if kept.get("type") == "array":
-        kept.setdefault("items", {})
-    return kept
 
 
 def check_pins() -> None:

@@ -14,7 +14,7 @@ from published.prose import MARKER
 from published.references import Unusable
 
 #: What models do not show, while the API and the emulator go by it.
-_BEYOND_PYTHON = frozenset({"limit", "format", "default", "nullable", "response", "style", "explode"})
+_BEYOND_PYTHON = frozenset({"limit", "format", "default", "nullable", "operation", "response", "style", "explode"})
 
 
 @dataclass

@@ -1,0 +1,66 @@
+"""Owns what the generator is told of the spec: what its models cannot show is left out, and circles are marked."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+#: The formats that models know; any other text is a text, any other number a number.
+_FORMATS = frozenset({"date-time", "int32", "int64", "float", "double"})
+_REFERENCE = "#/components/schemas/"
+
+
+def told(spec: Any) -> Any:
+    """The spec for the generator."""
+    document = _simple(copy.deepcopy(spec))
+    for path in document.get("paths", {}).values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", []):
+                parameter["schema"].pop("enum", None)  # a model of its own for a text that is sent as it is
+    _mark_circles(document.get("components", {}).get("schemas", {}))
+    return document
+
+
+def _simple(node: Any) -> Any:
+    """A schema without what every model allows anyway (null), and without formats and enums that no model knows."""
+    if isinstance(node, list):
+        return [_simple(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: _simple(value) for key, value in node.items() if key not in ("nullable", "discriminator")}
+    if isinstance(kept.get("format"), str) and kept["format"] not in _FORMATS:
+        del kept["format"]
+    if isinstance(kept.get("enum"), list):
+        kept["enum"] = [value for value in kept["enum"] if value is not None]
+        if not all(isinstance(value, str) for value in kept["enum"]):
+            del kept["enum"]
+    if kept.get("type") == "array":
+        kept.setdefault("items", {})
+    return kept
+
+
+def _mark_circles(schemas: dict[str, Any]) -> None:
+    """A model that leads back to itself must not need the others while it is being made."""
+    leads = {name: _references(schema) for name, schema in schemas.items()}
+
+    def reached(name: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [*leads.get(name, ())]
+        while waiting:
+            if (other := waiting.pop()) not in found:
+                found.add(other)
+                waiting += leads.get(other, ())
+        return found
+
+    for name, schema in schemas.items():
+        if name in reached(name):
+            schema["x-circular"] = True
+
+
+def _references(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return {name for item in node for name in _references(item)}
+    if not isinstance(node, dict):
+        return set()
+    own = {node["$ref"].removeprefix(_REFERENCE)} if isinstance(node.get("$ref"), str) else set()
+    return own | {name for value in node.values() for name in _references(value)}
