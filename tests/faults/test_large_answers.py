@@ -14,8 +14,8 @@ import pytest
 
 from target import ApiError, AsyncTargetClient, TargetTimeout, TransportError
 from tests.faults.cells import PROBE
-from tests.faults.process import ROOT
 from tests.kit.loopback import Answer, LoopbackServer, serving
+from tests.kit.processes import ROOT
 from tests.kit.ways import WAYS
 
 PACKED = {"Content-Encoding": "gzip"}

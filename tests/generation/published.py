@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from tests.generation.spec import ROOT, SCHEMAS, SPEC
+from tests.generation.spec import SCHEMAS, SPEC
+from tests.kit.processes import ROOT
 
 Schemas = dict[str, Any]
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import generate as generator
-from tests.generation.spec import ROOT, SCHEMAS, SPEC, own_properties
+from tests.generation.spec import SCHEMAS, SPEC, own_properties
+from tests.kit.processes import ROOT
 
 SCRIPT = ROOT / "openapi" / "generate.py"
 PACKAGE = ROOT / "generated" / "target_delivery_api"

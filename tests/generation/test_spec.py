@@ -12,7 +12,8 @@ import yaml
 from published.compare import compare
 from published.deviations import applied, load
 from published.reading import read
-from tests.generation.spec import ROOT, SCHEMAS, SPEC, own_properties, plain
+from tests.generation.spec import SCHEMAS, SPEC, own_properties, plain
+from tests.kit.processes import ROOT
 
 FACTS = ROOT.parent / "shared" / "facts" / "delivery-api.json"
 OPERATION = SPEC["paths"]["/rest/v1/delivery"]["post"]

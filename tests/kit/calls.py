@@ -18,16 +18,16 @@ COOKIE = f"PC#{DEVICE_ID}#9999999999"
 SLACK_S = 1.5  # what a loaded machine may add; what is wrong adds more, or never ends
 
 MakeClient = Callable[..., TargetClient]
-ACCOUNT: dict[str, Any] = {"client": "acme", "organization_id": "1234@AdobeOrg"}
-REQUEST: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
-CALL: dict[str, Any] = {
+ACCOUNT: Any = {"client": "acme", "organization_id": "1234@AdobeOrg"}
+REQUEST: Any = {"execute": {"mboxes": [{"name": "home"}]}}
+CALL: Any = {
     "request": REQUEST,
     "session_id": SESSION_ID,
     "target_cookie": COOKIE,
 }
 
 
-def options_of(domain: str, **options: Any) -> dict[str, Any]:
+def options_of(domain: str, **options: Any) -> Any:
     """Options of a client of the server at ``domain``, over plain HTTP unless ``options`` say otherwise."""
     return {**ACCOUNT, "server_domain": domain, "secure": False, "edge_routing": False, **options}
 

@@ -15,7 +15,7 @@ from target.delivery.telemetry import MOST_ENTRIES
 from tests.kit.calls import MakeClient, eventually, timed
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, Received, ok, serving
-from tests.kit.rules import run
+from tests.kit.processes import run_script
 from tests.kit.shop import HOME, PREFETCH, Shop, shown
 
 VISITOR: dict[str, Any] = {"session_id": "s1", "target_cookie": "PC#visitor.38_0#9999999999"}
@@ -311,6 +311,6 @@ client.close()
 def test_a_forked_child_decides_and_tells_its_own() -> None:
     with serving() as server:
         shop = Shop(server)
-        assert run(FORKING, server.domain).strip() == "0"
+        assert run_script(FORKING, server.domain).strip() == "0"
         assert sorted(item.session_id for item in shop.delivered) == ["child", "parent"]
         assert len(shop.downloads) == 1
