@@ -42,7 +42,7 @@ def parse(**options: Any) -> Any:
 
 
 NUMBERS = ("pool_size", "max_response_bytes", "async_workers", "background_concurrency", "background_queue")
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "timeout_s": 3.0,
     "server_domain": None,
     "secure": True,

@@ -112,7 +112,7 @@ def texts_of(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", SAID)
 def test_help_texts_say_every_option_and_its_default(name: str) -> None:
-    shown = " ".join(pydoc.plaintext.document(getattr(options, name)).replace("|", " ").split())
+    shown = " ".join(pydoc.plain(pydoc.render_doc(getattr(options, name))).replace("|", " ").split())
     texts = texts_of(name)
     assert set(texts) == set(SAID[name][0])
     for key, text in texts.items():
