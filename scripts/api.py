@@ -70,7 +70,7 @@ class _Surface:
         public = [
             (f"{module.path}.{name}", item)
             for module in _modules_in(modules["target"])
-            if any(fnmatchcase(module.path, pattern) for pattern in MODULES)
+            if any(fnmatchcase(module.path, pattern) for pattern in MODULES) and "._" not in module.path
             for name, item in module.members.items()
             if _is_exported(module, name, item)
         ]

@@ -35,7 +35,7 @@ _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~:]*")
 _MOST_COOKIE_BYTES = 4096
 
 
-class _Entry(NamedTuple):
+class _Pair(NamedTuple):
     """One pair of the cookie: its name, the key as it was written (an expiry may follow the name) and the value."""
 
     name: str
@@ -164,9 +164,9 @@ class AmcvVisitor:
         issued = exact_text(minted) if is_text(minted) else ""
         if not _ID.fullmatch(issued) or "|" in issued or issued == _NONE:
             raise OptionsError("mint must return an Experience Cloud id: 1 to 128 printable ASCII characters")
-        self._entries["MCMID"] = _Entry("MCMID", "MCMID", issued)
+        self._entries["MCMID"] = _Pair("MCMID", "MCMID", issued)
 
-    def _write(self, entries: Iterable[_Entry]) -> str:
+    def _write(self, entries: Iterable[_Pair]) -> str:
         pairs = [f"|{entry.key}|{entry.value}" for entry in entries]
         value = self._leading + "".join(pairs) if pairs else ""
         return value if _NEEDS_NO_QUOTES.fullmatch(value) else quote(value, safe="", errors="replace")
@@ -207,7 +207,7 @@ def visitor_cookie_name(organization_id: str) -> str:
     return COOKIE_NAME_PREFIX + with_suffix(_parse_organization(organization_id))
 
 
-def _parse_cookie(value: str, now_s: float) -> tuple[str, dict[str, _Entry]]:
+def _parse_cookie(value: str, now_s: float) -> tuple[str, dict[str, _Pair]]:
     """The leading number and the entries that have not expired, by name; of two with one name the last counts."""
     value = value.strip('" ')
     if "|" not in value:
@@ -221,7 +221,7 @@ def _parse_cookie(value: str, now_s: float) -> tuple[str, dict[str, _Entry]]:
     return leading, {entry.name: entry for entry in _entries(tokens, math.ceil(now_s))}
 
 
-def _entries(tokens: list[str], now_s: int) -> Iterator[_Entry]:
+def _entries(tokens: list[str], now_s: int) -> Iterator[_Pair]:
     if len(tokens) % 2 and tokens[-1].startswith("MCOPTOUT"):
         tokens = [*tokens, ""]  # cut off before its value, an opt-out counts all the same
     for key, value in zip(tokens[::2], tokens[1::2], strict=False):
@@ -229,6 +229,6 @@ def _entries(tokens: list[str], now_s: int) -> Iterator[_Entry]:
         if not key:
             continue
         if expiring is None:
-            yield _Entry(key, key, value)
+            yield _Pair(key, key, value)
         elif now_s <= int(expiring[2]):
-            yield _Entry(expiring[1], key, value)
+            yield _Pair(expiring[1], key, value)

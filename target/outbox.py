@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from importlib import import_module
+from typing import Any, Self, cast
 
 from target.errors import OptionsError
-from target.foreign import exact_text, is_text
+from target.foreign import exact_text, is_text, kind_of
+from target.protocols import DeathReason, Store, StoreSettings, WhenFull
 from target.values import parse_at_least, parse_milliseconds, parse_path
 
-WhenFull = Literal["raise", "drop_oldest"]
-DeathReason = Literal["refused", "unacknowledged", "expired", "unreadable"]
+#: Opens a store.
+OpenStore = Callable[[StoreSettings], Store]
 
 MAX_PENDING = 10_000
 FLUSH_INTERVAL_MS = 1000
@@ -23,17 +25,22 @@ _WHEN_FULL = ("raise", "drop_oldest")
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """Where queued notifications wait until Target has acknowledged them: make one with ``memory`` or ``sqlite``.
+    """Where queued notifications wait until Target has acknowledged them: ``memory``, ``sqlite``, or a store of yours.
 
     A description only: it opens nothing, never changes, and may be given to several clients.
 
     Attributes:
-        path: The SQLite file, absolute; None for memory.
-        max_pending: How many notifications may wait, those of other processes in the same file included.
+        path: The SQLite file, absolute; None for any other store.
+        max_pending: How many notifications may wait, those of other processes in the same store included.
         when_full: ``"raise"`` refuses new ones with OutboxFull, ``"drop_oldest"`` gives up the oldest for them.
         flush_interval: Milliseconds that a visitor's first notification waits for others to travel with.
         max_age: Milliseconds after which a notification that Target did not take is given up.
         lease: Milliseconds after which another process may take over what a process that died was sending.
+        store: What opens a store of yours, once for each client: of a ``target.protocols.StoreSettings`` it makes a
+            ``target.protocols.Store``, and waits for nothing. None for SQLite and memory.
+
+    Raises:
+        OptionsError: An option is wrong.
     """
 
     path: str | None = None
@@ -42,12 +49,32 @@ class Outbox:
     flush_interval: float = FLUSH_INTERVAL_MS
     max_age: float = MAX_AGE_MS
     lease: float = LEASE_MS
+    store: OpenStore | None = None
 
     def __post_init__(self) -> None:
         if self.path is not None:
             object.__setattr__(self, "path", _parse_path(self.path))
+        if self.store is not None:
+            if not callable(self.store):
+                raise OptionsError(f"Option 'store' must be a callable that opens a store, not {kind_of(self.store)}")
+            if self.path is not None:
+                raise OptionsError("Option 'path' has no effect together with 'store': leave one of them out")
         for name, parse in _OPTIONS.items():
             object.__setattr__(self, name, parse(name, getattr(self, name)))
+
+    @property
+    def outlives_process(self) -> bool:
+        """Whether another process may find what this one left: in any store but memory."""
+        return self.store is not None or self.path is not None
+
+    def open(self, settings: StoreSettings) -> Store:
+        """Open the store, for one client. Raises whatever ``store`` does."""
+        if self.store is not None:
+            return self.store(settings)
+        # By name, since what it names stands above this module; and few clients need SQLite.
+        if self.path is None:
+            return cast("Store", import_module("target._outbox.memory").MemoryStore(settings))
+        return cast("Store", import_module("target._outbox.sqlite").SqliteStore(self.path, settings))
 
     @classmethod
     def memory(

@@ -57,7 +57,6 @@ ROOMS = {
     "target/hooks.py": "import target.errors, target.options, target.events, target.response",
     "target/integrations/flask.py": "import target\nfrom target import TargetClient",
     "target/integrations/openfeature.py": "from target import Visitor",
-    "target/protocols.py": "from typing import Protocol",
     "target/stores/redis.py": "import target.protocols\nfrom target import OutboxFull",
     "target/testing/fakes.py": "import target.protocols, target.emulator\nfrom target import TargetClient",
 }

@@ -12,7 +12,7 @@ from target._background.clock import monotonic_s
 from target._outbox import rows
 from target._outbox.ownership import warn_of_folder
 from target._outbox.schema import inode_of, is_corrupt, is_passing, move_aside, open_file, transaction, words_of
-from target._outbox.store import StoreBroken
+from target.protocols import StoreBroken
 
 T = TypeVar("T")
 

@@ -10,20 +10,24 @@ from target._background.forks import begin_anew_if_forked, import_before_threads
 from target._outbox.durable import DurableStore
 from target._outbox.memory import MemoryStore
 from target._outbox.sender import Emit, Sender
-from target._outbox.store import Limits, Store, moments_of
+from target._outbox.store import SteadyStore, moments_of
 from target._outbox.worker import Worker
-from target.causes import discreet
+from target.causes import discreet, stand_in_for
 from target.config import ClientConfig, Runtime
-from target.delivery.entries import notification_id, pack
+from target.delivery.entries import notification_id, pack, read_notification
 from target.delivery.identity import build_base_url
+from target.delivery.outgoing import LONGEST_DELAY_S
 from target.delivery.reply import Reply
 from target.delivery.request import Call
-from target.errors import ClientClosed, OptionsError
+from target.delivery.retry import LONGEST_PAUSE_S
+from target.errors import ClientClosed, OptionsError, TargetError
 from target.outbox import DeadLetter, Outbox
+from target.protocols import Store, StoreSettings
 from target.values import parse_milliseconds
 
 T = TypeVar("T")
 
+_METHODS = [name for name in vars(Store) if not name.startswith("_")]
 _SPARE = 8  # one sender more for so many, for the other hosts when all are busy with one
 
 
@@ -43,45 +47,53 @@ class OutboxHandle:
     Neither ``send`` nor ``emit`` may hold the client: the threads keep both, and nobody could tell that it is gone.
 
     Raises:
-        OptionsError: ``lease`` is not longer than the client's ``timeout``: others would send what is being sent.
+        OptionsError: ``lease`` is not longer than the client's ``timeout``: others would send what is being sent; or no
+            store can be opened.
     """
 
     def __init__(
         self, outbox: Outbox, config: ClientConfig, runtime: Runtime, send: Callable[[Call], Reply], emit: Emit
     ) -> None:
         import_before_threads()
-        lease_s = outbox.lease / 1000
-        if outbox.path is None:
-            lease_s = max(lease_s, 2 * config.timeout_s)  # nobody else is there to take over
-        elif lease_s <= config.timeout_s:
-            raise OptionsError("Option 'lease' of the outbox must be longer than the client's 'timeout'")
         self._now = moments_of(runtime.now_s)
-        limits = Limits(outbox.max_pending, outbox.when_full, outbox.flush_interval / 1000, lease_s, self._now)
+        self._flush_interval_s = outbox.flush_interval / 1000
+        settings = StoreSettings(
+            account=f"{config.client} {config.organization_id}",
+            max_pending=outbox.max_pending,
+            when_full=outbox.when_full,
+            lease_s=_lease_s(outbox, config.timeout_s),
+            longest_wait_s=2 * max(LONGEST_DELAY_S, self._flush_interval_s) + LONGEST_PAUSE_S,
+            now=self._now,
+            logger=config.logger,
+        )
         self._runtime = runtime
         self._logger = config.logger
         self._closed = False
         self._warned_of_drops = False
-        self._store: Store
-        if outbox.path is None:
-            self._store = MemoryStore(limits)
-        else:
-            account = f"{config.client} {config.organization_id}"
-            self._store = DurableStore(outbox.path, account, limits, config.logger)
+        self._store = _open(outbox, settings)
         self._sender = Sender(
             self._store,
             send,
             lambda cluster: build_base_url(config, cluster),
             runtime,
-            limits,
+            self._now,
             outbox.max_age / 1000,
             config.background_concurrency,
             config.logger,
             emit,
         )
         most = config.background_concurrency + max(1, config.background_concurrency // _SPARE)
-        self._worker = Worker(self._store, self._sender, limits, outbox.path is not None, most, config.logger)
+        self._worker = Worker(
+            self._store,
+            self._sender,
+            settings.now_s,
+            self._flush_interval_s,
+            outbox.outlives_process,
+            most,
+            config.logger,
+        )
         weakref.finalize(self, self._worker.release).atexit = False  # at exit the worker waits; this does not
-        if outbox.path is not None:
+        if outbox.outlives_process:
             self._worker.start()  # an earlier process may have left something
 
     def queue(self, call: Call) -> list[str]:
@@ -107,8 +119,9 @@ class OutboxHandle:
         begin_anew_if_forked()
         if self._closed:
             raise ClientClosed("The client is closed: make a new one with TargetClient.create")
-        entries = pack(call, self._runtime, self._now())
-        dropped = self._store.add(entries, may_wait)
+        now = self._now()
+        entries = pack(call, self._runtime, now)
+        dropped = self._store.queue(entries, now.steady_s + self._flush_interval_s, may_wait)
         self._sender.count(queued=len(entries), dropped=dropped)
         if dropped and not self._warned_of_drops:
             self._warned_of_drops = True
@@ -122,7 +135,7 @@ class OutboxHandle:
     @discreet
     def pending(self) -> int:
         """How many notifications wait for Target, those of other processes in the same file included."""
-        return self._look(self._store.pending)
+        return self._look(self._store.counts).pending
 
     @property
     def volatile(self) -> int:
@@ -133,7 +146,10 @@ class OutboxHandle:
     @discreet
     def dead_letters(self) -> list[DeadLetter]:
         """What was given up, oldest first: the latest ``max_pending`` of them."""
-        return self._look(self._store.dead_letters)
+        return [
+            DeadLetter(read_notification(entry.notification), reason, status, entry.queued_at, message)
+            for entry, reason, status, message in self._look(self._store.dead_letters)
+        ]
 
     @property
     def counters(self) -> dict[str, int]:
@@ -182,3 +198,25 @@ class OutboxHandle:
         finally:
             if self._closed:  # reading opened the file again
                 self._store.close()
+
+
+def _lease_s(outbox: Outbox, timeout_s: float) -> float:
+    lease_s = outbox.lease / 1000
+    if not outbox.outlives_process:
+        return max(lease_s, 2 * timeout_s)  # nobody else is there to take over
+    if lease_s <= timeout_s:
+        raise OptionsError("Option 'lease' of the outbox must be longer than the client's 'timeout'")
+    return lease_s
+
+
+def _open(outbox: Outbox, settings: StoreSettings) -> SteadyStore:
+    try:
+        store = outbox.open(settings)
+    except TargetError:
+        raise
+    except Exception as error:  # noqa: BLE001  (the caller's own code can raise anything)
+        raise OptionsError(f"Option 'store' of the outbox raised {type(error).__name__}") from stand_in_for(error)
+    lacking = [name for name in _METHODS if not callable(getattr(store, name, None))]
+    if lacking:
+        raise OptionsError(f"Option 'store' of the outbox returned no Store: it lacks {', '.join(lacking)}")
+    return store if isinstance(store, MemoryStore) else DurableStore(store, settings)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-from target._outbox.store import Limits
 from target.delivery.outgoing import Outcome, asked_pause_s, backoff_s, is_service_failure
 
 _FAILURES_BEFORE_REST = 3
@@ -34,12 +34,12 @@ class Hosts:
     to be left alone is left alone, whoever is in a hurry.
 
     Args:
-        limits: Their clock.
+        now_s: The steady clock.
         most: How many calls to one host, at most, are in flight at once.
     """
 
-    def __init__(self, limits: Limits, most: int) -> None:
-        self._now_s = limits.now_s
+    def __init__(self, now_s: Callable[[], float], most: int) -> None:
+        self._now_s = now_s
         self._most = most
         self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}

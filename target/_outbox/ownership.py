@@ -8,7 +8,7 @@ import logging
 import os
 import stat
 
-from target._outbox.store import StoreBroken
+from target.protocols import StoreBroken
 
 SUFFIXES = ("", "-wal", "-shm")
 _BESIDE = (*SUFFIXES[1:], "-journal")

@@ -1,23 +1,13 @@
-"""The statements of the outbox file. What it holds is of unknown origin, types included, and checked as it is read."""
+"""The statements of the outbox file. What it holds is of unknown origin, types included; who asks for it checks it."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
-from target._outbox.store import IsOpen
-from target.delivery.entries import (
-    MOST_CHARACTERS,
-    Entry,
-    Moment,
-    read_count,
-    read_entry,
-    read_notification,
-    read_seconds,
-)
-from target.delivery.outgoing import MOST_PER_BATCH, Death, Lane
-from target.outbox import DeadLetter, DeathReason
+from target.delivery.entries import MOST_CHARACTERS
+from target.protocols import Death, Entry, IsOpen, LaneState, Moment
 
 #: Account and session, of whatever type that was stored.
 Key = tuple[str, Any]
@@ -31,8 +21,7 @@ _SIZE = " + ".join(f"coalesce(length({name}), 0)" for name in _TEXTS)
 _BOUNDED = ", ".join(f"CASE WHEN {_SIZE} <= {MOST_CHARACTERS} THEN {name} END" for name in _TEXTS)
 _ODD_NUMBER = " OR ".join(f"typeof({name}) NOT IN ('real', 'integer')" for name in ("due_s", "lease_end_s"))
 _ODD = f"({_ODD_NUMBER} OR due_s > ? OR lease_end_s > ?)"
-_REASONS = get_args(DeathReason)
-_MOST_STATUS = 999
+_REVIVABLE = ("refused", "unacknowledged", "expired")  # and nothing that this version does not know
 
 
 def insert(db: sqlite3.Connection, account: str, entries: Sequence[Entry], due_s: float) -> None:
@@ -42,40 +31,31 @@ def insert(db: sqlite3.Connection, account: str, entries: Sequence[Entry], due_s
     db.executemany(_INSERT, [(entry.misses, account, *entry[1:7], *entry.since) for entry in entries])
 
 
-def due_lanes(db: sqlite3.Connection, account: str, now_s: float, is_open: IsOpen) -> list[tuple[Any, Lane]]:
+def due_lanes(db: sqlite3.Connection, account: str, now_s: float, is_open: IsOpen) -> list[tuple[Any, LaneState]]:
     """The first session that has been due for longest and may be sent, and the one after it."""
     found = db.execute(
         "SELECT session_id, cluster, due_s, failures, suspects, status, message FROM lane"
         " WHERE account = ? AND due_s <= ? AND lease_end_s <= ? ORDER BY due_s",
         (account, now_s, now_s),
     )
-    lanes: list[tuple[Any, Lane]] = []
-    for session_id, cluster, *lane in found:
+    lanes: list[tuple[Any, LaneState]] = []
+    for session_id, cluster, *state in found:
         if is_open(cluster):
-            lanes.append((session_id, _read_lane(lane, now_s)))
+            lanes.append((session_id, LaneState(*state)))
             if len(lanes) == 2:
                 break
     found.close()
     return lanes
 
 
-def read_entries(
-    db: sqlite3.Connection, key: Key, most: int, now: Moment
-) -> tuple[tuple[Entry, ...], tuple[Death, ...]]:
-    """The first entries of a session, and those among them that cannot be read."""
+def read_entries(db: sqlite3.Connection, key: Key, most: int) -> tuple[Entry, ...]:
+    """The first entries of a session."""
     found = db.execute(
         f"SELECT seq, session_id, cluster, {_BOUNDED}, queued_at, since_s, steady_s, misses FROM entry"
         " WHERE account = ? AND session_id = ? ORDER BY seq LIMIT ?",
         (*key, most),
-    ).fetchall()
-    entries, unreadable = [], []
-    for row in found:
-        entry = read_entry(row, now)
-        if entry is None:
-            unreadable.append(Death(_remains(row, now), "unreadable", None))
-        else:
-            entries.append(entry)
-    return tuple(entries), tuple(unreadable)
+    )
+    return tuple(Entry._make([*row, Moment(wall_s, steady_s), misses]) for *row, wall_s, steady_s, misses in found)
 
 
 def bury(db: sqlite3.Connection, dead: Sequence[Death], gone: Sequence[int]) -> None:
@@ -95,7 +75,7 @@ def count_misses(db: sqlite3.Connection, missed: Sequence[Entry]) -> None:
         db.executemany("UPDATE entry SET misses = misses + 1 WHERE seq = ?", [(entry.seq,) for entry in missed])
 
 
-def free_lane(db: sqlite3.Connection, key: Key, token: str, lane: Lane) -> bool:
+def free_lane(db: sqlite3.Connection, key: Key, token: str, state: LaneState) -> bool:
     """Give the session back, or forget it when it has no entry left. False when ``token`` does not hold it any more."""
     mine = "WHERE account = ? AND session_id = ? AND token = ?"
     left = "FROM entry WHERE account = ? AND session_id = ?"
@@ -105,7 +85,7 @@ def free_lane(db: sqlite3.Connection, key: Key, token: str, lane: Lane) -> bool:
     freed = db.execute(
         "UPDATE lane SET token = NULL, lease_end_s = 0, due_s = ?, failures = ?, suspects = ?, status = ?, message = ?,"
         f" cluster = (SELECT cluster {left} ORDER BY seq LIMIT 1) {mine}",
-        (*lane, *key, *key, token),
+        (*state, *key, *key, token),
     )
     return freed.rowcount > 0
 
@@ -149,21 +129,17 @@ def add_missing_lanes(db: sqlite3.Connection, account: str, now_s: float) -> Non
     )
 
 
-def dead_letters(db: sqlite3.Connection, account: str) -> list[DeadLetter]:
-    """What was given up, oldest first."""
+def dead_letters(db: sqlite3.Connection, account: str) -> list[Death]:
+    """What was given up, oldest first; of its entries, what there is to tell."""
     bounded = f"CASE WHEN length(notification) <= {MOST_CHARACTERS} THEN notification END"
     found = db.execute(
-        f"SELECT {bounded}, reason, status, queued_at, message FROM dead WHERE account = ? ORDER BY seq", (account,)
+        f"SELECT seq, {bounded}, queued_at, since_s, steady_s, reason, status, message FROM dead WHERE account = ?"
+        " ORDER BY seq",
+        (account,),
     )
     return [
-        DeadLetter(
-            read_notification(text),
-            reason if reason in _REASONS else "unreadable",
-            _read_status(status),
-            read_count(queued_at, None),
-            message if isinstance(message, str) else None,
-        )
-        for text, reason, status, queued_at, message in found
+        Death(Entry(seq, "", None, "", text, None, queued_at, Moment(wall_s, steady_s)), *told)
+        for seq, text, queued_at, wall_s, steady_s, *told in found
     ]
 
 
@@ -171,7 +147,7 @@ def revive(db: sqlite3.Connection, account: str, most: int, now: Moment) -> int:
     """Make entries of the oldest dead letters that could be read: how many."""
     found = db.execute(
         "SELECT seq, session_id, cluster FROM dead WHERE account = ? AND reason IN (?, ?, ?) ORDER BY seq LIMIT ?",
-        (account, *(reason for reason in _REASONS if reason != "unreadable"), most),
+        (account, *_REVIVABLE, most),
     ).fetchall()
     kept = "account, session_id, cluster, envelope, notification"
     for seq, session_id, cluster in found:
@@ -183,24 +159,3 @@ def revive(db: sqlite3.Connection, account: str, most: int, now: Moment) -> int:
         )
         db.execute("DELETE FROM dead WHERE seq = ?", (seq,))
     return len(found)
-
-
-def _read_lane(values: Sequence[Any], now_s: float) -> Lane:
-    due_s, failures, suspects, status, message = values
-    return Lane(
-        read_seconds(due_s, now_s),
-        read_count(failures),
-        read_count(suspects, MOST_PER_BATCH),
-        _read_status(status),
-        message if isinstance(message, str) else None,
-    )
-
-
-def _read_status(value: object) -> int | None:
-    return value if isinstance(value, int) and 0 < value <= _MOST_STATUS else None
-
-
-def _remains(row: Sequence[Any], now: Moment) -> Entry:
-    """What is left of an entry that cannot be read, to tell of it."""
-    notification = row[4] if isinstance(row[4], str) else ""
-    return Entry(row[0], "", None, "", notification, None, read_count(row[6], None), now)

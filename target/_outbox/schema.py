@@ -14,7 +14,7 @@ from pathlib import Path
 
 from target._background.clock import monotonic_s
 from target._outbox.ownership import SUFFIXES, open_lock, own, real_path
-from target._outbox.store import StoreBroken
+from target.protocols import StoreBroken
 
 VERSION = 2
 BUSY_S = 1.0

@@ -11,14 +11,15 @@ from typing import Any, Protocol
 
 from target._background.flag import Flag
 from target._outbox.hosts import Hosts
-from target._outbox.store import Claim, Limits, Store
+from target._outbox.store import SteadyStore
 from target.config import Runtime
 from target.delivery.entries import build_call, notification_id, read_notification
-from target.delivery.outgoing import Lane, Outcome, Settlement, carries_telemetry, cut_batch, expire, settle
+from target.delivery.outgoing import Outcome, carries_telemetry, cut_batch, expire, settle
 from target.delivery.reply import Reply, parse_reply
 from target.delivery.request import Call
 from target.errors import ApiError, ClientClosed, TargetError
 from target.events import NOTIFICATION_ACKNOWLEDGED, NOTIFICATION_DEAD
+from target.protocols import Claim, LaneState, Moment, Settlement
 from target.values import parse_cluster
 
 COUNTERS = ("queued", "batches", "acknowledged", "retried", "dead", "dropped")
@@ -40,7 +41,7 @@ class Sender:
         send: Makes a call: its answer, whatever the status, or a TargetError.
         base_url_of: Scheme and host for an edge cluster, or for none.
         runtime: Time and ids.
-        limits: The clocks.
+        now: Both clocks.
         max_age_s: After how many seconds a notification is given up.
         most: How many calls to one host, at most, are in flight at once.
         logger: Where failures go; never with an id in them.
@@ -49,11 +50,11 @@ class Sender:
 
     def __init__(
         self,
-        store: Store,
+        store: SteadyStore,
         send: Callable[[Call], Reply],
         base_url_of: Callable[[str | None], str],
         runtime: Runtime,
-        limits: Limits,
+        now: Callable[[], Moment],
         max_age_s: float,
         most: int,
         logger: logging.Logger,
@@ -63,7 +64,7 @@ class Sender:
         self._send = send
         self._base_url_of = base_url_of
         self._runtime = runtime
-        self._limits = limits
+        self._now = now
         self._max_age_s = max_age_s
         self._most = most
         self._logger = logger
@@ -72,7 +73,7 @@ class Sender:
 
     def begin_anew(self) -> None:
         """Forget counts and hosts: in the child of a fork."""
-        self.hosts = Hosts(self._limits, self._most)
+        self.hosts = Hosts(lambda: self._now().steady_s, self._most)
         self._counts = Counter(dict.fromkeys(COUNTERS, 0))
         self._counts_lock = threading.Lock()
         self._telling: set[str] = set()
@@ -121,22 +122,22 @@ class Sender:
 
     def _put_off(self, claim: Claim) -> Settlement:
         """What becomes of a session whose host cannot be called now."""
-        lane, now = claim.lane, self._limits.now()
+        state, now = claim.state, self._now()
         if not claim.entries:
-            return Settlement(lane._replace(due_s=now.steady_s))
+            return Settlement(state._replace(due_s=now.steady_s))
         base_url = self._base_url_of(parse_cluster(claim.entries[0].cluster))
-        lost = expire(claim.entries, lane, now, self._max_age_s) if self._is_lost(base_url) else None
+        lost = expire(claim.entries, state, now, self._max_age_s) if self._is_lost(base_url) else None
         again_s = max(now.steady_s + _AGAIN_S, self.hosts.rests_until_s(base_url))
-        return lost or Settlement(lane._replace(due_s=again_s))
+        return lost or Settlement(state._replace(due_s=again_s))
 
     def _send_batch(self, claim: Claim) -> tuple[Outcome, Settlement]:
-        lane = claim.lane
+        state = claim.state
         base_url = self._base_url_of(parse_cluster(claim.entries[0].cluster))
         outcome = Outcome(None, interrupted=True)
         jitter = random.random()
         try:
-            batch = cut_batch(claim.entries, lane)
-            outcome = self._outcome_of(batch, lane)
+            batch = cut_batch(claim.entries, state)
+            outcome = self._outcome_of(batch, state)
         finally:
             is_left_alone = self.hosts.end(base_url, outcome, jitter)
         if is_left_alone:
@@ -145,7 +146,7 @@ class Sender:
                 base_url,
                 "no usable answer" if outcome.status is None else f"it answers {outcome.status}",
             )
-        settlement = settle(batch, lane, outcome, self._limits.now(), jitter, self._max_age_s)
+        settlement = settle(batch, state, outcome, self._now(), jitter, self._max_age_s)
         settled = len(settlement.acknowledged) + len(settlement.dead)
         self.count(batches=1, retried=len(batch) - settled)
         return outcome, settlement
@@ -154,9 +155,9 @@ class Sender:
         """Whether the host has taken nothing for so long that what is too old need not be tried."""
         return self.hosts.has_failed_for_s(base_url) >= self._max_age_s
 
-    def _outcome_of(self, batch: Any, lane: Lane) -> Outcome:
+    def _outcome_of(self, batch: Any, state: LaneState) -> Outcome:
         try:
-            call = build_call(batch, carries_telemetry(batch, lane), self._runtime, self._base_url_of)
+            call = build_call(batch, carries_telemetry(batch, state), self._runtime, self._base_url_of)
         except (ValueError, RecursionError):
             return Outcome(None, unsendable=True)
         reply = None
@@ -181,7 +182,7 @@ class Sender:
     def _record(self, claim: Claim, settlement: Settlement, ended: Flag) -> bool:
         """Settle the claim, as soon as that can be recorded: else it would be sent again."""
         while (recorded := self._store.settle(claim, settlement)) is None:
-            if ended.wait(_RECORD_S) or self._limits.now_s() >= claim.ends_s:
+            if ended.wait(_RECORD_S) or self._now().steady_s >= claim.ends_s:
                 return False
         return recorded
 

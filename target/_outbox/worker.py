@@ -14,7 +14,8 @@ from target._background.flag import Flag
 from target._background.forks import renew_in_children
 from target._background.service import Service, Work
 from target._outbox.sender import Sender
-from target._outbox.store import Claim, Limits, Store
+from target._outbox.store import HOLD_S, SteadyStore
+from target.protocols import Claim
 
 _LOOK_S = 0.02  # between two looks at whether everything has been sent
 _LONGEST_S = 1.0  # between two looks at what is due: who is woken for nothing wakes nobody else
@@ -26,18 +27,27 @@ class Worker:
     Args:
         store: What waits.
         sender: What sends it.
-        limits: Its clock and flush interval.
+        now_s: The steady clock.
+        flush_interval_s: For how long a lane's first entry waits.
         is_shared: Whether other processes may leave something in the store: then one thread always looks.
         most: How many threads.
         logger: Where failures go.
     """
 
     def __init__(
-        self, store: Store, sender: Sender, limits: Limits, is_shared: bool, most: int, logger: logging.Logger
+        self,
+        store: SteadyStore,
+        sender: Sender,
+        now_s: Callable[[], float],
+        flush_interval_s: float,
+        is_shared: bool,
+        most: int,
+        logger: logging.Logger,
     ) -> None:
         self._store = store
         self._sender = sender
-        self._limits = limits
+        self._now_s = now_s
+        self._flush_interval_s = flush_interval_s
         self._is_shared = is_shared
         self._logger = logger
         self._ended = Flag()
@@ -60,8 +70,8 @@ class Worker:
 
     def notice(self) -> None:
         """Something was added: look for it in time."""
-        now_s = self._limits.now_s()
-        if not now_s < self._looks_at_s <= now_s + self._limits.flush_interval_s:
+        now_s = self._now_s()
+        if not now_s < self._looks_at_s <= now_s + self._flush_interval_s:
             self.start()
 
     def flush(self, timeout_s: float | None) -> bool:
@@ -70,7 +80,7 @@ class Worker:
         A handler of such an event may flush, too; it does not wait for itself.
         """
         give_up_at_s = math.inf if timeout_s is None else monotonic_s() + timeout_s
-        mark = self._store.mark(max(self._limits.hold_s, give_up_at_s - monotonic_s()))
+        mark = self._store.mark(max(HOLD_S, give_up_at_s - monotonic_s()))
         self.hurry(even_hosts=True)
         while mark is None:
             if not self._wait(give_up_at_s):
@@ -120,7 +130,7 @@ class Worker:
             self._ended.set()
         self._begin()
         self._sender.begin_anew()
-        self._store.forget()
+        self._store.begin_anew()
 
     def _wait_for(self, is_over: Callable[[], bool], give_up_at_s: float) -> bool:
         while not is_over():
@@ -157,7 +167,7 @@ class Worker:
         return functools.partial(self._serve, claim, has_begun)
 
     def _next_look_s(self) -> float | None:
-        now_s = self._limits.now_s()
+        now_s = self._now_s()
         due_s = self._store.next_due_s(self._sender.is_open)
         opens_s = self._sender.hosts.next_open_s()
         if due_s is None and opens_s is None and not self._is_shared:
@@ -180,7 +190,7 @@ class Worker:
     def _wind_up(self, released_at_s: float) -> bool:
         """Whether to go on sending after the client is gone."""
         self._store.hurry()
-        is_over = monotonic_s() - released_at_s >= EXIT_S or not (self._store.pending() or self._serving)
+        is_over = monotonic_s() - released_at_s >= EXIT_S or not (self._store.counts().pending or self._serving)
         if is_over:
             self._end()
             self._say_what_is_lost()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from target.config import Runtime
 from target.delivery.notifications import fault_of
 from target.delivery.request import Call, add_to_call
 from target.errors import OptionsError
+from target.protocols import Entry, Moment
 from target.reading import parse_json, weighs_more
 from target.values import is_session_id, parse_cluster
 
@@ -22,53 +23,6 @@ _NOT_KEPT = ("requestId", "impressionId", "notifications", "telemetry", "execute
 
 _write_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _write_sorted = json.JSONEncoder(separators=(",", ":"), allow_nan=False, sort_keys=True).encode
-
-
-class Moment(NamedTuple):
-    """One moment on two clocks, in seconds.
-
-    Attributes:
-        wall_s: Since the epoch: it means the same after a restart of the machine, but may be set to anything.
-        steady_s: On the machine's own clock, the same in all its processes: it only ever goes on, until the machine
-            starts again.
-    """
-
-    wall_s: float
-    steady_s: float
-
-
-class Entry(NamedTuple):
-    """One notification as it is stored.
-
-    Attributes:
-        seq: Its place in the order of queueing; given by the store.
-        session_id: Its session, whose notifications are sent in order, one batch at a time.
-        cluster: The edge cluster it goes to, or None.
-        envelope: JSON of what its request holds besides notifications; equal ones may share a call.
-        notification: JSON of the notification itself.
-        telemetry: JSON of the telemetry entries that came with it; they are tried once.
-        queued_at: When it was queued, in ms since the epoch.
-        since: What its age counts from.
-        misses: How many answers of success did not list it.
-    """
-
-    seq: int
-    session_id: str
-    cluster: str | None
-    envelope: str
-    notification: str
-    telemetry: str | None
-    queued_at: int
-    since: Moment
-    misses: int = 0
-
-    def age_s(self, now: Moment) -> float:
-        """Its age in seconds, whatever became of the clock: as the one says that makes it younger.
-
-        Either clock may be wrong (one was set, or the machine started again), hardly both; a negative age is wrong.
-        """
-        ages_s = (now.wall_s - self.since.wall_s, now.steady_s - self.since.steady_s)
-        return min((age_s for age_s in ages_s if age_s >= 0), default=0.0)
 
 
 def pack(call: Call, runtime: Runtime, now: Moment) -> list[Entry]:

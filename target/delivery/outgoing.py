@@ -5,35 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from target.delivery.entries import Entry, Moment, notification_id
+from target.delivery.entries import notification_id
 from target.delivery.retry import LONGEST_PAUSE_S
-from target.outbox import DeathReason
+from target.protocols import MOST_PER_BATCH, Death, DeathReason, Entry, LaneState, Moment, Settlement
 
-MOST_PER_BATCH = 50
 MOST_RESENDS = 3
 FIRST_DELAY_S = 0.25
 _FIRST_MISS = 3  # an answer that lists nothing came from a service at work: give it seconds, not moments
 LONGEST_DELAY_S = 60.0
 _MOST_DOUBLINGS = 16  # past the longest delay, and far from what a float cannot hold
 _VOIDED = frozenset({400, 413})  # one bad notification voids its whole request
-
-
-class Lane(NamedTuple):
-    """How sending stands for one session.
-
-    Attributes:
-        due_s: When its next batch may be sent, in seconds of the steady clock.
-        failures: How many batches in a row got no usable answer.
-        suspects: How many of its first entries hold one, at least, that made the API refuse them together.
-        status: The last HTTP status that meant failure.
-        message: What was said with it, or what went wrong where there was no answer; without ids.
-    """
-
-    due_s: float
-    failures: int = 0
-    suspects: int = 0
-    status: int | None = None
-    message: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -56,30 +37,12 @@ class Outcome(NamedTuple):
     unsendable: bool = False
 
 
-class Death(NamedTuple):
-    """An entry that is given up, and why."""
-
-    entry: Entry
-    reason: DeathReason
-    status: int | None
-    message: str | None = None
-
-
-class Settlement(NamedTuple):
-    """What becomes of a lane and its entries; those not named stay as they are."""
-
-    lane: Lane
-    acknowledged: tuple[Entry, ...] = ()
-    missed: tuple[Entry, ...] = ()
-    dead: tuple[Death, ...] = ()
-
-
-def cut_batch(entries: Sequence[Entry], lane: Lane) -> tuple[Entry, ...]:
+def cut_batch(entries: Sequence[Entry], state: LaneState) -> tuple[Entry, ...]:
     """The first of ``entries`` that make one call: one envelope, no id twice, half of the suspects where there are any.
 
     Halving the suspects until one is left is what finds the entry that voids its request.
     """
-    most = max(1, lane.suspects // 2) if lane.suspects else MOST_PER_BATCH
+    most = max(1, state.suspects // 2) if state.suspects else MOST_PER_BATCH
     batch: list[Entry] = []
     ids: set[str] = set()
     for entry in entries[:most]:
@@ -91,10 +54,10 @@ def cut_batch(entries: Sequence[Entry], lane: Lane) -> tuple[Entry, ...]:
     return tuple(batch)
 
 
-def carries_telemetry(batch: Sequence[Entry], lane: Lane) -> bool:
+def carries_telemetry(batch: Sequence[Entry], state: LaneState) -> bool:
     """Whether the telemetry that came with ``batch`` is sent with it: at the first attempt only, since nothing makes
     a repeat of it harmless."""
-    return not lane.failures and not lane.suspects and any(entry.telemetry and not entry.misses for entry in batch)
+    return not state.failures and not state.suspects and any(entry.telemetry and not entry.misses for entry in batch)
 
 
 def backoff_s(failures: int, jitter: float) -> float:
@@ -113,13 +76,13 @@ def asked_pause_s(outcome: Outcome) -> float:
     return min(wanted_s, LONGEST_PAUSE_S) if wanted_s > 0 else 0.0
 
 
-def expire(entries: Sequence[Entry], lane: Lane, now: Moment, max_age_s: float) -> Settlement | None:
+def expire(entries: Sequence[Entry], state: LaneState, now: Moment, max_age_s: float) -> Settlement | None:
     """The end of those of ``entries`` that are too old, whose host took nothing for as long; None when none is."""
     old = tuple(entry for entry in entries if entry.age_s(now) >= max_age_s)
     if not old:
         return None
-    lane = lane._replace(suspects=max(0, lane.suspects - len(old)))
-    return Settlement(lane, dead=tuple(Death(entry, "expired", lane.status, lane.message) for entry in old))
+    state = state._replace(suspects=max(0, state.suspects - len(old)))
+    return Settlement(state, dead=tuple(Death(entry, "expired", state.status, state.message) for entry in old))
 
 
 def is_service_failure(outcome: Outcome) -> bool:
@@ -131,7 +94,7 @@ def is_service_failure(outcome: Outcome) -> bool:
 
 
 def settle(
-    batch: Sequence[Entry], lane: Lane, outcome: Outcome, now: Moment, jitter: float, max_age_s: float
+    batch: Sequence[Entry], state: LaneState, outcome: Outcome, now: Moment, jitter: float, max_age_s: float
 ) -> Settlement:
     """What becomes of a batch that was sent.
 
@@ -142,30 +105,30 @@ def settle(
     """
     status, now_s = outcome.status, now.steady_s
     if outcome.interrupted:
-        return Settlement(lane._replace(due_s=now_s))
+        return Settlement(state._replace(due_s=now_s))
     if status in _VOIDED or outcome.unsendable:
-        return _split(batch, lane, outcome, now_s)
+        return _split(batch, state, outcome, now_s)
     if status is None or not 200 <= status < 300:
-        failures = lane.failures + 1
+        failures = state.failures + 1
         wait_s = max(backoff_s(failures, jitter), asked_pause_s(outcome))
-        status, message = (lane.status, lane.message) if status is None and lane.status else (status, outcome.message)
-        lane = Lane(now_s + wait_s, failures, lane.suspects, status, message)
-        return expire(batch, lane, now, max_age_s) or Settlement(lane)
+        said = (state.status, state.message) if status is None and state.status else (status, outcome.message)
+        state = LaneState(now_s + wait_s, failures, state.suspects, *said)
+        return expire(batch, state, now, max_age_s) or Settlement(state)
     acknowledged = tuple(entry for entry in batch if status == 204 or notification_id(entry) in outcome.listed)
     missed = tuple(entry for entry in batch if entry not in acknowledged)
     dead = tuple(Death(entry, "unacknowledged", status) for entry in missed if entry.misses >= MOST_RESENDS)
     again = tuple(entry for entry in missed if entry.misses < MOST_RESENDS)
     # What is sent again stands before the suspects that are left, and is no suspect.
-    suspects = max(0, lane.suspects - len(acknowledged) - len(dead))
+    suspects = max(0, state.suspects - len(acknowledged) - len(dead))
     wait_s = backoff_s(max(entry.misses for entry in again) + _FIRST_MISS, jitter) if again else 0.0
-    return Settlement(Lane(now_s + wait_s, suspects=suspects), acknowledged, again, dead)
+    return Settlement(LaneState(now_s + wait_s, suspects=suspects), acknowledged, again, dead)
 
 
-def _split(batch: Sequence[Entry], lane: Lane, outcome: Outcome, now_s: float) -> Settlement:
-    told = carries_telemetry(batch, lane)
-    lane = Lane(now_s, 0, lane.suspects, outcome.status, outcome.message)
+def _split(batch: Sequence[Entry], state: LaneState, outcome: Outcome, now_s: float) -> Settlement:
+    told = carries_telemetry(batch, state)
+    state = LaneState(now_s, 0, state.suspects, outcome.status, outcome.message)
     if len(batch) > 1 or told:
-        return Settlement(lane._replace(suspects=len(batch)))
+        return Settlement(state._replace(suspects=len(batch)))
     reason: DeathReason = "unreadable" if outcome.unsendable else "refused"
     death = Death(batch[0], reason, outcome.status, outcome.message)
-    return Settlement(lane._replace(suspects=max(0, lane.suspects - 1)), dead=(death,))
+    return Settlement(state._replace(suspects=max(0, state.suspects - 1)), dead=(death,))

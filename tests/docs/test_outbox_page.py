@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from target import Outbox
 from target.emulator import load_offers, running
 from target.outbox import DeathReason
+from target.testing.stores import StoreSuite
 from tests.docs.blocks import leads_somewhere, links, run_blocks
+from tests.kit.json_store import JsonStore
 from tests.kit.processes import ROOT
 from tests.kit.told import tables_in, told
 
@@ -19,14 +22,18 @@ PAGE = ROOT / "docs/outbox.md"
 TEXT = PAGE.read_text()
 
 
-def test_the_block_sends_the_notification(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_blocks_send_their_notifications(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with running(offers=load_offers(ROOT / "examples/offers.json")) as emulator:
         names: dict[str, Any] = {"__name__": "outbox"}
-        assert list(run_blocks(PAGE, names, emulator.server_domain)) == [1]
-        assert [item["notification"]["id"] for item in emulator.notifications] == ["order-7"]
-    printed = capsys.readouterr().out
-    assert printed.splitlines()[0] == "['order-7']"
-    assert printed.splitlines()[1].startswith("True 0 ")
+        names["ShopStore"] = lambda path, settings: JsonStore(tmp_path / Path(path).name, settings)
+        assert list(run_blocks(PAGE, names, emulator.server_domain)) == [1, 2, 3]
+        assert [item["notification"]["id"] for item in emulator.notifications] == ["order-7", "order-8"]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "['order-7']"
+    assert printed[1].startswith("True 0 ")
+    assert printed[2:] == ["True"]
+    assert (tmp_path / "outbox.json").exists()
+    assert issubclass(names["TestShopStore"], StoreSuite)
 
 
 def test_options_and_their_defaults_are_those_of_the_code() -> None:

@@ -17,22 +17,18 @@ from target._background.runtime import system_runtime
 from target._http.transport import Transport
 from target._outbox.durable import DurableStore
 from target._outbox.handle import OutboxHandle
-from target._outbox.memory import MemoryStore
 from target._outbox.sqlite import SqliteStore
-from target._outbox.store import Limits, Store
 from target.config import ClientConfig, parse_client_options, parse_request_options
-from target.delivery.entries import Entry, Moment
 from target.delivery.request import Call, build_notifications_call
 from target.outbox import Outbox
+from target.protocols import Entry, Moment, StoreSettings
 from tests.kit.calls import options_of
 
 START_S = 1_700_000_000.0
-KINDS = ("memory", "sqlite", "durable")
 LOGGER = logging.getLogger("target")
 TIMESTAMP = 1_700_000_000_000
 ACKNOWLEDGED, DEAD = "notification_acknowledged", "notification_dead"  # events
 CALLERS = 12
-HOLD_S, LOOK_S = Limits._field_defaults["hold_s"], Limits._field_defaults["look_s"]
 SOON_S = 1.5  # far below what the callers would wait for one after the other, far above what a loaded machine needs
 MakeOutbox = Callable[..., Outbox]
 
@@ -50,22 +46,26 @@ class Clock:
         return Moment(self.now, self.now)
 
 
-def make_store(kind: str, path: Path, clock: Any, account: str = "acme", **limits: Any) -> Store:
-    made = Limits(
+def make_store(kind: str, path: Path, clock: Any, hold_s: float = 20.0, look_s: float = 20.0, **fields: Any) -> Any:
+    settings = StoreSettings(
         **{
+            "account": "acme",
             "max_pending": 100,
             "when_full": "raise",
-            "flush_interval_s": 0.0,
             "lease_s": 30.0,
-            "hold_s": 20.0,
-            "look_s": 20.0,
-            **limits,
-        },
-        now=clock.moment if isinstance(clock, Clock) else lambda: Moment(clock(), clock()),
+            "longest_wait_s": 3720.0,
+            "now": clock.moment if isinstance(clock, Clock) else lambda: Moment(clock(), clock()),
+            "logger": LOGGER,
+            **fields,
+        }
     )
-    if kind == "memory":
-        return MemoryStore(made)
-    return {"sqlite": SqliteStore, "durable": DurableStore}[kind](str(path), account, made, LOGGER)
+    file = SqliteStore(str(path), settings)
+    return file if kind == "sqlite" else DurableStore(file, settings, hold_s, look_s)
+
+
+def put(store: Any, entries: list[Entry], due_s: float = 0.0) -> Any:
+    """How many were dropped where ``store``, of either kind, stored ``entries``."""
+    return (store.queue if isinstance(store, DurableStore) else store.add)(entries, due_s)
 
 
 def entry(name: str, session_id: str = "s", since_s: float = START_S, **fields: Any) -> Entry:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from target._outbox.store import LOOK_S
 from target.errors import OutboxFull
 from target.outbox import Outbox
 from tests.kit.calls import eventually
 from tests.kit.loopback import LoopbackServer
 from tests.kit.outboxes import (
     CALLERS,
-    LOOK_S,
     SOON_S,
     Clock,
     Wired,
@@ -30,6 +30,7 @@ from tests.kit.outboxes import (
     locked,
     make_store,
     names,
+    put,
     queue_at_once,
     wired,
 )
@@ -55,7 +56,7 @@ def test_a_locked_file_keeps_no_caller_and_takes_all_later(path: Path, server: L
 def test_what_was_claimed_too_late_for_a_closed_store_is_free_for_the_next(path: Path) -> None:
     clock = Clock()  # which stands still, so that no lease runs out
     first = make_store("durable", path, clock, look_s=0.05)
-    first.add([entry("a")])
+    put(first, [entry("a")])
     with locked(path):
         assert first.claim(always) is None
     first.close()

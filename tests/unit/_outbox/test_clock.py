@@ -12,7 +12,7 @@ from target._outbox import store as store_module
 from target.outbox import Outbox
 from tests.kit.calls import eventually
 from tests.kit.loopback import Answer, LoopbackServer, ok
-from tests.kit.outboxes import ACKNOWLEDGED, Clock, MakeOutbox, Wired, always, entry, ids_of, make_store, wired
+from tests.kit.outboxes import ACKNOWLEDGED, Clock, MakeOutbox, Wired, always, entry, ids_of, make_store, put, wired
 
 DAY_S = 86_400.0
 # From when, and to when, the clock is set: seconds to now.
@@ -99,8 +99,8 @@ def test_a_steady_clock_that_begins_anew_delays_nothing(kind: str, tmp_path: Pat
     clock = Clock()
     store = make_store(kind, tmp_path / "outbox.db", clock)
     clock.now += DAY_S
-    store.add([entry("a")])
-    store.add([entry("b", session_id="other")])
+    put(store, [entry("a")])
+    put(store, [entry("b", session_id="other")])
     assert store.claim(always) is not None
     clock.now -= DAY_S
     due_s = store.next_due_s(always)

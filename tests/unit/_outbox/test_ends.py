@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from target.delivery.entries import Moment
 from target.errors import ClientClosed
 from target.outbox import Outbox
+from target.protocols import Moment
 from tests.kit.calls import eventually, threads_of
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 from tests.kit.outboxes import MakeOutbox, Wired, batches_of, ids_of
@@ -155,8 +155,8 @@ def test_what_a_dead_process_was_sending_is_taken_over(tmp_path: Path, server: L
 
 
 def set_steady_clock(made: Wired, steady_s: Callable[[], float]) -> None:
-    file = made.handle._store._file
-    file._limits = file._limits._replace(now=lambda: Moment(time.time(), steady_s()))
+    file = made.handle._store._store
+    file._settings = file._settings._replace(now=lambda: Moment(time.time(), steady_s()))
 
 
 def test_close_sends_what_is_left_and_ends_the_threads(make_outbox: MakeOutbox, server: LoopbackServer) -> None:

@@ -18,9 +18,8 @@ import pytest
 from target._outbox.durable import DurableStore
 from target._outbox.schema import move_aside, open_file
 from target._outbox.sqlite import SqliteStore
-from target._outbox.store import StoreBroken
-from target.delivery.outgoing import Lane, Settlement
-from tests.kit.outboxes import LOGGER, Clock, always, counted, entry, make_store, names
+from target.protocols import LaneState, Settlement, StoreBroken
+from tests.kit.outboxes import LOGGER, Clock, always, counted, entry, make_store, names, put
 from tests.kit.processes import run_script
 
 
@@ -56,7 +55,7 @@ def errors_in(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_only_its_owner_may_read_it(open_store: Any, path: Path) -> None:
     before = os.umask(0)
     try:
-        open_store().add([entry("a")])
+        put(open_store(), [entry("a")])
         files = sorted(path.parent.iterdir())
         assert {file.name for file in files} == {"outbox.db", "outbox.db-wal", "outbox.db-shm"}
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -65,35 +64,35 @@ def test_only_its_owner_may_read_it(open_store: Any, path: Path) -> None:
 
 
 def test_the_file_is_in_wal_mode(open_store: Any, path: Path) -> None:
-    open_store().add([entry("a")])
+    put(open_store(), [entry("a")])
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
 
 
 def test_another_store_finds_what_the_first_left(open_store: Any) -> None:
-    open_store().add([entry("a")])
+    put(open_store(), [entry("a")])
     assert names(open_store().claim(always).entries) == ["a"]
 
 
 def test_accounts_in_one_file_do_not_meet(open_store: Any) -> None:
     mine, theirs = open_store(account="mine", max_pending=2), open_store(account="theirs", max_pending=2)
-    mine.add([entry("a"), entry("b")])
-    assert theirs.pending() == 0
+    put(mine, [entry("a"), entry("b")])
+    assert theirs.counts().pending == 0
     assert theirs.claim(always) is None
-    theirs.add([entry("c"), entry("d")])
+    put(theirs, [entry("c"), entry("d")])
     assert names(mine.claim(always).entries) == ["a", "b"]
     assert names(theirs.claim(always).entries) == ["c", "d"]
 
 
 def test_the_bound_counts_all_processes(open_store: Any) -> None:
     first, second = (open_store("sqlite", max_pending=10_000) for _ in range(2))
-    first.add([entry(name) for name in counted("a", 6000)])
-    second.add([entry(name) for name in counted("b", 4000)])
-    assert first.pending() == second.pending() == 10_000
+    put(first, [entry(name) for name in counted("a", 6000)])
+    put(second, [entry(name) for name in counted("b", 4000)])
+    assert first.counts().pending == second.counts().pending == 10_000
     for store in (first, second):
         with pytest.raises(Exception, match="10000 notifications of at most 10000"):
-            store.add([entry("one too many")])
+            put(store, [entry("one too many")])
 
 
 def test_many_open_a_new_file_at_once(open_store: Any) -> None:
@@ -102,7 +101,7 @@ def test_many_open_a_new_file_at_once(open_store: Any) -> None:
 
     def add(number: int) -> None:
         try:
-            several[number].add([entry(f"n{number}")])
+            put(several[number], [entry(f"n{number}")])
         except BaseException as error:
             failures.append(error)
 
@@ -112,23 +111,23 @@ def test_many_open_a_new_file_at_once(open_store: Any) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    assert several[0].pending() == 16
+    assert several[0].counts().pending == 16
 
 
 def test_a_killed_process_leaves_all_it_stored(path: Path, open_store: Any) -> None:
     script = """
         import os, signal, sys, time
         from pathlib import Path
-        from tests.kit.outboxes import always, entry, make_store
+        from tests.kit.outboxes import always, entry, make_store, put
         store = make_store("sqlite", Path(sys.argv[1]), time.time, max_pending=1000)
         for number in range(200):
-            store.add([entry(f"n{number}")])
+            put(store, [entry(f"n{number}")])
         store.claim(always)
         print("stored", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     assert run_script(script, path, code=-signal.SIGKILL) == "stored\n"
-    assert open_store().pending() == 200
+    assert open_store().counts().pending == 200
 
 
 # --- what may be wrong with it
@@ -140,7 +139,7 @@ def test_a_corrupt_file_is_moved_aside_and_a_fresh_one_begun(
 ) -> None:
     path.write_bytes(content)
     store = open_store()
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert store.volatile() == 0
     assert names(open_store().claim(always).entries) == ["a"]
     (aside,) = [file for file in path.parent.iterdir() if ".corrupt-" in file.name]
@@ -154,17 +153,17 @@ def test_a_file_that_becomes_corrupt_in_use_is_moved_aside(
     path: Path, open_store: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = open_store()
-    store.add([entry(name, session_id=name) for name in counted("n", 1)])
+    put(store, [entry(name, session_id=name) for name in counted("n", 1)])
     for name in counted("m", 80):
-        store.add([entry(name, session_id=name, envelope="x" * 2000)])
+        put(store, [entry(name, session_id=name, envelope="x" * 2000)])
     claim = store.claim(always)
     store.close()
     content = bytearray(path.read_bytes())
     content[4096:] = os.urandom(len(content) - 4096)
     path.write_bytes(content)
-    assert not store.settle(claim, Settlement(Lane(0), acknowledged=claim.entries))
-    store.add([entry("new")])
-    assert store.pending() == 1
+    assert not store.settle(claim, Settlement(LaneState(0), acknowledged=claim.entries))
+    put(store, [entry("new")])
+    assert store.counts().pending == 1
     assert store.volatile() == 0
     assert sum("corrupt" in message for message in errors_in(caplog)) == 1
 
@@ -180,10 +179,10 @@ def test_only_the_first_of_several_moves_the_file(path: Path) -> None:
 
 def test_a_removed_file_is_begun_anew(path: Path, open_store: Any, caplog: pytest.LogCaptureFixture) -> None:
     store = open_store()
-    store.add([entry("gone")])
+    put(store, [entry("gone")])
     for file in path.parent.iterdir():
         file.unlink()
-    store.add([entry("kept")])
+    put(store, [entry("kept")])
     assert names(open_store().claim(always).entries) == ["kept"]
     assert [message for message in errors_in(caplog) if "removed" in message]
 
@@ -193,7 +192,7 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path, open_store: Any, ca
     connection.execute("PRAGMA user_version=99")
     connection.close()
     store = open_store()
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert store.volatile() == 1
     assert "newer version" in errors_in(caplog)[0]
     connection = sqlite3.connect(path)
@@ -206,37 +205,37 @@ def test_a_file_that_cannot_be_made_falls_back_to_memory_and_is_tried_again(
 ) -> None:
     where = tmp_path / "missing" / "outbox.db"
     store: DurableStore = open_store(where=where)
-    store.add([entry("a")])
-    store.add([entry("b")])
-    assert store.pending() == store.volatile() == 2
+    put(store, [entry("a")])
+    put(store, [entry("b")])
+    assert store.counts().pending == store.volatile() == 2
     (message,) = errors_in(caplog)  # once, not for each
     assert "memory" in message
     assert store.mark(20) is None  # nobody knows what a file holds that cannot be read
     where.parent.mkdir()
-    store.add([entry("c")])
+    put(store, [entry("c")])
     assert store.volatile() == 3
     store.tend()
     assert store.volatile() == 3  # it is not tried every time
     clock.now += 2
     store.tend()
-    assert (store.pending(), store.volatile()) == (3, 0)
+    assert (store.counts().pending, store.volatile()) == (3, 0)
     assert "can be used again" in caplog.records[-1].getMessage()
-    store.add([entry("d", session_id="other")])
-    assert (store.pending(), store.volatile()) == (4, 0)
+    put(store, [entry("d", session_id="other")])
+    assert (store.counts().pending, store.volatile()) == (4, 0)
     claims = [store.claim(always) for _ in range(2)]
     assert sorted(names(claim.entries) for claim in claims if claim is not None) == [["a", "b", "c"], ["d"]]
     for claim in claims:
         assert claim is not None
-        assert store.settle(claim, Settlement(Lane(0), acknowledged=claim.entries))
-    assert store.pending() == 0
+        assert store.settle(claim, Settlement(LaneState(0), acknowledged=claim.entries))
+    assert store.counts().pending == 0
 
 
 def test_a_file_locked_for_long_does_not_stop_what_is_queued(path: Path, open_store: Any) -> None:
     store = open_store()
-    store.add([entry("a")])
+    put(store, [entry("a")])
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    store.add([entry("b")])
+    put(store, [entry("b")])
     assert store.volatile() == 1
     other.execute("ROLLBACK")
     other.close()
@@ -246,15 +245,15 @@ def test_a_read_only_directory_falls_back_to_memory() -> None:
     script = """
         import logging, os, sys, time
         from pathlib import Path
-        from tests.kit.outboxes import always, entry, make_store
+        from tests.kit.outboxes import always, entry, make_store, put
         logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
         if os.geteuid() == 0:  # who may write anywhere
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
         store = make_store("durable", Path(sys.argv[1]) / "outbox.db", time.time)
-        store.add([entry("a")])
-        print(store.pending(), store.volatile())
+        put(store, [entry("a")])
+        print(store.counts().pending, store.volatile())
     """
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o555)
@@ -269,29 +268,29 @@ def test_a_full_disk_falls_back_to_memory(path: Path) -> None:
     script = """
         import json, logging, resource, sys, time
         from pathlib import Path
-        from target.delivery.outgoing import Lane, Settlement
-        from tests.kit.outboxes import always, entry, make_store, names
+        from target.protocols import LaneState, Settlement
+        from tests.kit.outboxes import always, entry, make_store, names, put
         logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
         now = [time.time()]
         store = make_store("durable", Path(sys.argv[1]), lambda: now[0], max_pending=5000)
-        store.add([entry("before")])
+        put(store, [entry("before")])
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
         page = json.dumps({"body": {"context": {"address": {"url": "https://example.com/" + "x" * 3000}}}})
         for number in range(300):
-            store.add([entry(f"n{number}", session_id=f"s{number}", envelope=page)])
+            put(store, [entry(f"n{number}", session_id=f"s{number}", envelope=page)])
         now[0] += 60
         store.tend()
-        print("pending", store.pending(), "volatile", store.volatile(), "mark", store.mark(20))
+        print("pending", store.counts().pending, "volatile", store.volatile(), "mark", store.mark(20))
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         now[0] += 60
         store.tend()
-        store.add([entry("after")])
-        print("pending", store.pending(), "volatile", store.volatile())
+        put(store, [entry("after")])
+        print("pending", store.counts().pending, "volatile", store.volatile())
         sent = []
         while (claim := store.claim(always)) is not None:
             sent += names(claim.entries)
-            assert store.settle(claim, Settlement(Lane(0), acknowledged=claim.entries))
-        print("sent", len(sent), len(set(sent)), store.pending())
+            assert store.settle(claim, Settlement(LaneState(0), acknowledged=claim.entries))
+        print("sent", len(sent), len(set(sent)), store.counts().pending)
         store.close()
     """
     said = run_script(script, path).splitlines()
@@ -307,7 +306,7 @@ def test_a_full_disk_falls_back_to_memory(path: Path) -> None:
 def test_the_file_alone_says_when_it_is_broken(tmp_path: Path, open_store: Any) -> None:
     store: SqliteStore = open_store("sqlite", where=tmp_path / "missing" / "outbox.db")
     with pytest.raises(StoreBroken) as caught:
-        store.add([entry("a")])
+        put(store, [entry("a")])
     assert str(caught.value) == "No such file or directory"
 
 
@@ -318,24 +317,24 @@ def test_parent_and_child_share_the_file_after_a_fork(path: Path) -> None:
     script = """
         import os, sys, time
         from pathlib import Path
-        from tests.kit.outboxes import always, entry, make_store
+        from tests.kit.outboxes import always, entry, make_store, put
         store = make_store("sqlite", Path(sys.argv[1]), time.time, max_pending=10_000)
-        store.add([entry("parent-0")])
+        put(store, [entry("parent-0")])
         children = []
         for child in range(4):
             process = os.fork()
             if process == 0:
                 assert not store._connection.is_open  # nothing of SQLite's went through the fork
                 for number in range(100):
-                    store.add([entry(f"{child}-{number}")])
+                    put(store, [entry(f"{child}-{number}")])
                 store.close()
                 os._exit(0)
             children.append(process)
         for number in range(100):
-            store.add([entry(f"parent-{number}")])
+            put(store, [entry(f"parent-{number}")])
         for process in children:
             assert os.waitpid(process, 0)[1] == 0
-        print(store.pending())
+        print(store.counts().pending)
         store.close()
     """
     assert run_script(script, path) == "501\n"

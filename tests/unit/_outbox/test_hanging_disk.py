@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from target._outbox import schema
+from target._outbox.store import HOLD_S
 from target.outbox import Outbox
 from tests.kit.calls import eventually
 from tests.kit.loopback import LoopbackServer
 from tests.kit.outboxes import (
     CALLERS,
-    HOLD_S,
     SOON_S,
     counted,
     ids_of,

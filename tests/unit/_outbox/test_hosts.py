@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from target._outbox.hosts import Hosts
-from target._outbox.store import Limits
 from target.delivery.outgoing import LONGEST_DELAY_S, Outcome
 from target.delivery.retry import LONGEST_PAUSE_S
 from tests.kit.outboxes import Clock
@@ -24,7 +23,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def hosts(clock: Clock) -> Hosts:
-    return Hosts(Limits(100, "raise", 0.0, 30.0, clock.moment), MOST)
+    return Hosts(clock, MOST)
 
 
 def begin_all(hosts: Hosts, url: str) -> int:

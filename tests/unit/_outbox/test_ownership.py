@@ -15,9 +15,8 @@ import pytest
 
 from target._outbox import ownership, schema
 from target._outbox.schema import open_file
-from target._outbox.store import StoreBroken
-from target.delivery.outgoing import Lane, Settlement
-from tests.kit.outboxes import LOGGER, Clock, always, entry, make_store, names
+from target.protocols import LaneState, Settlement, StoreBroken
+from tests.kit.outboxes import LOGGER, Clock, always, entry, make_store, names, put
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(
@@ -49,7 +48,7 @@ def test_an_existing_file_that_others_could_use_is_made_its_owners(
 ) -> None:
     make_outbox_file(path)
     path.chmod(mode)
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert store.volatile() == 0
     assert {file.name: mode_of(file) & 0o077 for file in path.parent.iterdir()} == dict.fromkeys(
         ["outbox.db", "outbox.db-wal", "outbox.db-shm"], 0
@@ -61,7 +60,7 @@ def test_an_existing_file_that_others_could_use_is_made_its_owners(
 def test_an_empty_file_that_everyone_may_read_is_made_its_owners(path: Path, store: Any) -> None:
     path.touch()
     path.chmod(0o644)
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert {mode_of(file) for file in path.parent.iterdir()} == {0o600}
 
 
@@ -71,7 +70,7 @@ def test_what_sqlite_keeps_beside_the_file_is_made_its_owners(path: Path, store:
     keeper.execute("COMMIT")
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").chmod(0o666)
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert {file.name: mode_of(file) for file in path.parent.iterdir()} == dict.fromkeys(
         ["outbox.db", "outbox.db-wal", "outbox.db-shm"], 0o600
     )
@@ -79,12 +78,12 @@ def test_what_sqlite_keeps_beside_the_file_is_made_its_owners(path: Path, store:
 
 
 def test_a_file_that_is_swapped_while_in_use_is_checked_anew(path: Path, store: Any) -> None:
-    store.add([entry("a")])
+    put(store, [entry("a")])
     for file in path.parent.iterdir():
         file.unlink()
     make_outbox_file(path)
     path.chmod(0o644)
-    store.add([entry("b")])
+    put(store, [entry("b")])
     assert mode_of(path) == 0o600
 
 
@@ -101,8 +100,8 @@ def test_what_another_user_owns_is_refused(
     theirs.touch()
     os.chown(theirs, NOBODY, NOBODY)
     content = theirs.read_bytes()
-    store.add([entry("a")])
-    assert (store.pending(), store.volatile()) == (1, 1)
+    put(store, [entry("a")])
+    assert (store.counts().pending, store.volatile()) == (1, 1)
     assert "belongs to another user" in caplog.text
     assert theirs.read_bytes() == content
 
@@ -112,7 +111,7 @@ def test_a_link_that_another_user_made_is_refused(tmp_path: Path, store: Any, ca
     elsewhere = tmp_path / "elsewhere"
     (tmp_path / "outbox.db").symlink_to(elsewhere)
     os.lchown(tmp_path / "outbox.db", NOBODY, NOBODY)
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert store.volatile() == 1
     assert "a link that another user made" in caplog.text
     assert not elsewhere.exists()
@@ -121,7 +120,7 @@ def test_a_link_that_another_user_made_is_refused(tmp_path: Path, store: Any, ca
 def test_ones_own_link_is_followed(tmp_path: Path, path: Path, store: Any) -> None:
     (tmp_path / "disk").mkdir()
     path.symlink_to(tmp_path / "disk" / "real.db")
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert store.volatile() == 0
     assert {file.name for file in (tmp_path / "disk").iterdir()} == {"real.db", "real.db-wal", "real.db-shm"}
     assert mode_of(tmp_path / "disk" / "real.db") == 0o600
@@ -134,7 +133,7 @@ def test_a_link_beside_the_file_is_refused(path: Path, store: Any, suffix: str) 
     victim = path.with_name("victim")
     victim.write_text("mine")
     Path(f"{path}{suffix}").symlink_to(victim)
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert store.volatile() == 1
     assert victim.read_text() == "mine"
 
@@ -142,8 +141,8 @@ def test_a_link_beside_the_file_is_refused(path: Path, store: Any, suffix: str) 
 @pytest.mark.parametrize("kind", ["fifo", "folder"])
 def test_what_is_no_ordinary_file_is_refused(path: Path, store: Any, kind: str) -> None:
     os.mkfifo(path) if kind == "fifo" else path.mkdir()
-    store.add([entry("a")])
-    assert (store.pending(), store.volatile()) == (1, 1)
+    put(store, [entry("a")])
+    assert (store.counts().pending, store.volatile()) == (1, 1)
 
 
 @pytest.mark.parametrize(("mode", "is_told"), [(0o777, True), (0o1777, False), (0o700, False), (0o775, False)])
@@ -151,9 +150,9 @@ def test_a_folder_that_everyone_may_write_to_is_told_of_once(
     path: Path, store: Any, mode: int, is_told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.parent.chmod(mode)
-    store.add([entry("a")])
+    put(store, [entry("a")])
     store.close()
-    store.add([entry("b")])
+    put(store, [entry("b")])
     told = [record for record in caplog.records if "remove or replace" in record.getMessage()]
     assert len(told) == is_told
     assert store.volatile() == 0
@@ -172,7 +171,7 @@ def test_without_owners_and_modes_there_is_nothing_to_check(
     path: Path, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(ownership.os, "geteuid")
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert store.volatile() == 0
 
 
@@ -195,7 +194,7 @@ def test_other_tables_than_an_outboxs_are_refused(
     make_outbox_file(path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute(statement)
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert store.volatile() == 1
     assert "not those of an outbox" in caplog.text
 
@@ -203,7 +202,7 @@ def test_other_tables_than_an_outboxs_are_refused(
 def test_another_programs_database_is_left_alone(path: Path, store: Any, caplog: pytest.LogCaptureFixture) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE orders (id)")
-    store.add([entry("a")])
+    put(store, [entry("a")])
     assert store.volatile() == 1
     assert "another program" in caplog.text
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -246,13 +245,13 @@ def test_what_the_version_before_left_is_taken_over(path: Path, store: Any) -> N
     assert (taken.seq, taken.cluster, taken.queued_at, taken.since.wall_s) == (7, "38", 5, 1.5)
     assert taken.envelope == envelope
     for claim in claims:
-        assert store.settle(claim, Settlement(Lane(0), claim.entries, dead=claim.unreadable))
+        assert store.settle(claim, Settlement(LaneState(0), claim.entries, dead=claim.unreadable))
     assert sorted((letter.reason, letter.status) for letter in store.dead_letters()) == [
         ("refused", 400),
         ("unreadable", None),
         ("unreadable", None),
     ]
-    store.add([entry("new", session_id="new")])
+    put(store, [entry("new", session_id="new")])
     assert store.claim(always).entries[0].seq == 11
 
 

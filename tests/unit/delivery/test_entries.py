@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from target.delivery.entries import (
     MOST_CHARACTERS,
-    Entry,
-    Moment,
     build_call,
     pack,
     read_entry,
@@ -21,6 +19,7 @@ from target.delivery.entries import (
 )
 from target.delivery.request import Call
 from target.errors import OptionsError
+from target.protocols import Entry, Moment
 from tests.kit.built_calls import CLICK, NOW_S, UTC_OFFSET_MINUTES, notify, runtime
 
 NOW = Moment(NOW_S, 500.0)

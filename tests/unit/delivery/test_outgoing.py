@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 
-from target.delivery.entries import Entry, Moment
 from target.delivery.outgoing import (
     FIRST_DELAY_S,
     LONGEST_DELAY_S,
-    MOST_PER_BATCH,
-    Lane,
     Outcome,
     asked_pause_s,
     backoff_s,
@@ -22,12 +19,13 @@ from target.delivery.outgoing import (
     settle,
 )
 from target.delivery.retry import LONGEST_PAUSE_S
+from target.protocols import MOST_PER_BATCH, Entry, LaneState, Moment
 from tests.kit.outboxes import START_S, entry, names
 
 NOW_S = START_S + 10
 NOW = Moment(NOW_S, NOW_S)
 AGE_S = 86_400
-LANE = Lane(START_S)
+LANE = LaneState(START_S)
 
 
 def batch(count: int, **fields: Any) -> tuple[Entry, ...]:
@@ -52,7 +50,7 @@ def test_a_batch_holds_no_id_twice_since_the_answer_could_mean_either() -> None:
 
 @pytest.mark.parametrize(("suspects", "size"), [(50, 25), (25, 12), (3, 1), (2, 1), (1, 1)])
 def test_suspects_are_halved(suspects: int, size: int) -> None:
-    assert len(cut_batch(batch(50), Lane(0, suspects=suspects))) == size
+    assert len(cut_batch(batch(50), LaneState(0, suspects=suspects))) == size
 
 
 # --- settling
@@ -61,7 +59,12 @@ def test_suspects_are_halved(suspects: int, size: int) -> None:
 @pytest.mark.parametrize("count", [1, 3, 50])
 def test_204_acknowledges_all(count: int) -> None:
     sent = batch(count)
-    assert settle(sent, Lane(START_S, failures=4), Outcome(204), NOW, 0.5, AGE_S) == (Lane(NOW_S), sent, (), ())
+    assert settle(sent, LaneState(START_S, failures=4), Outcome(204), NOW, 0.5, AGE_S) == (
+        LaneState(NOW_S),
+        sent,
+        (),
+        (),
+    )
 
 
 def test_an_answer_acknowledges_what_it_lists() -> None:
@@ -70,8 +73,8 @@ def test_an_answer_acknowledges_what_it_lists() -> None:
     assert names(settled.acknowledged) == ["n1", "n3"]
     assert names(settled.missed) == ["n2"]
     assert settled.dead == ()
-    assert settled.lane.due_s > NOW_S
-    assert settled.lane.failures == 0
+    assert settled.state.due_s > NOW_S
+    assert settled.state.failures == 0
 
 
 def test_what_is_not_listed_is_sent_again_three_times() -> None:
@@ -92,22 +95,22 @@ def test_what_is_not_listed_is_sent_again_three_times() -> None:
 @pytest.mark.parametrize("status", [400, 413])
 def test_a_voided_batch_is_split_at_once(status: int) -> None:
     settled = settle(batch(8), LANE, Outcome(status), NOW, 1.0, AGE_S)
-    assert settled == (Lane(NOW_S, suspects=8, status=status), (), (), ())
+    assert settled == (LaneState(NOW_S, suspects=8, status=status), (), (), ())
 
 
 @pytest.mark.parametrize("status", [400, 413])
 def test_what_is_refused_alone_is_dead(status: int) -> None:
     (item,) = batch(1)
-    settled = settle([item], Lane(START_S, suspects=1), Outcome(status, message="no"), NOW, 1.0, AGE_S)
+    settled = settle([item], LaneState(START_S, suspects=1), Outcome(status, message="no"), NOW, 1.0, AGE_S)
     assert settled.dead == ((item, "refused", status, "no"),)
-    assert settled.lane.suspects == 0
+    assert settled.state.suspects == 0
 
 
 def test_what_is_refused_with_telemetry_is_tried_without() -> None:
     (item,) = batch(1, telemetry="[]")
     first = settle([item], LANE, Outcome(400), NOW, 1.0, AGE_S)
-    assert (first.dead, first.lane) == ((), Lane(NOW_S, suspects=1, status=400))
-    assert names(entry.entry for entry in settle([item], first.lane, Outcome(400), NOW, 1.0, AGE_S).dead) == ["n1"]
+    assert (first.dead, first.state) == ((), LaneState(NOW_S, suspects=1, status=400))
+    assert names(entry.entry for entry in settle([item], first.state, Outcome(400), NOW, 1.0, AGE_S).dead) == ["n1"]
 
 
 @pytest.mark.parametrize(
@@ -117,40 +120,42 @@ def test_what_is_refused_with_telemetry_is_tried_without() -> None:
         (LANE, (1,), "[]", False),
         (LANE, (1, 0), "[]", True),
         (LANE, (0,), None, False),
-        (Lane(START_S, failures=1), (0,), "[]", False),
-        (Lane(START_S, suspects=1), (0,), "[]", False),
+        (LaneState(START_S, failures=1), (0,), "[]", False),
+        (LaneState(START_S, suspects=1), (0,), "[]", False),
     ],
 )
-def test_telemetry_is_sent_once(lane: Lane, misses: tuple[int, ...], telemetry: str | None, expected: bool) -> None:
+def test_telemetry_is_sent_once(
+    lane: LaneState, misses: tuple[int, ...], telemetry: str | None, expected: bool
+) -> None:
     sent = [entry("n", telemetry=telemetry, misses=missed) for missed in misses]
     assert carries_telemetry(sent, lane) is expected
 
 
 def test_what_voids_its_request_is_told_in_the_apis_words() -> None:
     settled = settle(batch(2), LANE, Outcome(400, message="no such token"), NOW, 1.0, AGE_S)
-    assert settled.lane == Lane(NOW_S, suspects=2, status=400, message="no such token")
+    assert settled.state == LaneState(NOW_S, suspects=2, status=400, message="no such token")
 
 
 def test_suspects_that_are_left_are_those_that_were_not_settled() -> None:
     sent = [entry("a", seq=1, misses=3), entry("b", seq=2)]
-    settled = settle(sent, Lane(START_S, suspects=5), Outcome(200, frozenset({"b"})), NOW, 1.0, AGE_S)
+    settled = settle(sent, LaneState(START_S, suspects=5), Outcome(200, frozenset({"b"})), NOW, 1.0, AGE_S)
     assert (names(settled.acknowledged), names(death.entry for death in settled.dead)) == (["b"], ["a"])
-    assert settled.lane == Lane(NOW_S, suspects=3)
+    assert settled.state == LaneState(NOW_S, suspects=3)
     (item,) = batch(1)
-    alone = settle([item], Lane(START_S, suspects=4), Outcome(400), NOW, 1.0, AGE_S)
-    assert (alone.lane.suspects, len(alone.dead)) == (3, 1)
+    alone = settle([item], LaneState(START_S, suspects=4), Outcome(400), NOW, 1.0, AGE_S)
+    assert (alone.state.suspects, len(alone.dead)) == (3, 1)
 
 
 @pytest.mark.parametrize(("misses", "doublings"), [(0, 2), (1, 3), (2, 4)])
 def test_what_is_not_listed_is_given_seconds(misses: int, doublings: int) -> None:
     settled = settle([entry("n", misses=misses)], LANE, Outcome(200), NOW, 1.0, AGE_S)
-    assert settled.lane.due_s == NOW_S + FIRST_DELAY_S * 2**doublings
+    assert settled.state.due_s == NOW_S + FIRST_DELAY_S * 2**doublings
 
 
 @pytest.mark.parametrize("status", [199, 300])
 def test_an_answer_that_is_no_success_acknowledges_nothing(status: int) -> None:
     settled = settle(batch(1), LANE, Outcome(status, frozenset({"n1"})), NOW, 1.0, AGE_S)
-    assert (settled.acknowledged, settled.lane.status) == ((), status)
+    assert (settled.acknowledged, settled.state.status) == ((), status)
 
 
 @pytest.mark.parametrize(
@@ -174,11 +179,11 @@ def test_halving_finds_the_bad_one_and_saves_the_others(count: int, place: str) 
         voided = f"n{bad}" in names(sent)
         outcome = Outcome(400) if voided else Outcome(200, frozenset(names(sent)))
         settled = settle(sent, lane, outcome, NOW, 1.0, AGE_S)
-        assert settled.lane.due_s == NOW_S
+        assert settled.state.due_s == NOW_S
         dead += names(death.entry for death in settled.dead)
         saved += names(settled.acknowledged)
         gone = {item.seq for item in settled.acknowledged} | {death.entry.seq for death in settled.dead}
-        waiting, lane = [item for item in waiting if item.seq not in gone], settled.lane
+        waiting, lane = [item for item in waiting if item.seq not in gone], settled.state
     assert dead == [f"n{bad}"]
     assert saved == [f"n{number}" for number in range(1, count + 1) if number != bad]
     assert requests <= 16
@@ -186,12 +191,12 @@ def test_halving_finds_the_bad_one_and_saves_the_others(count: int, place: str) 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 405, 418, 420, 429, 500, 502, 503, 504, None])
 def test_all_else_is_sent_again_later(status: int | None) -> None:
-    settled = settle(batch(2), Lane(START_S, failures=2, suspects=1, status=500), Outcome(status), NOW, 1.0, AGE_S)
-    assert settled == (Lane(NOW_S + 4 * FIRST_DELAY_S, 3, 1, status or 500), (), (), ())
+    settled = settle(batch(2), LaneState(START_S, failures=2, suspects=1, status=500), Outcome(status), NOW, 1.0, AGE_S)
+    assert settled == (LaneState(NOW_S + 4 * FIRST_DELAY_S, 3, 1, status or 500), (), (), ())
 
 
 def test_a_call_that_the_clients_end_cut_off_is_no_failure() -> None:
-    assert settle(batch(2), LANE, Outcome(None, interrupted=True), NOW, 1.0, AGE_S) == (Lane(NOW_S), (), (), ())
+    assert settle(batch(2), LANE, Outcome(None, interrupted=True), NOW, 1.0, AGE_S) == (LaneState(NOW_S), (), (), ())
 
 
 @pytest.mark.parametrize(
@@ -219,12 +224,12 @@ def test_whose_fault_it_is(outcome: Outcome, at_fault: bool) -> None:
 def test_old_entries_are_dead_with_the_last_status() -> None:
     old, young = entry("old", since_s=NOW_S - 60), entry("young", since_s=NOW_S - 59)
     assert expire([young], LANE, NOW, 60) is None
-    settled = expire([old, young], Lane(START_S, 5, 2, 503, "busy"), NOW, 60)
+    settled = expire([old, young], LaneState(START_S, 5, 2, 503, "busy"), NOW, 60)
     assert settled is not None
-    assert settled == (Lane(START_S, 5, 1, 503, "busy"), (), (), ((old, "expired", 503, "busy"),))
-    alone = expire([old], Lane(START_S, suspects=0), NOW, 60)
+    assert settled == (LaneState(START_S, 5, 1, 503, "busy"), (), (), ((old, "expired", 503, "busy"),))
+    alone = expire([old], LaneState(START_S, suspects=0), NOW, 60)
     assert alone is not None
-    assert alone.lane.suspects == 0
+    assert alone.state.suspects == 0
 
 
 def test_backoff_grows_and_is_bounded_and_spread() -> None:
@@ -245,15 +250,15 @@ def test_what_is_too_old_is_given_up_once_it_was_tried_and_no_sooner() -> None:
         assert settle([old, young], LANE, fine, NOW, 1.0, 60).dead == ()
     settled = settle([old, young], LANE, Outcome(503, message="busy"), NOW, 1.0, 60)
     assert settled.dead == ((old, "expired", 503, "busy"),)
-    assert settled.lane.failures == 1
+    assert settled.state.failures == 1
 
 
 def test_a_lane_remembers_what_the_api_said_last() -> None:
-    first = settle(batch(1), LANE, Outcome(503, message="busy"), NOW, 1.0, AGE_S).lane
-    silent = settle(batch(1), first, Outcome(None, message="refused the connection"), NOW, 1.0, AGE_S).lane
+    first = settle(batch(1), LANE, Outcome(503, message="busy"), NOW, 1.0, AGE_S).state
+    silent = settle(batch(1), first, Outcome(None, message="refused the connection"), NOW, 1.0, AGE_S).state
     assert (silent.status, silent.message, silent.failures) == (503, "busy", 2)
-    assert settle(batch(1), LANE, Outcome(None, message="no answer"), NOW, 1.0, AGE_S).lane.message == "no answer"
-    again = settle(batch(1), silent, Outcome(500, message="broken"), NOW, 1.0, AGE_S).lane
+    assert settle(batch(1), LANE, Outcome(None, message="no answer"), NOW, 1.0, AGE_S).state.message == "no answer"
+    again = settle(batch(1), silent, Outcome(500, message="broken"), NOW, 1.0, AGE_S).state
     assert (again.status, again.message) == (500, "broken")
 
 
@@ -272,12 +277,12 @@ def test_a_lane_remembers_what_the_api_said_last() -> None:
 @pytest.mark.parametrize("status", [420, 429, 503])
 def test_retry_after_is_waited_for_within_reason(status: int, asked_s: float | None, waits_s: float) -> None:
     settled = settle(batch(1), LANE, Outcome(status, retry_after_s=asked_s), NOW, 1.0, AGE_S)
-    assert settled.lane.due_s == NOW_S + waits_s
+    assert settled.state.due_s == NOW_S + waits_s
 
 
 def test_what_cannot_be_written_is_found_by_halves_and_set_aside() -> None:
     settled = settle(batch(4), LANE, Outcome(None, unsendable=True), NOW, 1.0, AGE_S)
-    assert settled == (Lane(NOW_S, suspects=4), (), (), ())
+    assert settled == (LaneState(NOW_S, suspects=4), (), (), ())
     (item,) = batch(1)
-    settled = settle([item], settled.lane._replace(suspects=1), Outcome(None, unsendable=True), NOW, 1.0, AGE_S)
+    settled = settle([item], settled.state._replace(suspects=1), Outcome(None, unsendable=True), NOW, 1.0, AGE_S)
     assert settled.dead == ((item, "unreadable", None, None),)

@@ -1,0 +1,35 @@
+"""For who writes a store of the outbox or a source of rules: what it has to do, and the values that it speaks in."""
+
+from target.protocols.stores import (
+    MOST_PER_BATCH,
+    Claim,
+    Counts,
+    Death,
+    DeathReason,
+    Entry,
+    IsOpen,
+    LaneState,
+    Moment,
+    Settlement,
+    Store,
+    StoreBroken,
+    StoreSettings,
+    WhenFull,
+)
+
+__all__ = [
+    "Claim",
+    "Counts",
+    "Death",
+    "DeathReason",
+    "Entry",
+    "IsOpen",
+    "LaneState",
+    "MOST_PER_BATCH",
+    "Moment",
+    "Settlement",
+    "Store",
+    "StoreBroken",
+    "StoreSettings",
+    "WhenFull",
+]

@@ -1,0 +1,49 @@
+"""The suite for stores finds what is wrong with a store, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.unit.testing import wrong_stores
+from tests.unit.testing.wrong_stores import WRONG, DictStore
+
+ROOT = Path(__file__).parents[3]
+RIGHT = f"Test{DictStore.__name__}"
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
+    """What became of each test: by class and name."""
+    report = tmp_path_factory.mktemp("suite") / "report.xml"
+    file = Path(wrong_stores.__file__)
+    ids = [f"{file}::{RIGHT}", *(f"{file}::Test{kind.__name__}::{test}" for kind, test in WRONG.items())]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *ids]
+    subprocess.run(command, cwd=ROOT, check=False, capture_output=True, timeout=50)
+    found = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        failed, skipped = case.find("failure"), case.find("skipped")
+        errors = "error" if case.find("error") is not None else "passed"
+        outcome = "skipped" if skipped is not None else errors if failed is None else failed.get("message", "")
+        found[(case.get("classname", "").rpartition(".")[2], case.get("name", ""))] = outcome
+    return found
+
+
+def test_a_right_store_passes(outcomes: dict[tuple[str, str], str]) -> None:
+    own = {name: outcome for (suite, name), outcome in outcomes.items() if suite == RIGHT}
+    assert {name for name, outcome in own.items() if outcome == "skipped"} == {
+        "test_a_forked_child_uses_the_store",
+        "test_a_process_may_be_killed_while_it_sends",
+    }
+    assert len(own) > 40
+    assert set(own.values()) == {"passed", "skipped"}
+
+
+@pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.__name__)
+def test_a_store_that_breaks_a_promise_fails(kind: type, outcomes: dict[tuple[str, str], str]) -> None:
+    outcome = outcomes[(f"Test{kind.__name__}", WRONG[kind])]
+    assert outcome.startswith(("AssertionError", "assert", "Failed: DID NOT RAISE", "target.errors.OutboxFull"))
