@@ -10,7 +10,7 @@ EXTRAS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproje
 export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
 export no_proxy := $(NO_PROXY),$(no_proxy)
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update api api-check mutants record bench bench-official bench-on-device bench-on-device-node clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update api api-check mutants record bench bench-official bench-on-device bench-on-device-node hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,12 @@ bench-on-device: $(READY) ## time per decision made in process, and what new rul
 
 bench-on-device-node: $(READY) ## the same beside Adobe's Node.js SDK, in a temporary folder (needs npm)
 	$(BIN)/python -m benchmarks.on_device_node
+
+hooks: $(READY) ## check every commit before it is made: ruff, mypy, import contracts, its subject
+	$(BIN)/pre-commit install
+
+release: $(READY) ## version, changelog, tag, sdist and wheel in dist/; VERSION=1.2.0 names another; uploads nothing
+	$(BIN)/python scripts/release.py $(if $(filter command line,$(origin VERSION)),--version $(VERSION))
 
 clean: ## remove what the targets above created
 	rm -rf $(VENV) .venv-official build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants .import_linter_cache
