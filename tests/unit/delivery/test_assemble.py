@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from target import AnalyticsResponse, DeliveryResponse, TargetDeliveryResponse
+from target import AnalyticsResponse, DeliveryResponse, TargetDeliveryResponse, Visitor
 from target.delivery.assemble import assemble
 from target.delivery.request import Call
 from tests.kit.built_calls import NOW_S, PAGE_LOAD, expires, offers
@@ -134,6 +134,12 @@ def test_keys_and_meta() -> None:
     ]
     assert result.meta.to_dict() == {"decisioning_method": "server-side", "remote_mboxes": [], "remote_views": []}
     assert result.visitor_state is None
+
+
+def test_the_state_of_a_visitor_is_that_of_the_call() -> None:
+    visitor = Visitor("1234@AdobeOrg")
+    result = result_of({}, offers(visitor=visitor))
+    assert result.visitor_state == visitor.state() != {}
 
 
 def test_the_request_is_the_one_that_was_sent() -> None:

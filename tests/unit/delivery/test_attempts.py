@@ -130,6 +130,16 @@ def test_what_died_unanswered_is_followed_by_a_new_connection() -> None:
     assert [send.anew for send in run(outcomes, retries=3).sends] == [False, False, True, False]
 
 
+def test_an_answer_to_another_request_says_whose_host_gave_it_and_what_to_do() -> None:
+    step = Send(AT_CLUSTER, True, True, False, OTHERS)
+    ended = doubted(step, Reply(200, "OK", b"{}"), OTHERS, 1)
+    assert ended.beside == 1
+    assert str(ended.outcome) == (
+        f"{AT_CLUSTER.base_url} answered another request, which may be another visitor's: try again. Where a stand-in "
+        "has taken the API's place meanwhile, create a new client"
+    )
+
+
 def test_a_pause_that_is_too_long_is_left_to_the_caller() -> None:
     busy = status(503, 0.5)
     assert run([busy], longest_pause_s=0.0).result is busy.outcome

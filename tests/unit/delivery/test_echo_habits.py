@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 
+import pytest
+
 from target.delivery.echo import _MOST_HOSTS, Habits, Kind, Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
@@ -13,6 +15,7 @@ from tests.kit.built_calls import offers
 CALL = offers()
 OURS = Reply(200, "", json.dumps({"requestId": CALL.body["requestId"]}).encode())
 MALLORYS = Reply(200, "", b'{"requestId": "mallory"}')
+UNNAMED = Reply(200, "", b"{}")
 
 
 def at(host: str) -> Call:
@@ -25,6 +28,23 @@ def test_each_host_is_held_to_what_it_has_done() -> None:
     assert habits.judge(OURS, at("api"), False, None)[0] is Verdict.TAKE
     assert habits.judge(MALLORYS, at("api"), True, None) == (Verdict.ASK_AGAIN, Whose(Kind.OTHER, "mallory"))
     assert habits.judge(MALLORYS, at("stub"), True, None)[0] is Verdict.TAKE
+
+
+def test_what_an_answer_says_is_looked_at_only_where_it_is_held_to_it() -> None:
+    habits, nothing = Habits(), Whose(Kind.NOTHING)
+    assert habits.judge(MALLORYS, at("api"), True, None) == (Verdict.TAKE, nothing)
+    assert habits.judge(OURS, at("api"), False, None) == (Verdict.TAKE, Whose(Kind.THIS))
+    assert habits.judge(MALLORYS, at("api"), None, None) == (Verdict.TAKE, nothing)
+    assert habits.judge(UNNAMED, at("api"), True, None) == (Verdict.ASK_AGAIN, Whose(Kind.UNNAMED))
+
+
+@pytest.mark.parametrize("canned", [False, True])
+def test_a_host_that_gives_it_back_no_more_is_not_held_to_it(canned: bool) -> None:
+    habits = Habits()
+    habits.judge(OURS, at("api"), False, None)
+    before = Whose(Kind.OTHER, "mallory") if canned else None
+    assert habits.judge(MALLORYS if canned else UNNAMED, at("api"), False, before)[0] is Verdict.TAKE
+    assert habits.judge(MALLORYS, at("api"), True, None)[0] is Verdict.TAKE
 
 
 def test_what_stands_in_for_connections_is_neither_learnt_from_nor_judged() -> None:
@@ -60,7 +80,7 @@ def test_threads_learn_and_forget_at_once() -> None:
             for number in range(_MOST_HOSTS // 2):
                 host = at(f"host{thread}-{number}")
                 habits.judge(OURS, host, False, None)
-                habits.judge(Reply(200, "", b"{}"), host, False, None)
+                habits.judge(UNNAMED, host, False, None)
                 habits.judge(OURS, host, False, None)
         except BaseException as error:
             raised.append(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from target.delivery.entries import (
     MOST_CHARACTERS,
     build_call,
+    notification_id,
     pack,
     read_entry,
     read_notification,
@@ -104,13 +106,13 @@ def test_the_servers_own_time_offset_is_filled_in_when_sent_and_a_callers_is_kep
 @pytest.mark.parametrize("part", ["execute", "prefetch"])
 def test_offers_cannot_be_queued(part: str) -> None:
     call = notify({"notifications": [CLICK], part: {"mboxes": [{"name": "home"}]}})
-    with pytest.raises(OptionsError, match="get_offers"):
+    with pytest.raises(OptionsError, match=r"^Only notifications can be queued: ask for offers with get_offers$"):
         packed(call)
 
 
 def test_telemetry_alone_cannot_be_queued() -> None:
     call = notify({"telemetry": {"entries": [{"requestId": "r", "timestamp": 1}]}})
-    with pytest.raises(OptionsError, match="Notifications list is required"):
+    with pytest.raises(OptionsError, match=r"^Notifications list is required in request, with"):
         packed(call)
 
 
@@ -121,14 +123,31 @@ def test_telemetry_rides_along_once() -> None:
     assert b"telemetry" not in build_call(entries, False, runtime(), host).content
     missed = [item._replace(misses=1) for item in entries]
     assert b"telemetry" not in build_call(missed, True, runtime(), host).content
+    two = packed(notify({"notifications": [CLICK, {**CLICK, "id": "n2"}], "telemetry": {"entries": [told]}}))
+    assert [item.telemetry for item in two] == [json.dumps([told], separators=(",", ":")), None]
+    assert [item.telemetry for item in packed(notify({"notifications": [CLICK]}))] == [None]
 
 
 def test_what_is_too_large_to_be_read_back_is_not_queued() -> None:
     with pytest.raises(OptionsError, match="characters"):
         packed(notify({"notifications": [{**CLICK, "tokens": ["x" * MOST_CHARACTERS]}]}))
     for more in ({"more": [{}] * 30_000}, {"more": [0] * 110_000}):
-        with pytest.raises(OptionsError, match="values"):
+        with pytest.raises(OptionsError) as caught:
             packed(notify({"notifications": [{**CLICK, **more}]}))
+        assert str(caught.value) == (
+            "A notification and its request may have 4194304 characters and 100000 values as JSON "
+            "(an object counts as four): put less in it"
+        )
+
+
+def test_the_characters_of_all_that_is_stored_count() -> None:
+    request = {"notifications": [{**CLICK, "tokens": [""]}], "telemetry": {"entries": [{"requestId": "r"}]}}
+    (entry,) = packed(notify(request))
+    left = MOST_CHARACTERS - sum(map(len, (entry.envelope, entry.notification, entry.telemetry or "")))
+    for more, is_queued in ((left, True), (left + 1, False)):
+        request["notifications"] = [{**CLICK, "tokens": ["x" * more]}]
+        with nullcontext() if is_queued else pytest.raises(OptionsError):
+            packed(notify(request))
 
 
 @pytest.mark.parametrize("piece", ["{},", "[],", "0,"])
@@ -156,6 +175,8 @@ def test_a_row_of_too_many_values_is_not_parsed(piece: str) -> None:
         (Moment(1000, 9000), Moment(1010, 60), 10),  # the machine started again
         (Moment(1000, 50), Moment(1010, 9000), 10),  # and has run for longer than before
         (Moment(1000, 9000), Moment(900, 60), 0),  # both
+        (Moment(1000, 50), Moment(1000, 60), 0),
+        (Moment(1000, 50), Moment(1000.5, 60), 0.5),
     ],
 )
 def test_an_age_is_right_whatever_became_of_one_clock(since: Moment, now: Moment, age_s: float) -> None:
@@ -186,6 +207,7 @@ def test_a_sound_row_is_read_as_it_was_packed() -> None:
     telemetry = {"entries": [{"requestId": "r"}]}
     call = notify({"notifications": [CLICK], "telemetry": telemetry}, target_cookie="PC#device.38_0#9999999999")
     (entry,) = packed(call)
+    assert entry.seq == 0  # until the store gives it one
     values = [*entry[:7], *entry.since, entry.misses]
     assert read_entry(values, Moment(0, 0)) == entry
 
@@ -246,6 +268,8 @@ def test_a_row_that_cannot_be_sent_is_not_read(fields: dict[str, Any]) -> None:
         ({"misses": "many"}, {"misses": 0}),
         ({"misses": -5}, {"misses": 0}),
         ({"misses": 2**62}, {"misses": 1000}),
+        ({"queued_at": -1}, {"queued_at": 0}),
+        ({"queued_at": 2**62}, {"queued_at": 2**62}),
         ({"queued_at": "yesterday"}, {"queued_at": 0}),
         ({"wall_s": "x", "steady_s": b"y"}, {"since": NOW}),
         ({"wall_s": math.inf, "steady_s": -math.inf}, {"since": NOW}),
@@ -255,6 +279,30 @@ def test_what_else_is_wrong_with_a_row_is_mended(fields: dict[str, Any], read: d
     entry = read_entry(row(**fields), NOW)
     assert entry is not None
     assert {name: getattr(entry, name) for name in read} == read
+
+
+@pytest.mark.parametrize(
+    ("notification", "found"),
+    [
+        ('{"id": "n"}', "n"),
+        ('{"id": 7}', ""),
+        ("{}", ""),
+        ("[]", ""),
+        ("no json", ""),
+        (b'{"id": "n"}', ""),
+        (None, ""),
+    ],
+)
+def test_the_id_of_a_notification_of_unknown_origin(notification: Any, found: str) -> None:
+    (entry,) = packed(notify({"notifications": [CLICK]}))
+    assert notification_id(entry._replace(notification=notification)) == found
+
+
+def test_a_device_id_that_is_no_text_is_none_and_the_cluster_is_named_by_the_entry() -> None:
+    entry = read_entry(row(envelope='{"body":{"id":{"tntId":7}}}'), NOW)
+    assert entry is not None
+    call = build_call([entry], True, runtime(), host)
+    assert (call.device_id, call.names_cluster) == (None, True)
 
 
 _values = st.one_of(
