@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from target.causes import hush, hushed
 
@@ -27,6 +27,13 @@ EVENT_NAMES = (
 )
 
 EventHandler = Callable[[dict[str, Any]], object]
+
+
+class Emit(Protocol):
+    """Tells the owner of one client of an event."""
+
+    def __call__(self, name: str, /, **payload: Any) -> object:
+        """Call the handler of ``name``, if there is one."""
 
 
 def emit(handlers: Mapping[str, EventHandler], name: str, logger: logging.Logger, /, **payload: Any) -> None:

@@ -11,7 +11,7 @@ from target._background.forks import import_before_threads, renew_in_children
 from target._http.deadline import Deadline
 from target._http.routes import Routes
 from target._on_device.artifact_keeper import ArtifactKeeper
-from target._on_device.artifact_rotation import DownloadTimes, Emit
+from target._on_device.artifact_rotation import DownloadTimes
 from target._on_device.background import Background
 from target._on_device.delivery import Delivery
 from target._on_device.download import Downloads
@@ -33,7 +33,7 @@ from target.delivery.telemetry import (
     build_request_times,
 )
 from target.errors import ApiError, ArtifactNotReady, TargetError
-from target.events import SEND_NOTIFICATION_FAILED
+from target.events import SEND_NOTIFICATION_FAILED, Emit
 from target.foreign import copied
 from target.on_device_config import OnDeviceConfig
 from target.response import Meta, TargetDeliveryResponse

@@ -11,13 +11,13 @@ from target._background.clock import monotonic_s
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
 from target._http.abort import Abort
-from target._on_device.artifact_rotation import ArtifactRotation, DownloadTimes, Emit
+from target._on_device.artifact_rotation import ArtifactRotation, DownloadTimes
 from target._on_device.artifact_source import ArtifactSource
 from target._on_device.download import Download, Downloads
 from target.config import ClientConfig
 from target.decisioning.artifact import Artifact
 from target.decisioning.trace import Retrieval
-from target.events import CLIENT_READY
+from target.events import CLIENT_READY, Emit
 from target.on_device_config import OnDeviceConfig
 
 _READY_DELAY_S = 0.1  # so that `client = TargetClient.create(...)` has been assigned when the handler runs

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from target._background.clock import monotonic_s
 from target._on_device.artifact_cache import parse_etag, read_cache, write_cache
@@ -16,7 +16,7 @@ from target.decisioning.artifact import Artifact, parse_artifact, parse_artifact
 from target.decisioning.artifact_text import ArtifactPayload
 from target.decisioning.trace import Retrieval
 from target.errors import CacheError, TargetError, TransportError
-from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED
+from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, Emit
 from target.on_device_config import OnDeviceConfig, without_query
 
 PAUSES_S = (0.5, 1.5)  # between the three tries of one download
@@ -26,13 +26,6 @@ TRY_S = 10.0
 PAYLOAD = "artifact_payload"  # the option, where a trace tells the location
 _MOST_DOUBLINGS = 6  # past the longest wait
 _MOST_PROBLEMS = 20  # so that an artifact of which much cannot be used does not fill the log
-
-
-class Emit(Protocol):
-    """Tells the client's owner of an event."""
-
-    def __call__(self, name: str, /, **payload: Any) -> None:
-        """Call the handler of ``name``, if there is one."""
 
 
 class DownloadTimes(NamedTuple):

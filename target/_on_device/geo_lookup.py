@@ -15,11 +15,10 @@ from target._background.breaker import Breaker
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
 from target._http.deadline import Deadline
-from target._on_device.artifact_rotation import Emit
 from target._on_device.download import Downloads
 from target.decisioning.geo import parse_geo
 from target.errors import TargetError, TargetUnavailable, TransportError
-from target.events import GEO_LOCATION_UPDATED
+from target.events import GEO_LOCATION_UPDATED, Emit
 from target.reading import UnreadableJson, parse_json
 
 MOST_ADDRESSES = 1000

@@ -9,7 +9,7 @@ from typing import TypeVar
 from target._background.forks import begin_anew_if_forked, import_before_threads
 from target._outbox.durable import DurableStore
 from target._outbox.memory import MemoryStore
-from target._outbox.sender import Emit, Sender
+from target._outbox.sender import Sender
 from target._outbox.store import SteadyStore, moments_of
 from target._outbox.worker import Worker
 from target.causes import discreet, stand_in_for
@@ -21,6 +21,7 @@ from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import LONGEST_PAUSE_S
 from target.errors import ClientClosed, OptionsError, TargetError
+from target.events import Emit
 from target.outbox import DeadLetter, Outbox
 from target.protocols import Store, StoreSettings
 from target.values import parse_milliseconds

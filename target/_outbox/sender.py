@@ -7,7 +7,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from target._background.flag import Flag
 from target._outbox.hosts import Hosts
@@ -18,19 +18,13 @@ from target.delivery.outgoing import Outcome, carries_telemetry, cut_batch, expi
 from target.delivery.reply import Reply, parse_reply
 from target.delivery.request import Call
 from target.errors import ApiError, ClientClosed, TargetError
-from target.events import NOTIFICATION_ACKNOWLEDGED, NOTIFICATION_DEAD
+from target.events import NOTIFICATION_ACKNOWLEDGED, NOTIFICATION_DEAD, Emit
 from target.protocols import Claim, LaneState, Moment, Settlement
 from target.values import parse_cluster
 
 COUNTERS = ("queued", "batches", "acknowledged", "retried", "dead", "dropped")
 _RECORD_S = 0.25  # between two tries to record what came of a batch
 _AGAIN_S = 0.25
-
-
-class Emit(Protocol):
-    """Tells the owner of the client about an event."""
-
-    def __call__(self, name: str, /, **payload: Any) -> object: ...
 
 
 class Sender:
