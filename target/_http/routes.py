@@ -67,7 +67,7 @@ class Routes:
     def tried(self, call: Call, outcome: Reply | TargetError) -> None:
         """Take note of how an attempt ended."""
         url = call.base_url
-        if url == self._home:
+        if call.cluster is None or url == self._home:
             return
         is_failure = isinstance(outcome, TransportError | TargetTimeout) or (
             isinstance(outcome, Reply) and not _is_of_the_api(outcome)

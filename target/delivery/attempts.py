@@ -89,7 +89,8 @@ def attempts(
         call = to_account(call, home)
     while True:
         may_repeat = made + beside < retries
-        outcome, beside, stage, said = yield Send(call, may_repeat, may_repeat and call.base_url != home, anew, doubt)
+        leaves_time = may_repeat and call.cluster is not None and call.base_url != home
+        outcome, beside, stage, said = yield Send(call, may_repeat, leaves_time, anew, doubt)
         if said is not None:
             anew, doubt = True, said  # nobody has answered this call yet
             continue
@@ -129,5 +130,6 @@ def doubted(step: Send, reply: Reply, said: Whose, beside: int) -> Ended:
 
 
 def to_account(call: Call, home: str) -> Call:
-    """``call`` to the account's own host, from which any cluster can be reached; as it is where it goes there."""
-    return call if call.base_url == home else call._replace(base_url=home, cluster=None)
+    """``call`` to the account's own host, from which any cluster can be reached; as it is where it goes to none."""
+    is_at_cluster = call.cluster is not None and call.base_url != home
+    return call._replace(base_url=home, cluster=None) if is_at_cluster else call

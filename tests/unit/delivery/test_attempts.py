@@ -170,7 +170,11 @@ class TestClusters:
     def test_the_accounts_host_is_not_left(self) -> None:
         done = run([DIED, REFUSED, GOOD], AT_CLUSTER)
         assert done.hosts == [CLUSTER, HOME, HOME]
-        assert run([DIED, REFUSED, GOOD]).hosts == [HOME] * 3
+        for call in (AT_HOME, AT_HOME._replace(base_url="http://stand-in:8080")):
+            done = run([DIED, REFUSED, GOOD], call)
+            assert done.hosts == [call.base_url] * 3
+            assert done.result is GOOD.outcome
+            assert not any(send.leaves_time for send in done.sends)
 
     def test_a_pause_that_one_host_asked_for_is_no_others(self) -> None:
         assert run([status(503, 30.0), GOOD], AT_CLUSTER).pauses_s == pytest.approx([FIRST_S])
