@@ -18,7 +18,7 @@ from target._on_device.download import Downloads
 from target._on_device.geo_lookup import GeoLookup
 from target.config import HYBRID, ON_DEVICE, ClientConfig, Runtime
 from target.decisioning.artifact import Artifact, require_packages
-from target.decisioning.decide import Outcome, decide, needs_geo
+from target.decisioning.decide import Decision, decide, needs_geo
 from target.decisioning.remote import needs_reading, needs_remote
 from target.delivery.assemble import assemble
 from target.delivery.follow_up import Decided, build_follow_up
@@ -174,7 +174,7 @@ class OnDevice:
         address = needs_geo(call.body, artifact)
         geo = self._geo.find(address, deadline.remaining_s()) if address else None
         now_s = self._runtime.now_s()
-        outcome = decide(
+        decision = decide(
             call.body,
             artifact,
             client=self._config.client,
@@ -186,9 +186,9 @@ class OnDevice:
             retrieval=None if call.body.get("trace") is None else self._keeper.retrieval(),
         )
         decided = monotonic_s()
-        response = DeliveryResponse.from_dict(outcome.response)
-        result = assemble(call, response, now_s, Meta(ON_DEVICE, outcome.remote_mboxes, outcome.remote_views))
-        self._follow_up(call, outcome, started, decided)
+        response = DeliveryResponse.from_dict(decision.response)
+        result = assemble(call, response, now_s, Meta(ON_DEVICE, decision.remote_mboxes, decision.remote_views))
+        self._follow_up(call, decision, started, decided)
         return result
 
     def hurry(self) -> None:
@@ -206,12 +206,12 @@ class OnDevice:
         self._keeper.close(max(ends_at_s - monotonic_s(), 0.1))
         self._downloads.close()
 
-    def _follow_up(self, call: Call, outcome: Outcome, started: float, decided: float) -> None:
+    def _follow_up(self, call: Call, decision: Decision, started: float, decided: float) -> None:
         """Tell Target, in the background, what was shown and how long it took."""
         own = call.body.get("notifications") or []
-        notifications = [*own, *outcome.notifications]
-        cluster = cluster_of_device_id(outcome.tnt_id) or call.cluster
-        followed = Decided(call, outcome.response.get("id") or {}, cluster)
+        notifications = [*own, *decision.notifications]
+        cluster = cluster_of_device_id(decision.tnt_id) or call.cluster
+        followed = Decided(call, decision.response.get("id") or {}, cluster)
         if self._telemetry is not None:
             ended = monotonic_s()
             self._telemetry.add(

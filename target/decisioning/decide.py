@@ -3,7 +3,7 @@
 Time and ids come in as arguments, and nothing is kept from one call to the next.
 
 - ``decide`` answers a request. What cannot be decided from the artifact is answered without offers, but for those of
-  rules ahead of the first that cannot be decided; it is named in the outcome, and makes the status 206.
+  rules ahead of the first that cannot be decided; it is named in the decision, and makes the status 206.
 - ``remote.needs_remote`` says beforehand whether that will be so: then hybrid goes to the server.
 - ``needs_geo`` says whether the visitor's place should be looked up first, and for which address.
 
@@ -30,7 +30,7 @@ DECIDED = 200
 PARTLY_DECIDED = 206
 
 
-class Outcome(NamedTuple):
+class Decision(NamedTuple):
     """What a decision comes to.
 
     Attributes:
@@ -69,7 +69,7 @@ def decide(
     location_hint: str | None = None,
     geo: Mapping[str, Any] | None = None,
     retrieval: Retrieval | None = None,
-) -> Outcome:
+) -> Decision:
     """Decide a request in wire form. Neither it nor the artifact is changed, and no JSON makes this fail.
 
     Args:
@@ -113,7 +113,7 @@ def decide(
         if isinstance(body.get(mode), Mapping):
             response[mode] = _decide_section(situation, mode, section(body, mode))
     tnt_id = ids.get("tntId")
-    return Outcome(response, situation.notifications.items, *remote, tnt_id if isinstance(tnt_id, str) else None)
+    return Decision(response, situation.notifications.items, *remote, tnt_id if isinstance(tnt_id, str) else None)
 
 
 def _decide_section(situation: Situation, mode: str, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,19 +44,19 @@ class Settings(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailingShare:
     """A share of calls, 0 to 1, that is answered with an error status."""
 
     rate: float
     status: int
 
 
-def parse_failure(value: str) -> Failure:
+def parse_failure(value: str) -> FailingShare:
     """Read RATE:STATUS, as in 0.2:503; raises ValueError with what to write instead."""
     found = re.fullmatch(r"(0|1|[01]?\.\d+):([45]\d\d)", value)
     if not found or float(found[1]) > 1:
         raise ValueError(f"{value!r} is not RATE:STATUS; write a rate from 0 to 1 and a status of 4xx or 5xx: 0.2:503")
-    return Failure(float(found[1]), int(found[2]))
+    return FailingShare(float(found[1]), int(found[2]))
 
 
 def create_app(
@@ -108,7 +108,7 @@ class _DeliveryApi:
         offers: Offers,
         journal: Journal,
         latency_s: float,
-        failure: Failure | None,
+        failure: FailingShare | None,
         random: Random,
         max_body_bytes: int,
         max_concurrent: int,
@@ -219,7 +219,7 @@ async def _wait(request: Request, seconds: float) -> None:
         return
 
 
-def _failure(failure: Failure) -> Response:
+def _failure(failure: FailingShare) -> Response:
     response = _error(failure.status, "The emulator was told to fail this call")
     if failure.status == 429:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)

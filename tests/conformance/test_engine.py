@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from target.decisioning.artifact import parse_artifact
-from target.decisioning.decide import Outcome, decide, needs_geo
+from target.decisioning.decide import Decision, decide, needs_geo
 from target.decisioning.geo import parse_geo
 from target_delivery_api.models import DeliveryResponse
 from tests.conformance.patterns import mismatches, surpluses
@@ -19,7 +19,7 @@ from tests.conformance.scenarios import OWN, SHARED, Scenario, load_scenarios
 SOME_DAY_S = 1_700_000_000.0
 
 
-def run(scenario: Scenario) -> Outcome:
+def run(scenario: Scenario) -> Decision:
     artifact = parse_artifact(scenario.artifact)
     assert artifact.problems == () or scenario.name.startswith("SHOP_GAPS/")
     numbers = itertools.count()
@@ -35,16 +35,16 @@ def run(scenario: Scenario) -> Outcome:
     )
 
 
-def wire(outcome: Outcome) -> Any:
+def wire(decision: Decision) -> Any:
     """The answer as it would stand in JSON, by way of the model that a caller gets."""
-    return json.loads(json.dumps(DeliveryResponse.from_dict(outcome.response).to_dict()))
+    return json.loads(json.dumps(DeliveryResponse.from_dict(decision.response).to_dict()))
 
 
-def sent(outcome: Outcome) -> dict[str, Any] | None:
+def sent(decision: Decision) -> dict[str, Any] | None:
     """What the client would send of it; the rest of that request is the client's."""
-    if not outcome.notifications:
+    if not decision.notifications:
         return None
-    return {"request": {"id": outcome.response["id"], "notifications": outcome.notifications}}
+    return {"request": {"id": decision.response["id"], "notifications": decision.notifications}}
 
 
 def asks_for_telemetry(scenario: Scenario) -> bool:
@@ -59,13 +59,13 @@ def cases(folder: Any) -> list[Any]:
 
 
 def check_with_ours(scenario: Scenario) -> None:
-    outcome = run(scenario)
-    wrong = list(surpluses(scenario.request, wire(outcome), scenario.output))
+    decision = run(scenario)
+    wrong = list(surpluses(scenario.request, wire(decision), scenario.output))
     if scenario.output is not None:
-        wrong += mismatches(wire(outcome), scenario.output)
+        wrong += mismatches(wire(decision), scenario.output)
     if "notificationOutput" in scenario.expects:
         expected = scenario.expects["notificationOutput"]
-        wrong += mismatches(sent(outcome), expected, "notification")
+        wrong += mismatches(sent(decision), expected, "notification")
     assert wrong == []
 
 
@@ -78,12 +78,12 @@ def test_own_scenarios(scenario: Scenario) -> None:
 @pytest.mark.parametrize("scenario", cases(SHARED))
 def test_shared_scenarios(scenario: Scenario) -> None:
     runner = load_runner()
-    outcome = run(scenario)
-    wrong = runner.extra(scenario.request, wire(outcome), scenario.output)
+    decision = run(scenario)
+    wrong = runner.extra(scenario.request, wire(decision), scenario.output)
     if scenario.output is not None:
-        wrong += runner.compare(wire(outcome), scenario.output)
+        wrong += runner.compare(wire(decision), scenario.output)
     if "notificationOutput" in scenario.expects:
-        wrong += runner.compare(sent(outcome), scenario.expects["notificationOutput"])
+        wrong += runner.compare(sent(decision), scenario.expects["notificationOutput"])
     assert wrong == []
 
 

@@ -17,7 +17,7 @@ _MOST_BYTES = 2**20
 PROBE: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
 
 
-class Outcome(NamedTuple):
+class Ending(NamedTuple):
     """How a call ended, and when."""
 
     error: Exception | None
@@ -28,8 +28,8 @@ class Outcome(NamedTuple):
 class Cell(NamedTuple):
     """What came of a fault: for its call, for the next one, and at the server after each and after the end."""
 
-    first: Outcome
-    next: Outcome
+    first: Ending
+    next: Ending
     attempts: int
     after_first: Report
     after_next: Report
@@ -76,7 +76,7 @@ def measure(server: FaultServer, fault: Fault, way: str, *, secure: bool = False
         return Cell(first, following, attempts, after_first, after_next, port.report().open)
 
 
-def _bad_call(client: Way, port: FaultPort, fault: Fault, log: Attempts, warm: bool) -> tuple[Outcome, int]:
+def _bad_call(client: Way, port: FaultPort, fault: Fault, log: Attempts, warm: bool) -> tuple[Ending, int]:
     if warm:
         assert _call(client, PROBE).error is None
         port.turn(fault.name)
@@ -86,13 +86,13 @@ def _bad_call(client: Way, port: FaultPort, fault: Fault, log: Attempts, warm: b
     return outcome, log.count - before
 
 
-def _call(client: Way, request: dict[str, Any]) -> Outcome:
+def _call(client: Way, request: dict[str, Any]) -> Ending:
     started = time.monotonic()
     try:
         result = client.call(request)
     except TargetError as error:
-        return Outcome(error, None, time.monotonic() - started)
-    return Outcome(None, result.response.client, time.monotonic() - started)
+        return Ending(error, None, time.monotonic() - started)
+    return Ending(None, result.response.client, time.monotonic() - started)
 
 
 def _large() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from target.decisioning.allocation import Allocations
 from target.decisioning.artifact import Artifact, parse_artifact
 from target.decisioning.context import Scope, Visit
-from target.decisioning.decide import Outcome, decide
+from target.decisioning.decide import Decision, decide
 
 NOW_S = 1_700_000_000.5  # Tuesday 14 November 2023, 22:13:20 UTC
 FIREFOX = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:78.0) Gecko/20100101 Firefox/78.0"
@@ -51,7 +51,7 @@ def build_offer(condition: Any = True, activity: int = 10, *options: Any, **chan
     return build_rule(condition, activity, consequence={"options": list(options), "metrics": [], **changes})
 
 
-def run(artifact: Mapping[str, Any] | Artifact, /, **request: Any) -> Outcome:
+def run(artifact: Mapping[str, Any] | Artifact, /, **request: Any) -> Decision:
     """Decide a request for the sample visitor; arguments that begin with ``_`` go to ``decide``."""
     arguments = {key[1:]: request.pop(key) for key in list(request) if key.startswith("_")}
     numbers = itertools.count(1)

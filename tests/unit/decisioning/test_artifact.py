@@ -88,18 +88,18 @@ def test_a_broken_rule_leaves_a_gap_and_is_told(rule: Any) -> None:
     assert (first.key, type(gap), last.key) == ("9", Gap, "11")
     assert len(artifact.problems) == 1
     assert "'hero': rule 1: " in artifact.problems[0]
-    outcome = run(artifact, execute=ask("hero"))
-    assert outcome.response["status"] == 206
-    assert outcome.remote_mboxes == ["hero"]
-    assert outcome.response["execute"]["mboxes"][0]["options"][0]["content"] == "offer 9"
+    decision = run(artifact, execute=ask("hero"))
+    assert decision.response["status"] == 206
+    assert decision.remote_mboxes == ["hero"]
+    assert decision.response["execute"]["mboxes"][0]["options"][0]["content"] == "offer 9"
 
 
 def test_rules_that_are_no_list_make_their_place_remote() -> None:
     artifact = parse_artifact(build_artifact(rules={"mboxes": {"hero": {"a": 1}}, "views": {"home": None}}))
     assert len(artifact.problems) == 2
-    outcome = run(artifact, execute=ask("hero", "quiet"), prefetch={"views": [{}]})
-    assert outcome.remote_mboxes == ["hero"]
-    assert outcome.remote_views == ["home"]
+    decision = run(artifact, execute=ask("hero", "quiet"), prefetch={"views": [{}]})
+    assert decision.remote_mboxes == ["hero"]
+    assert decision.remote_views == ["home"]
 
 
 def test_content_nested_too_deeply_breaks_its_rule_only() -> None:
@@ -128,9 +128,9 @@ def test_nothing_of_the_data_is_kept() -> None:
     rule["consequence"]["options"][0]["content"]["a"].append(2)
     rule["meta"]["experience.id"] = 9
     data["localMboxes"].clear()
-    outcome = run(artifact, prefetch=ask("hero"))
-    assert outcome.is_complete
-    assert outcome.response["prefetch"]["mboxes"][0]["options"][0]["content"] == {"a": [1]}
+    decision = run(artifact, prefetch=ask("hero"))
+    assert decision.is_complete
+    assert decision.response["prefetch"]["mboxes"][0]["options"][0]["content"] == {"a": [1]}
 
 
 def test_a_caller_who_changes_an_answer_changes_no_other() -> None:
@@ -204,11 +204,11 @@ def put(whole: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 def decide_whole(body: Any, data: Any) -> None:
     """Decides, and makes what a caller would see of it. Raises what must not be raised."""
-    outcome = decide(
+    decision = decide(
         body, parse_artifact(data), client="acme", now_s=NOW_S, new_id=lambda: "id", session_id="s", location_hint="38"
     )
-    DeliveryResponse.from_dict(outcome.response).to_dict()
-    json.dumps(outcome.notifications)
+    DeliveryResponse.from_dict(decision.response).to_dict()
+    json.dumps(decision.notifications)
 
 
 @given(JSON)
@@ -229,5 +229,5 @@ def test_an_artifact_with_any_json_in_any_place_decides_or_is_refused(path: tupl
 @given(path=st.sampled_from([path for path in places(REQUEST) if len(path) > 1]), value=JSON)
 @settings(max_examples=300)
 def test_a_request_with_any_json_in_any_place_is_decided(path: tuple[Any, ...], value: Any) -> None:
-    outcome = decide(put(REQUEST, path, value), parse_artifact(WHOLE), client="acme", now_s=NOW_S, new_id=lambda: "id")
-    assert outcome.response["status"] in (200, 206)
+    decision = decide(put(REQUEST, path, value), parse_artifact(WHOLE), client="acme", now_s=NOW_S, new_id=lambda: "id")
+    assert decision.response["status"] in (200, 206)

@@ -25,10 +25,10 @@ def contents(part: dict[str, Any]) -> list[Any]:
 
 
 def test_answer_echoes_the_request() -> None:
-    outcome = run(build_artifact(build_rule()), execute={"mboxes": [{"name": "hero", "index": 7}]})
-    answer = outcome.response
+    decision = run(build_artifact(build_rule()), execute={"mboxes": [{"name": "hero", "index": 7}]})
+    answer = decision.response
     assert answer["status"] == 200
-    assert outcome.is_complete
+    assert decision.is_complete
     assert (answer["requestId"], answer["id"], answer["client"]) == ("r1", VISITOR, "acme")
     mbox = answer["execute"]["mboxes"][0]
     assert (mbox["index"], mbox["name"], contents(mbox)) == (7, "hero", ["offer 10"])
@@ -37,36 +37,36 @@ def test_answer_echoes_the_request() -> None:
 
 
 def test_first_rule_that_matches_wins() -> None:
-    outcome = run(build_artifact(build_rule(False, 1), build_rule(True, 2), build_rule(True, 3)), execute=ask("hero"))
-    assert contents(outcome.response["execute"]["mboxes"][0]) == ["offer 2"]
+    decision = run(build_artifact(build_rule(False, 1), build_rule(True, 2), build_rule(True, 3)), execute=ask("hero"))
+    assert contents(decision.response["execute"]["mboxes"][0]) == ["offer 2"]
 
 
 def test_mbox_without_a_match_has_name_and_index_only() -> None:
-    outcome = run(build_artifact(build_rule(False)), execute=ask("hero", "quiet"))
-    assert outcome.response["execute"]["mboxes"] == [{"index": 0, "name": "hero"}, {"index": 1, "name": "quiet"}]
-    assert outcome.notifications == []
-    assert outcome.is_complete
+    decision = run(build_artifact(build_rule(False)), execute=ask("hero", "quiet"))
+    assert decision.response["execute"]["mboxes"] == [{"index": 0, "name": "hero"}, {"index": 1, "name": "quiet"}]
+    assert decision.notifications == []
+    assert decision.is_complete
 
 
 def test_execute_drops_event_tokens_and_options_that_show_nothing_but_counts_them() -> None:
     artifact = build_artifact(build_offer(True, 10, HTML, EMPTY, {"type": "json"}, {"content": "x"}))
-    outcome = run(artifact, execute=ask("hero"), prefetch=ask("hero"))
-    executed = outcome.response["execute"]["mboxes"][0]["options"]
+    decision = run(artifact, execute=ask("hero"), prefetch=ask("hero"))
+    executed = decision.response["execute"]["mboxes"][0]["options"]
     assert executed == [
         {"type": "html", "content": "a", "responseTokens": METHOD},
         {"type": "json", "responseTokens": METHOD},
         {"content": "x", "responseTokens": METHOD},
     ]
-    prefetched = outcome.response["prefetch"]["mboxes"][0]["options"]
+    prefetched = decision.response["prefetch"]["mboxes"][0]["options"]
     assert [option.get("eventToken") for option in prefetched] == ["t1", "t2", None, None]
-    assert [item["tokens"] for item in outcome.notifications] == [["t1"], ["t2"]]
+    assert [item["tokens"] for item in decision.notifications] == [["t1"], ["t2"]]
 
 
 def test_notifications_are_one_for_each_mbox_and_token() -> None:
     artifact = build_artifact(build_offer(True, 10, HTML, HTML))
     artifact["rules"]["mboxes"]["quiet"] = [build_offer(True, 11, HTML)]
-    outcome = run(artifact, execute={"mboxes": [{"name": name} for name in ("hero", "hero", "quiet")]})
-    assert outcome.notifications == [
+    decision = run(artifact, execute={"mboxes": [{"name": name} for name in ("hero", "hero", "quiet")]})
+    assert decision.notifications == [
         {
             "id": f"id-{number}",
             "impressionId": f"id-{number + 1}",
@@ -92,17 +92,17 @@ def test_page_load_takes_one_rule_for_each_key_and_joins_their_offers() -> None:
         build_rule(True, 3, ruleKey="1-0"),
         build_rule(True, 4, ruleKey="1-1"),
     ]
-    outcome = run(in_global_mbox(*rules), execute={"pageLoad": {}})
-    assert contents(outcome.response["execute"]["pageLoad"]) == ["offer 2", "offer 4"]
-    assert [item["mbox"] for item in outcome.notifications] == [{"name": "target-global-mbox"}] * 2
+    decision = run(in_global_mbox(*rules), execute={"pageLoad": {}})
+    assert contents(decision.response["execute"]["pageLoad"]) == ["offer 2", "offer 4"]
+    assert [item["mbox"] for item in decision.notifications] == [{"name": "target-global-mbox"}] * 2
 
 
 def test_request_without_page_load_evaluates_none_and_counts_none() -> None:
     artifact = in_global_mbox(build_rule())
-    outcome = run(artifact, execute=ask("quiet"), prefetch=ask("quiet"))
-    assert outcome.notifications == []
-    assert "pageLoad" not in outcome.response["execute"]
-    assert "pageLoad" not in outcome.response["prefetch"]
+    decision = run(artifact, execute=ask("quiet"), prefetch=ask("quiet"))
+    assert decision.notifications == []
+    assert "pageLoad" not in decision.response["execute"]
+    assert "pageLoad" not in decision.response["prefetch"]
     assert run(artifact, execute={"pageLoad": None, **ask("quiet")}).notifications == []
 
 
@@ -110,19 +110,19 @@ def test_click_metrics_that_rules_share_come_once() -> None:
     click, other = {"type": "click", "eventToken": "c", "selector": "#a"}, {"type": "click", "eventToken": "d"}
     rules = [build_offer(True, number, HTML, metrics=[click, other][:number]) for number in (1, 2)]
     artifact = in_global_mbox(*rules, home=rules)
-    outcome = run(artifact, execute={"pageLoad": {}}, prefetch={"pageLoad": {}, "views": [{}]})
-    assert outcome.response["execute"]["pageLoad"]["metrics"] == [click, other]
-    assert outcome.response["prefetch"]["pageLoad"]["metrics"] == [click, other]
-    assert outcome.response["prefetch"]["views"][0]["metrics"] == [click, other]
+    decision = run(artifact, execute={"pageLoad": {}}, prefetch={"pageLoad": {}, "views": [{}]})
+    assert decision.response["execute"]["pageLoad"]["metrics"] == [click, other]
+    assert decision.response["prefetch"]["pageLoad"]["metrics"] == [click, other]
+    assert decision.response["prefetch"]["views"][0]["metrics"] == [click, other]
 
 
 def test_rules_of_one_activity_repeat_their_click_metric_in_a_view_alone() -> None:
     click = {"type": "click", "eventToken": "c", "selector": "#a"}
     rules = [build_offer(True, 1, HTML, metrics=[click]) | {"ruleKey": key} for key in ("1-0", "1-1")]
     rules.append(build_offer(True, 2, HTML, metrics=[click]))
-    outcome = run(in_global_mbox(*rules, home=rules), prefetch={"pageLoad": {}, "views": [{}]})
-    assert outcome.response["prefetch"]["pageLoad"]["metrics"] == [click]
-    assert outcome.response["prefetch"]["views"][0]["metrics"] == [click, click]
+    decision = run(in_global_mbox(*rules, home=rules), prefetch={"pageLoad": {}, "views": [{}]})
+    assert decision.response["prefetch"]["pageLoad"]["metrics"] == [click]
+    assert decision.response["prefetch"]["views"][0]["metrics"] == [click, click]
 
 
 def test_views_all_or_by_name() -> None:
@@ -188,12 +188,12 @@ def test_macros_are_filled_from_the_mbox_that_was_asked() -> None:
     rule = build_offer(True, 10, option)
     artifact["rules"] = {"mboxes": {"hero": [rule], "target-global-mbox": [rule]}, "views": {"home": [rule]}}
     asked = {"parameters": {"user": "Ann"}}
-    outcome = run(
+    decision = run(
         artifact,
         execute={"pageLoad": asked, **ask("hero", "hero", **asked)},
         prefetch={"views": [asked], **ask("hero")},
     )
-    executed, prefetched = outcome.response["execute"], outcome.response["prefetch"]
+    executed, prefetched = decision.response["execute"], decision.response["prefetch"]
     assert contents(executed["pageLoad"]) == ["target-global-mbox:Ann:10"]
     assert contents(executed["mboxes"][1]) == ["hero:Ann:10"]
     assert contents(prefetched["mboxes"][0]) == ["hero:${mbox.user}:10"]
@@ -223,9 +223,9 @@ def test_a_visitor_without_any_id_gets_one_with_the_cluster() -> None:
 
 @pytest.mark.parametrize("ids", [{"marketingCloudVisitorId": "1"}, {"thirdPartyId": "x"}])
 def test_a_visitor_with_some_id_gets_no_other(ids: dict[str, str]) -> None:
-    outcome = run(build_artifact(), execute=ask("hero"), id=ids)
-    assert outcome.response["id"] == ids
-    assert outcome.tnt_id is None
+    decision = run(build_artifact(), execute=ask("hero"), id=ids)
+    assert decision.response["id"] == ids
+    assert decision.tnt_id is None
 
 
 def test_neither_request_nor_artifact_is_changed() -> None:
@@ -262,33 +262,33 @@ def contents_or_none(part: dict[str, Any]) -> list[Any]:
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
 def test_an_mbox_is_not_decided_below_a_rule_that_cannot_be_decided(unknown: Any, mode: str) -> None:
     artifact = build_artifact(build_rule(False, 1), build_rule(unknown, 2), build_rule(True, 3))
-    outcome = run(artifact, **{mode: ask("hero", "quiet")})
-    assert outcome.response[mode]["mboxes"] == [{"index": 0, "name": "hero"}, {"index": 1, "name": "quiet"}]
-    assert (outcome.response["status"], outcome.remote_mboxes) == (206, ["hero"])
-    assert outcome.notifications == []
+    decision = run(artifact, **{mode: ask("hero", "quiet")})
+    assert decision.response[mode]["mboxes"] == [{"index": 0, "name": "hero"}, {"index": 1, "name": "quiet"}]
+    assert (decision.response["status"], decision.remote_mboxes) == (206, ["hero"])
+    assert decision.notifications == []
 
 
 def test_rules_ahead_of_one_that_cannot_be_decided_still_win() -> None:
     artifact = build_artifact(build_rule(True, 1), build_rule(UNKNOWN, 2), build_rule(True, 3))
-    outcome = run(artifact, execute=ask("hero"))
-    assert contents(outcome.response["execute"]["mboxes"][0]) == ["offer 1"]
-    assert [item["tokens"] for item in outcome.notifications] == [["token-1"]]
-    assert (outcome.response["status"], outcome.remote_mboxes) == (206, ["hero"])
+    decision = run(artifact, execute=ask("hero"))
+    assert contents(decision.response["execute"]["mboxes"][0]) == ["offer 1"]
+    assert [item["tokens"] for item in decision.notifications] == [["token-1"]]
+    assert (decision.response["status"], decision.remote_mboxes) == (206, ["hero"])
 
 
 def test_page_load_and_views_show_what_stands_ahead_of_the_gap_alone() -> None:
     rules = [build_rule(True, 1), build_rule(False, 2), build_rule(UNKNOWN, 3), build_rule(True, 4)]
-    outcome = run(
+    decision = run(
         in_global_mbox(*rules, home=rules), execute={"pageLoad": {}}, prefetch={"pageLoad": {}, "views": [{}]}
     )
     for part in (
-        outcome.response["execute"]["pageLoad"],
-        outcome.response["prefetch"]["pageLoad"],
-        outcome.response["prefetch"]["views"][0],
+        decision.response["execute"]["pageLoad"],
+        decision.response["prefetch"]["pageLoad"],
+        decision.response["prefetch"]["views"][0],
     ):
         assert contents(part) == ["offer 1"]
-    assert [item["tokens"] for item in outcome.notifications] == [["token-1"]]
-    assert (outcome.response["status"], outcome.remote_mboxes, outcome.remote_views) == (
+    assert [item["tokens"] for item in decision.notifications] == [["token-1"]]
+    assert (decision.response["status"], decision.remote_mboxes, decision.remote_views) == (
         206,
         ["target-global-mbox"],
         ["home"],
@@ -301,19 +301,19 @@ def test_page_load_and_views_show_what_stands_ahead_of_the_gap_alone() -> None:
 
 def test_a_gap_that_could_not_have_come_first_hides_nothing() -> None:
     taken = [build_rule(True, 1, ruleKey="a"), build_rule(UNKNOWN, 2, ruleKey="a"), build_rule(True, 3)]
-    outcome = run(in_global_mbox(*taken), execute={"pageLoad": {}})
-    assert contents(outcome.response["execute"]["pageLoad"]) == ["offer 1", "offer 3"]
+    decision = run(in_global_mbox(*taken), execute={"pageLoad": {}})
+    assert contents(decision.response["execute"]["pageLoad"]) == ["offer 1", "offer 3"]
     of_another = [build_rule(UNKNOWN, 1, propertyTokens=["x"]), build_rule(True, 2)]
     for token, shown in (({}, ["offer 2"]), ({"token": "y"}, ["offer 2"]), ({"token": "x"}, [])):
-        outcome = run(build_artifact(*of_another), execute=ask("hero"), property=token)
-        assert contents_or_none(outcome.response["execute"]["mboxes"][0]) == shown
-        assert outcome.response["status"] == (200 if shown else 206)
+        decision = run(build_artifact(*of_another), execute=ask("hero"), property=token)
+        assert contents_or_none(decision.response["execute"]["mboxes"][0]) == shown
+        assert decision.response["status"] == (200 if shown else 206)
 
 
 def test_a_rule_of_which_not_even_the_key_can_be_read_is_a_gap() -> None:
     for broken in (None, [], {}, build_rule(ruleKey=None), build_rule(propertyTokens="x")):
-        outcome = run(in_global_mbox(build_rule(True, 1), broken, build_rule(True, 2)), execute={"pageLoad": {}})
-        assert contents(outcome.response["execute"]["pageLoad"]) == ["offer 1"]
+        decision = run(in_global_mbox(build_rule(True, 1), broken, build_rule(True, 2)), execute={"pageLoad": {}})
+        assert contents(decision.response["execute"]["pageLoad"]) == ["offer 1"]
 
 
 RULES = st.lists(
@@ -345,17 +345,17 @@ def test_what_is_shown_is_what_a_plain_reading_of_the_rules_shows(
     artifact = in_global_mbox(*built, home=built)
     artifact["rules"]["mboxes"]["hero"] = built
     request = {"pageLoad": {}, **ask("hero")}
-    outcome = run(artifact, execute=request, prefetch={**request, "views": [{}]}, property={"token": token})
+    decision = run(artifact, execute=request, prefetch={**request, "views": [{}]}, property={"token": token})
     for mode in ("execute", "prefetch"):
-        answer = outcome.response[mode]
+        answer = decision.response[mode]
         assert contents(answer["pageLoad"]) == shown
         assert contents_or_none(answer["mboxes"][0]) == shown[:1]
-    views = outcome.response["prefetch"]["views"]
+    views = decision.response["prefetch"]["views"]
     assert [content for view in views for content in contents(view)] == shown
-    counted = [item["tokens"][0] for item in outcome.notifications]
+    counted = [item["tokens"][0] for item in decision.notifications]
     assert sorted(counted) == sorted(offer.replace("offer ", "token-") for offer in [*shown, *shown[:1]])
     is_remote = any(matches is None and of in (None, token) for matches, _, of in rules)
-    assert outcome.response["status"] == (206 if is_remote else 200)
+    assert decision.response["status"] == (206 if is_remote else 200)
 
 
 def test_a_trace_tells_what_was_looked_at_ahead_of_the_gap() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target.decisioning.artifact import Artifact, ArtifactError, parse_artifact, parse_artifact_text
-from target.decisioning.decide import Outcome, decide
+from target.decisioning.decide import Decision, decide
 from target.decisioning.places import LARGE_BYTES
 from target.decisioning.remote import needs_reading
 from tests.kit.rules import NOW_S, ask, build_artifact, build_rule, run
@@ -29,7 +29,7 @@ def build_large(name: str = "hero", **more: Any) -> dict[str, Any]:
     return build_artifact(rules={"mboxes": {name: rules, "small": [build_rule()]}, "views": {"home": rules}}, **more)
 
 
-def decided(artifact: Artifact, body: Any) -> Outcome:
+def decided(artifact: Artifact, body: Any) -> Decision:
     return decide(body, artifact, client="acme", now_s=NOW_S, new_id=lambda: "id", session_id="s")
 
 

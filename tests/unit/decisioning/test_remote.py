@@ -17,17 +17,17 @@ def remote(artifact: dict[str, Any], **request: Any) -> tuple[list[str], list[st
 
 def test_unknown_and_remote_mboxes_are_named_once_in_the_order_asked() -> None:
     artifact = build_artifact(build_rule(), remoteMboxes=["b", "hero-remote"])
-    outcome = run(artifact, execute=ask("b", "hero", "a"), prefetch=ask("a", "quiet"))
-    assert outcome.response["status"] == 206
-    assert not outcome.is_complete
-    assert (outcome.remote_mboxes, outcome.remote_views) == (["b", "a"], [])
+    decision = run(artifact, execute=ask("b", "hero", "a"), prefetch=ask("a", "quiet"))
+    assert decision.response["status"] == 206
+    assert not decision.is_complete
+    assert (decision.remote_mboxes, decision.remote_views) == (["b", "a"], [])
     assert run(artifact, execute=ask("hero")).response["status"] == 200
 
 
 def test_an_mbox_that_is_partly_remote_is_decided_as_far_as_it_goes() -> None:
-    outcome = run(build_artifact(build_rule(), remoteMboxes=["hero"]), execute=ask("hero"))
-    assert outcome.response["status"] == 206
-    assert outcome.response["execute"]["mboxes"][0]["options"]
+    decision = run(build_artifact(build_rule(), remoteMboxes=["hero"]), execute=ask("hero"))
+    assert decision.response["status"] == 206
+    assert decision.response["execute"]["mboxes"][0]["options"]
 
 
 def test_page_load_is_the_global_mbox() -> None:

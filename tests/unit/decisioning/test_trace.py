@@ -71,10 +71,10 @@ def test_mbox() -> None:
 
 
 def test_execute_names_the_notifications_that_are_sent() -> None:
-    outcome = run(build_artifact(with_offer(True, 1, 0, [])), trace={}, execute=ask("hero"))
-    (campaign,) = outcome.response["execute"]["mboxes"][0]["trace"]["campaigns"]
-    assert campaign["notifications"] == outcome.notifications
-    assert len(outcome.notifications) == 1
+    decision = run(build_artifact(with_offer(True, 1, 0, [])), trace={}, execute=ask("hero"))
+    (campaign,) = decision.response["execute"]["mboxes"][0]["trace"]["campaigns"]
+    assert campaign["notifications"] == decision.notifications
+    assert len(decision.notifications) == 1
 
 
 def test_page_load_has_every_activity_that_was_looked_at() -> None:

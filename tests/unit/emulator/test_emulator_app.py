@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target.emulator import Emulator, OffersError, create_app, running
-from target.emulator.app import Failure, parse_failure
+from target.emulator.app import FailingShare, parse_failure
 
 WEB = {"context": {"channel": "web"}}
 BEACON = {"context": {"channel": "web", "beacon": True}}
@@ -187,13 +187,13 @@ def test_fail_rate_0_fails_nothing(post: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "failure"),
     [
-        ("0.2:503", Failure(0.2, 503)),
-        ("1:400", Failure(1, 400)),
-        (".5:429", Failure(0.5, 429)),
-        ("1.0:599", Failure(1, 599)),
+        ("0.2:503", FailingShare(0.2, 503)),
+        ("1:400", FailingShare(1, 400)),
+        (".5:429", FailingShare(0.5, 429)),
+        ("1.0:599", FailingShare(1, 599)),
     ],
 )
-def test_fail_is_a_rate_and_a_status(value: str, failure: Failure) -> None:
+def test_fail_is_a_rate_and_a_status(value: str, failure: FailingShare) -> None:
     assert parse_failure(value) == failure
 
 
