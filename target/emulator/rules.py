@@ -1,4 +1,4 @@
-"""Owns the kinds of check that `validation` builds its table from: text, number, list, map and object.
+"""Owns the kinds of check that those of the schemas are made of: text, number, list, map and object.
 
 A check takes the path of a value and the value, and yields one sentence per problem, worded as the API's bean
 validation words it ("size must be between 0 and 50"). It never sees a null, which counts as absent.
@@ -7,7 +7,7 @@ validation words it ("size must be between 0 and 50"). It never sees a null, whi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, TypeAlias
@@ -54,19 +54,19 @@ def shaped(sized: Check, pattern: str, problem: str) -> Check:
     return check
 
 
-def one_of(*known: str) -> Check:
-    """One of the strings `known`."""
+def one_of(*known: Any) -> Check:
+    """One of the values `known`."""
 
     def check(path: str, value: Any) -> Iterator[str]:
         if value not in known:
-            yield f"{path} must be one of {', '.join(known)}"
+            yield f"{path} must be one of {', '.join(map(str, known))}"
 
     return check
 
 
-def integer(low: int = INT64_MIN, high: int = INT64_MAX) -> Check:
-    """A whole number from `low` to `high`."""
-    bounded = number(low, high)
+def integer(low: int = INT64_MIN, high: int = INT64_MAX, beyond_low: bool = False, beyond_high: bool = False) -> Check:
+    """A whole number from `low` to `high`, or beyond them."""
+    bounded = number(low, high, beyond_low, beyond_high)
 
     def check(path: str, value: Any) -> Iterator[str]:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -77,8 +77,10 @@ def integer(low: int = INT64_MIN, high: int = INT64_MAX) -> Check:
     return check
 
 
-def number(low: float | None = None, high: float | None = None) -> Check:
-    """A number, from `low` and to `high` where they are given."""
+def number(
+    low: float | None = None, high: float | None = None, beyond_low: bool = False, beyond_high: bool = False
+) -> Check:
+    """A number, from `low` and to `high` where they are given; not these themselves where it must be beyond them."""
 
     def check(path: str, value: Any) -> Iterator[str]:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -87,6 +89,10 @@ def number(low: float | None = None, high: float | None = None) -> Check:
             yield f"{path} must be greater than or equal to {low}"
         elif high is not None and value > high:
             yield f"{path} must be less than or equal to {high}"
+        elif beyond_low and value == low:
+            yield f"{path} must be greater than {low}"
+        elif beyond_high and value == high:
+            yield f"{path} must be less than {high}"
 
     return check
 
@@ -114,15 +120,26 @@ def address(path: str, value: Any) -> Iterator[str]:
         yield f"{path} must be an IP address"
 
 
-def list_of(item: Check, high: int = INT32_MAX) -> Check:
-    """A list of up to `high` items, each checked by `item`."""
+def any_of(checks: Sequence[Check]) -> Check:
+    """A value that one of the checks accepts; else what the first says of it."""
+
+    def check(path: str, value: Any) -> Iterator[str]:
+        told = [list(each(path, value)) for each in checks]
+        if all(told):
+            yield from told[0] if told else ()
+
+    return check
+
+
+def list_of(item: Check, high: int = INT32_MAX, low: int = 0) -> Check:
+    """A list of `low` to `high` items, each checked by `item`."""
 
     def check(path: str, value: Any) -> Iterator[str]:
         if not isinstance(value, list):
             yield f"{path} must be a list"
             return
-        if len(value) > high:
-            yield f"{path} {_size(0, high)}"
+        if not low <= len(value) <= high:
+            yield f"{path} {_size(low, high)}"
         for position, entry in enumerate(value):
             at = f"{path}[{position}]"
             if entry is None:
@@ -133,15 +150,15 @@ def list_of(item: Check, high: int = INT32_MAX) -> Check:
     return check
 
 
-def map_of(key: Check, item: Check, high: int = INT32_MAX) -> Check:
-    """An object of up to `high` keys that `key` accepts, with values that `item` accepts."""
+def map_of(key: Check, item: Check, high: int = INT32_MAX, low: int = 0) -> Check:
+    """An object of `low` to `high` keys that `key` accepts, with values that `item` accepts."""
 
     def check(path: str, value: Any) -> Iterator[str]:
         if not isinstance(value, dict):
             yield f"{path} must be an object"
             return
-        if len(value) > high:
-            yield f"{path} {_size(0, high)}"
+        if not low <= len(value) <= high:
+            yield f"{path} {_size(low, high)}"
         for name_, entry in value.items():
             yield from key(f"{path} name", name_)
             if entry is None:
@@ -152,8 +169,8 @@ def map_of(key: Check, item: Check, high: int = INT32_MAX) -> Check:
     return check
 
 
-def record(fields: Mapping[str, Check], required: tuple[str, ...] = (), *also: Check) -> Check:
-    """An object: `fields` checks what it knows and ignores other keys; the checks in `also` see the whole object."""
+def record(fields: Mapping[str, Check], required: tuple[str, ...] = ()) -> Check:
+    """An object: `fields` checks what it knows and ignores other keys."""
 
     def check(path: str, value: Any) -> Iterator[str]:
         if not isinstance(value, dict):
@@ -166,10 +183,23 @@ def record(fields: Mapping[str, Check], required: tuple[str, ...] = (), *also: C
         for key, field in fields.items():
             if value.get(key) is not None:
                 yield from field(f"{prefix}{key}", value[key])
-        for whole in also:
-            yield from whole(path, value)
 
     return check
+
+
+def also(*wholes: Check) -> Callable[[Check], Check]:
+    """Makes of the check of an object one that has the object seen by `wholes`, too."""
+
+    def added(own: Check) -> Check:
+        def check(path: str, value: Any) -> Iterator[str]:
+            yield from own(path, value)
+            if isinstance(value, dict):
+                for whole in wholes:
+                    yield from whole(path, value)
+
+        return check
+
+    return added
 
 
 def _size(low: int, high: int) -> str:

@@ -209,7 +209,7 @@ def test_json_is_read_as_it_is() -> None:
     assert parse_body(b'{"a": [1, 2.5, null, "\\ud800"]}') == {"a": [1, 2.5, None, "\ud800"]}
 
 
-# Every limit of the API's document, one by one, so that none is forgotten in the emulator's own table.
+# Every limit of the API's document, one by one, so that none is forgotten by the emulator.
 
 SPEC = Path(__file__).parents[3] / "openapi" / "delivery-api.yaml"
 SCHEMAS: dict[str, Any] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["components"]["schemas"]
