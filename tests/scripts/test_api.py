@@ -24,11 +24,12 @@ CHANGES = [
         {"+def target.qa_mode_from_url(uri: str) -> QAMode | None"},
     ),
     (
-        "target/protocols.py",
+        "target/hooks.py",
         None,
-        "class Store:\n    def claim(self) -> int: ...\n",
-        {"+class target.protocols.Store()", "+def target.protocols.Store.claim() -> int"},
+        "class Hook:\n    def before(self) -> int: ...\n",
+        {"+class target.hooks.Hook()", "+def target.hooks.Hook.before() -> int"},
     ),
+    ("target/protocols/__init__.py", '    "StoreBroken",\n', "", {"-class target.protocols.StoreBroken(Exception)"}),
     (
         "target/integrations/flask.py",
         None,
