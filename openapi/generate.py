@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from joined import join_models
 from published.plain import as_lists
 from published.reading import read
 from published.references import parse
@@ -82,6 +83,7 @@ def generate(package: Path) -> None:
     for module in package.rglob("*.py"):
         if not module.read_text(encoding="utf-8").strip():
             module.unlink()  # a map written in place, which the templates give no name
+    join_models(package)
     # --isolated: the bytes must not depend on this project's own ruff settings.
     style = ("--isolated", "--no-cache", "--no-respect-gitignore", "--quiet", "--target-version=py311")
     run("ruff", "check", "--fix", "--select=F,I", *style, "--line-length=120", package)

@@ -95,7 +95,7 @@ def test_importing_target_and_creating_a_client_loads_no_model() -> None:
 def test_a_model_is_loaded_when_it_is_asked_for() -> None:
     loaded = modules_after("from target import MetricType")
     assert {name for name in loaded if name.startswith("target_delivery_api.models.")} == {
-        "target_delivery_api.models.metric_type"
+        "target_delivery_api.models.enums"
     }
 
 

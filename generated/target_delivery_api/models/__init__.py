@@ -5,69 +5,69 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .abt_order import ABTOrder as ABTOrder
-    from .action import Action as Action
-    from .address import Address as Address
-    from .analytics_payload import AnalyticsPayload as AnalyticsPayload
-    from .analytics_request import AnalyticsRequest as AnalyticsRequest
-    from .analytics_response import AnalyticsResponse as AnalyticsResponse
-    from .application import Application as Application
-    from .audience_manager import AudienceManager as AudienceManager
-    from .authenticated_state import AuthenticatedState as AuthenticatedState
-    from .browser import Browser as Browser
-    from .channel_type import ChannelType as ChannelType
-    from .client_hints import ClientHints as ClientHints
-    from .context import Context as Context
-    from .customer_id import CustomerId as CustomerId
-    from .decisioning_method import DecisioningMethod as DecisioningMethod
-    from .delivery_request import DeliveryRequest as DeliveryRequest
-    from .delivery_response import DeliveryResponse as DeliveryResponse
-    from .device_type import DeviceType as DeviceType
-    from .execute_request import ExecuteRequest as ExecuteRequest
-    from .execute_response import ExecuteResponse as ExecuteResponse
-    from .execution_mode import ExecutionMode as ExecutionMode
-    from .experience_cloud import ExperienceCloud as ExperienceCloud
-    from .geo import Geo as Geo
-    from .logging_type import LoggingType as LoggingType
-    from .mbox_request import MboxRequest as MboxRequest
-    from .mbox_response import MboxResponse as MboxResponse
-    from .metric import Metric as Metric
-    from .metric_type import MetricType as MetricType
-    from .mobile_platform import MobilePlatform as MobilePlatform
-    from .mobile_platform_type import MobilePlatformType as MobilePlatformType
-    from .notification import Notification as Notification
-    from .notification_mbox import NotificationMbox as NotificationMbox
-    from .notification_page_load import NotificationPageLoad as NotificationPageLoad
-    from .notification_response import NotificationResponse as NotificationResponse
-    from .notification_view import NotificationView as NotificationView
-    from .option import Option as Option
-    from .option_type import OptionType as OptionType
-    from .order import Order as Order
-    from .page_load_response import PageLoadResponse as PageLoadResponse
-    from .parameters import Parameters as Parameters
-    from .prefetch_mbox_response import PrefetchMboxResponse as PrefetchMboxResponse
-    from .prefetch_request import PrefetchRequest as PrefetchRequest
-    from .prefetch_response import PrefetchResponse as PrefetchResponse
-    from .preview import Preview as Preview
-    from .product import Product as Product
-    from .property_ import Property as Property
-    from .qa_mode import QAMode as QAMode
-    from .qa_mode_preview_index import QAModePreviewIndex as QAModePreviewIndex
-    from .request_details import RequestDetails as RequestDetails
-    from .response_tokens import ResponseTokens as ResponseTokens
-    from .screen import Screen as Screen
-    from .screen_orientation_type import ScreenOrientationType as ScreenOrientationType
-    from .telemetry import Telemetry as Telemetry
-    from .telemetry_entry import TelemetryEntry as TelemetryEntry
-    from .telemetry_features import TelemetryFeatures as TelemetryFeatures
-    from .telemetry_request import TelemetryRequest as TelemetryRequest
-    from .trace import Trace as Trace
-    from .trace_response import TraceResponse as TraceResponse
-    from .unexpected_error import UnexpectedError as UnexpectedError
-    from .view import View as View
-    from .view_request import ViewRequest as ViewRequest
-    from .visitor_id import VisitorId as VisitorId
-    from .window import Window as Window
+    from .answers import AnalyticsPayload as AnalyticsPayload
+    from .answers import AnalyticsResponse as AnalyticsResponse
+    from .answers import DeliveryResponse as DeliveryResponse
+    from .answers import ExecuteResponse as ExecuteResponse
+    from .answers import MboxResponse as MboxResponse
+    from .answers import Metric as Metric
+    from .answers import NotificationResponse as NotificationResponse
+    from .answers import Option as Option
+    from .answers import PageLoadResponse as PageLoadResponse
+    from .answers import PrefetchMboxResponse as PrefetchMboxResponse
+    from .answers import PrefetchResponse as PrefetchResponse
+    from .answers import ResponseTokens as ResponseTokens
+    from .answers import TraceResponse as TraceResponse
+    from .answers import UnexpectedError as UnexpectedError
+    from .answers import View as View
+    from .enums import AuthenticatedState as AuthenticatedState
+    from .enums import ChannelType as ChannelType
+    from .enums import DecisioningMethod as DecisioningMethod
+    from .enums import DeviceType as DeviceType
+    from .enums import ExecutionMode as ExecutionMode
+    from .enums import LoggingType as LoggingType
+    from .enums import MetricType as MetricType
+    from .enums import MobilePlatformType as MobilePlatformType
+    from .enums import OptionType as OptionType
+    from .enums import ScreenOrientationType as ScreenOrientationType
+    from .requests import ABTOrder as ABTOrder
+    from .requests import Action as Action
+    from .requests import Address as Address
+    from .requests import AnalyticsRequest as AnalyticsRequest
+    from .requests import Application as Application
+    from .requests import AudienceManager as AudienceManager
+    from .requests import Browser as Browser
+    from .requests import ClientHints as ClientHints
+    from .requests import Context as Context
+    from .requests import CustomerId as CustomerId
+    from .requests import DeliveryRequest as DeliveryRequest
+    from .requests import ExecuteRequest as ExecuteRequest
+    from .requests import ExperienceCloud as ExperienceCloud
+    from .requests import Geo as Geo
+    from .requests import MboxRequest as MboxRequest
+    from .requests import MobilePlatform as MobilePlatform
+    from .requests import Notification as Notification
+    from .requests import NotificationMbox as NotificationMbox
+    from .requests import NotificationPageLoad as NotificationPageLoad
+    from .requests import NotificationView as NotificationView
+    from .requests import Order as Order
+    from .requests import Parameters as Parameters
+    from .requests import PrefetchRequest as PrefetchRequest
+    from .requests import Preview as Preview
+    from .requests import Product as Product
+    from .requests import Property as Property
+    from .requests import QAMode as QAMode
+    from .requests import QAModePreviewIndex as QAModePreviewIndex
+    from .requests import RequestDetails as RequestDetails
+    from .requests import Screen as Screen
+    from .requests import Telemetry as Telemetry
+    from .requests import TelemetryEntry as TelemetryEntry
+    from .requests import TelemetryFeatures as TelemetryFeatures
+    from .requests import TelemetryRequest as TelemetryRequest
+    from .requests import Trace as Trace
+    from .requests import ViewRequest as ViewRequest
+    from .requests import VisitorId as VisitorId
+    from .requests import Window as Window
 
 __all__ = [
     "ABTOrder",
@@ -136,69 +136,69 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ABTOrder": ".abt_order",
-    "Action": ".action",
-    "Address": ".address",
-    "AnalyticsPayload": ".analytics_payload",
-    "AnalyticsRequest": ".analytics_request",
-    "AnalyticsResponse": ".analytics_response",
-    "Application": ".application",
-    "AudienceManager": ".audience_manager",
-    "AuthenticatedState": ".authenticated_state",
-    "Browser": ".browser",
-    "ChannelType": ".channel_type",
-    "ClientHints": ".client_hints",
-    "Context": ".context",
-    "CustomerId": ".customer_id",
-    "DecisioningMethod": ".decisioning_method",
-    "DeliveryRequest": ".delivery_request",
-    "DeliveryResponse": ".delivery_response",
-    "DeviceType": ".device_type",
-    "ExecuteRequest": ".execute_request",
-    "ExecuteResponse": ".execute_response",
-    "ExecutionMode": ".execution_mode",
-    "ExperienceCloud": ".experience_cloud",
-    "Geo": ".geo",
-    "LoggingType": ".logging_type",
-    "MboxRequest": ".mbox_request",
-    "MboxResponse": ".mbox_response",
-    "Metric": ".metric",
-    "MetricType": ".metric_type",
-    "MobilePlatform": ".mobile_platform",
-    "MobilePlatformType": ".mobile_platform_type",
-    "Notification": ".notification",
-    "NotificationMbox": ".notification_mbox",
-    "NotificationPageLoad": ".notification_page_load",
-    "NotificationResponse": ".notification_response",
-    "NotificationView": ".notification_view",
-    "Option": ".option",
-    "OptionType": ".option_type",
-    "Order": ".order",
-    "PageLoadResponse": ".page_load_response",
-    "Parameters": ".parameters",
-    "PrefetchMboxResponse": ".prefetch_mbox_response",
-    "PrefetchRequest": ".prefetch_request",
-    "PrefetchResponse": ".prefetch_response",
-    "Preview": ".preview",
-    "Product": ".product",
-    "Property": ".property_",
-    "QAMode": ".qa_mode",
-    "QAModePreviewIndex": ".qa_mode_preview_index",
-    "RequestDetails": ".request_details",
-    "ResponseTokens": ".response_tokens",
-    "Screen": ".screen",
-    "ScreenOrientationType": ".screen_orientation_type",
-    "Telemetry": ".telemetry",
-    "TelemetryEntry": ".telemetry_entry",
-    "TelemetryFeatures": ".telemetry_features",
-    "TelemetryRequest": ".telemetry_request",
-    "Trace": ".trace",
-    "TraceResponse": ".trace_response",
-    "UnexpectedError": ".unexpected_error",
-    "View": ".view",
-    "ViewRequest": ".view_request",
-    "VisitorId": ".visitor_id",
-    "Window": ".window",
+    "ABTOrder": ".requests",
+    "Action": ".requests",
+    "Address": ".requests",
+    "AnalyticsPayload": ".answers",
+    "AnalyticsRequest": ".requests",
+    "AnalyticsResponse": ".answers",
+    "Application": ".requests",
+    "AudienceManager": ".requests",
+    "AuthenticatedState": ".enums",
+    "Browser": ".requests",
+    "ChannelType": ".enums",
+    "ClientHints": ".requests",
+    "Context": ".requests",
+    "CustomerId": ".requests",
+    "DecisioningMethod": ".enums",
+    "DeliveryRequest": ".requests",
+    "DeliveryResponse": ".answers",
+    "DeviceType": ".enums",
+    "ExecuteRequest": ".requests",
+    "ExecuteResponse": ".answers",
+    "ExecutionMode": ".enums",
+    "ExperienceCloud": ".requests",
+    "Geo": ".requests",
+    "LoggingType": ".enums",
+    "MboxRequest": ".requests",
+    "MboxResponse": ".answers",
+    "Metric": ".answers",
+    "MetricType": ".enums",
+    "MobilePlatform": ".requests",
+    "MobilePlatformType": ".enums",
+    "Notification": ".requests",
+    "NotificationMbox": ".requests",
+    "NotificationPageLoad": ".requests",
+    "NotificationResponse": ".answers",
+    "NotificationView": ".requests",
+    "Option": ".answers",
+    "OptionType": ".enums",
+    "Order": ".requests",
+    "PageLoadResponse": ".answers",
+    "Parameters": ".requests",
+    "PrefetchMboxResponse": ".answers",
+    "PrefetchRequest": ".requests",
+    "PrefetchResponse": ".answers",
+    "Preview": ".requests",
+    "Product": ".requests",
+    "Property": ".requests",
+    "QAMode": ".requests",
+    "QAModePreviewIndex": ".requests",
+    "RequestDetails": ".requests",
+    "ResponseTokens": ".answers",
+    "Screen": ".requests",
+    "ScreenOrientationType": ".enums",
+    "Telemetry": ".requests",
+    "TelemetryEntry": ".requests",
+    "TelemetryFeatures": ".requests",
+    "TelemetryRequest": ".requests",
+    "Trace": ".requests",
+    "TraceResponse": ".answers",
+    "UnexpectedError": ".answers",
+    "View": ".answers",
+    "ViewRequest": ".requests",
+    "VisitorId": ".requests",
+    "Window": ".requests",
 }
 
 

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UnreadableBody
-from ...models.delivery_request import DeliveryRequest
-from ...models.delivery_response import DeliveryResponse
-from ...models.unexpected_error import UnexpectedError
+from ...models.answers import DeliveryResponse, UnexpectedError
+from ...models.requests import DeliveryRequest
 from ...types import Response, dump
 
 if TYPE_CHECKING:
