@@ -73,26 +73,26 @@ INTERNALS = (
     Internal(
         "aiohttp",
         "client_proto.ResponseHandler",
-        ("aio.wire",),
+        ("aio.connection",),
         "what stands between aiohttp and a socket: bytes that belong to no answer must not become one. Its methods "
         "set_response_params, set_exception, is_connected and should_close are overridden",
     ),
     Internal(
         "aiohttp",
         "client_proto.ResponseHandler._payload",
-        ("aio.wire",),
+        ("aio.connection",),
         "whether the last chunk of an answer has been read",
     ),
     Internal(
         "aiohttp",
         "base_protocol.BaseProtocol._drain_waiter",
-        ("aio.wire",),
+        ("aio.connection",),
         "an error that a cancelled writer never asks for, and that the event loop would complain of",
     ),
     Internal(
         "aiohttp",
         "connector.BaseConnector._factory",
-        ("aio.wire",),
+        ("aio.connection",),
         "the class of connections, which there is no other way to name",
     ),
 )

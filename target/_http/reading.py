@@ -78,7 +78,7 @@ class _Reader(io.RawIOBase):
             super().close()
 
 
-class _Wire:
+class _AnswerSocket:
     """What http.client needs of a socket to read an answer from it."""
 
     def __init__(self, sock: socket.socket, connection: DeadlineConnection) -> None:
@@ -95,7 +95,7 @@ class Answer(http.client.HTTPResponse):
     _is_given_up = False
 
     def __init__(self, sock: socket.socket, connection: DeadlineConnection, *positional: Any, **options: Any) -> None:
-        super().__init__(cast("socket.socket", _Wire(sock, connection)), *positional, **options)
+        super().__init__(cast("socket.socket", _AnswerSocket(sock, connection)), *positional, **options)
         self._carrier = connection
 
     def begin(self) -> None:

@@ -18,7 +18,7 @@ from target._background.forks import renew_in_children
 from target._http import failures
 from target._http.aio import timing
 from target._http.aio.bodies import body_to_send, read_body
-from target._http.aio.wire import Connector, Sending, sending
+from target._http.aio.connection import Connector, Sending, sending
 from target._http.beside import Superseded
 from target._http.deadline import SOONEST_S, Deadline, Keeping
 from target._http.pools import trusted_context
@@ -166,8 +166,8 @@ class AiohttpTransport:
 
         def end_first(task: asyncio.Task[_Answer]) -> None:
             self._beside.discard(task)
-            if not task.cancelled() and task.exception() is None and now.wire is not None:
-                now.wire.supersede(task.result())
+            if not task.cancelled() and task.exception() is None and now.connection is not None:
+                now.connection.supersede(task.result())
 
         now.try_beside = try_beside
         try:
@@ -210,17 +210,17 @@ class AiohttpTransport:
             content = await read_body(response, self._config.max_response_bytes)
         except BaseException:
             response.close()
-            if now.wire is not None:
-                now.wire.discard()  # aiohttp has it back already where all of the answer was there
+            if now.connection is not None:
+                now.connection.discard()  # aiohttp has it back already where all of the answer was there
             raise
         response.release()
         wanted_s = retry_after_s(response.headers.get("Retry-After")) if response.status >= 400 else None
         most_values = self._config.max_response_values
         reply = Reply(response.status, response.reason or "", content, wanted_s, most_values)
-        is_kept = None if now.wire is None else now.wire.took_kept
+        is_kept = None if now.connection is None else now.connection.took_kept
         verdict, said = self._habits.judge(reply, step.call, is_kept, step.doubt)
-        if verdict is not Verdict.TAKE and now.wire is not None:
-            now.wire.discard()
+        if verdict is not Verdict.TAKE and now.connection is not None:
+            now.connection.discard()
         if verdict is Verdict.TAKE_STATUS:
             reply = reply._replace(content=b"")
         return reply, said if verdict is Verdict.ASK_AGAIN else None

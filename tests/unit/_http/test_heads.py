@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from target._http.heads import LONGEST_HEAD, ends_in_one_place, parse_head, write_headers
 
 
-class Wire:
+class Arrived:
     """A socket that has received ``data``."""
 
     def __init__(self, data: bytes) -> None:
@@ -24,7 +24,7 @@ class Wire:
 
 
 def read_by_http_client(data: bytes) -> dict[str, Any]:
-    response = http.client.HTTPResponse(cast("Any", Wire(data)), method="POST")
+    response = http.client.HTTPResponse(cast("Any", Arrived(data)), method="POST")
     response.begin()
     return {
         "status": response.status,

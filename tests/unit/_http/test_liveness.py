@@ -93,7 +93,7 @@ def test_the_system_asks_whether_the_other_end_is_there(
 
     real = liveness.keep_alive
     monkeypatch.setattr("target._http.connect.keep_alive", look)
-    monkeypatch.setattr("target._http.aio.wire.keep_alive", look)
+    monkeypatch.setattr("target._http.aio.connection.keep_alive", look)
     with urllib3.PoolManager() as pool:
         visit("blocking" if way == "pool" else way, server.domain, [], **({"pool": pool} if way == "pool" else {}))
     assert kept == [{"on": 1, "TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10}]

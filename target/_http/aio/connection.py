@@ -35,12 +35,12 @@ class Sending:
         anew: Whether only a new connection will do.
     """
 
-    __slots__ = ("anew", "patience_s", "try_beside", "wire")
+    __slots__ = ("anew", "connection", "patience_s", "try_beside")
 
     def __init__(self, patience_s: float | None, anew: bool) -> None:
         self.patience_s = patience_s
         self.anew = anew
-        self.wire: Wire | None = None  # the connection it was sent on
+        self.connection: Connection | None = None  # it was sent on
         self.try_beside: Callable[[], object] | None = None
 
 
@@ -48,7 +48,7 @@ class Sending:
 sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
-class Wire(ResponseHandler):
+class Connection(ResponseHandler):
     """One connection, closed as soon as a byte comes that is no part of the answer to the request just sent.
 
     aiohttp would take such bytes for the next answer, which is another visitor's.
@@ -76,7 +76,7 @@ class Wire(ResponseHandler):
         self._head, self._body_left, self._chunked, self._last = b"", None, False, b""
         now = sending.get()
         if now is not None:
-            now.wire = self
+            now.connection = self
             self.took_kept = self._heard_at_s is not None
             if self._heard_at_s is not None and now.patience_s is not None:
                 idle_s = monotonic_s() - self._heard_at_s
@@ -201,7 +201,7 @@ class Connector(aiohttp.TCPConnector):
             # An address that does not answer must not eat the time of those after it.
             happy_eyeballs_delay=min(_NEXT_ADDRESS_S, timeout_s / 4),
         )
-        self._factory = cast("partial[ResponseHandler]", partial(Wire, loop=asyncio.get_running_loop()))
+        self._factory = cast("partial[ResponseHandler]", partial(Connection, loop=asyncio.get_running_loop()))
 
     def __del__(self, *_: object) -> None:
         """Say nothing, not even when it was not closed: the user never made one, and its sockets end with it."""
