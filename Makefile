@@ -47,7 +47,7 @@ lint: $(READY) ## ruff, the layer rules, and no description of the spec left to 
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 
-type: $(READY) ## mypy --strict over target and target_delivery_api
+type: $(READY) ## mypy --strict over target, target_delivery_api and, but for what pyproject.toml says, tests
 	$(BIN)/mypy
 
 generate: $(READY) ## write generated/ from openapi/delivery-api.yaml

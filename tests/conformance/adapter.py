@@ -64,7 +64,7 @@ class Scene:
             "edge_routing": False,
             **options,
         }
-        self.client = self._ends.enter_context(TargetClient.create(wanted))  # type: ignore[arg-type]
+        self.client = self._ends.enter_context(TargetClient.create(wanted))
 
     def get_offers(
         self, request: Mapping[str, Any], session_id: str | None, location_hint: str | None

@@ -24,7 +24,7 @@ def replay(transport: str, folder: Path, name: str, scenario: Scenario, **option
     given: dict[str, Any] = {"client": "somebody", "organization_id": "0123456789ABCDEF@AdobeOrg", **options}
 
     async def main() -> object:
-        client = await AsyncTargetClient.create({**given, "transport": transport})  # type: ignore[typeddict-item]
+        client = await AsyncTargetClient.create({**given, "transport": transport})
         async with client:
             with tape.tape(folder).use_cassette(f"{name}.yaml") as cassette:
                 facts = await run(scenario, client)

@@ -46,7 +46,7 @@ def opentelemetry(set_up: Callable[[], None] | None) -> Iterator[list[Any]]:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    exporter, provider, seen = InMemorySpanExporter(), TracerProvider(), []  # type: ignore[var-annotated]
+    exporter, provider, seen = InMemorySpanExporter(), TracerProvider(), []
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     if set_up is None:
@@ -67,7 +67,7 @@ def sentry(set_up: Callable[[], None] | None) -> Iterator[list[Any]]:
 
     seen: list[Any] = []
 
-    class Keep(Transport):  # type: ignore[misc]
+    class Keep(Transport):
         def capture_envelope(self, envelope: Any) -> None:
             seen.extend(item.payload.json for item in envelope.items)
 

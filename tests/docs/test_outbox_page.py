@@ -11,7 +11,7 @@ import pytest
 
 from target import Outbox
 from target.emulator import load_offers, running
-from target.outbox import DeathReason
+from target.outbox import DeathReason  # type: ignore[attr-defined]
 from target.testing.stores import StoreSuite
 from tests.docs.blocks import leads_somewhere, links, run_blocks
 from tests.kit.json_store import JsonStore

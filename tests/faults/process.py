@@ -88,6 +88,6 @@ def fault_server(folder: Path) -> Iterator[FaultServer]:
         server.ask("ready")
         yield server
     finally:
-        process.stdin.close()  # type: ignore[union-attr]
-        process.stdout.close()  # type: ignore[union-attr]
+        process.stdin.close()
+        process.stdout.close()
         process.wait(10)

@@ -57,7 +57,7 @@ def test_what_no_honest_answer_holds_is_refused(way: str) -> None:
         try:
             for kind, body in HOSTILE.items():
                 answer = Answer(gzip.compress(body, 1), headers=PACKED)
-                server.answer = lambda _, answer=answer: answer
+                server.answer = lambda _, answer=answer: answer  # type: ignore[misc]
                 with pytest.raises(TransportError) as caught:
                     client.call(PROBE)
                 assert caught.value.__context__ is None, kind

@@ -98,7 +98,7 @@ def _python(schema: Any) -> st.SearchStrategy[Any]:
 def containers(value: Any) -> Iterator[int]:
     """The identity of every dict and list in a value, those inside models included."""
     if isinstance(value, Model):
-        for attribute in value.__slots__:  # type: ignore[attr-defined]
+        for attribute in value.__slots__:
             yield from containers(getattr(value, attribute))
     elif isinstance(value, Mapping):
         yield id(value)

@@ -28,7 +28,7 @@ from tests.kit.loopback import Answer, LoopbackServer
 REQUEST = DeliveryRequest(
     context=Context(channel="web"), execute=ExecuteRequest(mboxes=[MboxRequest(name="hôme \ud800", index=0)])
 )
-WHO: dict[str, str] = {"ims_org_id": "1234@AdobeOrg", "session_id": "s1"}
+WHO: dict[str, Any] = {"ims_org_id": "1234@AdobeOrg", "session_id": "s1"}
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_a_call_may_name_its_host_and_its_timeout(server: LoopbackServer) -> Non
     with Client("http://127.0.0.1:1", timeout=5) as transport:
         assert isinstance(execute.sync(transport, body=REQUEST, **WHO, base_url=f"{server.url}/"), DeliveryResponse)
         assert server.received[0].target.startswith("/rest/v1/delivery?")
-        server.answer = lambda received: lambda sock: sock.recv(1)  # type: ignore[return-value]
+        server.answer = lambda received: lambda sock: sock.recv(1)  # type: ignore[assignment, return-value]
         with pytest.raises(urllib3.exceptions.ReadTimeoutError):
             execute.sync(transport, body=REQUEST, **WHO, base_url=server.url, timeout=0.1)
 

@@ -62,7 +62,7 @@ def test_the_committed_package_is_up_to_date() -> None:
     ids=["edited", "missing", "missing marker", "extra", "extra of another kind"],
 )
 def test_check_fails_and_names_what_differs(package: Path, spoil: object, line: str) -> None:
-    spoil(package)  # type: ignore[operator]
+    spoil(package)
     before = files_of(package)
     done = generate("--check", "--package", package)
     assert done.returncode == 1

@@ -176,7 +176,7 @@ def test_an_unknown_value_is_a_member_of_its_own() -> None:
     assert copy.deepcopy(video) == copy.copy(video) == video
     assert AuthenticatedState("other").name != AuthenticatedState.UNKNOWN.name
     with pytest.raises(ValueError, match="7 is not a valid OptionType"):
-        OptionType(7)
+        OptionType(7)  # type: ignore[arg-type]
 
 
 def test_models_are_equal_by_value_copied_and_pickled() -> None:

@@ -88,7 +88,7 @@ def full_request() -> DeliveryRequest:
         ),
         execute=ExecuteRequest(mboxes=[MboxRequest(name="a", parameters={"k": "v"}, order=Order(id="o"))]),
         prefetch=PrefetchRequest(views=[ViewRequest()], page_load=RequestDetails()),
-        trace=Trace(authorization_token="token", usage={"x": 1}),
+        trace=Trace(authorization_token="token", usage={"x": 1}),  # type: ignore[dict-item]
         preview=Preview(token="p"),
         qa_mode=QAMode(token="q"),
     )

@@ -192,4 +192,4 @@ def _empty() -> dict[str, Any]:
 
 
 def _entry(values: Sequence[Any]) -> Entry:
-    return Entry(*values[:7], Moment(*values[7]), *values[8:])
+    return Entry(*values[:7], Moment(*values[7]), *values[8:])  # type: ignore[call-arg]

@@ -50,7 +50,7 @@ class Lying(dict[str, Any]):
 class Nameless:
     """Raises when it is asked for its class."""
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         raise RuntimeError("odd")
 

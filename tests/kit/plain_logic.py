@@ -60,7 +60,7 @@ def _evaluate(logic: Any, data: dict[str, Any], others: dict[str, Any], second: 
         "<=": lambda a, b: below(a, b) or as_ordered_equal(a, b),
         ">=": lambda a, b: below(b, a) or as_ordered_equal(a, b),
     }
-    return all(tests[operator](a, b) for a, b in itertools.pairwise(values))
+    return all(tests[operator](a, b) for a, b in itertools.pairwise(values))  # type: ignore[no-untyped-call]
 
 
 def compare(

@@ -24,16 +24,16 @@ Call = Callable[..., Any]
 
 
 def get_offers(client: TargetClient, own: dict[str, Any] | None = None, **options: Any) -> Any:
-    return client.get_offers({"request": {"execute": {"pageLoad": {}}, **(own or {})}, **options})  # type: ignore[misc,typeddict-item]
+    return client.get_offers({"request": {"execute": {"pageLoad": {}}, **(own or {})}, **options})
 
 
 def get_attributes(client: TargetClient, own: dict[str, Any] | None = None, **options: Any) -> Any:
-    return client.get_attributes(["flag"], {"request": {"context": {}, **(own or {})}, **options})  # type: ignore[misc,typeddict-item]
+    return client.get_attributes(["flag"], {"request": {"context": {}, **(own or {})}, **options})
 
 
 def send_notifications(client: TargetClient, own: dict[str, Any] | None = None, **options: Any) -> Any:
     click = {"id": "n1", "type": "click", "timestamp": 1570320000000}
-    return client.send_notifications({"request": {"notifications": [click], **(own or {})}, **options})  # type: ignore[misc,typeddict-item]
+    return client.send_notifications({"request": {"notifications": [click], **(own or {})}, **options})
 
 
 METHODS = [get_offers, get_attributes, send_notifications]

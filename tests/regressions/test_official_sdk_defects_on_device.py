@@ -150,7 +150,7 @@ def test_24_the_artifact_is_not_copied_for_each_call(make_client: MakeClient) ->
     for prefix in ("10 activities, one mbox each", "1,000 activities, one mbox each"):
         wanted = case(prefix)
         client, asked = deciding(make_client, wanted), requests(wanted, new_visitors=True)
-        taken.append(seconds_per_call(lambda c=client, a=asked: c.get_offers(request=next(a)), 20))
+        taken.append(seconds_per_call(lambda c=client, a=asked: c.get_offers(request=next(a)), 20))  # type: ignore[misc]
     few_s, many_s = taken
     assert many_s < 2 * few_s
 

@@ -28,7 +28,7 @@ def use(shop: Shop, work: Callable[[AsyncTargetClient], Awaitable[Any]], **optio
             **shop.options,
             **options,
         }
-        async with await AsyncTargetClient.create(given) as client:  # type: ignore[arg-type]
+        async with await AsyncTargetClient.create(given) as client:
             return await work(client)
 
     return asyncio.run(main())
@@ -81,7 +81,7 @@ def test_without_rules_a_call_says_so_and_the_loop_went_on_meanwhile(
 
         ticking = asyncio.create_task(tick())
         options = {"client": "acme", "organization_id": "1234@AdobeOrg", **shop.options, "maximum_wait_ready": 200}
-        async with await AsyncTargetClient.create(options) as client:  # type: ignore[arg-type]
+        async with await AsyncTargetClient.create(options) as client:
             await work(client)
         ticking.cancel()
         return ticks
@@ -91,7 +91,7 @@ def test_without_rules_a_call_says_so_and_the_loop_went_on_meanwhile(
 
 def test_a_slow_lookup_of_a_place_does_not_hold_the_loop(shop: Shop) -> None:
     shop.artifact = artifact(geoTargetingEnabled=True)
-    shop.geo = lambda _: time.sleep(0.3) or Answer({"x-geo-city": "BERN"})  # type: ignore[func-returns-value]
+    shop.geo = lambda _: time.sleep(0.3) or Answer({"x-geo-city": "BERN"})
     located = {**PREFETCH, "context": {"channel": "web", "geo": {"ipAddress": "203.0.113.7"}}}
 
     async def work(client: AsyncTargetClient) -> float:

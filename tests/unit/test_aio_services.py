@@ -39,7 +39,7 @@ def transport_of(server: LoopbackServer, **options: Any) -> tuple[type, int]:
     async def look(client: AsyncTargetClient) -> tuple[type, int]:
         return type(client._transport), client._config.client.pool_size
 
-    return aio.with_client(server, look, **options)  # type: ignore[no-any-return]
+    return aio.with_client(server, look, **options)
 
 
 def test_auto_is_aiohttp_where_it_can_be(server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,9 +46,9 @@ class TestCreate:
             "server_domain": server.domain,
         }
         for client in (
-            TargetClient.create({**options, "secure": False}),  # type: ignore[typeddict-item]
+            TargetClient.create({**options, "secure": False}),
             TargetClient.create(**options, secure=False),
-            TargetClient.create(options, secure=False, organization_id="second@AdobeOrg"),  # type: ignore[arg-type, call-arg]
+            TargetClient.create(options, secure=False, organization_id="second@AdobeOrg"),
         ):
             with client:
                 client.get_offers(request=HOME)

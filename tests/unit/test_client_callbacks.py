@@ -96,7 +96,7 @@ class TestCallbacks:
 
         def slow(received: Received) -> Answer:
             release.wait(5)
-            return ok(received)  # type: ignore[return-value]
+            return ok(received)
 
         server.answer = slow
         handle = method(client, callback=lambda value: None)

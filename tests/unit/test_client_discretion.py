@@ -139,6 +139,6 @@ def test_no_id_cookie_or_token_is_in_any_message_or_log_line(
 )
 def test_no_value_is_in_the_message_of_an_options_error(options: dict[str, Any], client: TargetClient) -> None:
     with pytest.raises(OptionsError) as caught:
-        client.get_offers({"request": PAGE_LOAD, **options})  # type: ignore[typeddict-item]
+        client.get_offers({"request": PAGE_LOAD, **options})
     assert "MARKER" not in "".join(traceback.format_exception_only(caught.value))
     assert not caught.value.__cause__ or "MARKER" not in str(caught.value.__cause__)

@@ -51,7 +51,7 @@ class TestHosts:
     def test_a_cluster_of_one_visitor_never_touches_anothers_call(
         self, visitor: dict[str, Any], routed: TargetClient, server: LoopbackServer
     ) -> None:
-        first = routed.get_offers({"request": REQUEST, **visitor})  # type: ignore[typeddict-item]
+        first = routed.get_offers({"request": REQUEST, **visitor})
         second = routed.get_offers(request=REQUEST)
         assert self.hosts(server) == ["mboxedge21", "acme"]
         clusters = [
@@ -101,7 +101,7 @@ class TestHosts:
     def test_no_visitor_chooses_a_host(
         self, visitor: dict[str, Any], routed: TargetClient, server: LoopbackServer
     ) -> None:
-        routed.get_offers({"request": REQUEST, **visitor})  # type: ignore[typeddict-item]
+        routed.get_offers({"request": REQUEST, **visitor})
         assert self.hosts(server) == ["acme"]
 
     def test_without_edge_routing_every_call_goes_to_the_domain(

@@ -115,7 +115,7 @@ def test_without_an_outbox_it_says_how_to_set_one(client: TargetClient) -> None:
 def test_mistakes_raise_at_once(make_client: MakeClient) -> None:
     client = make_client(outbox=Outbox.memory())
     with pytest.raises(OptionsError, match="callback"):
-        client.queue_notifications({**notifications("n1"), "callback": print})  # type: ignore[call-overload]
+        client.queue_notifications({**notifications("n1"), "callback": print})
     with pytest.raises(OptionsError, match="Notifications list is required"):
         client.queue_notifications(request={"context": {"channel": "web"}})
     with pytest.raises(OptionsError, match="outbox"):

@@ -240,14 +240,14 @@ def test_a_request_changed_after_the_call_is_not_sent(
         spoil(given)
     held.set()
     first.get(20)
-    results = [handle.get(20) for handle in handles]
+    results = [handle.get(20) for handle in handles]  # type: ignore[attr-defined]
     sent = [received.body for received in server.received[-2:]]
     assert [body["execute"]["mboxes"][0] for body in sent] == [
         {"name": "home", "parameters": {"a": "b"}, "index": 0}
     ] * 2
     assert sent[1]["execute"]["mboxes"][1]["name"] == "flag"
     assert sent[0]["id"]["customerIds"][0]["id"] == "1"
-    assert results[0].request.execute.mboxes[0].name == "home"  # type: ignore[union-attr]
+    assert results[0].request.execute.mboxes[0].name == "home"
 
 
 def test_a_results_request_and_state_are_made_anew_each_time(make_client: MakeClient, server: LoopbackServer) -> None:

@@ -123,7 +123,7 @@ class TestPrivacy:
 
     def test_no_repr_names_an_id(self, client: TargetClient) -> None:
         given = self.given()
-        result = get_offers(client, visitor=given, **self.OPTIONS)
+        result = get_offers(client, visitor=given, **self.OPTIONS)  # type: ignore[arg-type]
         self.check([repr(given), repr(result), str(result), repr(result.target_cookie)], given)
 
 

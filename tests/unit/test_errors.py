@@ -105,7 +105,7 @@ def test_what_create_raises_without_the_extra_is_exported() -> None:
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
 @pytest.mark.parametrize("error", ERRORS, ids=name_of)
 def test_errors_can_be_copied_and_pickled(error: TargetError, copied: object) -> None:
-    other = copied(error)  # type: ignore[operator]
+    other = copied(error)
     assert (type(other), str(other), other.args, vars(other)) == (type(error), str(error), error.args, vars(error))
 
 

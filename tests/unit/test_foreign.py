@@ -92,7 +92,7 @@ def values() -> dict[str, Any]:
         "complex": 1j,
         "memoryview": memoryview(b"x"),
         "lock": threading.Lock(),
-        "enum": enum.Enum("E", "A").A,
+        "enum": enum.Enum("E", "A").A,  # type: ignore[attr-defined]
         "exception": ValueError("x"),
     }
 
@@ -145,11 +145,12 @@ def test_every_option_of_create(name: str, method: str) -> None:
 @pytest.mark.parametrize("name", sorted(AsyncClientOptions.__annotations__))
 def test_every_option_of_the_asyncio_clients_create(name: str) -> None:
     async def create(value: Any) -> None:
-        made = await AsyncTargetClient.create({**FINE, name: value})  # type: ignore[arg-type]
+        made = await AsyncTargetClient.create({**FINE, name: value})
         await made.aclose(0)
 
     refused = sum(
-        names_nothing_else(lambda value=value: asyncio.run(create(value)), name) for value in values().values()
+        names_nothing_else(lambda value=value: asyncio.run(create(value)), name)  # type: ignore[misc]
+        for value in values().values()
     )
     assert refused >= 20
 
@@ -181,7 +182,7 @@ PLACES: dict[str, Callable[[TargetClient, Any], object]] = {
     "get_value mbox": lambda client, value: client.get_attributes(["a"]).get_value(value, "a"),
     "get_value key": lambda client, value: client.get_attributes(["a"]).get_value("a", value),
     "as_object": lambda client, value: client.get_attributes(["a"]).as_object(value),
-    "close": lambda _, value: TargetClient.create(**FINE).close(value),  # type: ignore[arg-type]
+    "close": lambda _, value: TargetClient.create(**FINE).close(value),
     "flush": lambda client, value: client.flush(value),
     "wait_until_ready": lambda client, value: client.wait_until_ready(value),
     "result get": lambda client, value: client.get_offers(request=PAGE_LOAD, callback=len).get(value),
@@ -189,11 +190,11 @@ PLACES: dict[str, Callable[[TargetClient, Any], object]] = {
     "analytics_hit": lambda client, value: client.get_offers(request=PAGE_LOAD).analytics_hit(value, value),
     "visitor_cookie_name": lambda client, value: client.visitor_cookie_name(value),
     **{
-        f"Outbox {name}": lambda _, value, name=name: Outbox.memory(**{name: value})
+        f"Outbox {name}": lambda _, value, name=name: Outbox.memory(**{name: value})  # type: ignore[misc]
         for name in ("max_pending", "lease")
     },
     **{
-        f"Outbox {name}": lambda _, value, name=name: Outbox.memory(**{name: value})
+        f"Outbox {name}": lambda _, value, name=name: Outbox.memory(**{name: value})  # type: ignore[misc]
         for name in ("when_full", "max_age")
     },
     "Outbox flush_interval": lambda _, value: Outbox.memory(flush_interval=value),
@@ -228,7 +229,8 @@ PLACES: dict[str, Callable[[TargetClient, Any], object]] = {
 @pytest.mark.parametrize("place", PLACES)
 def test_every_argument_of_what_is_public(place: str, client: TargetClient) -> None:
     refused = sum(
-        names_nothing_else(lambda value=value: PLACES[place](client, value), "") for value in values().values()
+        names_nothing_else(lambda value=value: PLACES[place](client, value), "")  # type: ignore[misc]
+        for value in values().values()
     )
     assert refused >= 15
 
@@ -236,14 +238,15 @@ def test_every_argument_of_what_is_public(place: str, client: TargetClient) -> N
 @pytest.mark.parametrize("method", ["aclose", "flush", "wait_until_ready"])
 def test_every_duration_of_the_asyncio_client(method: str) -> None:
     async def ask(value: Any) -> None:
-        made = await AsyncTargetClient.create(**FINE)  # type: ignore[arg-type]
+        made = await AsyncTargetClient.create(**FINE)
         try:
             await getattr(made, method)(value)
         finally:
             await made.aclose(0)
 
     refused = sum(
-        names_nothing_else(lambda value=value: asyncio.run(ask(value)), "timeout") for value in values().values()
+        names_nothing_else(lambda value=value: asyncio.run(ask(value)), "timeout")  # type: ignore[misc]
+        for value in values().values()
     )
     assert refused >= 30
 
@@ -276,7 +279,7 @@ def test_what_comes_from_a_visitor_is_none_where_it_is_wrong(read: Callable[[Any
 
 
 def test_a_string_is_taken_for_what_it_holds() -> None:
-    client = TargetClient.create(**{**FINE, "client": Disguised("acme"), "server_domain": Disguised("127.0.0.1:9")})  # type: ignore[typeddict-item]
+    client = TargetClient.create(**{**FINE, "client": Disguised("acme"), "server_domain": Disguised("127.0.0.1:9")})
     assert f"{client._config.client} {client._config.server_domain}" == "acme 127.0.0.1:9"
     result_header = TargetCookie("mbox", "x", 1).set_cookie_header(path=Disguised("/shop"))
     assert "evil" not in result_header
@@ -284,7 +287,7 @@ def test_a_string_is_taken_for_what_it_holds() -> None:
 
 
 def test_options_that_lie_are_taken_for_what_they_hold() -> None:
-    client = TargetClient.create(Lying(FINE))  # type: ignore[arg-type]
+    client = TargetClient.create(Lying(FINE))
     assert client._config.client == "acme"
     client.close()
 

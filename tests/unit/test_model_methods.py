@@ -108,6 +108,6 @@ def test_type_checkers_know_the_method(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "mypy", "--config-file=", "--strict", "--cache-dir", tmp_path / "cache", user]
     environment = {**os.environ, "MYPYPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)  # type: ignore[arg-type]
     lines = [line.split(":")[1] for line in done.stdout.splitlines() if line.startswith(user.name) and "error" in line]
     assert lines == ["5", "6"], done.stdout + done.stderr

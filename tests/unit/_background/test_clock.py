@@ -199,7 +199,7 @@ def test_an_event_loop_whose_clock_stands_still(transport: str, frozen: Frozen, 
             secure=False,
             edge_routing=False,
             timeout=2500,
-            transport=transport,  # type: ignore[arg-type]
+            transport=transport,
             max_concurrency=2,
         )
 

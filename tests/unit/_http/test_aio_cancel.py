@@ -319,7 +319,7 @@ def test_a_lookup_is_shared_and_can_be_given_up(monkeypatch: pytest.MonkeyPatch)
         release.wait(5)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
 
-    monkeypatch.setattr(resolve.socket, "getaddrinfo", look_up)
+    monkeypatch.setattr("target._http.resolve.socket.getaddrinfo", look_up)
     first, second = (resolve.look_up("a.example", 80, 0) for _ in range(2))
     assert first is second
     assert not first.done.is_set()
@@ -337,9 +337,9 @@ def test_what_was_ended_does_not_begin_to_wait() -> None:
     abort()
     abort()
     assert (woken, abort.called) == ([], True)
-    for wait in (lambda: abort.watch(print), lambda: abort.wait(threading.Event(), 5)):
+    for wait in (lambda: abort.watch(print), lambda: abort.wait(threading.Event(), 5)):  # type: ignore[arg-type]
         with pytest.raises(ClientClosed):
-            wait()
+            wait()  # type: ignore[no-untyped-call]
 
 
 def test_an_end_that_comes_while_the_answer_is_read_is_not_lost() -> None:

@@ -112,7 +112,7 @@ def test_a_large_request_and_a_large_answer(transport: str, server: LoopbackServ
         async with client_of(server.domain, transport=transport) as client:
             return await client.get_offers(request={"context": {"userAgent": text}, "execute": {"pageLoad": {}}})
 
-    assert asyncio.run(main()).response.client == text  # type: ignore[union-attr]
+    assert asyncio.run(main()).response.client == text
     assert "Transfer-Encoding" not in server.received[0].headers
 
 

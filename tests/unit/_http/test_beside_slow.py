@@ -73,7 +73,7 @@ def test_a_slow_answer_is_heard_while_a_connection_is_being_made(way: str) -> No
         thread = threading.Thread(target=serve)
         thread.start()
         full = [lambda: fillers.extend(fill_queue(listener))]  # from here on nobody gets a connection
-        took = visit(way, f"127.0.0.1:{listener.getsockname()[1]}", full, timeout=20_000)
+        took = visit(way, f"127.0.0.1:{listener.getsockname()[1]}", full, timeout=20_000)  # type: ignore[arg-type]
         assert 0.3 < took[1] < 10
         for filler in fillers:
             filler.close()

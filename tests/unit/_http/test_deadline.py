@@ -187,7 +187,7 @@ def test_a_proxy_that_never_accepts() -> None:
         options: dict[str, Any] = {"proxy": f"http://127.0.0.1:{port}", "timeout": TIMEOUT_MS}
         for secure in (False, True):
             with client_of("acme.example", secure=secure, **options) as client:
-                ends_in_time(lambda client=client: client.get_offers(**CALL))
+                ends_in_time(lambda client=client: client.get_offers(**CALL))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_an_outage_of_the_resolver_costs_one_thread(resolver: dict[str, Any]) ->
         results = [client.get_offers(**CALL, callback=print) for _ in range(100)]
         for result in results:
             most = max(most, sum(thread.name == "target-dns" for thread in threading.enumerate()))
-            expect(TargetTimeout, lambda result=result: result.get(5))
+            expect(TargetTimeout, lambda result=result: result.get(5))  # type: ignore[misc]
     assert most == 1
     assert resolver["lookups"] == 1
 

@@ -131,7 +131,7 @@ def test_a_connection_is_kept_only_when_its_exchange_is_over(server: LoopbackSer
     pool = urllib3.PoolManager()
     client = make_client(pool=pool)
     client.get_offers(**CALL)
-    (connection,) = pool.connection_from_url(server.url).pool.queue  # type: ignore[union-attr]
+    (connection,) = pool.connection_from_url(server.url).pool.queue
     assert not connection.is_in_use
     idle = IdleConnections(3)
     connection.is_in_use = True
@@ -146,8 +146,8 @@ def test_a_connection_may_be_taken_up_while_another_thread_asks_whether_it_is_st
 ) -> None:
     pool = urllib3.PoolManager()
     make_client(pool=pool).get_offers(**CALL)
-    (connection,) = pool.connection_from_url(server.url).pool.queue  # type: ignore[union-attr]
-    deadline, clock = Deadline(5.0), exchange.monotonic_s
+    (connection,) = pool.connection_from_url(server.url).pool.queue
+    deadline, clock = Deadline(5.0), exchange.monotonic_s  # type: ignore[attr-defined]
 
     def take_it_up() -> float:
         monkeypatch.setattr(exchange, "monotonic_s", clock)

@@ -44,7 +44,7 @@ def defined_in(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             yield from (alias.asname or alias.name for alias in node.names)
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__slots__":
-            yield from (item.value for item in ast.walk(node.value) if isinstance(item, ast.Constant))
+            yield from (item.value for item in ast.walk(node.value) if isinstance(item, ast.Constant))  # type: ignore[misc]
 
 
 def foreign_in(tree: ast.AST, ours: set[str]) -> Iterator[str]:
@@ -56,7 +56,7 @@ def foreign_in(tree: ast.AST, ours: set[str]) -> Iterator[str]:
             if name == "__init__" and not isinstance(node.value, ast.Call):  # called for an object of another class
                 yield name
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr"):
-            name = node.args[1].value if isinstance(node.args[1], ast.Constant) else None
+            name = node.args[1].value if isinstance(node.args[1], ast.Constant) else None  # type: ignore[assignment]
         elif isinstance(node, ast.ImportFrom) and str(node.module) not in PUBLIC_MODULES:
             yield from (alias.name for alias in node.names if str(node.module).startswith("aiohttp"))
         if name is not None and is_private(name) and name not in ours:

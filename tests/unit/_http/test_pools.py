@@ -91,8 +91,8 @@ def test_pool_size_bounds_idle_connections(server: LoopbackServer, make_client: 
     server.answer = ok
     for _ in range(5):
         client.get_offers(**CALL)
-    (host,) = client._transport._pools._hosts.values()
-    idle = [connection for connection in host.pool.pool.queue if connection is not None]  # type: ignore[union-attr]
+    (host,) = client._transport._pools._hosts.values()  # type: ignore[attr-defined]
+    idle = [connection for connection in host.pool.pool.queue if connection is not None]
     assert len(idle) == 2
     assert server.connections == 6
 
@@ -104,8 +104,8 @@ def test_visitors_of_many_clusters_do_not_grow_the_pool_without_bound() -> None:
         assert len({received.target for received in proxy.received}) == 100
     with client_of("acme.example", edge_routing=False) as client:
         for number in range(200):
-            client._transport._pools._add(f"http://host-{number}.example")
-        assert len(client._transport._pools._hosts) == 64
+            client._transport._pools._add(f"http://host-{number}.example")  # type: ignore[attr-defined]
+        assert len(client._transport._pools._hosts) == 64  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("they_answer", [False, True], ids=["no such host", "hosts that answer"])
@@ -122,7 +122,7 @@ def test_cookies_that_name_clusters_close_no_connection_of_other_calls(they_answ
             with contextlib.suppress(ApiError):
                 client.get_offers(**ask, target_location_hint=str(number))
         assert proxy.connections == 2 + 150
-        assert len(client._transport._pools._hosts) <= 64
+        assert len(client._transport._pools._hosts) <= 64  # type: ignore[attr-defined]
 
 
 # The caller's pool
@@ -258,7 +258,7 @@ def test_close_closes_idle_connections_whatever_the_pool(server: LoopbackServer)
             client = client_of(origin.domain, **options)
             client.get_offers(**CALL)
             client.close()
-            assert eventually(lambda origin=origin: origin.connections[0].fileno() == -1)
+            assert eventually(lambda origin=origin: origin.connections[0].fileno() == -1)  # type: ignore[misc]
 
 
 def test_http_client_debugging_can_be_on(

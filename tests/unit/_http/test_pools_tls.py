@@ -28,7 +28,9 @@ def test_ca_certs_verifies_the_server(authority: Authority, secure: dict[str, An
         for options in ({"ca_certs": stranger.ca_certs}, {}, {"ca_certs": str(tmp_path / "missing.pem")}):
             with client_of(server.domain, secure=True, **options) as client:
                 expect(
-                    TransportError, lambda client=client: client.get_offers(**CALL), "^TLS with .* failed .*ca_certs"
+                    TransportError,
+                    lambda client=client: client.get_offers(**CALL),  # type: ignore[misc]
+                    "^TLS with .* failed .*ca_certs",
                 )
         assert len(server.received) == 1
 
@@ -53,7 +55,7 @@ def test_trusted_certificates_are_read_once(
             results = list(threads.map(lambda _: client.get_offers(**CALL), range(4)))
         assert [result.response.status for result in results] == [200] * 4
         assert server.connections == 4
-        client._transport._pools._hosts.clear()
+        client._transport._pools._hosts.clear()  # type: ignore[attr-defined]
         server.answer = ok
         client.get_offers(**CALL)
     assert len(reads) == 1
@@ -71,7 +73,7 @@ def test_http_where_tls_is_expected_and_the_other_way_round(authority: Authority
         server.behave = lambda sock: sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         with client_of(server.domain, secure=True) as client:
             expect(TransportError, lambda: client.get_offers(**CALL), "^TLS with ")
-    with serving(tls=authority.server_context()) as server, client_of(server.domain) as client:
+    with serving(tls=authority.server_context()) as server, client_of(server.domain) as client:  # type: ignore[assignment]
         expect(TransportError, lambda: client.get_offers(**CALL))
 
 
@@ -140,7 +142,7 @@ def test_a_proxy_that_does_not_connect(answer: bytes, message: str) -> None:
 def test_a_proxy_that_refuses() -> None:
     for secure_calls in (False, True):
         with client_of("acme.example", proxy="http://127.0.0.1:1", secure=secure_calls) as client:
-            expect(TransportError, lambda client=client: client.get_offers(**CALL), "cannot be reached .*refused")
+            expect(TransportError, lambda client=client: client.get_offers(**CALL), "cannot be reached .*refused")  # type: ignore[misc]
 
 
 def test_a_proxy_at_an_ipv6_address() -> None:

@@ -29,7 +29,7 @@ Set = Callable[..., None]
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Set:
     """Sets variables, named in any case."""
-    return lambda **variables: [monkeypatch.setenv(name, value) for name, value in variables.items()] and None
+    return lambda **variables: [monkeypatch.setenv(name, value) for name, value in variables.items()] and None  # type: ignore[return-value]
 
 
 def proxies(**options: Any) -> Proxies:

@@ -297,7 +297,7 @@ def test_where_both_are_left_alone_the_call_says_so(edge: Edge) -> None:
     with TargetClient.create(**edge.options(breaker_failures=1, retries=0)) as client:
         for options in ({"target_location_hint": "38"}, {}):
             with pytest.raises(ApiError):
-                client.get_offers(request=REQUEST, **options)  # type: ignore[call-overload]
+                client.get_offers(request=REQUEST, **options)
         with pytest.raises(TargetUnavailable, match="acme"):
             client.get_offers(request=REQUEST, target_location_hint="38")
 
@@ -318,7 +318,7 @@ def test_what_the_outbox_sends_moves_too(edge: Edge) -> None:
         item = {"id": "n1", "type": "display", "timestamp": 1_700_000_000_000}
         client.queue_notifications(request={"notifications": [item]}, target_location_hint="38", session_id="s")
         assert client.outbox is not None
-        assert eventually(lambda: client.outbox.pending == 0)  # type: ignore[union-attr]
+        assert eventually(lambda: client.outbox.pending == 0)
         assert client.outbox.counters["acknowledged"] == 1
     assert edge.hosts == ["mboxedge38", "acme"]
 

@@ -211,7 +211,7 @@ def test_every_error_has_a_cause() -> None:
         ]
         for domain, options, kind in cases:
             with client_of(domain, **options) as client:
-                assert expect(kind, lambda client=client: client.get_offers(**CALL)).__cause__ is not None
+                assert expect(kind, lambda client=client: client.get_offers(**CALL)).__cause__ is not None  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("host", ["does-not-exist.invalid", "a" * 63 + ".invalid"])
@@ -262,7 +262,7 @@ def test_a_call_that_outlives_its_client_succeeds_and_leaves_no_connection() -> 
             arrived.wait(5)
             client.close()
             go_on.set()
-            assert result.result(5).response.status == 200
+            assert result.result(5).response.status == 200  # type: ignore[attr-defined]
         assert eventually(lambda: server.connections[0].fileno() == -1)
 
 

@@ -58,7 +58,7 @@ def test_a_handler_may_close(server: LoopbackServer) -> None:
             made.background.close(5)
             closed.set()
 
-        made.background._failed = close
+        made.background._failed = close  # type: ignore[assignment]
         made.submit(0)
         assert closed.wait(2)
         assert eventually(lambda: threads() == [])

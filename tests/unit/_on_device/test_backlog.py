@@ -308,7 +308,7 @@ def test_whatever_happens_no_call_is_lost_doubled_or_out_of_order(steps: list[tu
         case.backlog.put_back(taken)
     order: dict[str, list[int]] = {}
     for _ in range(case.backlog.waiting):
-        taken = case.backlog.take(case.now_s + FAR_S)
+        taken = case.backlog.take(case.now_s + FAR_S)  # type: ignore[assignment]
         assert isinstance(taken, Waiting)
         order.setdefault(taken.call.session_id, []).append(number_of(taken))
         case.backlog.settle(taken, answered=True)

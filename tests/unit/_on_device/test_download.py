@@ -46,7 +46,7 @@ def expect(error: type[TargetError], url: str, match: str, **options: Any) -> No
 
 def test_an_answer_of_any_status_comes_back(server: LoopbackServer) -> None:
     for status in (200, 302, 304, 403, 500):
-        server.answer = lambda _, status=status: Answer(b"x" if status != 304 else b"", status, {"ETag": '"two"'})
+        server.answer = lambda _, status=status: Answer(b"x" if status != 304 else b"", status, {"ETag": '"two"'})  # type: ignore[misc]
         found = get(f"{server.url}/rules.json")
         assert found.status == status
         assert found.content == (b"x" if status != 304 else b"")
@@ -170,7 +170,7 @@ def test_a_child_process_makes_its_own_connections_whatever_locks_were_held(serv
     server.answer = lambda _: Answer({})
     source = downloads()
     assert source.get(f"{server.url}/", {}, Deadline(5)).status == 200
-    with source._pools._lock:
+    with source._pools._lock:  # type: ignore[attr-defined]
         child = os.fork()
         if child == 0:
             code = 1

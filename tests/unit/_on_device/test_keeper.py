@@ -12,8 +12,7 @@ import time_machine
 
 from target._on_device import artifact_rotation
 from target._on_device.download import Downloads
-from target.decisioning.artifact import ArtifactError
-from target.errors import TargetTimeout, TransportError
+from target.errors import ArtifactError, TargetTimeout, TransportError
 from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, CLIENT_READY
 from tests.kit.calls import eventually, threads_of, timed
 from tests.kit.cdn import Cdn, Owner, artifact, configs, encoded, keeping, mbox_of, noting, pauses

@@ -15,7 +15,7 @@ import pytest
 from target import OptionsError, TargetClient, TargetError
 from target._on_device.artifact_cache import write_cache
 from target._on_device.artifact_source import require_bounds
-from target.decisioning.artifact import ArtifactError
+from target.errors import ArtifactError
 from tests.kit.calls import eventually
 from tests.kit.cdn import Cdn, Owner, artifact, encoded, keeping, mbox_of
 from tests.kit.loopback import Answer, LoopbackServer, serving

@@ -155,7 +155,7 @@ def test_what_a_dead_process_was_sending_is_taken_over(tmp_path: Path, server: L
 
 
 def set_steady_clock(made: Wired, steady_s: Callable[[], float]) -> None:
-    file = made.handle._store._store
+    file = made.handle._store._store  # type: ignore[attr-defined]
     file._settings = file._settings._replace(now=lambda: Moment(time.time(), steady_s()))
 
 

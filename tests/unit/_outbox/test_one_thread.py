@@ -125,6 +125,6 @@ def test_an_idle_thread_keeps_nothing_of_its_last_work(thread: OneThread) -> Non
 
     secret = Secret()
     gone = weakref.ref(secret)
-    thread.do(lambda secret=secret: None, 20)
+    thread.do(lambda secret=secret: None, 20)  # type: ignore[misc]
     del secret
     assert eventually(lambda: gc.collect() is not None and gone() is None)

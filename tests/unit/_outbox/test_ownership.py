@@ -170,7 +170,7 @@ def test_a_lock_file_that_is_a_link_is_not_followed(path: Path) -> None:
 def test_without_owners_and_modes_there_is_nothing_to_check(
     path: Path, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(ownership.os, "geteuid")
+    monkeypatch.delattr(ownership.os, "geteuid")  # type: ignore[attr-defined]
     put(store, [entry("a")])
     assert store.volatile() == 0
 

@@ -60,7 +60,7 @@ def test_one_session_after_the_other_needs_no_more_than_a_sender_and_a_spare(
     with wired(make_outbox(flush_interval=0), server.domain) as made:
         for number in range(20):
             made.queue(f"n-{number}", session_id=f"s-{number}")
-            assert eventually(lambda number=number: len(made.told(ACKNOWLEDGED)) == number + 1)
+            assert eventually(lambda number=number: len(made.told(ACKNOWLEDGED)) == number + 1)  # type: ignore[misc]
         assert len(made.handle._worker._service.threads) <= 3
 
 

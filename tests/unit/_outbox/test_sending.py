@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from target.delivery.outgoing import MOST_PER_BATCH
+from target.delivery.outgoing import MOST_PER_BATCH  # type: ignore[attr-defined]
 from target.errors import OptionsError, OutboxFull
 from target.outbox import Outbox
 from tests.kit.calls import eventually
@@ -55,7 +55,7 @@ def test_another_page_is_another_batch_in_its_turn(make_outbox: MakeOutbox, serv
     pages = [{"context": {"channel": "web", "address": {"url": f"https://example.com/{page}"}}} for page in "xy"]
     with wired(make_outbox(flush_interval=60_000), server.domain) as made:
         for name, page in (("a", 0), ("b", 0), ("c", 1), ("d", 0)):
-            made.queue(name, **pages[page])
+            made.queue(name, **pages[page])  # type: ignore[arg-type]
         assert made.handle.flush(5000)
     assert batches_of(server) == [["a", "b"], ["c"], ["d"]]
     assert [item.body["context"]["address"]["url"][-1] for item in server.received] == ["x", "y", "x"]
@@ -232,7 +232,7 @@ def test_flush_says_whether_all_went(make_outbox: MakeOutbox, server: LoopbackSe
         assert made.handle.flush()
         for wrong in ("1", -1, True, float("nan")):
             with pytest.raises(OptionsError, match="timeout"):
-                made.handle.flush(wrong)
+                made.handle.flush(wrong)  # type: ignore[arg-type]
 
 
 def test_a_full_outbox(make_outbox: MakeOutbox, server: LoopbackServer) -> None:

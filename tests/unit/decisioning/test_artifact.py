@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target.decisioning import artifact as artifact_module
-from target.decisioning.artifact import ArtifactError, parse_artifact
+from target.decisioning.artifact import parse_artifact
 from target.decisioning.decide import decide
 from target.decisioning.places import Gap
-from target.errors import TargetError
+from target.errors import ArtifactError, TargetError
 from target_delivery_api.models import DeliveryResponse
 from tests.kit.rules import FIREFOX, NOW_S, ask, build_artifact, build_offer, build_rule, run
 
@@ -136,9 +136,9 @@ def test_nothing_of_the_data_is_kept() -> None:
 def test_a_caller_who_changes_an_answer_changes_no_other() -> None:
     artifact = parse_artifact(build_artifact(build_offer(True, 10, {"type": "json", "content": {"a": [1]}})))
     first = DeliveryResponse.from_dict(run(artifact, prefetch=ask("hero")).response)
-    option = first.prefetch.mboxes[0].options[0]  # type: ignore[union-attr, index]
-    option.content["a"].append(2)  # type: ignore[index, call-overload, union-attr]
-    option.response_tokens["x"] = 1  # type: ignore[index]
+    option = first.prefetch.mboxes[0].options[0]
+    option.content["a"].append(2)
+    option.response_tokens["x"] = 1
     second = run(artifact, prefetch=ask("hero")).response["prefetch"]["mboxes"][0]["options"][0]
     assert second["content"] == {"a": [1]}
     assert "x" not in second["responseTokens"]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from target.decisioning.compile import MAX_DEPTH, Undecidable, compile_condition
+from target.decisioning.compile import MAX_DEPTH, compile_condition
+from target.decisioning.variables import Undecidable
 from tests.kit import plain_logic
 from tests.kit.rules import FIREFOX, build_scope
 
@@ -205,7 +206,7 @@ def test_compiled_rules_agree_with_the_plain_evaluator(
 ) -> None:
     # A cut of a place is as long as the place that it is compared with, as test_places_... tells.
     assume(not ("substr" in repr(logic) and "geo.city" in repr(logic)))
-    scope = build_scope({**CONTEXT, "geo": {**CONTEXT["geo"], "city": city}}, now_s, parameters=parameters)
+    scope = build_scope({**CONTEXT, "geo": {**CONTEXT["geo"], "city": city}}, now_s, parameters=parameters)  # type: ignore[dict-item]
     others = {"page.domain": "shop.example.co.uk", "referring.domain_lc": ""}
     expected = plain_logic.truthy(plain_logic.evaluate(logic, scope.as_data("7"), others))
     assert compile_condition(logic, "7").test(scope) is expected

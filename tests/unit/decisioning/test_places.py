@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target.decisioning.artifact import Artifact, ArtifactError, parse_artifact, parse_artifact_text
+from target.decisioning.artifact import Artifact, ArtifactError, parse_artifact, parse_artifact_text  # type: ignore[attr-defined]
 from target.decisioning.decide import Decision, decide
 from target.decisioning.places import LARGE_BYTES
 from target.decisioning.remote import needs_reading

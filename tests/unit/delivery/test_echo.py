@@ -100,7 +100,7 @@ def test_the_right_answer_is_taken(habit: frozenset[int] | None, is_kept: bool) 
 
 
 def test_a_status_that_came_with_the_right_id_is_none_that_comes_without() -> None:
-    assert judge(frozenset({500, 503}), True, 503, THIS, None) == (Verdict.TAKE, {500})
+    assert judge(frozenset({500, 503}), True, 503, THIS, None) == (Verdict.TAKE, frozenset({500}))
 
 
 @pytest.mark.parametrize("said", [UNNAMED, NOTHING])
@@ -108,7 +108,7 @@ def test_what_gateways_answer_by_themselves_is_known_once_it_came_over_a_new_con
     for status in (204, 420, 429, 500, 502, 503, 504):
         assert judge(HELD, False, status, said, said)[0] is Verdict.TAKE
         habit = judge(HELD, False, status, said, said)[1]
-        assert habit == {status}
+        assert habit == frozenset({status})
         assert judge(habit, True, status, said, None) == (Verdict.TAKE_STATUS, habit)
         assert judge(habit, True, status, OTHER, None) == (Verdict.ASK_AGAIN, habit)
         assert judge(habit, True, 200, said, None) == (Verdict.ASK_AGAIN, habit)

@@ -158,7 +158,7 @@ def test_a_row_of_too_many_values_is_not_parsed(piece: str) -> None:
     assert read_entry(row, NOW) is not None
     for position in (3, 4):
         values = list(row)
-        values[position] = values[position].replace("{", f'{{"more":[{more}0],', 1)
+        values[position] = values[position].replace("{", f'{{"more":[{more}0],', 1)  # type: ignore[attr-defined]
         assert read_entry(values, NOW) is None
 
 
@@ -222,7 +222,7 @@ def test_no_row_picks_a_host(cluster: object) -> None:
     assert entry is not None
     assert entry.cluster is None
     asked: list[str | None] = []
-    call = build_call([entry], True, runtime(), lambda known: asked.append(known) or "http://mine.example")  # type: ignore[func-returns-value]
+    call = build_call([entry], True, runtime(), lambda known: asked.append(known) or "http://mine.example")
     assert (asked, call.base_url, call.cluster) == ([None], "http://mine.example", None)
 
 

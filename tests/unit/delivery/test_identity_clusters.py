@@ -144,7 +144,7 @@ def test_base_url(options: dict[str, object], cluster: str | None, url: str) -> 
 )
 def test_host_of_a_call(options: dict[str, object], url: str | None) -> None:
     expected = f"https://mboxedge{url}.tt.omtrdc.net" if url else "https://acme.tt.omtrdc.net"
-    call = offers(**options)
+    call = offers(**options)  # type: ignore[arg-type]
     assert call.base_url == expected
     assert call.names_cluster is (url is not None)
 

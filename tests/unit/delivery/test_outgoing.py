@@ -284,5 +284,5 @@ def test_what_cannot_be_written_is_found_by_halves_and_set_aside() -> None:
     settled = settle(batch(4), LANE, Outcome(None, unsendable=True), NOW, 1.0, AGE_S)
     assert settled == (LaneState(NOW_S, suspects=4), (), (), ())
     (item,) = batch(1)
-    settled = settle([item], settled.state._replace(suspects=1), Outcome(None, unsendable=True), NOW, 1.0, AGE_S)
+    settled = settle([item], settled.state._replace(suspects=1), Outcome(None, unsendable=True), NOW, 1.0, AGE_S)  # type: ignore[attr-defined]
     assert settled.dead == ((item, "unreadable", None, None),)

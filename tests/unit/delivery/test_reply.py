@@ -69,7 +69,7 @@ def test_what_is_no_success_is_an_api_error_whatever_its_body_holds(read: Any, s
 def test_an_unusable_answer_says_what_to_do(reply: Reply, says: str) -> None:
     for read in (parse_reply, require_taken):
         with pytest.raises(TransportError) as caught:
-            read(reply, CALL)  # type: ignore[operator]
+            read(reply, CALL)
         assert str(caught.value) == says
 
 
@@ -84,14 +84,14 @@ MANY = 100_000
 LISTS: list[tuple[str, Callable[[int], Any]]] = [
     ("notifications", lambda count: {"notifications": [{}] * count}),
     *(
-        (f"{part}.{name}", lambda count, part=part, name=name: {part: {name: [{}] * count}})  # type: ignore[misc]
+        (f"{part}.{name}", lambda count, part=part, name=name: {part: {name: [{}] * count}})
         for part in ("execute", "prefetch")
         for name in ("mboxes", "views")
     ),
     *(
         (
             f"{part}.{name}.{listed}",
-            lambda count, part=part, name=name, listed=listed: {  # type: ignore[misc]
+            lambda count, part=part, name=name, listed=listed: {
                 part: {name: [{listed: [{}] * (count // 2 - 1)}, {listed: [{}] * (count - count // 2 - 1)}]}
             },
         )
@@ -100,7 +100,7 @@ LISTS: list[tuple[str, Callable[[int], Any]]] = [
         for listed in ("options", "metrics")
     ),
     *(
-        (f"{part}.pageLoad.{name}", lambda count, part=part, name=name: {part: {"pageLoad": {name: [{}] * count}}})  # type: ignore[misc]
+        (f"{part}.pageLoad.{name}", lambda count, part=part, name=name: {part: {"pageLoad": {name: [{}] * count}}})
         for part in ("execute", "prefetch")
         for name in ("options", "metrics")
     ),

@@ -134,7 +134,7 @@ def test_the_callers_dict_is_not_changed() -> None:
 def test_a_call_shares_nothing_with_the_callers_dict() -> None:
     request = {"execute": {"mboxes": [{"name": "a", "parameters": {"k": "v"}}]}, "future": {"x": []}}
     call = offers(request)
-    request["execute"]["mboxes"][0]["parameters"]["k"] = "later"  # type: ignore[index]
+    request["execute"]["mboxes"][0]["parameters"]["k"] = "later"
     request["future"]["x"].append("later")
     assert call.body["execute"]["mboxes"][0]["parameters"] == {"k": "v"}
     assert call.body["future"] == {"x": []}

@@ -85,8 +85,10 @@ TIME = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
             id="order",
         ),
         pytest.param(
-            {"execute": ExecuteRequest(page_load={})}, {"execute": {"pageLoad": {}}}, id="dict-in-model-in-dict"
-        ),  # type: ignore[arg-type]
+            {"execute": ExecuteRequest(page_load={})},  # type: ignore[arg-type]
+            {"execute": {"pageLoad": {}}},
+            id="dict-in-model-in-dict",
+        ),
         pytest.param(OrderedDict(execute=MappingProxyType({})), {"execute": {}}, id="other-mappings"),
         pytest.param(
             DeliveryRequest(

@@ -151,7 +151,7 @@ def test_64_levels_of_free_json_are_written() -> None:
     assert write_free_map({"a": deep}) == {"a": deep}
     for write, value in ((write_free, [deep]), (write_free_map, {"a": [deep]})):
         with pytest.raises(Misfit, match=r"is nested more than 64 deep, or holds itself$"):
-            write(value)  # type: ignore[operator]
+            write(value)
 
 
 def test_what_cannot_be_read_says_what_it_raised() -> None:

@@ -283,4 +283,4 @@ def _suite_of(kind: Callable[[dict[str, Any], StoreSettings], DictStore]) -> typ
 
 
 for _kind in (DictStore, *WRONG):
-    globals()[f"Test{_kind.__name__}"] = _suite_of(_kind)
+    globals()[f"Test{_kind.__name__}"] = _suite_of(_kind)  # type: ignore[arg-type, attr-defined]
