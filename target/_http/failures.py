@@ -12,6 +12,8 @@ from urllib3 import exceptions as http_errors
 
 from target._background.clock import monotonic_s
 from target.config import ClientConfig
+from target.delivery.attempts import Ended
+from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.delivery.retry import Stage
 from target.errors import ClientClosed, TargetError, TargetTimeout, TransportError
@@ -103,21 +105,27 @@ def not_final(status: int) -> TransportError:
     return TransportError(f"The server answered {status}, which is no final status: check server_domain")
 
 
-def log_answer(config: ClientConfig, call: Call, status: int, received: int, started: float) -> None:
-    """``started`` is a ``monotonic_s()``, ``received`` the bytes of the unpacked body."""
-    config.logger.debug(
-        "POST %s request %s: %d, %d bytes sent, %d received, %.1f ms",
-        call.base_url,
-        call.trace_id,
-        status,
-        len(call.content),
-        received,
-        (monotonic_s() - started) * 1000,
-    )
+def log_attempt(config: ClientConfig, call: Call, ended: Ended, started: float) -> None:
+    """``started`` is a ``monotonic_s()``."""
+    reply = ended.outcome
+    if not isinstance(reply, Reply):
+        log_failure(config, call, type(reply).__name__, started)
+    elif ended.doubt is not None:
+        log_failure(config, call, "an answer to another request", started)
+    else:
+        config.logger.debug(
+            "POST %s request %s: %d, %d bytes sent, %d received, %.1f ms",
+            call.base_url,
+            call.trace_id,
+            reply.status,
+            len(call.content),
+            len(reply.content),
+            (monotonic_s() - started) * 1000,
+        )
 
 
 def log_failure(config: ClientConfig, call: Call, what: str, started: float) -> None:
-    """``what`` is the name of the error that the caller gets."""
+    """``what`` is the name of the error that the caller gets, ``started`` a ``monotonic_s()``."""
     config.logger.debug(
         "POST %s request %s: %s after %.1f ms",
         call.base_url,

@@ -109,21 +109,15 @@ class Transport:
         exchange = partial(self._exchange, step, arguments)
         try:
             reply, said = answer_of(exchange, deadline) if step.may_repeat else exchange(deadline)
+            ended = Ended(reply, deadline.repeats) if said is None else doubted(step, reply, said, deadline.repeats)
         except failures.RAISED as error:
             explained, stage = self._explain(error, call, deadline)
-            failures.log_failure(config, call, type(explained).__name__, started)
             ended = Ended(explained, deadline.repeats, stage)
         except ClientClosed:  # ended from another thread between two steps
             failures.log_failure(config, call, ClientClosed.__name__, started)
             raise
-        else:
-            if said is not None:
-                failures.log_failure(config, call, "an answer to another request", started)
-                ended = doubted(step, reply, said, deadline.repeats)
-            else:
-                if config.logger.isEnabledFor(logging.DEBUG):
-                    failures.log_answer(config, call, reply.status, len(reply.content), started)
-                ended = Ended(reply, deadline.repeats)
+        if config.logger.isEnabledFor(logging.DEBUG):
+            failures.log_attempt(config, call, ended, started)
         if ended.doubt is None and call.cluster is not None:
             self._routes.tried(call, ended.outcome)
         return ended

@@ -126,12 +126,12 @@ class AiohttpTransport:
                 reply, said = await self._exchange_beside(exchange, step, deadline)
             else:
                 reply, said = await exchange(Sending(None, step.anew))
+            ended = Ended(reply, deadline.repeats) if said is None else doubted(step, reply, said, deadline.repeats)
         except _RAISED as error:
             timeout_ms = config.timeout_s * 1000
             explained, stage = failures.explain(error, failures.OF_CALL, url=call.base_url, timeout_ms=timeout_ms)
             if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
                 explained.__cause__ = None  # what it says shows all of the URL, ids included
-            failures.log_failure(config, call, type(explained).__name__, started)
             ended = Ended(explained, deadline.repeats, stage)
         except asyncio.CancelledError:
             is_late = deadline.remaining_s() <= 0
@@ -139,14 +139,8 @@ class AiohttpTransport:
                 self._routes.tried(call, failures.timed_out(config, call))
             failures.log_failure(config, call, TargetTimeout.__name__ if is_late else "cancelled", started)
             raise
-        else:
-            if said is not None:
-                failures.log_failure(config, call, "an answer to another request", started)
-                ended = doubted(step, reply, said, deadline.repeats)
-            else:
-                if config.logger.isEnabledFor(logging.DEBUG):
-                    failures.log_answer(config, call, reply.status, len(reply.content), started)
-                ended = Ended(reply, deadline.repeats)
+        if config.logger.isEnabledFor(logging.DEBUG):
+            failures.log_attempt(config, call, ended, started)
         if ended.doubt is None:
             self._routes.tried(call, ended.outcome)
         return ended
