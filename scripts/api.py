@@ -76,13 +76,22 @@ class _Surface:
         ]
         for path, item in public:
             self._named.setdefault(_target_of(item).path, path)
-        self._made = {*self._named}  # classes that users make, which they do no others
+        self._made: set[str] = set()  # classes that users make, which they do no others
+        for _, item in public:
+            self._note_maker(_target_of(item))
         for path, item in public:
             self._add(path, item)
         for module in _modules_in(modules["target"]):
             for table in module.classes.values():
                 if not table.is_alias:
                     self._add_defaults(table)
+
+    def _note_maker(self, thing: Any) -> None:
+        if thing.is_class and thing.path not in self._made:
+            self._made.add(thing.path)
+            if "__init__" not in thing.members:
+                for base in self._ours(*thing.bases):
+                    self._note_maker(base)
 
     def _add(self, path: str, item: Any) -> None:
         """Add what is public under that path, and what belongs to it."""
@@ -101,8 +110,6 @@ class _Surface:
         keywords = [f"{name}={value}" for name, value in thing.keywords.items()]
         decorators = "".join(f"@{decorator.value} " for decorator in thing.decorators)
         self.lines[path] = [f"{decorators}class {path}({', '.join([*map(str, thing.bases), *keywords])})"]
-        if thing.path in self._made and "__init__" not in thing.members:
-            self._made.update(base.canonical_path for base in thing.bases if isinstance(base, griffe.Expr))
         self._follow(*thing.bases)  # whose members it inherits
         for name, member in thing.members.items():
             if not name.startswith("_") or (name.startswith("__") and name not in hidden):
@@ -139,13 +146,18 @@ class _Surface:
 
     def _follow(self, *expressions: Any) -> None:
         """Add what expressions name of ours, if nothing else does."""
+        for thing in self._ours(*expressions):
+            # Wherever it is: users have no name for it, and a module more or less is nothing to them.
+            free = f"~{thing.name}" not in self.lines
+            self._add(self._named.setdefault(thing.path, f"~{thing.name}" if free else thing.path), thing)
+
+    def _ours(self, *expressions: Any) -> Iterator[Any]:
         for expression in expressions:
             for part in expression.iterate(flat=True) if isinstance(expression, griffe.Expr) else ():
                 where = part.canonical_path if isinstance(part, griffe.ExprName) else ""
                 if where.partition(".")[0] in PACKAGES:
                     with suppress(KeyError):  # a variable of types, or what is made while the module runs
-                        thing = _target_of(self._modules[where])
-                        self._add(self._named.get(thing.path, thing.path), thing)
+                        yield _target_of(self._modules[where])
 
 
 def _modules_in(module: Any) -> Iterator[Any]:

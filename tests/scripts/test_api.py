@@ -10,7 +10,6 @@ import pytest
 from scripts import api
 
 ROOT = Path(__file__).parents[2]
-ADDITIONAL = "additional_properties: dict[str, Any] | None = None"
 MODELS = "generated/target_delivery_api/models"
 
 #: A change of the code, by file, text and what is there instead; and what becomes of the public API.
@@ -49,7 +48,7 @@ CHANGES = [
         "def aclose(self",
         {"+def target.AsyncTargetClient.aclose(timeout: float = 1000) -> None"},
     ),
-    ("target/outbox.py", "MAX_PENDING = 10_000", "MAX_PENDING = 20_000", {"+target.outbox.MAX_PENDING = 20000"}),
+    ("target/outbox.py", "MAX_PENDING = 10_000", "MAX_PENDING = 20_000", {"+~MAX_PENDING = 20000"}),
     (
         "target/config.py",
         "option(parse_at_least(0, 1000), 1)",
@@ -79,7 +78,7 @@ CHANGES = [
         "target/clients.py",
         "class BackgroundStatus(TypedDict)",
         "class BackgroundStatus(TypedDict, total=False)",
-        {"+class target.clients.BackgroundStatus(TypedDict, total=False)"},
+        {"+class ~BackgroundStatus(TypedDict, total=False)"},
     ),
     # members of classes, bases of exceptions
     (
@@ -104,7 +103,7 @@ CHANGES = [
         "target/clients.py",
         "    def status(self)",
         "    def state(self)",
-        {"-def target.clients.Client.status() -> ClientStatus"},
+        {"-def ~Client.status() -> ClientStatus"},
     ),
     (
         "target/outbox.py",
@@ -113,19 +112,19 @@ CHANGES = [
         {"+@dataclass(slots=True) class target.Outbox()"},
     ),
     # models, which are generated elsewhere
-    (f"{MODELS}/geo.py", "self.zip", "self.postcode", {"-target.Geo.zip", "+target.Geo.postcode"}),
-    (f"{MODELS}/metric_type.py", 'CLICK = "click"', 'CLICK = "press"', {"+target.MetricType.CLICK = 'press'"}),
+    (f"{MODELS}/requests.py", "self.zip", "self.postcode", {"-target.Geo.zip", "+target.Geo.postcode"}),
+    (f"{MODELS}/enums.py", 'CLICK = "click"', 'CLICK = "press"', {"+target.MetricType.CLICK = 'press'"}),
     (
-        f"{MODELS}/product.py",
+        f"{MODELS}/requests.py",
         '("categoryId", str)',
         '("category", str)',
         {"+target.Product.FIELDS: dict[str, tuple[str, Kind]] = {'id': ('id', str), 'category_id': ('category', str)}"},
     ),
     (
-        f"{MODELS}/preview.py",
-        "token: str | None = None,",
-        "token: str,",
-        {f"+def target.Preview.__init__(*, token: str, {ADDITIONAL}) -> None"},
+        f"{MODELS}/requests.py",
+        "        channel: ChannelType | str,\n        mobile_platform",
+        "        channel: str,\n        mobile_platform",
+        {"+def ~Context.__init__"},
     ),
 ]
 
@@ -152,7 +151,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 @pytest.mark.parametrize(("name", "text", "other", "lines"), CHANGES)
 def test_a_change_is_noticed(changed: set[str], name: str, text: str | None, other: str, lines: set[str]) -> None:
-    assert lines <= changed, sorted(changed)
+    assert not {line for line in lines if not any(found.startswith(line) for found in changed)}, sorted(changed)
 
 
 def test_the_file_is_what_the_code_has(capsys: pytest.CaptureFixture[str]) -> None:
