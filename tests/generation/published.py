@@ -65,8 +65,13 @@ class Published:
         self.properties("Context")["beacon"]["default"] = False
         self.properties("VisitorId")["thirdPartyId"]["maxLength"] = 128
 
-    def checkout(self, folder: Path, *, move: dict[str, str] | None = None) -> Path:
-        """Write the layout of Adobe's repository; `move` puts schemas into files of another name."""
+    def checkout(
+        self, folder: Path, *, move: dict[str, str] | None = None, text: Callable[[Any], str] = json.dumps
+    ) -> Path:
+        """Write the layout of Adobe's repository; `move` puts schemas into files of another name.
+
+        Its files are YAML. JSON is YAML, too, and read ten times as fast.
+        """
         home = {name: f"{'common' if name in COMMON else 'delivery'}/components/{name}.yaml" for name in self.schemas}
         home["Action"] = "delivery/components/Option.yaml"  # Two schemas of one file, as Adobe's.
         home |= move or {}
@@ -82,7 +87,7 @@ class Published:
         texts["delivery/api.yaml"] = api
         for path, content in texts.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+            (folder / path).write_text(text(content), encoding="utf-8")
         (folder / ".github").mkdir(exist_ok=True)
         (folder / ".github" / "workflow.yaml").write_text("on: [push]\n", encoding="utf-8")
         return folder
@@ -100,9 +105,14 @@ class Published:
 
     def file(self, path: Path) -> Path:
         """Write the document in one piece, as YAML or JSON by the name."""
-        text = json.dumps(self.bundle()) if path.suffix == ".json" else yaml.safe_dump(self.bundle(), sort_keys=False)
-        path.write_text(text, encoding="utf-8")
+        path.write_text((json.dumps if path.suffix == ".json" else as_yaml)(self.bundle()), encoding="utf-8")
         return path
+
+
+def as_yaml(content: Any) -> str:
+    """YAML as people write it."""
+    text: str = yaml.safe_dump(content, sort_keys=False)
+    return text
 
 
 def _by_name(node: Any) -> Any:
