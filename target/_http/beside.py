@@ -11,14 +11,12 @@ import selectors
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from target._http.failures import RAISED
 
 if TYPE_CHECKING:
     from target._http.deadline import Deadline
-
-T = TypeVar("T")
 
 
 class FirstAnswered(Exception):
@@ -33,34 +31,27 @@ class Superseded(Exception):
         self.answer = answer
 
 
-def answer_of(exchange: Callable[[Deadline], T], deadline: Deadline) -> T:
-    """What ``exchange`` returns, or what it returns over a new connection where a kept one is silent for too long.
+def try_beside(deadline: Deadline, exchange: Callable[[Deadline], object], first: socket.socket) -> bool:
+    """Attempt the same over a new connection, while ``first`` may still answer: True when that one did.
 
     Args:
-        exchange: One attempt, to its end, within the deadline it is given. It hands on FirstAnswered and Superseded.
-        deadline: That of the first attempt.
+        deadline: Of the whole call.
+        exchange: One attempt, to its end, within the deadline it is given.
+        first: The connection that stays silent.
+
+    Raises:
+        Superseded: The attempt was answered.
     """
-
-    def try_beside(first: socket.socket) -> bool:
-        second = deadline.beside(first)
-        try:
-            answer = exchange(second)
-        except FirstAnswered:
-            return True
-        except RAISED:
-            return False  # the first may still answer
-        finally:
-            second.first = None
-        raise Superseded(answer)
-
-    deadline.try_beside = try_beside
+    second = deadline.beside(first)
     try:
-        return exchange(deadline)
-    except Superseded as superseded:
-        answer: T = superseded.answer
-        return answer
+        answer = exchange(second)
+    except FirstAnswered:
+        return True
+    except RAISED:
+        return False  # the first may still answer
     finally:
-        deadline.try_beside = None
+        second.first = None
+    raise Superseded(answer)
 
 
 def receive_unless_first(sock: Any, first: Any, buffer: Any, remaining_s: Callable[[], float]) -> int:

@@ -7,17 +7,21 @@ import queue
 import socket
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import urllib3
 
 from target._background.clock import monotonic_s
 from target._background.flag import Flag
 from target._http.abort import Abort
+from target._http.beside import Superseded, try_beside
 
 if TYPE_CHECKING:
     from target._http.exchange import DeadlineConnection
     from target._http.idle import IdleConnections
+
+T = TypeVar("T")
 
 SOONEST_S = 0.001  # a socket timeout of 0 would mean "do not block"
 _SHARE = 4
@@ -95,6 +99,22 @@ class Deadline(urllib3.Timeout):
         second = Deadline(0.0, self.abort)
         second.ends_at, second.keeping, second.first, second.anew = self.ends_at, self.keeping, first, True
         return second
+
+    def answer_of(self, exchange: Callable[[Deadline], T]) -> T:
+        """What ``exchange`` returns, or what it returns over a new connection where a kept one is silent for too long.
+
+        Args:
+            exchange: One attempt, to its end, within the deadline it is given. It hands on FirstAnswered and
+                Superseded.
+        """
+        self.try_beside = partial(try_beside, self, exchange)
+        try:
+            return exchange(self)
+        except Superseded as superseded:
+            answer: T = superseded.answer
+            return answer
+        finally:
+            self.try_beside = None
 
     def sleep(self, seconds: float) -> None:
         """Wait. Raises ClientClosed when the call is ended from another thread."""

@@ -13,7 +13,6 @@ from urllib3.util.retry import Retry
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
 from target._http import failures
-from target._http.beside import answer_of
 from target._http.body import read_body
 from target._http.deadline import Deadline, Exchange
 from target._http.pools import open_pools
@@ -108,7 +107,7 @@ class Transport:
         deadline.connects_until = started + deadline.remaining_s() / 2 if step.leaves_time else math.inf
         exchange = partial(self._exchange, step, arguments)
         try:
-            reply, said = answer_of(exchange, deadline) if step.may_repeat else exchange(deadline)
+            reply, said = deadline.answer_of(exchange) if step.may_repeat else exchange(deadline)
             ended = Ended(reply, deadline.repeats) if said is None else doubted(step, reply, said, deadline.repeats)
         except failures.RAISED as error:
             explained, stage = self._explain(error, call, deadline)

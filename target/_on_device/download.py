@@ -10,7 +10,6 @@ from urllib3.util.retry import Retry
 
 from target._background.clock import monotonic_s
 from target._http import failures
-from target._http.beside import answer_of
 from target._http.body import read_body
 from target._http.deadline import Deadline
 from target._http.pools import open_pools
@@ -72,7 +71,7 @@ class Downloads:
         exchange = partial(self._exchange, url, headers, most)
         while True:
             try:
-                return answer_of(exchange, deadline)
+                return deadline.answer_of(exchange)
             except failures.RAISED as error:
                 explained, stage = failures.explain(error, _WORDS, url=without_query(url))
                 if deadline.anew or stage is not Stage.UNANSWERED or not deadline.took_kept:
