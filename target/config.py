@@ -55,9 +55,9 @@ class Runtime(NamedTuple):
     new_lock: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
-#: The operating system's, for a Visitor, which is made before any client is asked. ``target._background.runtime`` puts
+#: What a Visitor asks, which is made before any client: the operating system's. ``target._background.runtime`` puts
 #: it here as it is imported, which ``import target`` does first.
-system_runtime: Runtime
+default_runtime: Runtime
 
 
 def _parse_outbox(name: str, value: object) -> Outbox:

@@ -27,7 +27,7 @@ class Visitor(AmcvVisitor):
     """
 
     def __init__(self, organization_id: str, visitor_cookie: str | None = None) -> None:
-        runtime = config.system_runtime
+        runtime = config.default_runtime
         super().__init__(organization_id, visitor_cookie, runtime.now_s(), runtime.new_id)
         self._lock = runtime.new_lock()
 
@@ -59,5 +59,5 @@ class Visitor(AmcvVisitor):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """The lock of another process, or of another visitor, is of no use."""
-        runtime = config.system_runtime
+        runtime = config.default_runtime
         vars(self).update(state, _lock=runtime.new_lock(), _new_id=runtime.new_id)

@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,12 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
         timeout=50,
         check=False,
     )
+
+
+def contracts() -> list[dict[str, Any]]:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = pyproject["tool"]["importlinter"]["contracts"]
+    return found
 
 
 def plant(folder: Path, lines: dict[str, str]) -> str:
@@ -149,6 +157,18 @@ def test_durations_are_measured_by_one_clock() -> None:
     clocks = re.compile(r"\b(?:monotonic|perf_counter)(?:_ns)?\(|import (?:monotonic|perf_counter)\b")
     others = [path for path in MODULES if path.name != "clock.py" and "emulator" not in path.parts]
     assert [str(path) for path in others if clocks.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_what_is_pure_asks_no_date_and_no_system() -> None:
+    """By ways that are no import of a clock or of chance, which the contract finds."""
+    asks = re.compile(
+        r"\.(?:now|today|utcnow|localtime|urandom|getenv|getpid)\(|\benviron\b(?=[\[.])|^import os\b", re.M
+    )
+    (pure,) = [contract["source_modules"] for contract in contracts() if contract["id"] == "pure"]
+    folders = tuple(f"{name.replace('.', '/')}{end}" for name in pure for end in ("/", ".py"))
+    modules = [path for path in MODULES if str(path.relative_to(ROOT)).startswith(folders)]
+    assert len(modules) > 30
+    assert [str(path) for path in modules if asks.search(path.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize(("folder", "most"), [("target", 300), ("tests", 400)])

@@ -32,4 +32,4 @@ def _utc_offset_minutes() -> int:
     return time.localtime(time.time()).tm_gmtoff // 60  # freezegun knows no offset, unless it is told the time
 
 
-config.system_runtime = system_runtime()
+config.default_runtime = system_runtime()

@@ -313,7 +313,7 @@ def test_time_ids_and_locks_are_the_runtimes(monkeypatch: pytest.MonkeyPatch) ->
         locks.append(threading.Lock())
         return locks[-1]
 
-    monkeypatch.setattr(config, "system_runtime", Runtime(lambda: float(FAR), lambda: "made-id", lambda: 0, new_lock))
+    monkeypatch.setattr(config, "default_runtime", Runtime(lambda: float(FAR), lambda: "made-id", lambda: 0, new_lock))
     first, second = Visitor(ORG, f"1|MCMID-{FAR}|{ECID}"), Visitor(ORG, f"1|MCMID-{FAR - 1}|{ECID}")
     assert [visitor.marketing_cloud_visitor_id for visitor in (first, second)] == [ECID, None]
     assert first.supplemental_data_id() == second.supplemental_data_id()
