@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Self, cast
+from typing import Any, Self, cast, get_args
 
 from target.errors import OptionsError
 from target.foreign import exact_text, is_text, kind_of
@@ -20,7 +20,6 @@ MAX_PENDING = 10_000
 FLUSH_INTERVAL_MS = 1000
 MAX_AGE_MS = 86_400_000
 LEASE_MS = 30_000
-_WHEN_FULL = ("raise", "drop_oldest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +115,8 @@ class Outbox:
 
 
 def _parse_when_full(name: str, value: object) -> str:
-    if not is_text(value) or exact_text(value) not in _WHEN_FULL:
-        raise OptionsError(f"Option {name!r} must be one of {', '.join(map(repr, _WHEN_FULL))}")
+    if not is_text(value) or exact_text(value) not in get_args(WhenFull):
+        raise OptionsError(f"Option {name!r} must be one of {', '.join(map(repr, get_args(WhenFull)))}")
     return exact_text(value)
 
 
