@@ -149,6 +149,8 @@ def test_strict_equality_keeps_kinds_apart() -> None:
         (None, 0, False, True),
         (False, True, True, False),
         ("\ufb01", "\U0001f600", False, False),  # a surrogate pair comes before U+FB01
+        ("\ud83d", "\ude00", True, False),  # each half of one by itself
+        ("\ude00", "\ude00", False, True),
         ([2], [10], False, False),
         (NAN, 1, False, False),
     ],
