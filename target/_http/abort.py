@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
-from target.errors import ClientClosed
+from target._http.failures import closed_meanwhile
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Abort:
         with self._lock:
             self._wake = wake
             if self.called and wake is not None:
-                raise ClientClosed("The client was closed during the call: make it again on a new client")
+                raise closed_meanwhile()
 
     def watch_socket(self, sock: socket.socket) -> None:
         """From now on, end the call by shutting ``sock`` down. Raises ClientClosed when it was ended already."""
@@ -56,7 +56,7 @@ class Abort:
         event.wait(seconds)
         self.watch(None)
         if self.called:
-            raise ClientClosed("The client was closed during the call: make it again on a new client")
+            raise closed_meanwhile()
 
 
 class Aborts:

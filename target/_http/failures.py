@@ -87,7 +87,7 @@ def timed_out(config: ClientConfig, call: Call) -> TargetTimeout:
 
 def closed_meanwhile() -> ClientClosed:
     """The client was closed before the answer was there."""
-    return ClientClosed("The client was closed during the call")
+    return ClientClosed("The client was closed during the call: make it again on a new client")
 
 
 def too_large(most: int) -> TransportError:
