@@ -1,7 +1,7 @@
 """A pytest plugin that tries mutants: tests are collected once, and each mutant has a process forked from there.
 
-A mutant so costs the tests that reach its function, until one fails, and little else. Those of its own module are
-first, of those the quickest.
+A mutant so costs the tests that reach its function, until one fails, and little else. Where very many do, it is tried
+on those of its own module, and those that reach little else.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ SURVIVED, CAUGHT, NO_TEST = 0, 1, 5
 # What a test may use that a mutant sends round in circles: processor time, which no other load of the machine uses up.
 _MOST_S, _MOST_OF_ITS_OWN = 5, 20
 _MOST_BYTES = 4 << 30
+_MOST_TESTS = 500
 
 Reach = dict[str, list[tuple[pytest.Item, float]]]
-"""By function: the tests that reach it, its module's own first, and how many seconds of processor time each takes."""
+"""By function: tests that reach it, the quickest first, and how many seconds of processor time each takes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -92,12 +93,13 @@ def _reach_of(items: list[pytest.Item], found: Path) -> Reach:
         raise pytest.UsageError("without a mutant all tests have to pass")
     reach: Reach = {}
     rows = zip(items, json.loads(found.read_text("utf-8")), strict=True)
-    for item, (takes_s, functions) in sorted(rows, key=lambda row: row[1][0]):
+    for item, (takes_s, functions) in sorted(rows, key=lambda row: len(row[1][1])):
         for function in functions:
             reach.setdefault(function, []).append((item, takes_s))
     for function, tests in reach.items():
         own = f"test_{function.split('.')[-2]}"
         tests.sort(key=lambda test: not test[0].path.stem.startswith(own))
+        reach[function] = sorted(tests[:_MOST_TESTS], key=lambda test: test[1])
     return reach
 
 

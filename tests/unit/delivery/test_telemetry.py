@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import threading
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from target._background.forks import renew_in_children
+from target.delivery.request import add_to_call
 from target.delivery.telemetry import (
     EDGE,
     LOCAL,
@@ -23,6 +25,7 @@ from target.delivery.telemetry import (
     mode_of,
 )
 from target_delivery_api.models import TelemetryEntry
+from tests.kit.built_calls import PAGE_LOAD, offers
 
 NOW_S = 1585098300.9876
 
@@ -112,6 +115,16 @@ def test_entries_are_added_behind_the_callers_own_without_changing_anything() ->
         assert add_telemetry({"telemetry": odd}, [{"requestId": "ours"}])["telemetry"]["entries"] == [
             {"requestId": "ours"}
         ]
+
+
+def test_entries_are_added_to_what_is_sent_behind_a_callers_own_or_at_the_end() -> None:
+    ours = [{"requestId": "ours"}, {"requestId": "and-mine"}]
+    own = {"entries": [{"requestId": "own"}]}
+    for request, sent in ((PAGE_LOAD, ours), ({**PAGE_LOAD, "telemetry": own}, own["entries"] + ours)):
+        call = offers(request)
+        added = add_to_call(call, ours)
+        assert json.loads(added.content) == {**call.body, "telemetry": {"entries": sent}}
+        assert added == call._replace(content=added.content, riding=tuple(ours))
 
 
 def ids(buffer: TelemetryBuffer) -> list[Any]:

@@ -1,0 +1,72 @@
+"""The call that follows a decision made in process: whose it is, what of the decided call it keeps, and what rides."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from target.delivery.follow_up import Decided, build_follow_up
+from target.delivery.request import Call
+from tests.kit.built_calls import CLICK, FAR_HOST, PAGE_LOAD, config, offers, runtime
+
+REQUEST = {
+    **PAGE_LOAD,
+    "environmentId": 7,
+    "property": {"token": "prop"},
+    "context": {"channel": "web", "timeOffsetInMinutes": 60},
+    "experienceCloud": {"analytics": {"logging": "client_side"}},
+    "trace": {"authorizationToken": "t"},
+}
+IDS = {"tntId": "device.38_0"}
+
+
+def follow_up(decided: Decided, *entries: dict[str, Any], notifications: Any = (CLICK,)) -> Call:
+    return build_follow_up(config(), runtime(), decided, notifications, entries)
+
+
+def test_it_reports_what_was_shown_in_session_property_and_context_of_the_call() -> None:
+    call = offers(REQUEST, session_id="s-1")
+    sent = follow_up(Decided(call, IDS, "38"))
+    assert sent.body == {
+        "requestId": "id-1",
+        "impressionId": "id-2",
+        "id": IDS,
+        "environmentId": 7,
+        "property": {"token": "prop"},
+        "context": {"channel": "web", "timeOffsetInMinutes": 60},
+        "experienceCloud": {"analytics": {"logging": "client_side"}},
+        "notifications": [CLICK],
+    }
+    assert json.loads(sent.content) == sent.body
+    assert sent == Call(
+        body=sent.body,
+        content=sent.content,
+        base_url=f"https://{FAR_HOST}",
+        session_id="s-1",
+        device_id=None,
+        cluster="38",
+        names_cluster=True,
+        trace_id="id-1",
+        visitor=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ids", "notifications", "missing"), [({}, (CLICK,), "id"), (IDS, (), "notifications"), (IDS, [], "notifications")]
+)
+def test_what_is_empty_is_left_out(ids: dict[str, Any], notifications: Any, missing: str) -> None:
+    sent = follow_up(Decided(offers(), ids, None), notifications=notifications)
+    assert {"id", "notifications"} - set(sent.body) == {missing}
+    assert (sent.cluster, sent.base_url) == (None, "https://acme.tt.omtrdc.net")
+
+
+def test_telemetry_rides_along() -> None:
+    decided = Decided(offers(), IDS, None)
+    entry = {"requestId": "other", "timestamp": 1}
+    sent = follow_up(decided, entry)
+    assert (sent.riding, "telemetry" in sent.body) == ((entry,), False)
+    assert json.loads(sent.content) == {**sent.body, "telemetry": {"entries": [entry]}}
+    assert follow_up(decided).riding == ()
+    assert b"telemetry" not in follow_up(decided).content
