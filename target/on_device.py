@@ -107,7 +107,7 @@ class OnDevice:
         self._keeper = ArtifactKeeper(settings, config, self._downloads, tell, record)
         self._geo = GeoLookup(settings.geo_url, self._downloads, tell, config.logger)
         self._queue = queue
-        self._stores_in_file = config.outbox is not None and config.outbox.path is not None
+        self._storing_may_take_long = config.outbox is not None and config.outbox.outlives_process
         self._background = Background(
             Delivery(send, breaker, routes, config.timeout_s),
             failed,
@@ -165,7 +165,7 @@ class OnDevice:
         artifact = self._keeper.current
         if artifact is None:
             return False
-        stores = self._stores_in_file and ("execute" in call.body or "notifications" in call.body)
+        stores = self._storing_may_take_long and ("execute" in call.body or "notifications" in call.body)
         return stores or needs_geo(call.body, artifact) is not None or self.needs_reading(call)
 
     def decide(self, call: Call, artifact: Artifact, deadline: Deadline) -> TargetDeliveryResponse:

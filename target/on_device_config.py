@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import SplitResult, quote, urlsplit
 
 from target.artifact_headers import ArtifactHeaders, parse_artifact_headers
 from target.errors import OptionsError
+from target.foreign import kind_of
 from target.option_rows import option
+from target.protocols import ArtifactSource
 from target.values import parse_mapping, parse_milliseconds, parse_path, parse_printable, parse_text
 
 DEFAULT_CDN = "https://assets.adobetarget.com"
@@ -19,6 +21,32 @@ _CDNS = {"production": DEFAULT_CDN, "staging": STAGING_CDN, "development": STAGI
 _ADOBE = "adobetarget.com"
 _LEAST_ON_ADOBES_CDN_MS = 300_000
 _LEAST_ELSEWHERE_MS = 1000
+
+
+def _parse_source(name: str, value: object) -> ArtifactSource:
+    from inspect import iscoroutinefunction  # slow to import, and few clients have a source of their own
+
+    try:
+        fetch = getattr(value, "fetch", None)
+    except Exception:  # noqa: BLE001  (the caller's object can raise anything)
+        fetch = None
+    if isinstance(value, type) or not callable(fetch) or iscoroutinefunction(fetch):
+        raise OptionsError(
+            f"Option {name!r} must be a target.protocols.ArtifactSource, with a function 'fetch', not {kind_of(value)}"
+        )
+    _location_of(name, value)
+    return cast("ArtifactSource", value)
+
+
+def _location_of(name: str, source: object) -> str:
+    try:
+        location = getattr(source, "location", None)
+    except Exception:  # noqa: BLE001  (as above)
+        location = None
+    text = parse_printable(f"{name}.location", location)
+    if text is None:
+        raise OptionsError(f"Option '{name}.location' must say where the source is")
+    return text
 
 
 class OnDeviceOptions(NamedTuple):
@@ -36,13 +64,15 @@ class OnDeviceOptions(NamedTuple):
     cdn_base_path: str | None = option(parse_text, None)
     maximum_wait_ready: float = option(parse_milliseconds, 5000)
     artifact_cache: str | None = option(parse_path, None)
+    artifact_source: ArtifactSource | None = option(_parse_source, None)
 
 
 class OnDeviceConfig(NamedTuple):
     """What they come to; durations in seconds.
 
     Attributes:
-        artifact_url: Where the artifact is: http or https, with a host and a path.
+        artifact_location: Where the artifact is: a URL with a host and a path, or what its source says.
+        artifact_source: What brings it; None: what is at that URL.
         geo_url: Where an address is looked up.
         polling_interval_s: Between two downloads; 0 for the first download only.
         maximum_wait_ready_s: How long ``create`` waits for the first artifact.
@@ -51,7 +81,8 @@ class OnDeviceConfig(NamedTuple):
         artifact_cache: A file for the last good artifact.
     """
 
-    artifact_url: str
+    artifact_location: str
+    artifact_source: ArtifactSource | None
     geo_url: str
     polling_interval_s: float
     maximum_wait_ready_s: float
@@ -74,11 +105,18 @@ def parse_on_device(
     if property_token is not None:
         segments.append(_parse_segment("property_token", property_token))
     built = "/".join([cdn, *(quote(segment, safe="") for segment in segments), "rules.json"])
-    artifact_url = _parse_url("artifact_location", said.artifact_location) or built
+    artifact_location = _parse_url("artifact_location", said.artifact_location) or built
+    source = said.artifact_source
+    if source is not None:
+        for name in ("artifact_location", "artifact_headers"):
+            if getattr(said, name) is not None:
+                raise OptionsError(f"Option {name!r} has no effect together with 'artifact_source': leave one out")
+        artifact_location = _location_of("artifact_source", source)
     return OnDeviceConfig(
-        artifact_url=artifact_url,
+        artifact_location=artifact_location,
+        artifact_source=source,
         geo_url=f"{cdn}/v1/geo",
-        polling_interval_s=_polling_interval_s(said.polling_interval, artifact_url, logger),
+        polling_interval_s=_polling_interval_s(said.polling_interval, "" if source else artifact_location, logger),
         maximum_wait_ready_s=said.maximum_wait_ready / 1000,
         artifact_headers=said.artifact_headers,
         artifact_payload=said.artifact_payload,
@@ -91,8 +129,8 @@ def without_query(url: str) -> str:
     return url.partition("?")[0]
 
 
-def _polling_interval_s(interval_ms: float, artifact_url: str, logger: logging.Logger) -> float:
-    host = (urlsplit(artifact_url).hostname or "").rstrip(".")
+def _polling_interval_s(interval_ms: float, artifact_location: str, logger: logging.Logger) -> float:
+    host = (urlsplit(artifact_location).hostname or "").rstrip(".")
     is_adobes = host == _ADOBE or host.endswith(f".{_ADOBE}")
     least_ms = _LEAST_ON_ADOBES_CDN_MS if is_adobes else _LEAST_ELSEWHERE_MS
     if 0 < interval_ms < least_ms:

@@ -6,18 +6,16 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import stat
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from target._on_device.artifact_source import require_bounds
+from target._on_device.artifact_source import parse_etag, require_bounds
 from target.errors import CacheError
 
 FORMAT = 1
 _LONGEST_HEAD = 16384
-_ETAG = re.compile(r"[!-~](?:[ -~]{0,510}[!-~])?")
 
 
 class Cached(NamedTuple):
@@ -25,11 +23,6 @@ class Cached(NamedTuple):
 
     etag: str | None
     content: bytes
-
-
-def parse_etag(value: object) -> str | None:
-    """An ETag that can be sent back, or None."""
-    return value if isinstance(value, str) and _ETAG.fullmatch(value) else None
 
 
 def read_cache(path: Path, url: str, most_bytes: int, most_values: int | None = None) -> Cached | None:

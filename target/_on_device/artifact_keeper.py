@@ -12,8 +12,8 @@ from target._background.flag import Flag
 from target._background.forks import renew_in_children
 from target._http.abort import Abort
 from target._on_device.artifact_rotation import ArtifactRotation, DownloadTimes
-from target._on_device.artifact_source import ArtifactSource
-from target._on_device.download import Download, Downloads
+from target._on_device.artifact_source import Fetched, Fetcher
+from target._on_device.download import Downloads
 from target.config import ClientConfig
 from target.decisioning.artifact import Artifact
 from target.decisioning.trace import Retrieval
@@ -23,7 +23,7 @@ from target.on_device_config import OnDeviceConfig
 _READY_DELAY_S = 0.1  # so that `client = TargetClient.create(...)` has been assigned when the handler runs
 _PAUSE_AFTER_ERROR_S = 1.0
 
-_Asked = tuple[dict[str, str], float]
+_Asked = tuple[str | None, float]
 
 
 class ArtifactKeeper:
@@ -32,7 +32,7 @@ class ArtifactKeeper:
     Args:
         config: Where the artifact is, and when to fetch it.
         client_config: Size limit, timeout and logger.
-        downloads: What fetches it; it must not hold the client.
+        downloads: What fetches it from the CDN; it must not hold the client.
         emit: Is told of events, on the thread.
         record: Is told what a download took, on the thread, before its artifact is used.
     """
@@ -46,7 +46,7 @@ class ArtifactKeeper:
         record: Callable[[DownloadTimes], object] | None = None,
     ) -> None:
         self._logger = client_config.logger
-        self._source = ArtifactSource(config, downloads, client_config.max_response_values)
+        self._source = Fetcher(config, downloads, client_config.max_response_bytes, client_config.max_response_values)
         self._rotation = ArtifactRotation(config, client_config, emit, record)
         self._announced_at_s: float | None = None
         self._is_ready_told = False
@@ -129,6 +129,7 @@ class ArtifactKeeper:
         self._closed = True
         self._ready.set()
         self._abort()
+        self._source.end()
         self._wake.put(None)
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
@@ -150,11 +151,11 @@ class ArtifactKeeper:
     def _owes_ready(self) -> bool:
         return self._announced_at_s is not None and not self._is_ready_told
 
-    def turn(self, outcome: Download | Exception | None) -> tuple[_Asked | None, float | None]:
+    def turn(self, outcome: Fetched | Exception | None) -> tuple[_Asked | None, float | None]:
         """For the thread: use what a download brought, tell what is to be told.
 
         Returns:
-            Headers and seconds of the download that is due; else None, and the seconds until one is, or None
+            The known version and seconds of the download that is due; else None, and the seconds until one is, or None
             again where none ever is.
         """
         try:
@@ -162,7 +163,7 @@ class ArtifactKeeper:
         except BaseException:  # noqa: BLE001  (all that is left to raise is the caller's own logger)
             return None, _PAUSE_AFTER_ERROR_S
 
-    def _turn(self, outcome: Download | Exception | None) -> tuple[_Asked | None, float | None]:
+    def _turn(self, outcome: Fetched | Exception | None) -> tuple[_Asked | None, float | None]:
         rotation = self._rotation
         if outcome is not None:
             rotation.take(outcome)
@@ -193,11 +194,9 @@ class ArtifactKeeper:
         return self._closed
 
 
-def _keep(
-    reference: weakref.ref[ArtifactKeeper], wake: queue.SimpleQueue[None], source: ArtifactSource, abort: Abort
-) -> None:
+def _keep(reference: weakref.ref[ArtifactKeeper], wake: queue.SimpleQueue[None], source: Fetcher, abort: Abort) -> None:
     """The thread. While it waits or downloads it holds no keeper: handlers of events may lead to the client."""
-    outcome: Download | Exception | None = None
+    outcome: Fetched | Exception | None = None
     while (keeper := reference()) is not None and not keeper.is_closed:
         asked, due_in_s = keeper.turn(outcome)
         del keeper

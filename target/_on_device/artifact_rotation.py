@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from target._background.clock import monotonic_s
-from target._on_device.artifact_cache import parse_etag, read_cache, write_cache
-from target._on_device.download import Download
+from target._on_device.artifact_cache import read_cache, write_cache
+from target._on_device.artifact_source import Fetched
 from target.config import ClientConfig
 from target.decisioning.artifact import Artifact, parse_artifact, parse_artifact_text
 from target.decisioning.artifact_text import ArtifactPayload
 from target.decisioning.trace import Retrieval
-from target.errors import CacheError, TargetError, TransportError
+from target.errors import CacheError, TargetError
 from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, Emit
 from target.on_device_config import OnDeviceConfig, without_query
+from target.protocols import FetchedArtifact
 
 PAUSES_S = (0.5, 1.5)  # between the three tries of one download
 FIRST_WAIT_S = 1.0  # between downloads, until the first that succeeds; doubled each time
@@ -42,7 +43,7 @@ class _Fresh(NamedTuple):
     """A new artifact, and as it came."""
 
     artifact: Artifact
-    download: Download
+    fetched: FetchedArtifact
     parsing_ms: float
 
 
@@ -72,13 +73,13 @@ class ArtifactRotation:
         self._record = record
         self.current: Artifact | None = None
         self._standby: Artifact | None = None  # from the cache; not used while the CDN may yet answer
-        self._etag: str | None = None
+        self._version: str | None = None
         self._has_looked_for_cache = False
         self._has_succeeded = False
         self._tries = self._rounds = 0
         self._next_at_s: float | None = 0.0
         self._retrieved: tuple[int, float | None] = (0, None)  # how often, and when for the last time
-        self._location = without_query(config.artifact_url)
+        self._location = without_query(config.artifact_location)
         self._news: list[_Fresh | Exception] = []
 
     def take_payload(self) -> None:
@@ -104,18 +105,17 @@ class ArtifactRotation:
         """Seconds until the next download is due; None when none ever is."""
         return None if self._next_at_s is None else self._next_at_s - monotonic_s()
 
-    def ask(self) -> tuple[dict[str, str], float]:
-        """Headers and seconds of the download that is due."""
+    def ask(self) -> tuple[str | None, float]:
+        """The known version and seconds of the download that is due."""
         if self.current is None and not self._has_looked_for_cache:
             self._has_looked_for_cache = True
             self._look_for_cache()
-        headers = {} if self._etag is None else {"If-None-Match": self._etag}
         if self.current is None and self._standby is not None:
             # With something to fall back on, `create` should not wait in vain for a CDN that hangs.
-            return headers, min(self._try_s, max(0.5, self._config.maximum_wait_ready_s / 2))
-        return headers, self._try_s
+            return self._version, min(self._try_s, max(0.5, self._config.maximum_wait_ready_s / 2))
+        return self._version, self._try_s
 
-    def take(self, outcome: Download | Exception) -> None:
+    def take(self, outcome: Fetched | Exception) -> None:
         """Use what a download brought; ``settle`` does what may take longer."""
         try:
             fresh = self._read(outcome)
@@ -129,10 +129,10 @@ class ArtifactRotation:
             if previous is not None:
                 previous.forget()
             self._location = self._place
-            self._etag = parse_etag(fresh.download.headers.get("etag"))
+            self._version = fresh.fetched.version
             self._news.append(fresh)
         elif self.current is None:
-            self.current = self._standby  # whose ETag was just confirmed
+            self.current = self._standby  # whose version was just confirmed
         self._succeed()
 
     def settle(self) -> None:
@@ -142,11 +142,11 @@ class ArtifactRotation:
             if isinstance(item, Exception):
                 self._settle_failure(item)
             else:
-                self._store(item.download.content)
+                self._store(item.fetched.content)
                 self.tell(
                     ARTIFACT_DOWNLOAD_SUCCEEDED,
-                    artifact_payload=ArtifactPayload(item.download.content),
-                    artifact_location=self._config.artifact_url,
+                    artifact_payload=ArtifactPayload(item.fetched.content),
+                    artifact_location=self._config.artifact_location,
                 )
 
     def tell(self, name: str, **payload: Any) -> None:
@@ -154,19 +154,18 @@ class ArtifactRotation:
         with contextlib.suppress(BaseException):  # foreign code: not even SystemExit may end the thread
             self._emit(name, **payload)
 
-    def _read(self, outcome: Download | Exception) -> _Fresh | None:
-        """The artifact of an answer; None where it is the one whose ETag was sent."""
+    def _read(self, outcome: Fetched | Exception) -> _Fresh | None:
+        """The artifact of an answer; None where it is the one that was known."""
         if isinstance(outcome, Exception):
             raise outcome
-        if outcome.status == 304 and self._etag is not None:
+        fetched = outcome.artifact
+        if fetched is None:
             return None
-        if outcome.status != 200:
-            raise TransportError(_REFUSALS.get(outcome.status, _REFUSED).format(status=outcome.status))
         started_s = monotonic_s()
-        artifact = self._parse(outcome.content)
+        artifact = self._parse(fetched.content)
         if self.current is not None:
             artifact.read_ahead(self.current)
-        return _Fresh(artifact, outcome, (monotonic_s() - started_s) * 1000)
+        return _Fresh(artifact, fetched, (monotonic_s() - started_s) * 1000)
 
     def _succeed(self) -> None:
         self._has_succeeded = True
@@ -196,16 +195,16 @@ class ArtifactRotation:
         kept = "there is none yet" if self.current is None else "the last good one stays in use"
         words = error if isinstance(error, TargetError) else type(error).__name__
         self._logger.warning("The artifact at %s cannot be used, %s: %s", self._place, kept, words)
-        self.tell(ARTIFACT_DOWNLOAD_FAILED, artifact_location=self._config.artifact_url, error=error)
+        self.tell(ARTIFACT_DOWNLOAD_FAILED, artifact_location=self._config.artifact_location, error=error)
 
     def _look_for_cache(self) -> None:
         path = self._config.artifact_cache
         if path is None:
             return
         try:
-            cached = read_cache(path, self._config.artifact_url, self._most_bytes, self._most_values)
+            cached = read_cache(path, self._config.artifact_location, self._most_bytes, self._most_values)
             if cached is not None:
-                self._standby, self._etag = self._parse(cached.content), cached.etag
+                self._standby, self._version = self._parse(cached.content), cached.etag
         except Exception as error:  # noqa: BLE001  (a file that somebody else wrote must not keep the rules away)
             words = error if isinstance(error, TargetError) else type(error).__name__
             self._logger.warning("artifact_cache is not used: %s", words)
@@ -215,7 +214,7 @@ class ArtifactRotation:
         if path is None:
             return
         try:
-            write_cache(path, self._config.artifact_url, self._etag, content)
+            write_cache(path, self._config.artifact_location, self._version, content)
         except CacheError as error:
             self._logger.warning("artifact_cache is not kept up to date: %s", error)
 
@@ -224,17 +223,7 @@ class ArtifactRotation:
 
     @property
     def _place(self) -> str:
-        return without_query(self._config.artifact_url)
-
-
-_REFUSED = "The CDN answered {status}, which is no artifact: check the options that say where it is"
-_REFUSALS: Mapping[int, str] = {
-    401: "The CDN answered 401: these rules are private, and artifact_headers has no token that opens them",
-    403: "The CDN answered 403: on-device decisioning is off for this client (switch it on in Target, under "
-    "Administration), or the options that say where the artifact is, or artifact_headers, are wrong",
-    404: "The CDN answered 404: there is no artifact; check client, environment and property_token, and allow for "
-    "20 minutes after on-device decisioning was switched on",
-}
+        return without_query(self._config.artifact_location)
 
 
 class _ProblemLog:
@@ -255,11 +244,6 @@ class _ProblemLog:
 
 
 def _times(fresh: _Fresh) -> DownloadTimes:
-    download = fresh.download
-    return DownloadTimes(
-        execution_ms=download.first_byte_ms + download.body_ms + fresh.parsing_ms,
-        parsing_ms=fresh.parsing_ms,
-        first_byte_ms=download.first_byte_ms,
-        body_ms=download.body_ms,
-        size=len(download.content),
-    )
+    content, _, first_byte_ms, body_ms = fresh.fetched
+    execution_ms = first_byte_ms + body_ms + fresh.parsing_ms
+    return DownloadTimes(execution_ms, fresh.parsing_ms, first_byte_ms, body_ms, len(content))

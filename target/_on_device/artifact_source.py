@@ -1,45 +1,192 @@
-"""Asks for the artifact: past caches, with the caller's own headers, and none that is too much to be parsed."""
+"""Asks for the artifact, on the CDN or wherever a caller's own source has it, and lets no error or nonsense through."""
 
 from __future__ import annotations
 
+import math
+import queue
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from target._background.flag import Flag
+from target._background.forks import renew_in_children
+from target._background.service import Service, Work
 from target._http.abort import Abort
 from target._http.deadline import Deadline
-from target._on_device.download import Download, Downloads
-from target.errors import ArtifactError
+from target._on_device.download import Downloads
+from target.causes import hush
+from target.errors import ArtifactError, TargetError, TargetTimeout, TransportError
 from target.on_device_config import OnDeviceConfig
+from target.protocols import ArtifactSource, FetchedArtifact
 from target.reading import LEAST_MOST_VALUES, weighs_more
 
 _BYTES_PER_VALUE = 3  # published artifacts have six and more, and conditions alone come to about three and a half
+_ETAG = re.compile(r"[!-~](?:[ -~]{0,510}[!-~])?")
+_REFUSED = "The CDN answered {status}, which is no artifact: check the options that say where it is"
+_REFUSALS: Mapping[int, str] = {
+    401: "The CDN answered 401: these rules are private, and artifact_headers has no token that opens them",
+    403: "The CDN answered 403: on-device decisioning is off for this client (switch it on in Target, under "
+    "Administration), or the options that say where the artifact is, or artifact_headers, are wrong",
+    404: "The CDN answered 404: there is no artifact; check client, environment and property_token, and allow for "
+    "20 minutes after on-device decisioning was switched on",
+}
 
 
-class ArtifactSource:
-    """Where the artifact of one client comes from. Safe to share between threads.
+class CdnSource(ArtifactSource):
+    """The artifact's URL, asked past caches, with the caller's own headers.
 
     Args:
         config: Where it is, and which headers it takes.
         downloads: What asks for it.
+    """
+
+    def __init__(self, config: OnDeviceConfig, downloads: Downloads) -> None:
+        self.location = config.artifact_location
+        self._headers = config.artifact_headers
+        self._downloads = downloads
+
+    def fetch(self, known: str | None, timeout_s: float, /, abort: Abort | None = None) -> FetchedArtifact | None:
+        """See ArtifactSource. The caller's own headers are asked for before the time runs."""
+        own = {} if self._headers is None else self._headers.current()
+        asked = {**own, "Cache-Control": "no-cache"}
+        if known is not None:
+            asked["If-None-Match"] = known
+        download = self._downloads.get(self.location, asked, Deadline(timeout_s, abort))
+        if download.status == 304 and known is not None:
+            return None
+        if download.status != 200:
+            raise TransportError(_REFUSALS.get(download.status, _REFUSED).format(status=download.status))
+        version = parse_etag(download.headers.get("etag"))
+        return FetchedArtifact(download.content, version, download.first_byte_ms, download.body_ms)
+
+
+class _Question:
+    """One call of a source's ``fetch``, and what came of it."""
+
+    def __init__(self, ask: Callable[[], FetchedArtifact | None]) -> None:
+        self._ask = ask
+        self.is_answered = Flag()
+        self._answer: FetchedArtifact | None = None
+        self._error: BaseException | None = None
+
+    def __call__(self) -> None:
+        try:
+            self._answer = self._ask()
+        except BaseException as error:  # noqa: BLE001  (of foreign code; it is told where the answer is asked for)
+            self._error = error
+        self.is_answered.set()
+
+    def answer(self) -> FetchedArtifact | None:
+        error = self._error
+        if isinstance(error, TargetError):
+            hush(error)
+            raise error
+        if error is not None:
+            raise ArtifactError(f"artifact_source raised {type(error).__name__}")
+        return self._answer
+
+
+class OwnSource(ArtifactSource):
+    """A caller's source, asked on a thread that may hang."""
+
+    def __init__(self, source: ArtifactSource, location: str) -> None:
+        self._source = source
+        self.location = location
+        self._service = Service(self._take, "target-artifact-source")
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: what was asked for is the parent's."""
+        self._asked: queue.SimpleQueue[_Question] = queue.SimpleQueue()
+        self._question: _Question | None = None
+
+    def fetch(self, known: str | None, timeout_s: float, /, abort: Abort | None = None) -> FetchedArtifact | None:
+        """See ArtifactSource. Where the last question is still without an answer, that one is waited for."""
+        question = self._question
+        if question is None:
+            question = self._question = _Question(lambda: self._source.fetch(known, timeout_s))
+            self._asked.put(question)
+            self._service.wake()
+        (abort or Abort()).wait(question.is_answered, timeout_s)
+        if not question.is_answered.is_set():
+            raise TargetTimeout(f"artifact_source did not answer within {timeout_s:g} s")
+        self._question = None
+        return question.answer()
+
+    def end(self) -> None:
+        """Nothing more is asked for: let the thread end, once it is free."""
+        self._service.end()
+
+    def _take(self) -> Work | None:
+        try:
+            return self._asked.get_nowait()
+        except queue.Empty:
+            return None
+
+
+class Fetched(NamedTuple):
+    """What came of asking: the artifact, or None where it is the one that was known."""
+
+    artifact: FetchedArtifact | None
+
+
+class Fetcher:
+    """Asks a source, and never raises.
+
+    Args:
+        config: The caller's own source, or where on the CDN the artifact is.
+        downloads: What asks the CDN.
+        most_bytes: The option ``max_response_bytes``.
         most_values: The option ``max_response_values``.
     """
 
-    def __init__(self, config: OnDeviceConfig, downloads: Downloads, most_values: int | None) -> None:
-        self._url = config.artifact_url
-        self._headers = config.artifact_headers
-        self._downloads = downloads
+    def __init__(self, config: OnDeviceConfig, downloads: Downloads, most_bytes: int, most_values: int | None) -> None:
+        own = config.artifact_source
+        self._source = CdnSource(config, downloads) if own is None else OwnSource(own, config.artifact_location)
+        self._most_bytes = most_bytes
         self._most_values = most_values
+        self._has_secrets = own is not None or config.artifact_headers is not None
 
-    def fetch(self, headers: dict[str, str], timeout_s: float, abort: Abort) -> Download | Exception:
-        """What came, or what went wrong; never raises. The caller's own headers are asked for before the time runs."""
+    def fetch(self, known: str | None, timeout_s: float, abort: Abort) -> Fetched | Exception:
+        """What came, or what went wrong."""
         try:
-            own = {} if self._headers is None else self._headers.current()
-            asked = {**own, **headers, "Cache-Control": "no-cache"}
-            download = self._downloads.get(self._url, asked, Deadline(timeout_s, abort))
-            if download.status == 200:
-                require_bounds(download.content, self._most_values)
+            found = self._source.fetch(known, timeout_s, abort)
+            if found is None and known is None:
+                raise ArtifactError("artifact_source returned None, for nothing newer, where no version was known")
+            return Fetched(None if found is None else self._checked(found))
         except Exception as error:  # noqa: BLE001  (whatever it is, the thread must go on)
-            if self._headers is not None:
+            if self._has_secrets:
                 _drop_frames(error)
             return error
-        return download
+
+    def end(self) -> None:
+        """The last was asked for."""
+        if isinstance(self._source, OwnSource):
+            self._source.end()
+
+    def _checked(self, found: FetchedArtifact) -> FetchedArtifact:
+        if not isinstance(found, FetchedArtifact):
+            raise ArtifactError(f"artifact_source returned {type(found).__name__}: it must be FetchedArtifact or None")
+        content, version, *times_ms = found
+        if type(content) is not bytes or not (version is None or type(version) is str):
+            raise ArtifactError("artifact_source returned an artifact whose content is not bytes, or version not text")
+        if len(content) > self._most_bytes:
+            raise ArtifactError(
+                f"The artifact has {len(content)} bytes, and may have {self._most_bytes}: check that it is one, or "
+                "raise max_response_bytes"
+            )
+        require_bounds(content, self._most_values)
+        return FetchedArtifact(content, version, *map(_milliseconds, times_ms))
+
+
+def parse_etag(value: object) -> str | None:
+    """An ETag that can be sent back, or None."""
+    return value if isinstance(value, str) and _ETAG.fullmatch(value) else None
+
+
+def _milliseconds(value: object) -> float:
+    return float(value) if type(value) in (int, float) and 0 <= value < math.inf else 0.0  # type: ignore[arg-type, operator]
 
 
 def _drop_frames(error: BaseException) -> None:

@@ -1,5 +1,6 @@
 """For who writes a store of the outbox or a source of rules: what it has to do, and the values that it speaks in."""
 
+from target.protocols.artifacts import ArtifactSource, FetchedArtifact
 from target.protocols.stores import (
     MOST_PER_BATCH,
     Claim,
@@ -18,11 +19,13 @@ from target.protocols.stores import (
 )
 
 __all__ = [
+    "ArtifactSource",
     "Claim",
     "Counts",
     "Death",
     "DeathReason",
     "Entry",
+    "FetchedArtifact",
     "IsOpen",
     "LaneState",
     "MOST_PER_BATCH",

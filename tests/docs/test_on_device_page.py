@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from target.decisioning.user_agent import _BROWSERS, parse_client_hints
 from target.events import EVENT_NAMES
 from target.on_device_config import OnDeviceOptions
 from tests.docs.blocks import leads_somewhere, links, run_blocks
+from tests.kit.cdn import artifact, encoded
 from tests.kit.loopback import LoopbackServer
 from tests.kit.processes import ROOT
 from tests.kit.shop import Shop
@@ -25,10 +27,15 @@ def rows(title: str) -> dict[str, str]:
     return dict(re.findall(r"^\| `\"?([\w-]+)\"?` \|([^|]*)\|", TEXT.split(f"## {title}\n")[1].split("\n## ")[0], re.M))
 
 
-def test_the_block_decides_in_process(server: LoopbackServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_blocks_decide_in_process(
+    server: LoopbackServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shop = Shop(server)
-    assert list(run_blocks(PAGE, {"read_token": lambda: "token-1"}, server.domain)) == [1, 2]
-    assert capsys.readouterr().out.splitlines() == ["True", "on-device {'from': 'home'}", "True"]
+    path = tmp_path / "rules.json"
+    path.write_bytes(encoded(artifact()))
+    names = {"read_token": lambda: "token-1", "path_of_rules": path}
+    assert list(run_blocks(PAGE, names, server.domain)) == [1, 2, 3]
+    assert capsys.readouterr().out.splitlines() == ["True", "on-device {'from': 'home'}", "True", "True"]
     assert [each.headers.get("Authorization") for each in server.received if "rules.json" in each.target] == [
         None,
         "Bearer token-1",

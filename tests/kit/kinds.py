@@ -27,6 +27,7 @@ SAMPLES: dict[str, list[Any]] = {
     "Logger": [logging.getLogger("shop")],
     "PoolManager": [urllib3.PoolManager()],
     "Outbox": [Outbox.memory()],
+    "ArtifactSource": [types.SimpleNamespace(location="shop", fetch=print)],
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,7 +74,7 @@ def test_defaults(name: str, default: Any) -> None:
     assert getattr(parse(**{option: None}), name) == default
 
 
-def changed(default: Any) -> Any:
+def changed(name: str, default: Any) -> Any:
     """Another default of the same kind."""
     match default:
         case bool():
@@ -85,6 +85,8 @@ def changed(default: Any) -> Any:
             return {"another": {}}
         case logging.Logger():
             return logging.getLogger("another")
+        case None if name == "artifact_source":
+            return SimpleNamespace(location="another", fetch=print)
         case "server-side":
             return "on-device"
         case str():
@@ -98,7 +100,7 @@ def test_every_default_of_create_counts(name: str, monkeypatch: pytest.MonkeyPat
     options = {"client": "acme", "organization_id": "1234@AdobeOrg", "decisioning_method": "on-device"}
     before = parse_client_options({**options, name: None} if name not in REQUIRED else options)
     reader, default = config._CLIENT_OPTIONS[name]
-    monkeypatch.setitem(config._CLIENT_OPTIONS, name, (reader, changed(default)))
+    monkeypatch.setitem(config._CLIENT_OPTIONS, name, (reader, changed(name, default)))
     assert parse_client_options({**options, name: None}) != before
 
 
@@ -106,7 +108,7 @@ def test_every_default_of_create_counts(name: str, monkeypatch: pytest.MonkeyPat
 def test_every_default_of_the_asyncio_clients_create_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = parse_async_client_options(REQUIRED)
     reader, default = config._ASYNC_OPTIONS[name]
-    monkeypatch.setitem(config._ASYNC_OPTIONS, name, (reader, changed(default)))
+    monkeypatch.setitem(config._ASYNC_OPTIONS, name, (reader, changed(name, default)))
     assert parse_async_client_options(REQUIRED) != before
 
 
@@ -167,7 +169,7 @@ def test_known_messages_of_create(options: Any, message: str) -> None:
 def test_rules_are_fetched_only_where_something_decides_from_them(method: str) -> None:
     on_device = parse(decisioning_method=method).on_device
     assert on_device is not None
-    assert on_device.artifact_url == "https://assets.adobetarget.com/acme/production/v1/rules.json"
+    assert on_device.artifact_location == "https://assets.adobetarget.com/acme/production/v1/rules.json"
     assert parse().on_device is None
 
 

@@ -45,9 +45,9 @@ def parse(**options: Any) -> Any:
     ],
 )
 def test_where_the_artifact_is(options: dict[str, Any], url: str) -> None:
-    assert parse(**options).artifact_url.startswith(url)
+    assert parse(**options).artifact_location.startswith(url)
     if url.endswith("json"):
-        assert parse(**options).artifact_url == url
+        assert parse(**options).artifact_location == url
 
 
 def test_the_geo_service_is_beside_the_artifacts() -> None:

@@ -19,7 +19,7 @@ import pytest
 import urllib3
 
 import target
-from target import config, customer_ids, events, on_device_config, options, reading, values
+from target import config, customer_ids, events, on_device_config, options, protocols, reading, values
 from target.option_rows import REQUIRED, Row
 from tests.kit.kinds import kinds_of, kinds_taken
 from tests.kit.told import told
@@ -50,7 +50,12 @@ READ_LATER = {"request", "visitor"}
 
 
 def hints_of(name: str) -> dict[str, Any]:
-    names = {**vars(events), **{each: getattr(target, each) for each in target.__all__}, "urllib3": urllib3}
+    names = {
+        **vars(events),
+        **vars(protocols),
+        **{each: getattr(target, each) for each in target.__all__},
+        "urllib3": urllib3,
+    }
     return typing.get_type_hints(getattr(options, name), vars(options), names, include_extras=True)
 
 

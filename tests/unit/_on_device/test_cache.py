@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from target._on_device import artifact_rotation
-from target._on_device.artifact_cache import Cached, parse_etag, read_cache, write_cache
+from target._on_device.artifact_cache import Cached, read_cache, write_cache
+from target._on_device.artifact_source import parse_etag
 from target.errors import CacheError
 from tests.kit.calls import eventually, timed
 from tests.kit.cdn import Cdn, Owner, artifact, encoded, keeping, mbox_of

@@ -11,9 +11,10 @@ import pytest
 import time_machine
 
 from target._on_device import artifact_rotation
-from target._on_device.download import Downloads
+from target._on_device.artifact_source import Fetched
 from target.errors import ArtifactError, TargetTimeout, TransportError
 from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, CLIENT_READY
+from target.protocols import FetchedArtifact
 from tests.kit.calls import eventually, threads_of, timed
 from tests.kit.cdn import Cdn, Owner, artifact, configs, encoded, keeping, mbox_of, noting, pauses
 from tests.kit.loopback import Answer
@@ -132,16 +133,10 @@ def test_until_the_first_success_attempts_come_after_a_second_then_two_then_at_m
         rotation.take(TransportError("down"))
         waits.append(round(rotation.due_in_s() or 0))
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    rotation.take(Downloads(client_config).get(cdn.url, {}, artifact_deadline()))
+    rotation.take(Fetched(FetchedArtifact(encoded(artifact()))))
     assert round(rotation.due_in_s() or 0) == 3600
     rotation.take(TransportError("down"))
     assert round(rotation.due_in_s() or 0) == 3600
-
-
-def artifact_deadline() -> Any:
-    from target._http.deadline import Deadline
-
-    return Deadline(5)
 
 
 def test_a_hanging_cdn_holds_up_nobody(owner: Owner) -> None:
