@@ -129,7 +129,7 @@ class _Surface:
         if "property" in thing.labels:
             line = f"property {line}"
         elif thing.labels != {"instance-attribute"} and thing.value is not None:
-            line += f" = {thing.value}"
+            line += f" = {thing.value.last if isinstance(thing.value, griffe.ExprAttribute) else thing.value}"
             self._follow(thing.value)
         self.lines[path] = [line]
         self._follow(thing.annotation)

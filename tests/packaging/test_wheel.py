@@ -44,6 +44,13 @@ def test_18_the_wheel_declares_what_it_needs(wheel: Path) -> None:
     assert metadata(wheel)["Version"] == target.__version__
 
 
+def test_the_wheel_says_where_it_belongs_and_what_it_is_about(wheel: Path) -> None:
+    urls = metadata(wheel).get_all("Project-URL") or []
+    assert {url.partition(", ")[0] for url in urls} >= {"Homepage"}
+    assert all(re.fullmatch(r"[^,]+, https://\S+", url) for url in urls)
+    assert {"adobe-target", "feature-flags", "personalization"} <= {*metadata(wheel)["Keywords"].split(",")}
+
+
 def test_the_wheel_holds_the_two_packages_and_their_types(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
