@@ -26,6 +26,8 @@ MODULES = (
     *("target", "target.emulator", "target.hooks", "target.options", "target.protocols"),
     *("target.integrations.*", "target.stores.*", "target.testing", "target.testing.*"),
 )
+#: What users write as text, and code says here.
+WORDS = ("target.events.EVENT_NAMES",)
 #: Methods of Python's that say nothing of how a class is used.
 INNER = {"__post_init__", "__repr__", "__getstate__", "__setstate__", "__reduce__", "__init_subclass__", "__slots__"}
 
@@ -81,6 +83,8 @@ class _Surface:
             self._note_maker(_target_of(item))
         for path, item in public:
             self._add(path, item)
+        for path in WORDS:
+            self._add(path, modules[path])
         for module in _modules_in(modules["target"]):
             for table in module.classes.values():
                 if not table.is_alias:
@@ -116,7 +120,9 @@ class _Surface:
                 self._add(f"{path}.{name}", member)
 
     def _add_function(self, path: str, thing: Any) -> None:
-        labels = "".join(f"{label} " for label in sorted(thing.labels & {"async", "classmethod", "staticmethod"}))
+        labels = "".join(
+            f"{label} " for label in sorted(thing.labels & {"abstractmethod", "async", "classmethod", "staticmethod"})
+        )
         forms = thing.overloads or thing.parent.overloads.get(thing.name) or [thing]
         self.lines[path] = [f"{labels}def {path}{form.signature().removeprefix(form.name)}" for form in forms]
         for form in forms:
@@ -127,7 +133,7 @@ class _Surface:
     def _add_attribute(self, path: str, thing: Any) -> None:
         line = path if thing.annotation is None else f"{path}: {thing.annotation}"
         if "property" in thing.labels:
-            line = f"property {line}"
+            line = f"{'writable ' if 'writable' in thing.labels else ''}property {line}"
         elif thing.labels != {"instance-attribute"} and thing.value is not None:
             line += f" = {thing.value.last if isinstance(thing.value, griffe.ExprAttribute) else thing.value}"
             self._follow(thing.value)

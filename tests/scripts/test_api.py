@@ -61,6 +61,7 @@ CHANGES = [
         "    def new(self, ",
         {"+def target.Visitor.new(organization_id: str, mint: Callable[[], str] | None = None) -> Self"},
     ),
+    ("target/events.py", 'CLIENT_READY = "client_ready"', 'CLIENT_READY = "ready"', {"+~CLIENT_READY = 'ready'"}),
     # keys of TypedDicts
     (
         "target/options.py",
