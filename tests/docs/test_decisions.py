@@ -43,6 +43,7 @@ def test_contributing_leads_to_the_index() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
+    assert path.read_text(encoding="utf-8").count("\n```") % 2 == 0, "a block of code has no end"
     links = re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
     local = [link.partition("#")[0] for link in links if not re.match(r"[a-z]+:|#", link)]
     assert [link for link in local if not (path.parent / link).exists()] == []
