@@ -67,3 +67,9 @@ def make_client(server: LoopbackServer) -> Iterator[MakeClient]:
 def client(make_client: MakeClient) -> TargetClient:
     """A client of ``server`` with default options."""
     return make_client()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how to run these tests in this order again; pytest-randomly says so only without -q."""
+    if config.pluginmanager.hasplugin("randomly"):
+        terminalreporter.write_line(f"in this order again: --randomly-seed={config.option.randomly_seed}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from target import AsyncTargetClient, TargetClient, TargetError
+from tests.kit.calls import ACCOUNT
 from tests.kit.loopback import serving
 
 SESSION, DEVICE = "Session-77c1-MARK", "Device-MARK"
@@ -23,7 +24,7 @@ REQUEST: dict[str, Any] = {"id": {"tntId": DEVICE}, "execute": {"mboxes": [{"nam
 
 def make_calls(domain: str) -> None:
     """One on each transport, and one that fails; the error is raised. No variable of this function holds an id."""
-    options: dict[str, Any] = {"client": "acme", "organization_id": "1234@AdobeOrg", "secure": False}
+    options: dict[str, Any] = {**ACCOUNT, "secure": False}
     options |= {"edge_routing": False, "timeout": 5000, "retries": 0}
 
     async def on_loop() -> None:

@@ -15,6 +15,7 @@ import pytest
 from target import TargetClient, TransportError
 from tests.docs.blocks import leads_somewhere, links
 from tests.docs.recorders import DEVICE, NOBODY, SESSION
+from tests.kit.calls import ACCOUNT
 from tests.kit.processes import ROOT, environment
 
 PAGE = ROOT / "docs/privacy.md"
@@ -98,7 +99,7 @@ def test_the_variables_for_opentelemetry_leave_the_calls_out(tmp_path: Path) -> 
 
 def test_the_logger_of_urllib3_shows_urls_at_debug_only(server, caplog: pytest.LogCaptureFixture) -> None:  # type: ignore[no-untyped-def]
     caplog.set_level(logging.DEBUG)
-    options = {"client": "acme", "organization_id": "1@AdobeOrg", "server_domain": server.domain, "secure": False}
+    options = {**ACCOUNT, "server_domain": server.domain, "secure": False}
     request = {"execute": {"mboxes": [{"name": "home"}]}}
     before = logging.getLogger("urllib3").level
     code = re.findall(r"^```python\n(.*?)^```", TEXT.split("## Loggers\n")[1], re.DOTALL | re.MULTILINE)[0]
@@ -116,7 +117,7 @@ def test_the_logger_of_urllib3_shows_urls_at_debug_only(server, caplog: pytest.L
 
 def test_a_traceback_shows_ids_only_with_its_local_variables() -> None:
     request = {"id": {"tntId": DEVICE}, "execute": {"mboxes": [{"name": "home"}]}}
-    options = {"client": "acme", "organization_id": "1@AdobeOrg", "server_domain": NOBODY, "secure": False}
+    options = {**ACCOUNT, "server_domain": NOBODY, "secure": False}
     with (
         TargetClient.create(**options, edge_routing=False, retries=0) as client,
         pytest.raises(TransportError) as caught,

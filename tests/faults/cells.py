@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from target import TargetError
 from tests.faults.process import FaultPort, FaultServer, Report
 from tests.faults.rows import Fault
+from tests.kit import calls as kit
 from tests.kit.calls import eventually
 from tests.kit.ways import WAYS, Attempts, Way
 
@@ -36,16 +37,9 @@ class Cell(NamedTuple):
     left_open: int
 
 
-def options_of(server: FaultServer, port: FaultPort, secure: bool) -> dict[str, Any]:
+def options_of(server: FaultServer, port: FaultPort, secure: bool) -> Any:
     """Options of a client that calls ``port``."""
-    return {
-        "client": "acme",
-        "organization_id": "1234@AdobeOrg",
-        "server_domain": port.domain,
-        "edge_routing": False,
-        "secure": secure,
-        "ca_certs": server.ca_certs if secure else None,
-    }
+    return kit.options_of(port.domain, secure=secure, ca_certs=server.ca_certs if secure else None)
 
 
 def measure(server: FaultServer, fault: Fault, way: str, *, secure: bool = False, warm: bool = False) -> Cell:

@@ -15,19 +15,12 @@ import pytest
 import urllib3
 
 from target import ApiError, Outbox, TargetClient, TargetTimeout, TransportError
-from tests.kit.calls import CALL, SLACK_S, eventually, timed
+from tests.kit.calls import CALL, SLACK_S, eventually, options_of, timed
 from tests.kit.raw_servers import raw_server, read_request
 from tests.kit.ways import WAYS, Way
 
 REQUEST: dict[str, Any] = CALL["request"]
-OPTIONS: dict[str, Any] = {
-    "client": "acme",
-    "organization_id": "1234@AdobeOrg",
-    "secure": False,
-    "edge_routing": False,
-    "timeout": 5000,
-    "telemetry_enabled": False,
-}
+OPTIONS: dict[str, Any] = {"timeout": 5000, "telemetry_enabled": False}
 
 
 def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
@@ -95,7 +88,7 @@ class Api:
 @contextmanager
 def client_of(way: str, api: Api, **options: Any) -> Iterator[Way]:
     with raw_server(api) as server:
-        client = WAYS[way](**{**OPTIONS, "server_domain": server.domain, **options})
+        client = WAYS[way](**options_of(server.domain, **{**OPTIONS, **options}))
         try:
             yield client
         finally:
@@ -274,7 +267,7 @@ def test_the_outbox() -> None:
     api.usual = acknowledge
     stolen = {"status": 200, "requestId": "request-of-mallory", "notifications": [{"id": str(n)} for n in range(9)]}
     with raw_server(api) as server:
-        client = TargetClient.create(**{**OPTIONS, "server_domain": server.domain, "outbox": Outbox.memory()})
+        client = TargetClient.create(**options_of(server.domain, **OPTIONS, outbox=Outbox.memory()))
         for number in range(6):
             if number:
                 api.answers.append(lambda _: http(json.dumps(stolen).encode()))

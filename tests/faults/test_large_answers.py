@@ -14,12 +14,12 @@ import pytest
 
 from target import ApiError, AsyncTargetClient, TargetTimeout, TransportError
 from tests.faults.cells import PROBE
+from tests.kit.calls import options_of
 from tests.kit.loopback import Answer, LoopbackServer, serving
 from tests.kit.processes import ROOT
 from tests.kit.ways import WAYS
 
 PACKED = {"Content-Encoding": "gzip"}
-OPTIONS = {"client": "acme", "organization_id": "1234@AdobeOrg", "secure": False, "edge_routing": False}
 
 
 def option_list(option: bytes, count: int) -> bytes:
@@ -43,7 +43,7 @@ HOSTILE = {
 
 
 def call(way: str, server: LoopbackServer, timeout: float = 5000, **options: Any) -> Any:
-    client = WAYS[way](**OPTIONS, server_domain=server.domain, timeout=timeout, **options)
+    client = WAYS[way](**options_of(server.domain), timeout=timeout, **options)
     try:
         return client.call(PROBE)
     finally:
@@ -53,7 +53,7 @@ def call(way: str, server: LoopbackServer, timeout: float = 5000, **options: Any
 @pytest.mark.parametrize("way", WAYS)
 def test_what_no_honest_answer_holds_is_refused(way: str) -> None:
     with serving() as server:
-        client = WAYS[way](**OPTIONS, server_domain=server.domain, timeout=5000)
+        client = WAYS[way](**options_of(server.domain), timeout=5000)
         try:
             for kind, body in HOSTILE.items():
                 answer = Answer(gzip.compress(body, 1), headers=PACKED)
@@ -117,7 +117,7 @@ def test_the_loop_goes_on_while_a_large_answer_is_read(transport: Any) -> None:
 
     async def main(domain: str) -> tuple[int, float]:
         client = await AsyncTargetClient.create(
-            **OPTIONS, server_domain=domain, timeout=20_000, max_response_values=10**9, transport=transport
+            **options_of(domain), timeout=20_000, max_response_values=10**9, transport=transport
         )
         async with client:
             turns = 0
@@ -153,13 +153,13 @@ else:
     piece = b"{}," if kind == "objects" else b'{"type":"html"},'
     packed = gzip.compress(option_list(piece, SIZE // len(piece)), 1)
 async def on_loop(domain):
-    async with await AsyncTargetClient.create(**OPTIONS, server_domain=domain, timeout=20_000, transport=way) as client:
+    async with await AsyncTargetClient.create(**options_of(domain), timeout=20_000, transport=way) as client:
         await client.get_offers(request=PROBE)
 with serving(lambda _: Answer(packed, headers=PACKED)) as server:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
         if way == "sync":
-            with TargetClient.create(**OPTIONS, server_domain=server.domain, timeout=20_000) as client:
+            with TargetClient.create(**options_of(server.domain), timeout=20_000) as client:
                 client.get_offers(request=PROBE)
         else:
             asyncio.run(on_loop(server.domain))

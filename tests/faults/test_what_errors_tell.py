@@ -12,7 +12,7 @@ import pytest
 import urllib3
 
 from target import ApiError, TargetClient, TargetError, TransportError
-from tests.kit.calls import CALL, SESSION_ID, assert_discreet, client_of, eventually, everything_of
+from tests.kit.calls import CALL, SESSION_ID, assert_discreet, client_of, eventually, everything_of, options_of
 from tests.kit.loopback import Answer, serving
 from tests.kit.raw_servers import raw_server, read_request
 from tests.kit.ways import WAYS
@@ -50,8 +50,7 @@ def test_a_bad_answer_is_quoted_nowhere(way: str) -> None:
             sock.sendall(answer)
 
         with raw_server(say) as server:
-            options = {"client": "acme", "organization_id": "1234@AdobeOrg", "edge_routing": False, "secure": False}
-            client = WAYS[way](**options, server_domain=server.domain, retries=0)
+            client = WAYS[way](**options_of(server.domain, retries=0))
             try:
                 with pytest.raises(TransportError) as caught:
                     client.call(CALL["request"])

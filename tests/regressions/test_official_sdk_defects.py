@@ -32,7 +32,7 @@ from target import (
     VisitorId,
 )
 from target import Telemetry as TelemetryModel
-from tests.kit.calls import MakeClient
+from tests.kit.calls import ACCOUNT, MakeClient
 from tests.kit.loopback import Answer, LoopbackServer, ok, serving
 from tests.kit.processes import ROOT
 
@@ -41,7 +41,7 @@ HOME: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
 
 def through(proxy: LoopbackServer, **options: Any) -> TargetClient:
     """A client whose calls reach ``proxy`` whatever host they are for, so that the host can be seen."""
-    fixed: dict[str, Any] = {"client": "acme", "organization_id": "1234@AdobeOrg", "secure": False, "proxy": proxy.url}
+    fixed: dict[str, Any] = {**ACCOUNT, "secure": False, "proxy": proxy.url}
     return TargetClient.create({**fixed, **options})
 
 

@@ -19,7 +19,7 @@ import pytest
 from benchmarks.on_device_cases import Case, build_cases, requests
 from target import TargetClient
 from target._on_device import artifact_rotation
-from tests.kit.calls import MakeClient, eventually
+from tests.kit.calls import ACCOUNT, MakeClient, eventually
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, serving
 from tests.kit.processes import run_script
@@ -27,7 +27,7 @@ from tests.kit.raw_servers import hang, raw_server
 from tests.kit.shop import HOME, PREFETCH, Shop, shown
 
 GEO = {**artifact(), "geoTargetingEnabled": True}
-FIXED: dict[str, Any] = {"client": "acme", "organization_id": "1234@AdobeOrg", "secure": False, "edge_routing": False}
+FIXED: dict[str, Any] = {**ACCOUNT, "secure": False, "edge_routing": False}
 
 
 def asked_from(ip: str | None) -> dict[str, Any]:

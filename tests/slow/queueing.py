@@ -15,6 +15,7 @@ from target.config import parse_client_options, parse_request_options
 from target.delivery.request import build_notifications_call
 from target.errors import OutboxFull
 from target.outbox import Outbox
+from tests.kit.calls import options_of
 
 THREADS = 8
 PER_SESSION = 25
@@ -26,16 +27,7 @@ def main(domain: str, folder: Path, total: int, pace_s: float) -> None:
     journal = folder / "queued"
     done = set(journal.read_text().split("\n")[:-1]) if journal.exists() else set()  # the last may be half a line
     log = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    config = parse_client_options(
-        {
-            "client": "acme",
-            "organization_id": "1234@AdobeOrg",
-            "server_domain": domain,
-            "secure": False,
-            "edge_routing": False,
-            "timeout": TIMEOUT_MS,
-        }
-    )
+    config = parse_client_options(options_of(domain, timeout=TIMEOUT_MS))
     runtime, transport = system_runtime(), Transport(config)
     outbox = Outbox.sqlite(folder / "outbox.db", flush_interval=50, lease=LEASE_MS)
     handle = OutboxHandle(outbox, config, runtime, transport.send, lambda name, /, **payload: None)

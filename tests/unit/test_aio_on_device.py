@@ -12,6 +12,7 @@ import pytest
 
 from target import ArtifactNotReady, AsyncTargetClient
 from target._on_device import artifact_rotation
+from tests.kit.calls import ACCOUNT, options_of
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer
 from tests.kit.shop import HOME, PREFETCH, Shop, shown
@@ -19,15 +20,7 @@ from tests.kit.shop import HOME, PREFETCH, Shop, shown
 
 def use(shop: Shop, work: Callable[[AsyncTargetClient], Awaitable[Any]], **options: Any) -> Any:
     async def main() -> Any:
-        given: dict[str, Any] = {
-            "client": "acme",
-            "organization_id": "1234@AdobeOrg",
-            "server_domain": shop.server.domain,
-            "secure": False,
-            "edge_routing": False,
-            **shop.options,
-            **options,
-        }
+        given = options_of(shop.server.domain, **{**shop.options, **options})
         async with await AsyncTargetClient.create(given) as client:
             return await work(client)
 
@@ -80,7 +73,7 @@ def test_without_rules_a_call_says_so_and_the_loop_went_on_meanwhile(
                 ticks += 1
 
         ticking = asyncio.create_task(tick())
-        options = {"client": "acme", "organization_id": "1234@AdobeOrg", **shop.options, "maximum_wait_ready": 200}
+        options = {**ACCOUNT, **shop.options, "maximum_wait_ready": 200}
         async with await AsyncTargetClient.create(options) as client:
             await work(client)
         ticking.cancel()

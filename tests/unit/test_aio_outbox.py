@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from target import AsyncTargetClient, Outbox
+from tests.kit.calls import options_of
 from tests.kit.loopback import LoopbackServer
 from tests.kit.outboxes import ids_of, locked, notification
 from tests.kit.shop import HOME, Shop
@@ -40,25 +41,15 @@ async def longest_stop(work: Callable[[], Awaitable[Any]]) -> float:
     return longest
 
 
-def options_of(server: LoopbackServer, outbox: Outbox, **more: Any) -> dict[str, Any]:
-    return {
-        "client": "acme",
-        "organization_id": "1234@AdobeOrg",
-        "server_domain": server.domain,
-        "secure": False,
-        "edge_routing": False,
-        "outbox": outbox,
-        **more,
-    }
-
-
 @pytest.mark.parametrize("transport", ["threads", "aiohttp"])
 def test_queueing_while_the_file_is_locked_does_not_block_the_loop(
     transport: str, server: LoopbackServer, tmp_path: Path
 ) -> None:
     async def main() -> None:
         outbox = Outbox.sqlite(tmp_path / "outbox.db", flush_interval=60_000)
-        async with await AsyncTargetClient.create(options_of(server, outbox, transport=transport)) as client:
+        async with await AsyncTargetClient.create(
+            options_of(server.domain, outbox=outbox, transport=transport)
+        ) as client:
 
             async def queue(name: str) -> list[str]:
                 request = {"notifications": [notification(name)]}
@@ -88,7 +79,7 @@ def test_deciding_while_the_file_is_locked_does_not_block_the_loop_and_counts_ev
 
     async def main() -> None:
         outbox = Outbox.sqlite(tmp_path / "outbox.db", flush_interval=60_000)
-        async with await AsyncTargetClient.create(options_of(server, outbox, **shop.options)) as client:
+        async with await AsyncTargetClient.create(options_of(server.domain, outbox=outbox, **shop.options)) as client:
             await client.get_offers(request=HOME, session_id="first")
             await asyncio.sleep(0.3)  # the file is made
             with locked(tmp_path / "outbox.db"):
@@ -112,14 +103,16 @@ def test_making_and_closing_a_client_whose_file_is_locked_does_not_block_the_loo
 ) -> None:
     async def main() -> None:
         outbox = Outbox.sqlite(tmp_path / "outbox.db", flush_interval=60_000)
-        first = await AsyncTargetClient.create(options_of(server, outbox))  # imports what is imported once
+        first = await AsyncTargetClient.create(
+            options_of(server.domain, outbox=outbox)
+        )  # imports what is imported once
         await first.queue_notifications(request={"notifications": [notification("a")]})
         await first.aclose(0)
         with locked(tmp_path / "outbox.db"):
             made: list[AsyncTargetClient] = []
 
             async def make_and_close() -> None:
-                made.append(await AsyncTargetClient.create(options_of(server, outbox)))
+                made.append(await AsyncTargetClient.create(options_of(server.domain, outbox=outbox)))
                 await made[0].queue_notifications(request={"notifications": [notification("b")]})
                 await made[0].aclose(300)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from target import OptionsError
 from target.artifact_headers import ArtifactHeaders, parse_artifact_headers
 from target.config import parse_client_options
+from tests.kit.calls import ACCOUNT
 
 TOKEN = "Bearer s3cret"
 
@@ -74,7 +75,7 @@ WRONG: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("value", "says"), WRONG, ids=[says for _, says in WRONG])
 def test_what_cannot_be_sent_is_refused_without_a_word_of_it(value: Any, says: str) -> None:
     with pytest.raises(OptionsError, match=says) as caught:
-        parse_client_options({"client": "acme", "organization_id": "1@AdobeOrg", "artifact_headers": value})
+        parse_client_options({**ACCOUNT, "artifact_headers": value})
     assert "'artifact_headers'" in str(caught.value)
     with pytest.raises(OptionsError, match=says) as returned:
         parse(lambda: value).current()
@@ -115,7 +116,7 @@ def test_the_dict_is_copied_and_the_function_asked_each_time() -> None:
 
 
 def test_they_show_in_no_repr() -> None:
-    options = {"client": "acme", "organization_id": "1@AdobeOrg", "decisioning_method": "on-device"}
+    options = {**ACCOUNT, "decisioning_method": "on-device"}
     config = parse_client_options({**options, "artifact_headers": {"Authorization": TOKEN}})
     assert config.on_device is not None
     assert config.on_device.artifact_headers is not None

@@ -12,7 +12,7 @@ import pytest
 
 from target import ApiError, ClientClosed, TargetClient
 from target.delivery.telemetry import MOST_ENTRIES
-from tests.kit.calls import MakeClient, eventually, timed
+from tests.kit.calls import ACCOUNT, MakeClient, eventually, timed
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, Received, ok, serving
 from tests.kit.processes import run_script
@@ -132,9 +132,7 @@ def test_what_close_has_no_time_to_send_is_an_event(shop: Shop, make_client: Mak
 
 def test_a_cluster_is_learnt_from_the_first_answer(shop: Shop) -> None:
     options: dict[str, Any] = {**shop.options, "decisioning_method": "hybrid", "cdn_base_path": "http://cdn.test"}
-    with TargetClient.create(
-        client="acme", organization_id="1@AdobeOrg", secure=False, proxy=shop.server.url, **options
-    ) as client:
+    with TargetClient.create(**ACCOUNT, secure=False, proxy=shop.server.url, **options) as client:
         client.get_offers(request=HOME)
         assert eventually(lambda: shop.notified)
         client.get_offers(request={"execute": {"mboxes": [{"name": "unknown"}]}})
@@ -277,9 +275,7 @@ def test_threads_are_daemons_and_end_with_close(shop: Shop, make_client: MakeCli
 
 def test_a_forgotten_client_is_collected_and_its_threads_end(shop: Shop) -> None:
     options: dict[str, Any] = {**shop.options, "server_domain": shop.server.domain, "secure": False}
-    client = TargetClient.create(
-        client="acme", organization_id="1@AdobeOrg", edge_routing=False, **{**options, "polling_interval": 300_000}
-    )
+    client = TargetClient.create(**ACCOUNT, edge_routing=False, **{**options, "polling_interval": 300_000})
     client.get_offers(request=HOME)
     reference = weakref.ref(client)
     del client

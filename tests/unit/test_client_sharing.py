@@ -23,7 +23,7 @@ from target import (
 )
 from target_delivery_api.types import Model
 from tests.kit.built_calls import CLICK
-from tests.kit.calls import MakeClient, eventually
+from tests.kit.calls import MakeClient, eventually, options_of
 from tests.kit.loopback import Answer, LoopbackServer
 from tests.kit.shop import Shop
 
@@ -125,8 +125,7 @@ def ask(request: pytest.FixtureRequest, shop: Shop, make_client: MakeClient, ser
     if request.param == "asyncio":
         loop = asyncio.new_event_loop()
         host = server.url.removeprefix("http://")
-        made = {"client": "acme", "organization_id": "1@AdobeOrg", "server_domain": host, "secure": False}
-        client = loop.run_until_complete(AsyncTargetClient.create(**made, edge_routing=False, **shop.options))
+        client = loop.run_until_complete(AsyncTargetClient.create(options_of(host, **shop.options)))
         yield lambda **options: loop.run_until_complete(client.get_offers(**options))
         loop.run_until_complete(client.aclose())
         loop.close()
@@ -200,13 +199,7 @@ def test_the_dict_given_to_create_may_be_changed(make_client: MakeClient, server
     told: list[str] = []
     events = {"client_ready": lambda event: told.append(event["type"])}
     host = server.url.removeprefix("http://")
-    options: dict[str, Any] = {
-        "client": "acme",
-        "organization_id": "1@AdobeOrg",
-        "server_domain": host,
-        "secure": False,
-    }
-    options |= {"edge_routing": False, "events": events}
+    options = options_of(host, events=events)
     client = TargetClient.create(options)
     spoil(options)
     client.get_offers(request={"execute": {"pageLoad": {}}})

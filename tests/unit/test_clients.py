@@ -20,7 +20,7 @@ from target import (
     OutboxFull,
     TargetClient,
 )
-from tests.kit.calls import eventually, timed
+from tests.kit.calls import eventually, options_of, timed
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 from tests.kit.shop import HOME, PREFETCH, Shop
 
@@ -29,11 +29,6 @@ CLICK: dict[str, Any] = {
 }
 ASKED: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
 Act = Callable[[TargetClient], Any]
-
-
-def options_of(server: LoopbackServer, **more: Any) -> dict[str, Any]:
-    base = {"client": "acme", "organization_id": "1@AdobeOrg", "server_domain": server.domain}
-    return {**base, "secure": False, "edge_routing": False, **more}
 
 
 class _Blocking:
@@ -79,7 +74,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
 
 
 def on_device(shop: Shop, **more: Any) -> dict[str, Any]:
-    return options_of(shop.server, **{**shop.options, **more})
+    return options_of(shop.server.domain, **{**shop.options, **more})
 
 
 def slow(received: Received) -> Answer:
@@ -146,7 +141,7 @@ def test_flush_sends_telemetry_at_once(shop: Shop, make: Make) -> None:
 def test_flush_sends_what_the_outbox_holds(kind: str, server: LoopbackServer, make: Make, tmp_path: Path) -> None:
     more = {"flush_interval": 60_000}
     outbox = Outbox.memory(**more) if kind == "memory" else Outbox.sqlite(tmp_path / "box.db", **more)  # type: ignore[arg-type]
-    client = make(options_of(server, outbox=outbox))
+    client = make(options_of(server.domain, outbox=outbox))
     client.queue_notifications(request=CLICK)
     assert client.flush(timeout=20_000) == 0
     assert [received.body["notifications"][0]["id"] for received in server.received] == ["n1"]
@@ -155,7 +150,7 @@ def test_flush_sends_what_the_outbox_holds(kind: str, server: LoopbackServer, ma
 
 def test_flush_counts_what_stays_in_the_outbox(server: LoopbackServer, make: Make) -> None:
     server.answer = lambda _: Answer({"message": "down"}, 503)
-    client = make(options_of(server, outbox=Outbox.memory(flush_interval=0), retries=0))
+    client = make(options_of(server.domain, outbox=Outbox.memory(flush_interval=0), retries=0))
     client.queue_notifications(
         request={"notifications": [*CLICK["notifications"], {**CLICK["notifications"][0], "id": "n2"}]}
     )
@@ -165,7 +160,7 @@ def test_flush_counts_what_stays_in_the_outbox(server: LoopbackServer, make: Mak
 
 
 def test_flush_of_a_client_with_nothing_beside_its_calls_is_immediate(server: LoopbackServer, make: Make) -> None:
-    client = make(options_of(server))
+    client = make(options_of(server.domain))
     client.get_offers(request=ASKED)
     assert timed(lambda: client.flush(timeout=20_000)) < 5
     assert client.flush() == 0
@@ -179,11 +174,11 @@ def test_flush_of_a_client_with_nothing_beside_its_calls_is_immediate(server: Lo
 @pytest.mark.parametrize("timeout", [-1, "1", float("nan"), None, True])
 def test_what_is_no_duration_is_refused(timeout: Any, server: LoopbackServer, make: Make) -> None:
     with pytest.raises(OptionsError, match="timeout"):
-        make(options_of(server)).flush(timeout=timeout)
+        make(options_of(server.domain)).flush(timeout=timeout)
 
 
 def test_a_closed_client_does_not_flush(server: LoopbackServer) -> None:
-    client = TargetClient.create(options_of(server))
+    client = TargetClient.create(options_of(server.domain))
     client.close()
     with pytest.raises(ClientClosed):
         client.flush()
@@ -203,7 +198,7 @@ def test_flush_waits_for_calls_with_a_callback_and_for_what_they_leave_to_send(s
 
 def test_flush_counts_calls_with_a_callback_that_go_on(server: LoopbackServer) -> None:
     go_on = threading.Event()
-    with TargetClient.create(options_of(server)) as client:
+    with TargetClient.create(options_of(server.domain)) as client:
         client.get_offers(request=ASKED, callback=lambda _: go_on.wait(20))
         assert client.flush(timeout=50) == 1
         assert client.status()["callbacks"] == 1
@@ -213,7 +208,7 @@ def test_flush_counts_calls_with_a_callback_that_go_on(server: LoopbackServer) -
 
 def test_a_callback_may_flush(server: LoopbackServer) -> None:
     left: list[int] = []
-    with TargetClient.create(options_of(server)) as client:
+    with TargetClient.create(options_of(server.domain)) as client:
         handle = client.get_offers(request=ASKED, callback=lambda _: left.append(client.flush(timeout=20_000)))
         handle.wait(10)
         assert left == [0]
@@ -290,7 +285,7 @@ def test_the_next_process_sends_what_was_shown_before_a_restart(shop: Shop, tmp_
         client.close(timeout=100)
     shop.delivery = ok
     before = len(shop.delivered)
-    with TargetClient.create(options_of(shop.server, outbox=outbox)) as client:
+    with TargetClient.create(options_of(shop.server.domain, outbox=outbox)) as client:
         assert client.flush(timeout=20_000) == 0
     assert [item.session_id for item in shop.delivered[before:]] == ["s1"]
 

@@ -11,8 +11,9 @@ import pytest
 from target.config import parse_client_options
 from target.errors import OptionsError
 from target.on_device_config import without_query
+from tests.kit.calls import ACCOUNT
 
-BASE = {"client": "acme", "organization_id": "1@AdobeOrg", "decisioning_method": "on-device"}
+BASE = {**ACCOUNT, "decisioning_method": "on-device"}
 CDN = "https://assets.adobetarget.com"
 STAGING = "https://assets.staging.adobetarget.com"
 

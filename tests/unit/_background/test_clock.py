@@ -15,7 +15,7 @@ import time_machine
 
 from target import AsyncTargetClient, ClientClosed, Outbox, TargetClient, TargetTimeout, TargetUnavailable
 from target._background.clock import monotonic_s
-from tests.kit.calls import client_of, eventually
+from tests.kit.calls import client_of, eventually, options_of
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.kit.processes import run_script
@@ -192,16 +192,7 @@ def test_an_event_loop_whose_clock_stands_still(transport: str, frozen: Frozen, 
         return ok(received)
 
     async def create(domain: str) -> AsyncTargetClient:
-        return await AsyncTargetClient.create(
-            client="acme",
-            organization_id="1234@AdobeOrg",
-            server_domain=domain,
-            secure=False,
-            edge_routing=False,
-            timeout=2500,
-            transport=transport,
-            max_concurrency=2,
-        )
+        return await AsyncTargetClient.create(options_of(domain, timeout=2500, transport=transport, max_concurrency=2))
 
     async def main(domain: str) -> None:
         client = await create(domain) if made == "before" else None

@@ -20,6 +20,7 @@ from target._http.deadline import Deadline
 from target._on_device.download import Downloads
 from target.config import parse_client_options
 from tests.faults.cells import PROBE
+from tests.kit.calls import ACCOUNT
 from tests.kit.raw_servers import GOOD_BODY, raw_server, say
 from tests.kit.ways import WAYS
 
@@ -122,7 +123,7 @@ def test_an_answer_without_its_end_is_an_error(way: str) -> None:
     for body, encoding, framing in CASES:
         with raw_server(say(reply(body, encoding, framing))) as server:
             client = WAYS[way](
-                client="acme", organization_id="1@AdobeOrg", server_domain=server.domain, secure=False,
+                **ACCOUNT, server_domain=server.domain, secure=False,
                 edge_routing=False, timeout=5000,
             )  # fmt: skip
             try:
@@ -134,7 +135,7 @@ def test_an_answer_without_its_end_is_an_error(way: str) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_a_file_without_its_end_is_an_error(case: tuple[bytes, str, str]) -> None:
-    downloads = Downloads(parse_client_options({"client": "acme", "organization_id": "1@AdobeOrg"}))
+    downloads = Downloads(parse_client_options(ACCOUNT))
     with raw_server(say(reply(*case))) as server, pytest.raises(TransportError, match="could not be read"):
         downloads.get(f"http://{server.domain}/rules.json", {}, Deadline(5))
     downloads.close()
@@ -142,7 +143,7 @@ def test_a_file_without_its_end_is_an_error(case: tuple[bytes, str, str]) -> Non
 
 @pytest.mark.parametrize("framing", ["length", "until closed", "chunked"])
 def test_a_file_to_its_end_is_read(framing: str) -> None:
-    downloads = Downloads(parse_client_options({"client": "acme", "organization_id": "1@AdobeOrg"}))
+    downloads = Downloads(parse_client_options(ACCOUNT))
     with raw_server(say(reply(ZLIB, "deflate", framing))) as server:
         assert downloads.get(f"http://{server.domain}/rules.json", {}, Deadline(5)).content == GOOD_BODY
     downloads.close()
@@ -159,7 +160,7 @@ def test_packed_nothing_without_end_is_an_error(way: str) -> None:
 
     with raw_server(behave) as server:
         client = WAYS[way](
-            client="acme", organization_id="1@AdobeOrg", server_domain=server.domain, secure=False,
+            **ACCOUNT, server_domain=server.domain, secure=False,
             edge_routing=False, timeout=20_000, max_response_bytes=1_000_000,
         )  # fmt: skip
         try:

@@ -17,7 +17,7 @@ from target import AsyncTargetClient, OptionsError, Outbox, TargetClient
 from target._http.proxies import Exceptions, Proxies
 from target.config import parse_client_options
 from tests.kit import aio
-from tests.kit.calls import CALL, client_of, eventually
+from tests.kit.calls import ACCOUNT, CALL, client_of, eventually
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.kit.raw_servers import raw_server, tunnel
 from tests.kit.tls import Authority
@@ -33,7 +33,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Set:
 
 
 def proxies(**options: Any) -> Proxies:
-    return Proxies(parse_client_options({"client": "acme", "organization_id": "1234@AdobeOrg", **options}))
+    return Proxies(parse_client_options({**ACCOUNT, **options}))
 
 
 def url_of(found: Proxies, base_url: str) -> str | None:
@@ -169,7 +169,7 @@ def test_a_bad_url_is_refused_by_the_name_of_its_variable(name: str, bad: str, e
     assert "s3" not in shown
 
     async def create() -> None:
-        await AsyncTargetClient.create(client="acme", organization_id="1234@AdobeOrg", transport="aiohttp")
+        await AsyncTargetClient.create(**ACCOUNT, transport="aiohttp")
 
     with pytest.raises(OptionsError, match=f"^{name} in the environment"):
         asyncio.run(create())

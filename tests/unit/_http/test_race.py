@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from target import TargetClient, TargetTimeout, TransportError
+from target import TargetTimeout, TransportError
 from target._http import race
 from target._http.abort import Abort
 from target._http.race import connect_first, in_turn
@@ -190,13 +190,7 @@ def test_a_kernel_that_gives_up_before_the_deadline_is_no_timeout(
 
     monkeypatch.setattr("target._http.connect.connect_first", give_up)
     with (
-        TargetClient.create(
-            client="acme",
-            organization_id="1234@AdobeOrg",
-            server_domain=server.domain,
-            secure=False,
-            edge_routing=False,
-        ) as client,
+        client_of(server.domain) as client,
         pytest.raises(TransportError, match="Connection timed out"),
     ):
         client.get_offers(**CALL)

@@ -18,7 +18,7 @@ from target.delivery.attempts import Send
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from tests.kit.built_calls import FAR_COOKIE, config, offers
-from tests.kit.calls import REQUEST, eventually
+from tests.kit.calls import ACCOUNT, REQUEST, eventually
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer, LoopbackServer, Received
 from tests.kit.ways import WAYS, through
@@ -156,7 +156,7 @@ class Edge:
         return [self.host(received) for received in self.server.received]
 
     def options(self, **more: Any) -> dict[str, Any]:
-        fixed = {"client": "acme", "organization_id": "1@AdobeOrg", "secure": False, "proxy": self.server.url}
+        fixed = {**ACCOUNT, "secure": False, "proxy": self.server.url}
         return {**fixed, "telemetry_enabled": False, "timeout": 5000, **more}
 
 

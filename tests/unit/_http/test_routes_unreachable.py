@@ -11,7 +11,7 @@ import pytest
 
 from target import TargetClient, TargetTimeout
 from tests.kit.built_calls import FAR_HOST
-from tests.kit.calls import REQUEST
+from tests.kit.calls import ACCOUNT, REQUEST
 from tests.kit.loopback import LoopbackServer, serving
 from tests.kit.raw_servers import hang, raw_server, unaccepting_server
 from tests.kit.tls import Authority
@@ -45,8 +45,7 @@ def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_cluster_that_refuses_connections(way: str, server: LoopbackServer) -> None:
     client = WAYS[way](
-        client="acme",
-        organization_id="1@AdobeOrg",
+        **ACCOUNT,
         secure=False,
         server_domain=f"acme.example:{server.server_port}",
         telemetry_enabled=False,
@@ -77,8 +76,7 @@ def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_cluster_that_cannot_be_reached_leaves_time_for_the_accounts_host(way: str, server: LoopbackServer) -> None:
     client = WAYS[way](
-        client="acme",
-        organization_id="1@AdobeOrg",
+        **ACCOUNT,
         secure=False,
         server_domain=f"acme.example:{server.server_port}",
         telemetry_enabled=False,
@@ -96,7 +94,7 @@ def test_a_cluster_that_accepts_nothing_leaves_time_for_the_accounts_host(
     with unaccepting_server() as port:
         places = {FAR_HOST: port, "acme.example": server.server_port}
         look_up(monkeypatch, {host: lambda _, port=port: ("127.0.0.1", port) for host, port in places.items()})  # type: ignore[misc]
-        options = {"client": "acme", "organization_id": "1@AdobeOrg", "secure": False, "server_domain": "acme.example"}
+        options = {**ACCOUNT, "secure": False, "server_domain": "acme.example"}
         with TargetClient.create(**options, timeout=2000) as client:
             assert client.get_offers(request=REQUEST, target_location_hint="38").response is not None
         with TargetClient.create(**options, timeout=300, retries=0) as client, pytest.raises(TargetTimeout):
@@ -111,8 +109,7 @@ def test_a_cluster_without_tls_leaves_time_for_the_accounts_host(
         places = {FAR_HOST: silent.port, "acme.example": server.server_port}
         look_up(monkeypatch, {host: lambda _, port=port: ("127.0.0.1", port) for host, port in places.items()})  # type: ignore[misc]
         client = WAYS[way](
-            client="acme",
-            organization_id="1@AdobeOrg",
+            **ACCOUNT,
             server_domain="acme.example",
             ca_certs=authority.ca_certs,
             timeout=2000,

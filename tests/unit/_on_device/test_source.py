@@ -16,7 +16,7 @@ from target import OptionsError, TargetClient, TargetError
 from target._on_device.artifact_cache import write_cache
 from target._on_device.artifact_source import require_bounds
 from target.errors import ArtifactError
-from tests.kit.calls import eventually
+from tests.kit.calls import ACCOUNT, eventually
 from tests.kit.cdn import Cdn, Owner, artifact, encoded, keeping, mbox_of
 from tests.kit.loopback import Answer, LoopbackServer, serving
 from tests.kit.processes import run_script
@@ -84,7 +84,7 @@ def test_own_headers_do_not_go_to_the_geo_service_nor_with_calls(server: Loopbac
 
     server.answer = answer
     with TargetClient.create(
-        client="acme", organization_id="1@AdobeOrg", server_domain=server.domain, secure=False, edge_routing=False,
+        **ACCOUNT, server_domain=server.domain, secure=False, edge_routing=False,
         cdn_base_path=server.url, decisioning_method="on-device", artifact_headers={"Authorization": SECRET},
     ) as client:  # fmt: skip
         request = {"context": {"geo": {"ipAddress": "203.0.113.7"}}, "execute": {"mboxes": [{"name": "home"}]}}
