@@ -7,22 +7,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from target import TargetClient
+from tests.kit import properties
 from tests.kit.calls import MakeClient, client_of
 from tests.kit.loopback import LoopbackServer, serving
 from tests.kit.shop import Shop
 from tests.kit.tls import Authority
 
-# A busy machine is no counterexample. Where a change is judged, it is by the same examples each time.
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
-
 # Servers of tests are on this machine, and so are those of the processes that tests start: no proxy leads to them.
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    properties.begin(thorough=not config.option.markexpr)
 
 
 @pytest.fixture

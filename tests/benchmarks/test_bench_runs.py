@@ -40,16 +40,19 @@ def line_of(row: str, printed: str) -> str:
     return lines[0].removeprefix(row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_is_printed_with_a_number(row: str, printed: str) -> None:
     assert re.match(r" +[0-9]+(\.[0-9]+)?( x)? ", line_of(row, printed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", WITH_TARGET)
 def test_a_row_with_a_target_says_whether_it_is_met(row: str, printed: str) -> None:
     assert re.search(r" (<=|>=) [0-9.]+ +(ok|miss) ", line_of(row, printed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ["new connections per 1,000 calls, HTTP", "new connections per 1,000 calls, TLS"])
 def test_calls_keep_their_connection(row: str, printed: str) -> None:
     assert line_of(row, printed).split()[0] == "0"

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.kit.processes import ROOT
 
 SYNTHETIC = [
@@ -23,6 +25,7 @@ WITH_TARGET = [
 ]
 
 
+@pytest.mark.slow
 def test_every_row_is_printed() -> None:
     command = [sys.executable, "-m", "benchmarks.on_device", "--quick"]
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=50)

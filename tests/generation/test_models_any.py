@@ -16,8 +16,9 @@ from target_delivery_api import models
 from target_delivery_api.types import Model, Unusual, strict_dict
 from tests.generation.spec import SCHEMAS, properties
 from tests.generation.strategies import JSON, MODELS, containers, model_objects, wire_objects
+from tests.kit.properties import examples
 
-few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
 each_model = pytest.mark.parametrize("name", MODELS)
 
 REFUSAL = re.compile(

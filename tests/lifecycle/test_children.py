@@ -134,11 +134,7 @@ KINDS = {
 FIRST_HAND = ("Process, forked", "Pool, closed and joined")
 
 
-def cases() -> list[Any]:
-    return [pytest.param(kind, id=kind, marks=[] if kind in FIRST_HAND else [pytest.mark.slow]) for kind in KINDS]
-
-
-@pytest.mark.parametrize("kind", cases())
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_memory_outbox(kind: str, tmp_path: Path) -> None:
     if "billiard" in kind:
         pytest.importorskip("billiard", reason="comes with celery")
@@ -148,7 +144,6 @@ def test_a_memory_outbox(kind: str, tmp_path: Path) -> None:
     assert echo.notified == {f"order-{number}": 1 for number in range(3)}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", FIRST_HAND)
 @pytest.mark.parametrize("work", ["order_and_forget", "order_and_fail", "order_durably"])
 def test_other_outboxes(kind: str, work: str, tmp_path: Path) -> None:
@@ -223,7 +218,6 @@ def buy(number):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("celery") is None, reason="needs celery, as the group dev has it")
 @pytest.mark.parametrize("options", [["--max-tasks-per-child=1"], []], ids=["a child for each task", "a warm shutdown"])
 def test_celery(options: list[str], tmp_path: Path) -> None:

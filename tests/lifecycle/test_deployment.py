@@ -51,11 +51,11 @@ def busy_workers(shop: Running, server: LoopbackServer) -> int:
 
 
 def cases() -> Iterator[Any]:
-    full = [pytest.mark.slow, pytest.mark.timeout(120)]
+    full = pytest.mark.timeout(120)
     for command in RECIPES:
         name = command.replace("--bind 127.0.0.1:8000 ", "").replace("--host 127.0.0.1 --port 8000 ", "")
         name = name.replace("--http-socket 127.0.0.1:8000 ", "")
-        yield pytest.param(command, SMALL, id=f"{name}, small", marks=[] if name in IN_SMALL else full)
+        yield pytest.param(command, SMALL, id=f"{name}, small", marks=() if name in IN_SMALL else full)
         yield pytest.param(command, FULL, id=f"{name}, full", marks=full)
 
 

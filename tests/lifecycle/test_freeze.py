@@ -99,13 +99,9 @@ def flushed(process: subprocess.Popen[str]) -> tuple[int, dict[str, int]]:
 @pytest.mark.parametrize(
     ("kind", "meanwhile"),
     [
-        ("threads", "nothing comes"),
-        *(
-            pytest.param(kind, meanwhile, marks=pytest.mark.slow)
-            for kind in ("threads", "asyncio", "outbox")
-            for meanwhile in ("nothing comes", "answers come", "connections close")
-            if (kind, meanwhile) != ("threads", "nothing comes")
-        ),
+        (kind, meanwhile)
+        for kind in ("threads", "asyncio", "outbox")
+        for meanwhile in ("nothing comes", "answers come", "connections close")
     ],
 )
 def test_what_was_under_way_is_sent_when_the_process_is_woken(
@@ -136,7 +132,7 @@ def test_what_was_under_way_is_sent_when_the_process_is_woken(
     assert {received.session_id for received in good} == {f"s{number}" for number in range(DECISIONS)}
 
 
-@pytest.mark.parametrize("kind", ["threads", pytest.param("asyncio", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["threads", "asyncio"])
 def test_a_process_woken_again_and_again_goes_on_sending(kind: str, server: LoopbackServer, function: Any) -> None:
     def slow(received: Received) -> Answer:
         time.sleep(0.1)

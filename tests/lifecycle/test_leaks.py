@@ -14,9 +14,10 @@ import pytest
 from tests.kit.loopback import LoopbackServer, serving
 from tests.kit.processes import ROOT, environment
 
-pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="looks into /proc")
-
-SLOW = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="looks into /proc"),
+    pytest.mark.timeout(240),
+]
 
 
 class Bounds(NamedTuple):
@@ -33,34 +34,30 @@ OF_FEW_CLIENTS = Bounds(300, 6)
 
 CASES = [
     pytest.param("calls", 400, OF_CALLS, id="400 calls"),
-    pytest.param("calls", 10_000, OF_CALLS, id="10,000 calls", marks=SLOW),
+    pytest.param("calls", 10_000, OF_CALLS, id="10,000 calls"),
     pytest.param("callbacks", 200, OF_CALLS, id="200 callbacks"),
-    pytest.param("callbacks", 1000, OF_CALLS, id="1,000 callbacks", marks=SLOW),
+    pytest.param("callbacks", 1000, OF_CALLS, id="1,000 callbacks"),
     pytest.param("async_calls/aiohttp", 200, OF_CALLS, id="200 calls on aiohttp"),
-    pytest.param("async_calls/aiohttp", 10_000, OF_CALLS, id="10,000 calls on aiohttp", marks=SLOW),
+    pytest.param("async_calls/aiohttp", 10_000, OF_CALLS, id="10,000 calls on aiohttp"),
     pytest.param("async_calls/threads", 200, OF_CALLS, id="200 calls on threads"),
-    pytest.param("async_calls/threads", 10_000, OF_CALLS, id="10,000 calls on threads", marks=SLOW),
+    pytest.param("async_calls/threads", 10_000, OF_CALLS, id="10,000 calls on threads"),
     pytest.param("clients", 20, OF_FEW_CLIENTS, id="20 clients"),
-    pytest.param("clients", 200, OF_CLIENTS, id="200 clients", marks=SLOW),
+    pytest.param("clients", 200, OF_CLIENTS, id="200 clients"),
     pytest.param("async_clients/aiohttp", 20, OF_FEW_CLIENTS, id="20 clients on aiohttp"),
-    pytest.param("async_clients/aiohttp", 200, OF_CLIENTS, id="200 clients on aiohttp", marks=SLOW),
-    pytest.param("async_clients/threads", 20, OF_FEW_CLIENTS, id="20 clients on threads", marks=SLOW),
-    pytest.param("async_clients/threads", 200, OF_CLIENTS, id="200 clients on threads", marks=SLOW),
+    pytest.param("async_clients/aiohttp", 200, OF_CLIENTS, id="200 clients on aiohttp"),
+    pytest.param("async_clients/threads", 20, OF_FEW_CLIENTS, id="20 clients on threads"),
+    pytest.param("async_clients/threads", 200, OF_CLIENTS, id="200 clients on threads"),
 ]
 
 PLANTED = [
     pytest.param("calls", 400, OF_CALLS, "object", {"bytes", "blocks"}, id="an object per call"),
     pytest.param("callbacks", 40, OF_CALLS, "descriptor", {"descriptors"}, id="a descriptor per callback"),
     pytest.param("callbacks", 40, OF_CALLS, "thread", {"threads"}, id="a thread per callback"),
-    pytest.param("calls", 10_000, OF_CALLS, "object", {"bytes", "blocks"}, id="an object in 10,000 calls", marks=SLOW),
-    pytest.param("callbacks", 1000, OF_CALLS, "object", {"bytes", "blocks"}, id="an object per callback", marks=SLOW),
-    pytest.param("clients", 200, OF_CLIENTS, "kilobyte", {"bytes"}, id="a kilobyte per client", marks=SLOW),
-    pytest.param(
-        "async_clients/aiohttp", 200, OF_CLIENTS, "kilobyte", {"bytes"}, id="a kilobyte per aiohttp client", marks=SLOW
-    ),
-    pytest.param(
-        "async_clients/threads", 200, OF_CLIENTS, "kilobyte", {"bytes"}, id="a kilobyte per threads client", marks=SLOW
-    ),
+    pytest.param("calls", 10_000, OF_CALLS, "object", {"bytes", "blocks"}, id="an object in 10,000 calls"),
+    pytest.param("callbacks", 1000, OF_CALLS, "object", {"bytes", "blocks"}, id="an object per callback"),
+    pytest.param("clients", 200, OF_CLIENTS, "kilobyte", {"bytes"}, id="a kilobyte per client"),
+    pytest.param("async_clients/aiohttp", 200, OF_CLIENTS, "kilobyte", {"bytes"}, id="a kilobyte per aiohttp client"),
+    pytest.param("async_clients/threads", 200, OF_CLIENTS, "kilobyte", {"bytes"}, id="a kilobyte per threads client"),
 ]
 
 

@@ -25,9 +25,9 @@ pytestmark = [
     ("flags", "connections_above", "warnings"),
     [
         pytest.param("--threads 4", 1, 1, id="without hooks"),
-        pytest.param("--threads 4 " + HOOKS, 1, 0, id="with hooks", marks=pytest.mark.slow),
-        pytest.param("--threads 4 --lazy-apps", 0, 0, id="loaded in each worker", marks=pytest.mark.slow),
-        pytest.param("", 1, 1, id="one thread, without hooks", marks=pytest.mark.slow),
+        pytest.param("--threads 4 " + HOOKS, 1, 0, id="with hooks"),
+        pytest.param("--threads 4 --lazy-apps", 0, 0, id="loaded in each worker"),
+        pytest.param("", 1, 1, id="one thread, without hooks"),
     ],
 )
 def test_a_client_that_is_used_before_the_fork(

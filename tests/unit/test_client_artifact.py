@@ -18,6 +18,7 @@ from target import ArtifactNotReady, TargetClient, TargetError
 from tests.kit.calls import MakeClient, eventually, timed
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer
+from tests.kit.properties import examples
 from tests.kit.shop import ETAG, HOME, PREFETCH, Shop, events_of, hang_a_second, shown
 
 
@@ -166,7 +167,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(list(places(WHOLE))), value=JSON, method=st.sampled_from(["on-device", "hybrid"]))
 def test_no_artifact_fails_a_call_but_by_a_target_error(path: Any, value: Any, method: str, shop: Shop) -> None:
     data = copy.deepcopy(WHOLE)

@@ -16,6 +16,7 @@ from target._outbox.schema import open_file
 from target.outbox import Outbox
 from tests.kit.loopback import LoopbackServer, serving
 from tests.kit.outboxes import LOGGER, Wired, entry, ids_of, notification, wired
+from tests.kit.properties import examples
 
 ACCOUNT = "acme 1234@AdobeOrg"
 GOOD = json.dumps(notification("good"))
@@ -205,7 +206,7 @@ _deads = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_entries, max_size=4), st.lists(_lanes, max_size=3), st.lists(_deads, max_size=2))
 def test_whatever_the_rows_hold_each_is_sent_or_set_aside(
     tmp_path_factory: pytest.TempPathFactory,

@@ -16,6 +16,7 @@ from target.decisioning.decide import decide
 from target.decisioning.places import Gap
 from target.errors import ArtifactError, TargetError
 from target_delivery_api.models import DeliveryResponse
+from tests.kit.properties import examples
 from tests.kit.rules import FIREFOX, NOW_S, ask, build_artifact, build_offer, build_rule, run
 
 
@@ -218,7 +219,7 @@ def test_any_json_is_an_artifact_or_an_artifact_error(data: Any) -> None:
 
 
 @given(path=st.sampled_from(places(WHOLE)), value=JSON)
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 def test_an_artifact_with_any_json_in_any_place_decides_or_is_refused(path: tuple[Any, ...], value: Any) -> None:
     try:
         decide_whole(REQUEST, put(WHOLE, path, value))
@@ -227,7 +228,7 @@ def test_an_artifact_with_any_json_in_any_place_decides_or_is_refused(path: tupl
 
 
 @given(path=st.sampled_from([path for path in places(REQUEST) if len(path) > 1]), value=JSON)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_request_with_any_json_in_any_place_is_decided(path: tuple[Any, ...], value: Any) -> None:
     decision = decide(put(REQUEST, path, value), parse_artifact(WHOLE), client="acme", now_s=NOW_S, new_id=lambda: "id")
     assert decision.response["status"] in (200, 206)

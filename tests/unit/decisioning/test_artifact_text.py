@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target.decisioning.artifact_text import ArtifactPayload, Passage, holds_any, skim, to_utf8
+from tests.kit.properties import examples
 from tests.kit.rules import build_artifact, build_rule
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6)
@@ -37,14 +38,14 @@ def same(one: Any, other: Any) -> bool:
 
 
 @given(ARTIFACTS | JSON, DUMPED)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_skimmed_text_says_what_json_says(data: Any, options: dict[str, Any]) -> None:
     text = json.dumps(data, **options).encode()
     assert same(whole(skim(text)), json.loads(text))
 
 
 @given(ARTIFACTS, DUMPED, st.data())
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_a_damaged_text_is_refused_as_json_refuses_it(data: Any, options: dict[str, Any], draw: st.DataObject) -> None:
     text = json.dumps(data, **options).encode()
     at = draw.draw(st.integers(0, len(text)))

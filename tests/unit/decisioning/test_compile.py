@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from target.decisioning.compile import MAX_DEPTH, compile_condition
 from target.decisioning.variables import Undecidable
 from tests.kit import plain_logic
+from tests.kit.properties import examples
 from tests.kit.rules import FIREFOX, build_scope
 
 CONTEXT = {
@@ -200,7 +201,7 @@ PARAMETERS = st.dictionaries(st.sampled_from(["a", "b", "b.c", ".d", "e..f"]), s
 
 @example(logic={"!": [{"==": [{"var": ""}, {"var": ""}]}]}, parameters={}, now_s=0.0, city=None)
 @given(logic=LOGIC, parameters=PARAMETERS, now_s=st.floats(0, 4e9), city=PLAIN)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_compiled_rules_agree_with_the_plain_evaluator(
     logic: Any, parameters: dict[str, Any], now_s: float, city: Any
 ) -> None:
@@ -223,7 +224,7 @@ JSON = st.recursive(
 
 
 @given(logic=JSON, parameters=st.dictionaries(st.text(), JSON, max_size=3))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_any_json_is_a_condition_or_undecidable(logic: Any, parameters: dict[str, Any]) -> None:
     try:
         condition = compile_condition(logic, "7")

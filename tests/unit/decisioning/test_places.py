@@ -12,6 +12,7 @@ from target.decisioning.artifact import Artifact, ArtifactError, parse_artifact,
 from target.decisioning.decide import Decision, decide
 from target.decisioning.places import LARGE_BYTES
 from target.decisioning.remote import needs_reading
+from tests.kit.properties import examples
 from tests.kit.rules import NOW_S, ask, build_artifact, build_rule, run
 from tests.unit.decisioning.test_artifact import JSON, REQUEST, WHOLE, places, put
 
@@ -42,7 +43,7 @@ def read_or_refuse(way: Callable[[], Artifact]) -> tuple[Artifact | None, str]:
 
 
 @given(path=st.sampled_from(places(WHOLE)), value=JSON)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_an_artifact_read_as_needed_decides_as_one_read_at_once(path: tuple[Any, ...], value: Any) -> None:
     data = json.loads(json.dumps(put(WHOLE, path, value)))
     noted: list[str] = []

@@ -174,7 +174,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(st.tuples(st.sampled_from(FIELDS), ANYTHING), max_size=3), is_model=st.booleans())
 def test_anything_is_refused_or_written_as_json_that_reads_back_the_same(
     steps: list[tuple[Field, Any]], is_model: bool

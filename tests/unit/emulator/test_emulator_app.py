@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from target.emulator import Emulator, OffersError, create_app, running
 from target.emulator.app import FailingShare, parse_failure
+from tests.kit.properties import examples
 
 WEB = {"context": {"channel": "web"}}
 BEACON = {"context": {"channel": "web", "beacon": True}}
@@ -270,7 +271,7 @@ def mbox_parameter(name: str, value: Any) -> dict[str, Any]:
     return WEB | {"execute": {"mboxes": [{"name": "home", "parameters": {name: value}}]}}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=JSON | REQUESTS)
 def test_no_json_body_makes_it_a_500(body: Any, post: Any, emulator: Emulator) -> None:
     response = post(emulator, body)
