@@ -37,7 +37,14 @@ KILLERS = {
 LEAST_CAUGHT = 0.9
 
 _SURVIVED = {str(SURVIVED), str(NO_TEST)}
-_ARGUMENTS = ("-ptests.mutation.runner", "--hypothesis-profile=mutants", "-pno:cacheprovider", "-s", "--timeout=600")
+_ARGUMENTS = (
+    "-ptests.mutation.runner",
+    "-pno:randomly",
+    "--hypothesis-profile=mutants",
+    "-pno:cacheprovider",
+    "-s",
+    "--timeout=600",
+)
 
 
 class Mutant(NamedTuple):

@@ -305,8 +305,8 @@ def test_a_file_that_is_slow_keeps_no_event_loop(shop: Shop, tmp_path: Path, mon
     async def scenario() -> tuple[float, Any]:
         outbox = Outbox.sqlite(tmp_path / "box.db")
         async with await AsyncTargetClient.create(on_device(shop, outbox=outbox)) as client:
-            store, release = client.outbox._store.add, threading.Event()
-            monkeypatch.setattr(client.outbox._store, "add", lambda *given: (release.wait(20), store(*given))[1])
+            store, release = client.outbox._store.queue, threading.Event()
+            monkeypatch.setattr(client.outbox._store, "queue", lambda *given: (release.wait(20), store(*given))[1])
             task = asyncio.create_task(client.get_offers(request=HOME))
             started_s = time.monotonic()
             await asyncio.sleep(0.05)
