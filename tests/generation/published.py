@@ -171,13 +171,23 @@ class Repo:
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run openapi/spec.py of the copy."""
-        command = [sys.executable, self.folder / "openapi" / "spec.py", *arguments]
+        return self._script("spec.py", *arguments)
+
+    def generate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run openapi/generate.py of the copy."""
+        return self._script("generate.py", *arguments)
+
+    def _script(self, name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, self.folder / "openapi" / name, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
+    def describe(self) -> None:
+        """Write what is asked for, as a person would."""
+        text = self.spec.read_text(encoding="utf-8")
+        self.spec.write_text(text.replace("DESCRIBE what", "What").replace("DESCRIBE", "Now:"), encoding="utf-8")
+
     def python(self, code: str) -> str:
-        """What a program prints that has the generated package of the copy."""
-        command = [sys.executable, "-c", f"import sys; sys.path[:0] = [{str(self.folder / 'generated')!r}]\n{code}"]
+        """What a program prints that has the packages of the copy."""
+        paths = [str(self.folder), str(self.folder / "generated")]
+        command = [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}\n{code}"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-Change = Callable[[Published], None]
