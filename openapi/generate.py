@@ -18,7 +18,7 @@ from pathlib import Path
 from joined import join_models
 from published.plain import as_lists
 from published.reading import read
-from published.references import parse
+from published.references import Unusable, parse
 from told import told
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         (verify if options.check else write)(options.package)
-    except GenerationError as error:
+    except (GenerationError, Unusable) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

@@ -184,7 +184,7 @@ class Repo:
     def describe(self) -> None:
         """Write what is asked for, as a person would."""
         text = self.spec.read_text(encoding="utf-8")
-        self.spec.write_text(text.replace("DESCRIBE what", "What").replace("DESCRIBE", "Now:"), encoding="utf-8")
+        self.spec.write_text(text.replace("DESCRIBE what", "What").replace("DESCRIBE", "Now"), encoding="utf-8")
 
     def python(self, code: str) -> str:
         """What a program prints that has the packages of the copy."""
