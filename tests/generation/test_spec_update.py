@@ -144,7 +144,7 @@ GROUPS = {
     "other": [
         *("a renamed field", "a renamed field that is required", "a mere text renamed in its place"),
         *("a renamed schema", "a parameter that became required", "a parameter of another type", "a changed type"),
-        *("a changed format", "one that became many", "items of another type", "another path"),
+        *("a changed format", "one that became many", "items of another type"),
     ],
 }
 
@@ -155,7 +155,7 @@ def repo(tmp_path: Path) -> Repo:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("group", GROUPS)
 def test_from_diff_to_green(group: str, repo: Repo, tmp_path: Path) -> None:
     document = Published()
@@ -174,18 +174,17 @@ def test_from_diff_to_green(group: str, repo: Repo, tmp_path: Path) -> None:
     assert repo.generate().returncode == 0
     assert repo.python("from target_delivery_api.models import *; print(len(vars()) > 60)") == "True\n"
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file=", "--strict", "--cache-dir", tmp_path / "mypy", "-p", "target"],
+        [*(sys.executable, "-m", "mypy", "--config-file=", "--strict", "--cache-dir"), tmp_path, "generated"],
         cwd=repo.folder,
-        env={"MYPYPATH": f"{repo.folder}/generated"},
         capture_output=True,
         text=True,
         check=False,
     )
-    ours = [line for line in checked.stdout.splitlines() if line.startswith("generated/")]
-    assert ours == [], "mypy --strict finds nothing in what was generated"
+    assert checked.returncode == 0, checked.stdout
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_public_api_is_told_as_lines_for_the_changelog(repo: Repo, tmp_path: Path) -> None:
     document = Published()
     HISTORIES["many at once"].edit(document)
@@ -210,6 +209,7 @@ def test_the_public_api_is_told_as_lines_for_the_changelog(repo: Repo, tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_emulator_follows_the_spec(repo: Repo, tmp_path: Path) -> None:
     document = Published()
     changed("Geo", "zip", maxLength=3)(document)
@@ -229,6 +229,7 @@ def test_the_emulator_follows_the_spec(repo: Repo, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_models_that_lead_back_to_themselves_are_read_and_written(repo: Repo, tmp_path: Path) -> None:
     document = Published()
     HISTORIES["new schemas with references of their own"].edit(document)
@@ -244,6 +245,7 @@ def test_models_that_lead_back_to_themselves_are_read_and_written(repo: Repo, tm
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_change_that_the_generator_refuses_leaves_all_as_it_was(repo: Repo, tmp_path: Path) -> None:
     document = Published()
     document.item["post"]["parameters"].append(
