@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import queue
 import threading
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from typing import TypeVar
 
 from target._background.clock import monotonic_s
@@ -29,34 +31,32 @@ Work = Callable[[], object]
 
 
 class Service:
-    """Daemon threads that do what ``take`` hands out, in a context of their own: no request's.
-
-    Where there may be several, one that is free stands ready, so that who wakes never has to start one, but the first;
-    ``of_use`` may say otherwise.
+    """Daemon threads that do what they are given by ``put``, or what ``take`` hands out, in a context of their own.
 
     Args:
-        take: Hands out the next piece of work, to whichever thread calls it; or says in how many seconds to call again
-            because something will be due then; or None, where nothing waits. Must not block, and must not hold who
-            is to be collected while threads run.
         name: Of each thread; ``{}`` in it is a number.
         most: How many threads.
+        take: Hands out the next piece of work, to whichever thread calls it; or says in how many seconds to call again
+            because something will be due then; or None, where nothing waits. Must not block, and must not hold who
+            is to be collected while threads run. ``wake`` is to be called whenever there may be something new to take.
         of_use: How many threads there have to be now, at least, for what was asked for to be taken soon, and how many
-            at most have something to do; by default one, and ``most``.
+            at most have something to do. By default, with ``take``, one and ``most``: one that is free stands ready, so
+            that who wakes never has to start one, but the first; else as many as there is work for.
         logger: Where failures go.
     """
 
     def __init__(
         self,
-        take: Callable[[], Work | float | None],
         name: str,
         most: int = 1,
+        take: Callable[[], Work | float | None] | None = None,
         of_use: Callable[[], tuple[int, int]] | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
-        self._take = take
         self._name = name
         self._most = most
-        self._of_use = of_use or (lambda: (1, most))
+        self._take = take or self._next_put
+        self._of_use = of_use or (self._exactly if take is None else lambda: (1, most))
         self._logger = logger
         self._ended = False
         self.begin_anew()
@@ -70,6 +70,8 @@ class Service:
         # that those which are not needed stay idle and end.
         self._gates: list[threading.Lock] = []
         self._watched = False  # whether a free thread waits for what is due later
+        self._put: queue.SimpleQueue[tuple[Work, Work | None]] = queue.SimpleQueue()
+        self._busy: set[threading.Thread] = set()
 
     @property
     def threads(self) -> frozenset[threading.Thread]:
@@ -80,6 +82,16 @@ class Service:
     def is_inside(self) -> bool:
         """Whether the calling thread is one of them, which must not wait for what they do."""
         return threading.current_thread() in self._threads
+
+    def put(self, work: Work, then: Work | None = None) -> bool:
+        """Let a thread do ``work``, in the order of coming; then, when it is free for more, ``then``. See ``wake``."""
+        self._put.put((work, then))
+        return self.wake()
+
+    def do_here(self) -> None:
+        """Do all that was put and not begun, on the calling thread."""
+        while (work := self._next_put()) is not None:
+            work()
 
     def wake(self) -> bool:
         """There may be something to take: False when no thread is free, and none can be started."""
@@ -111,6 +123,27 @@ class Service:
         """``end``, then ``join``."""
         self.end()
         return self.join(timeout_s)
+
+    def _next_put(self) -> Work | None:
+        try:
+            work, then = self._put.get_nowait()
+        except queue.Empty:
+            return None
+        own = threading.current_thread()
+        self._busy.add(own)
+        return partial(self._do, own, work, then)
+
+    def _do(self, own: threading.Thread, work: Work, then: Work | None) -> None:
+        try:
+            work()
+        finally:
+            self._busy.discard(own)
+            if then is not None:
+                then()
+
+    def _exactly(self) -> tuple[int, int]:
+        wanted = len(self._busy) + self._put.qsize()
+        return wanted, wanted
 
     def _open_gate(self) -> bool:
         try:
@@ -160,6 +193,7 @@ class Service:
                 del work  # an idle thread must not keep a visitor's data
             has_done_all = True
         finally:
+            self._busy.discard(own)
             _remove(self._gates, gate)
             if not has_done_all:  # an exception from outside ends the thread, not the work
                 self._leave(own)

@@ -94,7 +94,7 @@ class Workers:
         self._logger = logger
         self._takes_none = self._refuses = False
         self.begin_anew()
-        self._service = Service(self._take, "target-worker-{}", size * MOST_SHARES, self._of_use)
+        self._service = Service("target-worker-{}", size * MOST_SHARES)
         renew_in_children(self)
         finish_before_end(self)
 
@@ -103,7 +103,6 @@ class Workers:
         self._lock = threading.Lock()  # of the shares, and never waited for
         self._shares: Shares[_Task[Any]] = Shares(self._size)
         self._changes: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()  # to the shares, not made yet
-        self._ready: queue.SimpleQueue[_Task[Any]] = queue.SimpleQueue()
         self._open: set[_Task[Any]] = set()
         self._at_work: dict[int, _Task[Any]] = {}  # by thread
 
@@ -180,46 +179,26 @@ class Workers:
         return is_begun
 
     def _begin(self, task: _Task[Any]) -> bool:
-        self._ready.put(task)
-        return self._service.wake()
+        return self._service.put(partial(self._run, task), partial(self._over, task))
+
+    def _over(self, task: _Task[Any]) -> None:
+        if task.host is not None:
+            self._change(partial(self._shares.end, task.host, task.answered))
 
     def _refuse_all(self) -> None:
         self._change(self._drain)
-        while (task := self._next()) is not None:
-            self._run(task)
+        self._service.do_here()
 
     def _drain(self) -> None:
         for task in self._shares.drain():
-            self._ready.put(task)
-
-    def _next(self) -> _Task[Any] | None:
-        """The next that may begin, unless who submitted it was told that it could not."""
-        with contextlib.suppress(queue.Empty):
-            while (task := self._ready.get_nowait()) not in self._open:
-                pass
-            return task
-        return None
-
-    def _of_use(self) -> tuple[int, int]:
-        wanted = len(self._at_work) + self._ready.qsize()
-        return wanted, wanted
-
-    def _take(self) -> Callable[[], object] | None:
-        task = self._next()
-        if task is None:
-            return None
-        self._at_work[threading.get_ident()] = task
-        return partial(self._work, task)
-
-    def _work(self, task: _Task[Any]) -> None:
-        try:
             self._run(task)
-        finally:
-            if task.host is not None:
-                self._change(partial(self._shares.end, task.host, task.answered))
 
     def _run(self, task: _Task[Any]) -> None:
         """Do it and tell of it, or tell that the client was closed before."""
+        if task not in self._open:
+            return  # who submitted it was told that it could not begin
+        own = threading.get_ident()
+        self._at_work[own] = task
         value, error = _outcome(_refuse if self._refuses else task.work)
         task.answered = did_answer(error)
         try:
@@ -230,7 +209,7 @@ class Workers:
         except BaseException as raised:
             self._logger.error("A callback raised; the result of its call is kept", exc_info=hushed(raised))
         finally:
-            self._at_work.pop(threading.get_ident(), None)
+            self._at_work.pop(own, None)
             self._open.discard(task)
             task.result._finish(value, error)
 

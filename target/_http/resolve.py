@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from target._background.clock import monotonic_s
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
+from target._background.service import Service
 from target._http.abort import Abort
 
 AddressInfo = tuple[Any, Any, int, str, Any]
@@ -76,6 +79,7 @@ class _Lookups:
 
 _lookups = _Lookups()
 renew_in_children(_lookups)
+_service = Service("target-dns", sys.maxsize)
 
 
 def resolve(host: str, port: int, family: int, timeout_s: float, abort: Abort | None = None) -> list[AddressInfo]:
@@ -145,27 +149,20 @@ def addresses_of(lookup: Lookup, host: str) -> list[AddressInfo]:
 
 def _start(key: _Key, lookup: Lookup) -> None:
     lookup.begun_at_s = monotonic_s()
-    try:
-        threading.Thread(target=_look_up, args=(key, lookup), name="target-dns", daemon=True).start()
-    except RuntimeError:  # no thread to be had, as while the interpreter exits: late is better than never
-        _look_up(key, lookup)
+    # No thread may be to be had, as while the interpreter exits: late is better than never.
+    if not _service.put(partial(_look_up, key, lookup), partial(_end, key, lookup)):
+        _service.do_here()
 
 
 def _look_up(key: _Key, lookup: Lookup) -> None:
-    """A thread: this lookup, then those that wait for one, the latest first, since somebody waits for that still."""
-    following: tuple[_Key, Lookup] | None = (key, lookup)
-    while following is not None:
-        key, lookup = following
-        lookup.begun_at_s = monotonic_s()
-        try:
-            lookup.addresses = socket.getaddrinfo(*key, socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            lookup.failure = error
-        finally:
-            following = _end(key, lookup)
+    try:
+        lookup.addresses = socket.getaddrinfo(*key, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        lookup.failure = error
 
 
-def _end(key: _Key, lookup: Lookup) -> tuple[_Key, Lookup] | None:
+def _end(key: _Key, lookup: Lookup) -> None:
+    """Tell those who wait, and begin what waits for its turn: the latest, since somebody waits for that still."""
     following = None
     with _lock:
         if _running.get(key) is lookup:
@@ -180,4 +177,5 @@ def _end(key: _Key, lookup: Lookup) -> tuple[_Key, Lookup] | None:
                 following = _waiting.pop()
                 _doubtful.add(following[0])
     lookup.end()
-    return following
+    if following is not None:
+        _start(*following)

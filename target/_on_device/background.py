@@ -55,7 +55,7 @@ class Background:
         self._desk = Desk(backlog, deliver, weakref.ref(self), logger)
         # One more than calls can be in flight: hosts that hang must not keep what is dropped from being told.
         most = backlog.most_in_flight + 1
-        self._service = Service(self._desk.take, "target-background", most, self._desk.of_use, logger)
+        self._service = Service("target-background", most, self._desk.take, self._desk.of_use, logger)
         weakref.finalize(self, _release, self._desk, self._service).atexit = False
         renew_in_children(self)
         send_before_end(self)

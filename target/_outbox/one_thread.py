@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
 from target._background.clock import monotonic_s
+from target._background.service import Service
 
 T = TypeVar("T")
 
@@ -24,6 +23,7 @@ class _Task(Generic[T]):
     """One piece of work, and what came of it."""
 
     def __init__(self, work: Callable[[], T], late: Callable[[Callable[[], T]], object] | None) -> None:
+        self.asked_at_s = monotonic_s()
         self._work = work
         self._late = late
         self._lock = threading.Lock()
@@ -60,46 +60,16 @@ class _Task(Generic[T]):
         return cast("T", self._result)
 
 
-class _Line:
-    """What one thread is to do, in order."""
-
-    thread: threading.Thread
-
-    def __init__(self) -> None:
-        self._tasks: queue.SimpleQueue[_Task[Any] | None] = queue.SimpleQueue()
-        self._asked_at_s: deque[float] = deque()  # of what is not done yet
-
-    def put(self, task: _Task[Any] | None) -> None:
-        self._asked_at_s.append(monotonic_s())
-        self._tasks.put(task)
-
-    def serve(self, at_work: threading.Lock, wait: bool = True) -> None:
-        """Do all of it, up to a None; or, without ``wait``, until there is nothing left."""
-        with contextlib.suppress(queue.Empty):
-            while (task := self._tasks.get(block=wait)) is not None:
-                with at_work:
-                    task.run()
-                del task  # a thread with nothing to do must not keep a visitor's data
-                self._asked_at_s.popleft()
-
-    def waits_s(self) -> float:
-        try:
-            return monotonic_s() - self._asked_at_s[0]
-        except IndexError:
-            return 0.0
-
-
 class OneThread:
-    """Does what it is given on a daemon thread, which begins with the first and ends with ``end``."""
+    """Does what it is given, in order, on a thread of a service."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._service = Service(name)
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Have no thread, and nothing to do: so in the child of a fork."""
-        self._lock = threading.Lock()
-        self._line: _Line | None = None
+        """Have nothing to do: so in the child of a fork."""
+        self._tasks: deque[_Task[Any]] = deque()  # the first may be in progress
         #: Held while something is done.
         self.at_work = threading.Lock()
 
@@ -118,45 +88,33 @@ class OneThread:
             StillAtIt: The time has passed.
         """
         task = _Task(work, late)
-        with self._lock:
-            line = self._line
-            if line is not None:
-                line.put(task)
-        if line is None:
-            self._begin_with(task)
+        self._put(task)
         if not task.wait(wait_s):
             raise StillAtIt
         return task.outcome()
 
     def waits_s(self) -> float:
         """For how many seconds the oldest piece of work has not been done."""
-        line = self._line
-        return 0.0 if line is None else line.waits_s()
+        try:
+            return monotonic_s() - self._tasks[0].asked_at_s
+        except IndexError:
+            return 0.0
 
     def end(self, last: Callable[[], object]) -> None:
         """Do ``last`` after all else, and end the thread; not waited for if it hangs. The next work begins another."""
-        with self._lock:
-            line, self._line = self._line, None
-            if line is not None:
-                line.put(_Task(last, None))
-                line.put(None)
-        if line is None:
-            with self.at_work:
-                last()
-        elif line.thread is not threading.current_thread():
-            line.thread.join(_END_S)
+        self._service.end()
+        self._put(_Task(last, None))
+        self._service.join(_END_S)
 
-    def _begin_with(self, task: _Task[Any]) -> None:
-        with self._lock:
-            line = self._line or _Line()
-            line.put(task)
-            if self._line is not None:
-                return
-            line.thread = threading.Thread(target=line.serve, args=(self.at_work,), name=self._name, daemon=True)
-            try:
-                line.thread.start()
-                self._line = line
-                return
-            except RuntimeError:  # the system's limit, or the interpreter is about to end: then who asks does it
-                pass
-        line.serve(self.at_work, wait=False)
+    def _put(self, task: _Task[Any]) -> None:
+        self._tasks.append(task)
+        if not self._service.put(self._do_first):  # no thread to be had: then who asks does it
+            self._service.do_here()
+
+    def _do_first(self) -> None:
+        with self.at_work:
+            if self._tasks:
+                try:
+                    self._tasks[0].run()
+                finally:
+                    self._tasks.popleft()

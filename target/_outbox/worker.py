@@ -52,7 +52,7 @@ class Worker:
         self._logger = logger
         self._ended = Flag()
         self._begin()
-        self._service = Service(self._take, "target-outbox", most, logger=logger)
+        self._service = Service("target-outbox", most, self._take, logger=logger)
         renew_in_children(self)
         send_before_end(self)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from target import TransportError
+from target._background import service
 from target._http import resolve as resolving
 from target._http.resolve import MOST_DOUBTFUL, MOST_WAITING, addresses_of, look_up, resolve
 from tests.kit.calls import CALL, client_of, eventually, expect
@@ -23,8 +24,11 @@ from tests.kit.loopback import LoopbackServer
 def hang() -> Iterator[threading.Event]:
     """Names that begin with "hang" are looked up until this is set, and are not found then."""
     over = threading.Event()
-    yield over
-    over.set()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(service, "IDLE_S", 0.02)
+        yield over
+        over.set()
+        assert eventually(lambda: threads() == 0)
     assert eventually(lambda: not resolving._running)
 
 
@@ -58,6 +62,7 @@ def hang_many(count: int = 100) -> None:
 
 
 def test_lookups_that_hang_take_few_threads(hang: threading.Event) -> None:
+    assert eventually(lambda: threads() == 0)  # those of other tests
     hang_many()
     assert threads() == MOST_DOUBTFUL
     hang.set()

@@ -103,7 +103,7 @@ def test_it_ends_after_all_else_and_begins_again(thread: OneThread) -> None:
     thread.end(lambda: done.append("at once"))
     assert done[-1] == "at once"
     assert thread.do(lambda: 9, 20) == 9
-    assert len(named()) == 1
+    assert eventually(lambda: not named())
 
 
 def test_without_a_thread_to_be_had_who_asks_does_it(thread: OneThread, monkeypatch: pytest.MonkeyPatch) -> None:
