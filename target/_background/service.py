@@ -228,7 +228,7 @@ class Service:
     def _look(self) -> Work | float | None:
         try:
             return self._take()
-        except Exception as error:  # noqa: BLE001  (what cannot be handled must not keep the rest)
+        except BaseException as error:  # noqa: BLE001  (whatever it is must not keep the rest)
             self._log("Looking for work in the background raised %s", error)
             return _PAUSE_AFTER_ERROR_S
 

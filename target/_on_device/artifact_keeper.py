@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 from target._background.clock import monotonic_s
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
+from target._background.service import Service, Work
 from target._http.abort import Abort
 from target._on_device.artifact_rotation import ArtifactRotation, DownloadTimes
 from target._on_device.artifact_source import Fetched, Fetcher
@@ -21,9 +21,6 @@ from target.events import CLIENT_READY, Emit
 from target.on_device_config import OnDeviceConfig
 
 _READY_DELAY_S = 0.1  # so that `client = TargetClient.create(...)` has been assigned when the handler runs
-_PAUSE_AFTER_ERROR_S = 1.0
-
-_Asked = tuple[str | None, float]
 
 
 class ArtifactKeeper:
@@ -45,42 +42,34 @@ class ArtifactKeeper:
         emit: Emit,
         record: Callable[[DownloadTimes], object] | None = None,
     ) -> None:
-        self._logger = client_config.logger
         self._source = Fetcher(config, downloads, client_config.max_response_bytes, client_config.max_response_values)
         self._rotation = ArtifactRotation(config, client_config, emit, record)
         self._announced_at_s: float | None = None
         self._is_ready_told = False
         self._started = self._closed = False
+        take = partial(_take, weakref.ref(self))
+        self._service = Service("target-artifact", take=take, logger=client_config.logger)
+        weakref.finalize(self, self._service.end).atexit = False
         self._begin()
         renew_in_children(self)
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        # A SimpleQueue may be put into from anywhere, a garbage collection in the middle of a get included.
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._abort = Abort()
         self._ready = Flag()
-        if self._rotation.current is not None or self._closed:
-            self._ready.set()
-        self._end = weakref.finalize(self, self._wake.put, None)
-        self._end.atexit = False
+        self._is_asking = False
+        self._mark_ready()
         self._is_left_alone = False
 
     def begin_anew(self) -> None:
         """In a forked child: the thread stayed behind, and goes on here once somebody asks. The artifact, if there was
         one, stays in use."""
-        self._end.detach()
         self._begin()
         self._is_left_alone = True
 
     def _go_on(self) -> None:
-        with self._lock:
-            if not self._is_left_alone:
-                return
-            self._is_left_alone = False
-            if self._started and not self._closed and (self._rotation.due_in_s() is not None or self._owes_ready()):
-                self._start_thread()
+        self._is_left_alone = False
+        if self._rotation.due_in_s() is not None or self._owes_ready():
+            self._service.wake()
 
     @property
     def current(self) -> Artifact | None:
@@ -96,23 +85,18 @@ class ArtifactKeeper:
 
     def start(self) -> None:
         """Take the artifact that was given, if one was, and begin to fetch. Never fails; twice is harmless."""
-        if self._is_left_alone:
-            self._go_on()
-        with self._lock:
-            if self._started or self._closed:
-                return
-            self._started = True
+        if self._started or self._closed:
+            return
         self._rotation.take_payload()
         self._mark_ready()
-        self._start_thread()
+        self._started = True
+        self._service.wake()
 
     def announce(self) -> None:
         """Allow client_ready, which the thread emits once there is an artifact: ``create`` is about to return."""
-        if self._is_left_alone:
-            self._go_on()
         if self._announced_at_s is None:
             self._announced_at_s = monotonic_s()
-            self._wake.put(None)
+            self._service.wake()
 
     def wait_until_ready(self, timeout_s: float | None) -> bool:
         """Wait for the first artifact, up to ``timeout_s`` seconds (None: as long as it takes): whether it is there.
@@ -120,95 +104,78 @@ class ArtifactKeeper:
         Returns at once when the keeper is closed, was not started, or asks itself, from the handler of an event.
         """
         is_there = self.current is not None
-        if not is_there and self._started and threading.current_thread() is not self._thread:
+        if not is_there and self._started and not self._service.is_inside:
             self._ready.wait(timeout_s)
         return self._rotation.current is not None
 
     def close(self, timeout_s: float) -> None:
         """End the thread, and wait up to ``timeout_s`` seconds for that. The artifact stays. Twice is harmless."""
         self._closed = True
-        self._ready.set()
+        self._mark_ready()
         self._abort()
         self._source.end()
-        self._wake.put(None)
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout_s)
-
-    def _start_thread(self) -> None:
-        arguments = (weakref.ref(self), self._wake, self._source, self._abort)
-        self._thread = threading.Thread(target=_keep, args=arguments, name="target-artifact", daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError:  # the system's limit, or the interpreter is about to end
-            self._thread = None
-            self._logger.error("No thread can be started to download the artifact: it stays as it is")
+        self._service.close(timeout_s)
 
     def _mark_ready(self) -> None:
-        if self._rotation.current is not None:
+        if self._rotation.current is not None or self._closed:
             self._ready.set()
 
     def _owes_ready(self) -> bool:
         return self._announced_at_s is not None and not self._is_ready_told
 
-    def turn(self, outcome: Fetched | Exception | None) -> tuple[_Asked | None, float | None]:
-        """For the thread: use what a download brought, tell what is to be told.
+    def take(self) -> Work | float | None:
+        """For the thread: what to do next, or in how many seconds; see Service."""
+        if self._closed or self._is_asking or not self._started:
+            return None
+        if self._rotation.has_news:
+            return self._rotation.settle
+        ready_in_s = self._ready_in_s()
+        due_in_s = self._rotation.due_in_s()
+        if ready_in_s is not None and ready_in_s <= 0:
+            return self._tell_ready
+        if due_in_s is not None and due_in_s <= 0:
+            self._is_asking = True
+            return partial(_fetch, weakref.ref(self), self._source, self._abort)
+        return min((seconds for seconds in (due_in_s, ready_in_s) if seconds is not None), default=None)
 
-        Returns:
-            The known version and seconds of the download that is due; else None, and the seconds until one is, or None
-            again where none ever is.
-        """
-        try:
-            return self._turn(outcome)
-        except BaseException:  # noqa: BLE001  (all that is left to raise is the caller's own logger)
-            return None, _PAUSE_AFTER_ERROR_S
+    def ask(self) -> tuple[str | None, float]:
+        """For the thread: the known version and seconds of the download that is due."""
+        return self._rotation.ask()
 
-    def _turn(self, outcome: Fetched | Exception | None) -> tuple[_Asked | None, float | None]:
-        rotation = self._rotation
-        if outcome is not None:
-            rotation.take(outcome)
+    def use(self, outcome: Fetched | Exception | None) -> None:
+        """For the thread: use what a download brought."""
+        self._is_asking = False
+        if outcome is not None and not self._closed:
+            self._rotation.take(outcome)
             self._mark_ready()
-        rotation.settle()
-        ready_in_s = self._tell_ready()
-        due_in_s = rotation.due_in_s()
-        if due_in_s is None or due_in_s > 0:
-            waits = [seconds for seconds in (due_in_s, ready_in_s) if seconds is not None]
-            return None, min(waits, default=None)
-        return rotation.ask(), None
 
-    def _tell_ready(self) -> float | None:
-        """Emit client_ready when its time has come; else the seconds until then, None where nothing is known of it."""
+    def _ready_in_s(self) -> float | None:
+        """In how many seconds to emit client_ready; None where nothing is known of that."""
         if not self._owes_ready() or self._announced_at_s is None or self._rotation.current is None:
             return None
-        wait_s = self._announced_at_s + _READY_DELAY_S - monotonic_s()
-        if wait_s > 0:
-            return wait_s
+        return self._announced_at_s + _READY_DELAY_S - monotonic_s()
+
+    def _tell_ready(self) -> None:
         self._is_ready_told = True
-        if not self._closed:
-            self._rotation.tell(CLIENT_READY)
-        return None
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether ``close`` was called."""
-        return self._closed
+        self._rotation.tell(CLIENT_READY)
 
 
-def _keep(reference: weakref.ref[ArtifactKeeper], wake: queue.SimpleQueue[None], source: Fetcher, abort: Abort) -> None:
-    """The thread. While it waits or downloads it holds no keeper: handlers of events may lead to the client."""
-    outcome: Fetched | Exception | None = None
-    while (keeper := reference()) is not None and not keeper.is_closed:
-        asked, due_in_s = keeper.turn(outcome)
-        del keeper
-        outcome = None
-        if asked is not None:
-            outcome = source.fetch(*asked, abort)
-        else:
-            _wait(wake, due_in_s)
+def _take(reference: weakref.ref[ArtifactKeeper]) -> Work | float | None:
+    keeper = reference()
+    return None if keeper is None else keeper.take()
 
 
-def _wait(wake: queue.SimpleQueue[None], seconds: float | None) -> None:
-    try:
-        wake.get(timeout=seconds)
-    except queue.Empty:
+def _fetch(reference: weakref.ref[ArtifactKeeper], source: Fetcher, abort: Abort) -> None:
+    """Download. Meanwhile no keeper is held: handlers of events may lead to the client."""
+    keeper = reference()
+    if keeper is None:
         return
+    outcome = None
+    try:
+        asked = keeper.ask()
+        del keeper
+        outcome = source.fetch(*asked, abort)
+    finally:
+        keeper = reference()
+        if keeper is not None:
+            keeper.use(outcome)

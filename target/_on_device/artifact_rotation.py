@@ -135,6 +135,11 @@ class ArtifactRotation:
             self.current = self._standby  # whose version was just confirmed
         self._succeed()
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to ``settle``."""
+        return bool(self._news)
+
     def settle(self) -> None:
         """Log, store and tell what has happened since the last time."""
         news, self._news = self._news, []

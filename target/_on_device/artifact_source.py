@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import queue
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
-from target._background.service import Service, Work
+from target._background.service import Service
 from target._http.abort import Abort
 from target._http.deadline import Deadline
 from target._on_device.download import Downloads
@@ -92,13 +91,12 @@ class OwnSource(ArtifactSource):
     def __init__(self, source: ArtifactSource, location: str) -> None:
         self._source = source
         self.location = location
-        self._service = Service(self._take, "target-artifact-source")
+        self._service = Service("target-artifact-source")
         self.begin_anew()
         renew_in_children(self)
 
     def begin_anew(self) -> None:
         """In a forked child: what was asked for is the parent's."""
-        self._asked: queue.SimpleQueue[_Question] = queue.SimpleQueue()
         self._question: _Question | None = None
 
     def fetch(self, known: str | None, timeout_s: float, /, abort: Abort | None = None) -> FetchedArtifact | None:
@@ -106,8 +104,7 @@ class OwnSource(ArtifactSource):
         question = self._question
         if question is None:
             question = self._question = _Question(lambda: self._source.fetch(known, timeout_s))
-            self._asked.put(question)
-            self._service.wake()
+            self._service.put(question)
         (abort or Abort()).wait(question.is_answered, timeout_s)
         if not question.is_answered.is_set():
             raise TargetTimeout(f"artifact_source did not answer within {timeout_s:g} s")
@@ -117,12 +114,6 @@ class OwnSource(ArtifactSource):
     def end(self) -> None:
         """Nothing more is asked for: let the thread end, once it is free."""
         self._service.end()
-
-    def _take(self) -> Work | None:
-        try:
-            return self._asked.get_nowait()
-        except queue.Empty:
-            return None
 
 
 class Fetched(NamedTuple):

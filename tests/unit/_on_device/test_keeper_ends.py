@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from target._on_device import artifact_keeper
 from target._on_device.artifact_keeper import ArtifactKeeper
 from target._on_device.download import Downloads
 from tests.kit.calls import eventually, threads_of
@@ -142,7 +141,6 @@ def test_no_thread_to_be_had_is_logged(
 
 
 def test_a_logger_that_raises_does_not_end_the_thread(cdn: Cdn, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifact_keeper, "_PAUSE_AFTER_ERROR_S", 0.05)
 
     class Angry(logging.Filter):
         def filter(self, record: logging.LogRecord) -> bool:
