@@ -7,12 +7,11 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 from target._background.breaker import Breaker
 from target._background.clock import monotonic_s
+from target._background.flag import Flag
 from target._background.forks import renew_in_children
 from target._http.deadline import Deadline
 from target._on_device.download import Downloads
@@ -31,6 +30,14 @@ _MOST_BYTES = 65_536
 _MOST_VALUES = 1000
 
 Geo = dict[str, Any]
+
+
+class _Lookup:
+    """One lookup, for all who wait for it: ``found`` stays None where it brought nothing."""
+
+    def __init__(self) -> None:
+        self.done = Flag()
+        self.found: Geo | None = None
 
 
 class GeoLookup:
@@ -56,7 +63,7 @@ class GeoLookup:
         """Know no place; so in a forked child."""
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[float, Geo]] = OrderedDict()
-        self._running: dict[str, Future[Geo]] = {}
+        self._running: dict[str, _Lookup] = {}
 
     def find(self, ip: str, timeout_s: float) -> Geo | None:
         """Where ``ip`` is, under the keys of a request; None where that is unknown or not found in time.
@@ -69,43 +76,33 @@ class GeoLookup:
         if address is None:
             self._logger.warning("context.geo.ipAddress is not an IP address: the place is not looked up")
             return None
+        own = _Lookup()
         with self._lock:
             known = self._known.get(address)
             if known is not None and monotonic_s() < known[0]:
                 self._known.move_to_end(address)
                 return dict(known[1])
-            lookup = self._running.get(address)
-            is_own = lookup is None
-            if lookup is None:
-                lookup = self._running[address] = Future()
-        if not is_own:
-            return self._wait(lookup, timeout_s)
-        return self._look_up(address, lookup, timeout_s)
+            lookup = self._running.setdefault(address, own)
+        if lookup is own:
+            self._look_up(address, lookup, timeout_s)
+        else:
+            lookup.done.wait(max(0.0, timeout_s))
+        return None if lookup.found is None else dict(lookup.found)
 
-    def _wait(self, lookup: Future[Geo], timeout_s: float) -> Geo | None:
-        try:
-            return dict(lookup.result(max(0.0, timeout_s)))
-        except (TargetError, FutureTimeout):
-            return None
-
-    def _look_up(self, address: str, lookup: Future[Geo], timeout_s: float) -> Geo | None:
+    def _look_up(self, address: str, lookup: _Lookup, timeout_s: float) -> None:
+        found = None
         try:
             with self._breaker.watching(self._url):
                 found = self._ask(address, timeout_s)
         except TargetError as error:
-            self._end(address, None)
-            lookup.set_exception(error)
             level = logging.DEBUG if isinstance(error, TargetUnavailable) else logging.WARNING  # said three times
             self._logger.log(level, "The visitor's place is not known to this decision: %s", error)
-            return None
-        except BaseException:
-            self._end(address, None)
-            lookup.set_exception(TransportError("The lookup was interrupted"))
-            raise
-        self._end(address, found)
-        lookup.set_result(found)
-        self._emit(GEO_LOCATION_UPDATED, geo_context={"ipAddress": address, **found})
-        return dict(found)
+        finally:
+            self._end(address, found)
+            lookup.found = found
+            lookup.done.set()
+        if found is not None:
+            self._emit(GEO_LOCATION_UPDATED, geo_context={"ipAddress": address, **found})
 
     def _ask(self, address: str, timeout_s: float) -> Geo:
         if timeout_s <= 0:
