@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from target._background.breaker import Breaker
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
+from target._background.later import do_later
 from target._background.uwsgi import warn_of_missing_flags
 from target._http.routes import Routes
 from target.config import SERVER_SIDE, ClientConfig, Runtime
@@ -83,10 +83,8 @@ class Services:
             self._telemetry = buffer
         self.on_device: OnDevice | None = None
         self._method = config.decisioning_method
-        self._is_ready: threading.Timer | None = None
-        if CLIENT_READY in config.events:
-            self._is_ready = threading.Timer(_READY_DELAY_S, tell, (CLIENT_READY,))
-            self._is_ready.daemon = True
+        self._tell_ready = partial(tell, CLIENT_READY) if CLIENT_READY in config.events else None
+        self._call_off: Callable[[], object] | None = None
         if config.on_device is not None:
             from target.on_device import OnDevice  # what decides takes a while to import
 
@@ -96,19 +94,14 @@ class Services:
             self.on_device = OnDevice(
                 config, config.on_device, runtime, send, tell, self._telemetry, routes, self.breaker, queue
             )
-        renew_in_children(self)
         warn_of_missing_flags(config.logger)
-
-    def begin_anew(self) -> None:
-        """In a forked child: client_ready is the parent's to tell."""
-        self._is_ready = None
 
     def start(self) -> None:
         """Begin what runs beside the calls; ``create`` returns next. Waits for the first rules, on a device."""
         if self.on_device is not None:
             self.on_device.start()
-        elif self._is_ready is not None:
-            self._is_ready.start()
+        elif self._tell_ready is not None:
+            self._call_off = do_later(_READY_DELAY_S, self._tell_ready)
 
     def decider(self, call: Call, method: str | None) -> Decider | None:
         """What decides ``call`` in process, or raises ArtifactNotReady; None where the server has to.
@@ -220,8 +213,8 @@ class Services:
     def close(self, timeout_s: float) -> None:
         """Send what is pending for at most so many seconds, and end every thread."""
         ends_at_s = monotonic_s() + timeout_s
-        if self._is_ready is not None:
-            self._is_ready.cancel()
+        if self._call_off is not None:
+            self._call_off()
         if self.outbox is not None:
             self.outbox.close(timeout_s * 1000)
         if self.on_device is not None:

@@ -169,6 +169,46 @@ def test_what_is_pure_asks_no_date_and_no_system() -> None:
     assert [str(path) for path in modules if asks.search(path.read_text(encoding="utf-8"))] == []
 
 
+STARTERS = {"Thread", "Timer", "start_new_thread", "start_joinable_thread", "ThreadPoolExecutor", "to_thread"}
+
+
+def starts_threads(text: str) -> bool:
+    """Whether a module makes threads itself. An annotation that names the type makes none."""
+    for node in ast.walk(ast.parse(text)):
+        made = [node.func] if isinstance(node, ast.Call) else node.bases if isinstance(node, ast.ClassDef) else []
+        names = {getattr(each, "attr", getattr(each, "id", "")) for each in made}
+        if isinstance(node, ast.ImportFrom):
+            names = {alias.name for alias in node.names}
+        if names & STARTERS:
+            return True
+    return False
+
+
+def test_one_module_starts_threads() -> None:
+    """Where they begin, are woken, forked, ended and waited for; the emulator is a server of its own."""
+    ours = [path for path in MODULES if path.relative_to(ROOT).parts[1] not in ("emulator", "testing")]
+    found = [str(path.relative_to(ROOT)) for path in ours if starts_threads(path.read_text(encoding="utf-8"))]
+    assert found == ["target/_background/service.py"]
+
+
+@pytest.mark.parametrize(
+    ("line", "starts"),
+    [
+        ("import threading\nthreading.Thread(target=print).start()", True),
+        ("threading.Timer(1, print).start()", True),
+        ("class Own(threading.Thread):\n    pass", True),
+        ("from threading import Thread as Worker\nWorker().start()", True),
+        ("_thread.start_new_thread(print, ())", True),
+        ("from concurrent.futures import ThreadPoolExecutor", True),
+        ("asyncio.to_thread(print)", True),
+        ("def join(thread: threading.Thread) -> None: ...", False),
+        ("threading.current_thread()", False),
+    ],
+)
+def test_a_planted_thread_is_found(line: str, starts: bool) -> None:
+    assert starts_threads(line) is starts
+
+
 @pytest.mark.parametrize(("folder", "most"), [("target", 300), ("tests", 400)])
 def test_no_file_is_long(folder: str, most: int) -> None:
     counts = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / folder).rglob("*.py")}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import AsyncIterator, Callable
 
 from target._background.clock import monotonic_s
+from target._background.later import do_later
 
 _APART_S = 1.0  # at which a loop's clock is another than the system's
 
@@ -28,10 +28,7 @@ def begin_timeout(seconds: float) -> tuple[asyncio.Timeout, Callable[[], object]
             if not wait.expired():
                 wait.reschedule(loop.time())
 
-    timer = threading.Timer(max(seconds, 0), ring)
-    timer.daemon = True
-    timer.start()
-    return wait, timer.cancel
+    return wait, do_later(seconds, ring)
 
 
 @contextlib.asynccontextmanager
