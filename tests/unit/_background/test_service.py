@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import pytest
@@ -328,9 +329,12 @@ def test_what_is_put_is_done_by_as_many_threads_as_there_is_work_for(service: Se
         names.put(threading.current_thread().name)
         go_on.wait(WITHIN_S)
 
+    def enough(count: int) -> bool:
+        return names.qsize() == count
+
     for count in (1, 2, 3, 3, 3):
         assert service.put(work)
-        assert eventually(lambda count=count: names.qsize() == count)
+        assert eventually(partial(enough, count))
         assert len(service.threads) == count
     assert {names.get() for _ in range(3)} == {"put-1", "put-2", "put-3"}
     go_on.set()
@@ -342,7 +346,7 @@ def test_one_thread_does_what_is_put_in_order_and_then_what_follows() -> None:
     service = Service("one")
     done: list[str] = []
     for number in range(50):
-        service.put(lambda number=number: done.append(f"{number}"), lambda number=number: done.append(f"then {number}"))
+        service.put(partial(done.append, f"{number}"), partial(done.append, f"then {number}"))
     assert service.close(WITHIN_S)
     assert done == [words for number in range(50) for words in (f"{number}", f"then {number}")]
 
