@@ -70,8 +70,8 @@ class OneThread:
     def begin_anew(self) -> None:
         """Have nothing to do: so in the child of a fork."""
         self._tasks: deque[_Task[Any]] = deque()  # the first may be in progress
-        #: Held while something is done.
-        self.at_work = threading.Lock()
+        # Held while something is done, by the thread or by who asks where there is none.
+        self._at_work = threading.Lock()
 
     def do(
         self, work: Callable[[], T], wait_s: float | None, late: Callable[[Callable[[], T]], object] | None = None
@@ -112,7 +112,7 @@ class OneThread:
             self._service.do_here()
 
     def _do_first(self) -> None:
-        with self.at_work:
+        with self._at_work:
             if self._tasks:
                 try:
                     self._tasks[0].run()

@@ -214,7 +214,7 @@ def test_a_file_that_was_in_use_at_the_fork_is_left_alone(tmp_path: Path) -> Non
             client.close(3000)
             assert any("cannot be used (this process was forked" in line for line in lines), lines
 
-        with held(client._services.outbox._store._file._thread.at_work):
+        with held(client._services.outbox._store._store._at_work):
             child = bare_fork(work)
             wait_for([child])
         assert client.outbox.flush(timeout=10_000)
