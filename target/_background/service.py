@@ -75,8 +75,8 @@ class Service:
 
     @property
     def threads(self) -> frozenset[threading.Thread]:
-        """Those that live now."""
-        return frozenset(thread for thread in self._threads + self._leaving if thread.is_alive())
+        """Those that will look for work again."""
+        return frozenset(thread for thread in self._threads.copy() if thread.is_alive())
 
     @property
     def is_inside(self) -> bool:
@@ -111,12 +111,12 @@ class Service:
 
     def join(self, timeout_s: float) -> bool:
         """Wait for all threads to end, the calling one excepted: whether they have, in so many seconds."""
-        ends_at_s = monotonic_s() + timeout_s
-        while others := self.threads - {threading.current_thread()}:
+        ends_at_s, own = monotonic_s() + timeout_s, threading.current_thread()
+        while others := [each for each in self._threads + self._leaving if each is not own and each.is_alive()]:
+            if monotonic_s() >= ends_at_s:
+                return False
             for thread in others:  # meanwhile they may begin more
                 thread.join(max(0.0, ends_at_s - monotonic_s()))
-            if monotonic_s() >= ends_at_s:
-                return not any(thread.is_alive() for thread in others)
         return True
 
     def close(self, timeout_s: float) -> bool:
