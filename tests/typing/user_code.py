@@ -143,21 +143,21 @@ def errors(client: TargetClient) -> None:
 
 def mistakes(client: TargetClient, untyped: dict[str, Any]) -> None:
     """Each line is an error; mypy warns about an ignore that it does not need."""
-    TargetClient.create(client="acme")
-    TargetClient.create({"client": "acme"})
-    TargetClient.create(client="acme", organization_id="o", time_out=500)
-    TargetClient.create({"client": "acme", "organization_id": "o", "time_out": 500})
-    TargetClient.create(client="acme", organization_id="o", timeout="500")
-    TargetClient.create(client="acme", organization_id="o", decisioning_method="server")
-    client.get_offers(reqest=request)
-    client.get_offers({"request": request, "sesion_id": "s"})
-    client.get_offers(request=request, sesion_id="s")
-    client.get_offers(request="home")
+    TargetClient.create(client="acme")  # type: ignore
+    TargetClient.create({"client": "acme"})  # type: ignore
+    TargetClient.create(client="acme", organization_id="o", time_out=500)  # type: ignore
+    TargetClient.create({"client": "acme", "organization_id": "o", "time_out": 500})  # type: ignore
+    TargetClient.create(client="acme", organization_id="o", timeout="500")  # type: ignore
+    TargetClient.create(client="acme", organization_id="o", decisioning_method="server")  # type: ignore
+    client.get_offers(reqest=request)  # type: ignore
+    client.get_offers({"request": request, "sesion_id": "s"})  # type: ignore
+    client.get_offers(request=request, sesion_id="s")  # type: ignore
+    client.get_offers(request="home")  # type: ignore
     client.get_offers(request=request, customer_ids={"crm": 1.5})  # type: ignore
-    client.get_offers(request=request, callback="no")
+    client.get_offers(request=request, callback="no")  # type: ignore
     client.get_offers(request=request, callback=on_attributes)  # type: ignore
     client.get_attributes(names, callback=on_result)  # type: ignore
-    client.get_attributes(5)
-    client.send_notifications(session_id="s")
+    client.get_attributes(5)  # type: ignore
+    client.send_notifications(session_id="s")  # type: ignore
     MboxRequest(nam="home")  # type: ignore
     MboxRequest(name="home", indx=1)  # type: ignore
