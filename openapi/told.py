@@ -27,7 +27,7 @@ def _simple(node: Any) -> Any:
         return [_simple(item) for item in node]
     if not isinstance(node, dict):
         return node
-    kept = {key: _simple(value) for key, value in node.items() if key not in ("nullable", "discriminator")}
+    kept = {key: _simple(value) for key, value in node.items() if not _is_beyond_models(key, value)}
     if isinstance(kept.get("format"), str) and kept["format"] not in _FORMATS:
         del kept["format"]
     if isinstance(kept.get("enum"), list):
@@ -37,6 +37,13 @@ def _simple(node: Any) -> Any:
     if kept.get("type") == "array":
         kept.setdefault("items", {})
     return kept
+
+
+def _is_beyond_models(key: Any, value: Any) -> bool:
+    """Whether a keyword says what every model allows anyway, or of a property what that says itself."""
+    return (key == "nullable" and isinstance(value, bool)) or (
+        key == "discriminator" and isinstance(value, dict) and "propertyName" in value
+    )
 
 
 def _mark_circles(schemas: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from published.plain import SETS, Node, key_of
+from published.plain import SETS, Node, as_set, key_of
 from published.reading import Document
 from published.renames import moved_operations, renamed_members, renamed_schemas, with_schema_renamed
 
@@ -116,6 +116,7 @@ def _parameters_differ(path: Path, ours: Node, theirs: Node) -> Iterator[Change]
 
 
 def _schemas_differ(path: Path, ours: Node, theirs: Node) -> Iterator[Change]:
+    ours, theirs = _alike(ours, theirs), _alike(theirs, ours)
     if _type(ours) != _type(theirs) or any(key_of(ours.get(key)) != key_of(theirs.get(key)) for key in _SHAPE):
         yield Change("changed", "type", path, ours, theirs)
         return
@@ -133,6 +134,13 @@ def _schemas_differ(path: Path, ours: Node, theirs: Node) -> Iterator[Change]:
             yield from _elements_differ(here, before or {}, after or {})
         else:
             yield Change("changed", "limit" if key in LIMITS else key, here, before, after)
+
+
+def _alike(node: Node, other: Node) -> Node:
+    """A reference as `allOf`, if the other is the same reference with a keyword beside it."""
+    if "$ref" in node and "$ref" not in other and key_of(node) in other.get("allOf", {}):
+        return {"allOf": as_set([node])}
+    return node
 
 
 def _type(node: Node) -> Any:

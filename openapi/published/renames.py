@@ -37,10 +37,16 @@ def renamed_members(ours: Node, theirs: Node, needs: tuple[Node, Node]) -> dict[
             len([name for name in where if key_of(where[name]) == key_of(ours[old])]) == 1 for where in (ours, theirs)
         )
         same_place = _neighbours(ours, old) == _neighbours(theirs, new)
-        similar = SequenceMatcher(None, old.lower(), new.lower()).ratio() >= 0.6
+        similar = _similarity(old, new) >= 0.6
         if (same_place and similar) or (_is_telling(ours[old]) and (alone or same_place)):
             renamed[old] = new
     return renamed
+
+
+def _similarity(old: str, new: str) -> float:
+    """How much alike two names are, of parameters without the place they are in."""
+    one, other = (name.rpartition(" ")[2].lower() for name in (old, new))
+    return SequenceMatcher(None, one, other).ratio()
 
 
 def _neighbours(members: Node, name: str) -> tuple[str | None, str | None]:

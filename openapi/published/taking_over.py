@@ -45,10 +45,11 @@ class Outcome:
             told.append("kept, though the published document no longer has it (REMOVE=1 or --remove removes it):")
             told += [f"  {wording.line(change)}" for change in self.kept]
         if self.wanted:
-            told.append(f"to describe in delivery-api.yaml (`make lint` refuses {MARKER}), then `make generate`:")
+            told.append(f"to describe in delivery-api.yaml (`make lint` refuses {MARKER}):")
             told += [f"  {line}" for line in self.wanted]
         told.append("for CHANGELOG.md:")
         told += [f"  {line}" for line in [*self.breaking, *self.added] or ["(nothing that callers see)"]]
+        told.append("then: `make generate`, `make api`, `make check`")
         told.append(f"still different: {len(left)}, of which kept: {len(self.kept)}" if left else "equal now")
         return told
 

@@ -159,6 +159,8 @@ def _adjusted(text: Any, before: Any, after: Any) -> Any:
 def _keyword(document: Any, change: Change, keep: bool) -> None:
     node, keyword = places.schema(document, change.path[:-1]), change.path[-1]
     holder = places.with_keyword(node, keyword)
+    if "$ref" in holder:
+        holder["allOf"] = in_line([in_line({"$ref": holder.pop("$ref")})])
     if change.after is None:
         delete(holder, keyword)
     elif keyword == "enum":

@@ -207,7 +207,14 @@ HISTORIES = {
     "null": History(changed("Geo", "city", nullable=True), ("changed Geo.city: nullable none -> true",)),
     "null of a reference": History(
         field("Context", "geo", allOf=[{"$ref": "Geo"}], nullable=True),
-        ("changed type of Context.geo: Geo -> Geo, nullable",),
+        ("changed Context.geo: nullable none -> true",),
+    ),
+    "a keyword beside a reference": History(
+        changed("Context", "geo", deprecated=True), ("changed Context.geo: deprecated none -> true",)
+    ),
+    "a keyword beside a reference of items": History(
+        changed("VisitorId", "customerIds", items={"$ref": "CustomerId", "nullable": True}),
+        ("changed VisitorId.customerIds[]: nullable none -> true",),
     ),
     "one of several": History(
         field("Geo", "region", oneOf=[{"type": "string"}, {"$ref": "Window"}]),
@@ -269,6 +276,7 @@ UNSURE = {
     "a schema that is used elsewhere": all_of(
         schema_renamed("Product", "Item"), field("RequestDetails", "product", type="string")
     ),
+    "a parameter for another": lambda document: document.operation["parameters"][2].update(name="client"),
     "a number like many": all_of(removed("Window", "height"), field("Window", "dpi", type="number", format="double")),
 }
 

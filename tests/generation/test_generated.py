@@ -196,7 +196,10 @@ def test_a_spec_the_generator_warns_about_is_refused(tmp_path: Path) -> None:
 def test_every_schema_is_a_class_or_a_map_and_nothing_else_is_exported() -> None:
     from target_delivery_api import models
 
-    assert list(models.__all__) == sorted(SCHEMAS)
+    # What is written in place within a schema is a class of its own, named after where it stands.
+    in_place = [name for name in models.__all__ if name not in SCHEMAS]
+    assert [name for name in in_place if not name.startswith(tuple(SCHEMAS))] == []
+    assert sorted({*SCHEMAS, *in_place}) == list(models.__all__)
     assert all(getattr(models, name).__name__ in (name, "dict") for name in models.__all__)
 
 
