@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.kit.processes import run_script
 from tests.unit.testing import wrong_stores
 from tests.unit.testing.wrong_stores import WRONG, DictStore
 
@@ -47,3 +48,16 @@ def test_a_right_store_passes(outcomes: dict[tuple[str, str], str]) -> None:
 def test_a_store_that_breaks_a_promise_fails(kind: type, outcomes: dict[tuple[str, str], str]) -> None:
     outcome = outcomes[(f"Test{kind.__name__}", WRONG[kind])]
     assert outcome.startswith(("AssertionError", "assert", "Failed: DID NOT RAISE", "target.errors.OutboxFull"))
+
+
+def test_the_suite_alone_needs_pytest() -> None:
+    script = """
+        import sys
+        sys.modules["pytest"] = None  # as where it is not installed
+        import target.aio, target.client, target.protocols, target.outbox, target._outbox.handle, target.on_device
+        try:
+            import target.testing.stores
+        except ImportError as error:
+            print(error.name)
+    """
+    assert run_script(script) == "pytest\n"
