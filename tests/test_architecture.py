@@ -66,7 +66,7 @@ ROOMS = {
     "target/hooks.py": "import target.errors, target.options, target.events, target.response",
     "target/integrations/flask.py": "import target\nfrom target import TargetClient",
     "target/integrations/openfeature.py": "from target import Visitor",
-    "target/stores/redis.py": "import target.protocols\nfrom target import OutboxFull",
+    "target/stores/redis.py": "import target.protocols.stores\nfrom target import OutboxFull",
     "target/testing/stores.py": "import target.protocols, target.emulator\nfrom target import TargetClient",
 }
 
