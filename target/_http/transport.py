@@ -76,7 +76,7 @@ class Transport:
             session_id=call.session_id,
             version=config.version,
         )
-        arguments.update(headers={"X-Request-Id": call.trace_id})
+        arguments["headers"] = {"X-Request-Id": call.trace_id}
         try:
             steps = self._routes.attempts(call, deadline, longest_pause_s)
             step = next(steps)
