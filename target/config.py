@@ -134,6 +134,7 @@ class RequestConfig(NamedTuple):
 
 _CLIENT_OPTIONS = {**rows_of(ClientConfig), **rows_of(OnDeviceOptions)}
 _ASYNC_OPTIONS = rows_of(AsyncClientConfig)
+_DURATIONS = {name: name.removesuffix("_s") for name in ClientConfig._fields if name.endswith("_s")}
 # Apart, as they are read in every call.
 _REQUEST_OPTIONS = {name: parse for name, (parse, _) in rows_of(RequestConfig).items()}
 _REQUEST_DEFAULTS = {name: default for name, (_, default) in rows_of(RequestConfig).items()}
@@ -162,7 +163,7 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     on_device = None
     if values["decisioning_method"] != SERVER_SIDE:
         on_device = parse_on_device(said, values["client"], values["property_token"], values["logger"])
-    seconds = {name: values.pop(name.removesuffix("_s")) / 1000 for name in ClientConfig._fields if name.endswith("_s")}
+    seconds = {name: values.pop(milliseconds) / 1000 for name, milliseconds in _DURATIONS.items()}
     return ClientConfig(on_device, **seconds, **values)
 
 
