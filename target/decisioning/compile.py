@@ -136,10 +136,7 @@ class _Compiler:
 
     def _comparison(self, operator: str, arguments: list[Any], depth: int) -> Test:
         if len(arguments) == 3 and operator in ("<", "<="):
-            low, middle, high = arguments
-            below = self._comparison(operator, [low, middle], depth)
-            above = self._comparison(operator, [middle, high], depth)
-            return lambda scope: below(scope) and above(scope)
+            return self._between(operator, arguments, depth)
         if len(arguments) != 2:
             raise Undecidable(f"{operator} does not take {len(arguments)} arguments")
         operands = scan_operands(arguments) if operator in _EQUALITIES else Operands()
@@ -152,6 +149,18 @@ class _Compiler:
             return self._compare(operator, arguments, depth)
         finally:
             self._compares_places = outer
+
+    def _between(self, operator: str, arguments: list[Any], depth: int) -> Test:
+        """Each of the three is compiled once: twice at every level would be without end for one in another."""
+        compare, outer, self._compares_places = _COMPARISONS[operator], self._compares_places, False
+        low, middle, high = (self.value(item, depth + 1) for item in arguments)
+        self._compares_places = outer
+
+        def test(scope: Scope) -> bool:
+            found = middle(scope)
+            return compare(low(scope), found) and compare(found, high(scope))
+
+        return test
 
     def _either_reading(self, operator: str, arguments: list[Any], depth: int) -> Test:
         """What holds if it holds for one of the two readings of a variable; ``!=`` is the opposite of ``==``."""

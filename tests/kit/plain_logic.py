@@ -10,6 +10,7 @@ import itertools
 import math
 import re
 import unicodedata
+from decimal import Decimal
 from typing import Any
 
 PLACES = {"geo.country", "geo.region", "geo.city"}
@@ -164,7 +165,7 @@ def text(value: Any) -> str:
     if value == int(value) and abs(value) < 1e21:
         return str(int(value))
     if 1e-6 <= abs(value) < 1e21:
-        return format(value, f".{max(0, 17 - math.floor(math.log10(abs(value))) - 1)}f").rstrip("0")
+        return format(Decimal(repr(value)), "f")  # the shortest digits that read back as the same number
     raise AssertionError("the tests make no number that would need an exponent")
 
 

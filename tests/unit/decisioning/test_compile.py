@@ -200,6 +200,7 @@ PARAMETERS = st.dictionaries(st.sampled_from(["a", "b", "b.c", ".d", "e..f"]), s
 
 
 @example(logic={"!": [{"==": [{"var": ""}, {"var": ""}]}]}, parameters={}, now_s=0.0, city=None)
+@example(logic={"substr": [1.62, 4]}, parameters={}, now_s=0.0, city=None)
 @given(logic=LOGIC, parameters=PARAMETERS, now_s=st.floats(0, 4e9), city=PLAIN)
 @settings(max_examples=examples(400))
 def test_compiled_rules_agree_with_the_plain_evaluator(
@@ -231,3 +232,64 @@ def test_any_json_is_a_condition_or_undecidable(logic: Any, parameters: dict[str
     except Undecidable:
         return
     assert condition.test(build_scope(CONTEXT, parameters=parameters)) in (True, False)
+
+
+@pytest.mark.parametrize("operator", ["and", "or"])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_every_operand_of_a_junction_counts(operator: str, count: int) -> None:
+    calm, striking = operator == "and", operator == "or"
+    assert holds({operator: [{"==": [{"var": "mbox.none"}, None]} if calm else {"var": "mbox.none"}] * count}) is calm
+    for place in range(count):
+        operands: list[Any] = [{"var": "mbox.yes" if calm else "mbox.none"}] * count
+        operands[place] = {"var": "mbox.none" if calm else "mbox.yes"}
+        assert holds({operator: operands}, yes="yes") is striking
+        assert holds({"==": ["yes", {operator: operands}]}, yes="yes") is striking
+
+
+@pytest.mark.parametrize(
+    ("condition", "problem"),
+    [
+        ({"var": []}, "var needs the name of a variable"),
+        ({"var": ["a", 1, 2]}, "var needs the name of a variable"),
+        ({"==": ["a", {"substr": []}]}, "substr does not take 0 arguments"),
+        ({"substr": ["abcd", 1, 2, 3]}, "substr does not take 4 arguments"),
+        ({"<": [1, 2, 3, 4]}, "< does not take 4 arguments"),
+        ({"!": [1, 2]}, "! does not take 2 arguments"),
+        ({"and": []}, "and needs an argument"),
+        ({"==": ["a", {"or": []}]}, "or needs an argument"),
+        ({"==": [1, 1], "!=": [1, 2]}, "an operation names exactly one operator"),
+        ({"cat": []}, "the operator 'cat' is not known"),
+        ([[1]], "a literal holds more than plain values"),
+    ],
+)
+def test_what_is_undecidable_is_said(condition: Any, problem: str) -> None:
+    with pytest.raises(Undecidable) as caught:
+        compile_condition(condition, "7")
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda item: {"!": [item]},
+        lambda item: {"and": [item]},
+        lambda item: {"or": [item, False]},
+        lambda item: {"==": [item, 1]},
+        lambda item: {"==": [1, item]},
+        lambda item: {"==": ["a", item]},
+        lambda item: {"in": ["a", item]},
+        lambda item: {"<": [1, item]},
+        lambda item: {"<=": [1, item]},
+        lambda item: {"<=": [item, 1]},
+        lambda item: {"<": [0, item, 1]},
+        lambda item: {"substr": [item]},
+        lambda item: {"substr": ["a", item]},
+    ],
+)
+def test_so_many_levels_are_known_and_no_more(wrap: Any) -> None:
+    condition: Any = {"var": "mbox.a"}
+    for _ in range(MAX_DEPTH):
+        condition = wrap(condition)
+    assert compile_condition(condition, "7").reads == {"mbox"}
+    with pytest.raises(Undecidable, match="the condition is nested more than 64 deep"):
+        compile_condition(wrap(condition), "7")
