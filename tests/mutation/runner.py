@@ -24,9 +24,15 @@ from hypothesis import Phase, settings
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
-# One counterexample is enough, and the same examples make the same mutants survive.
+# The same examples make the same mutants survive; one counterexample is enough, and a few examples find most.
+_MOST_EXAMPLES = 30
 settings.register_profile(
-    "mutants", deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=_MOST_EXAMPLES,
+    phases=[Phase.explicit, Phase.generate],
 )
 
 SURVIVED, CAUGHT, NO_TEST = 0, 1, 5
@@ -34,7 +40,7 @@ SURVIVED, CAUGHT, NO_TEST = 0, 1, 5
 # What a test may use that a mutant sends round in circles: processor time, which no other load of the machine uses up.
 _MOST_S, _MOST_OF_ITS_OWN = 5, 20
 _MOST_BYTES = 4 << 30
-_MOST_TESTS = 500
+_MOST_TESTS = 300
 
 Reach = dict[str, list[tuple[pytest.Item, float]]]
 """By function: tests that reach it, the quickest first, and how many seconds of processor time each takes."""
@@ -44,6 +50,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mutants", type=Path, required=True, help="a file of the mutants' names, as a list in JSON")
     parser.addoption("--verdicts", type=Path, required=True, help="the file to write to: a name and a number a line")
     parser.addoption("--jobs", type=int, default=1, help="how many mutants are tried at once")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that ask for many examples have no more than the others."""
+    for item in items:
+        test: Any = getattr(item, "obj", None)
+        if (own := getattr(test, "_hypothesis_internal_use_settings", None)) and own.max_examples > _MOST_EXAMPLES:
+            test._hypothesis_internal_use_settings = settings(own, max_examples=_MOST_EXAMPLES)
 
 
 def pytest_runtest_setup() -> None:
