@@ -115,7 +115,7 @@ def shuffled(node: Any, order: random.Random) -> Any:
     return node
 
 
-slowly = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+slowly = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 
 
 @slowly
