@@ -98,8 +98,8 @@ class Service:
         if self._open_gate():
             return True
         least = min(self._of_use()[0], self._most)
-        if len(self._threads) >= least and any(thread.is_alive() for thread in self._threads.copy()):
-            return True
+        if len(self._threads) >= least and not any(thread.is_alive() for thread in self._threads.copy()):
+            self._drop_dead()
         return self._start(least)
 
     def end(self) -> None:
@@ -156,16 +156,12 @@ class Service:
     def _start(self, limit: int) -> bool:
         """Begin another thread, unless there are so many: False where there is none to be had."""
         threads = self._threads
-        if len(threads) >= limit:  # as far as they live: an exception from outside can end one anywhere
-            _drop_dead(threads)
-            if len(threads) >= limit:
-                return True
-        thread = threading.Thread(target=self._run, daemon=True)
+        if len(threads) >= limit:
+            return True
+        thread = threading.Thread(target=self._run, name=self._name.format(len(threads) + 1), daemon=True)
         try:
             threads.append(thread)
-            place = threads.index(thread)  # others may begin one at the same time
-            if place < limit:
-                thread.name = self._name.format(place + 1)
+            if threads.index(thread) < limit:  # others may begin one at the same time
                 Context().run(thread.start)
         except RuntimeError:  # the system's limit, or the interpreter is about to end
             if self._logger is not None and len(threads) == 1:
@@ -254,9 +250,16 @@ class Service:
         return False
 
     def _leave(self, own: threading.Thread) -> None:
-        _drop_dead(self._leaving)
+        self._drop_dead()
         self._leaving.append(own)
         _remove(self._threads, own)
+
+    def _drop_dead(self) -> None:
+        """Forget those that have ended: an exception from outside can end one anywhere, before it can leave."""
+        for threads in (self._threads, self._leaving):
+            for thread in threads.copy():
+                if thread.ident is not None and not thread.is_alive():
+                    _remove(threads, thread)
 
     def _log(self, what: str, error: BaseException) -> None:
         if self._logger is not None:
@@ -271,9 +274,3 @@ def _remove(items: list[T], item: T) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _drop_dead(threads: list[threading.Thread]) -> None:
-    for thread in threads.copy():
-        if thread.ident is not None and not thread.is_alive():
-            _remove(threads, thread)
