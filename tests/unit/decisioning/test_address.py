@@ -71,3 +71,27 @@ def test_of_a_query_that_is_too_long_the_beginning_is_read() -> None:
     assert parse_query("a=1&b=%20x&" + "%" * 1_000_000)["b"] == " x"
     assert "c" not in parse_query("a=1&" + "x" * 10_000 + "&c=1")
     assert parse_query("") == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [("http://X.example.com/a", "x.example.com"), ("//[::1]:80", "::1"), ("/a", ""), (None, ""), (b"//a", "")],
+)
+def test_the_host_of_an_address(url: Any, host: str) -> None:
+    assert host_of(url) == host
+
+
+@pytest.mark.parametrize("length", [1, 1024, 1025, 5000])
+def test_an_address_of_any_length_is_read_and_only_a_short_one_kept(length: int) -> None:
+    url = "https://shop.example.com/".ljust(length, "a")[:length]
+    assert parse_address(url)["url"] == url
+    assert (parse_address(url) is parse_address(url)) is (length <= 1024)
+
+
+@pytest.mark.parametrize(("length", "domain"), [(255, 11), (256, 256)])
+def test_a_host_that_no_name_server_knows_is_its_own_domain(length: int, domain: int) -> None:
+    host = ("a." * 200)[-(length - 11) :] + "example.com"
+    assert len(host) == length
+    found = parse_address(f"http://{host}/")
+    assert (len(found["domain"]), found["topLevelDomain"]) == (domain, "com" if domain == 11 else "")
+    assert found["subdomain"] == ("" if domain == length else host.removesuffix(".example.com"))

@@ -44,6 +44,17 @@ def test_known_hashes(text: str, expected: int) -> None:
     assert hash_text(text) == expected
 
 
+@pytest.mark.parametrize("text", ["\ud83d", "a\ude00", "\U0001f600", "ä"])
+def test_halves_of_characters_have_a_hash(text: str) -> None:
+    assert hash_text(text) == murmur3(text)
+
+
+@pytest.mark.parametrize("text", [".38_0", "a.b"])
+def test_only_a_device_id_has_a_suffix(text: str) -> None:
+    assert visitor_of({"marketingCloudVisitorId": text}) == visitor_of({"thirdPartyId": text}) == text
+    assert visitor_of({"tntId": text}) == ("a" if text == "a.b" else text)
+
+
 @given(st.text(alphabet=st.characters(codec=None, exclude_categories=[]), max_size=40))
 def test_hash_is_murmur3_over_utf16_units(text: str) -> None:
     assert hash_text(text) == murmur3(text)
@@ -55,6 +66,7 @@ def test_hash_is_murmur3_over_utf16_units(text: str) -> None:
         ({"marketingCloudVisitorId": "ecid123", "tntId": "tntId123", "thirdPartyId": "thirtPartyId123"}, 29.06),
         ({"tntId": "tntId123", "thirdPartyId": "thirtPartyId123"}, 21.94),
         ({"tntId": "tntId123.28_0"}, 21.94),
+        ({"tntId": "tntId123.28_0.9"}, 21.94),
         ({"thirdPartyId": "thirtPartyId123"}, 73.15),
     ],
 )
