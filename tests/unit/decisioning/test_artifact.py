@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target.decisioning import artifact as artifact_module
-from target.decisioning.artifact import parse_artifact
+from target.decisioning.artifact import parse_artifact, parse_artifact_text
 from target.decisioning.decide import decide
 from target.decisioning.places import Gap
 from target.errors import ArtifactError, TargetError
@@ -232,3 +232,23 @@ def test_an_artifact_with_any_json_in_any_place_decides_or_is_refused(path: tupl
 def test_a_request_with_any_json_in_any_place_is_decided(path: tuple[Any, ...], value: Any) -> None:
     decision = decide(put(REQUEST, path, value), parse_artifact(WHOLE), client="acme", now_s=NOW_S, new_id=lambda: "id")
     assert decision.response["status"] in (200, 206)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"{", "The decisioning artifact is not complete JSON"),
+        (b"[]", "The decisioning artifact must be a JSON object, not list"),
+        (b'{"rules": {}}', "The decisioning artifact has no version: it is not one, or it is cut short"),
+        (b'{"version": "1.0.0"}', "The decisioning artifact has no rules: it is not one, or it is cut short"),
+    ],
+)
+def test_what_is_no_artifact_is_said(text: bytes, problem: str) -> None:
+    with pytest.raises(ArtifactError) as caught:
+        parse_artifact_text(text)
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize("name", ["", None, 5, ["page"]])
+def test_a_global_mbox_without_a_name_has_the_usual_one(name: Any) -> None:
+    assert parse_artifact(build_artifact(globalMbox=name)).global_mbox == "target-global-mbox"

@@ -113,3 +113,23 @@ def test_a_payload_is_parsed_when_it_is_looked_into() -> None:
     assert json.loads(json.dumps(dict(payload))) == data
     with pytest.raises(KeyError):
         payload["no such name"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_half_a_character_is_kept_in_every_encoding_of_json(encoding: str) -> None:
+    text = '["\\ud83d \ud83d"]'
+    assert to_utf8(text.encode(encoding, "surrogatepass")) == text.encode("utf-8", "surrogatepass")
+
+
+@pytest.mark.parametrize("text", [b"\xff[]", b"[]\xe2\x82"])
+def test_what_is_no_text_at_its_very_ends_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"utf-?8"):
+        to_utf8(text)
+
+
+def test_what_is_looked_for_may_be_the_first_of_all() -> None:
+    assert holds_any(b'"user.', (b'"user.',))
+
+
+def test_a_payload_shows_its_size_alone() -> None:
+    assert repr(ArtifactPayload(b'{"secret": 1}' + b" " * 1000)) == "<ArtifactPayload of 1,013 bytes>"

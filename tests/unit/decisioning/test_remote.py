@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from target.decisioning.artifact import parse_artifact
-from target.decisioning.remote import find_remote, needs_remote
+from target.decisioning.artifact import parse_artifact, parse_artifact_text
+from target.decisioning.places import LARGE_BYTES
+from target.decisioning.remote import find_remote, needs_reading, needs_remote
 from tests.kit.rules import ask, build_artifact, build_rule, run
 
 UNKNOWN = {"cat": ["a"]}
@@ -77,3 +79,25 @@ def test_artifact_that_does_not_say_what_is_local_has_local_what_has_rules() -> 
 )
 def test_hybrid_goes_to_the_server(request_: dict[str, Any], expected: bool) -> None:
     assert needs_remote(request_, parse_artifact(build_artifact(build_rule()))) is expected
+
+
+def test_only_a_large_place_that_was_asked_for_has_to_be_read_first() -> None:
+    views = {"home": [build_rule(padding="x" * LARGE_BYTES)], "cart": [build_rule()]}
+    artifact = parse_artifact_text(json.dumps(build_artifact(rules={"mboxes": {}, "views": views})).encode())
+    for names, expected in (
+        (["home"], True),
+        (["cart"], False),
+        ([None], True),
+        (["cart", "none"], False),
+        ([], False),
+    ):
+        asked = [{} if name is None else {"name": name} for name in names]
+        assert needs_reading({"prefetch": {"views": asked}}, artifact) is expected
+
+
+def test_a_gap_in_a_view_counts_for_its_property() -> None:
+    gap = build_rule(UNKNOWN, propertyTokens=["prop"])
+    artifact = build_artifact(rules={"mboxes": {}, "views": {"home": [gap], "cart": []}})
+    views = {"views": [{"name": "home"}, {"name": "cart"}]}
+    assert remote(artifact, prefetch=views, property={"token": "prop"}) == ([], ["home"])
+    assert remote(artifact, prefetch=views, property={"token": "other"}) == ([], [])

@@ -180,3 +180,15 @@ def test_any_json_is_sent_as_json_or_refused(request: dict[str, Any]) -> None:
         assert re.fullmatch(r"https://(acme|mboxedge[0-9]{1,4})\.tt\.omtrdc\.net", call.base_url, re.ASCII)
         assert call.device_id is None or isinstance(call.device_id, str)
     assert repr(request) == repr(before)  # NaN equals nothing, itself included
+
+
+def test_a_mapping_that_cannot_be_read_is_told() -> None:
+    class Odd(dict[str, Any]):
+        def keys(self) -> Any:
+            raise ZeroDivisionError
+
+        __iter__ = keys
+
+    with pytest.raises(OptionsError) as caught:
+        offers(Odd(execute={}))
+    assert str(caught.value) == "The request cannot be read: it raised ZeroDivisionError"
