@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from published.outline import from_outline
 from published.plain import BY_NAME, IN_LIST, PROSE, SINGLE, Node, count_properties, plain
 from published.references import SUFFIXES, Files, Place, Unusable, is_schema, names_in, said
 
@@ -66,7 +67,7 @@ class _Reader:
             if "swagger" in content:
                 raise Unusable(f"{root}: Swagger {content['swagger']}, but only OpenAPI 3 is read")
             if "paths" not in content and isinstance(content.get("schemas"), dict):
-                content = self.files._read[root] = _from_outline(content)
+                content = self.files.put(root, from_outline(content))
             self._name_files(content, root)
             for name in _mapping(content, "components", "schemas"):
                 self._want(str(name), (root, ("components", "schemas", str(name))))
@@ -89,8 +90,13 @@ class _Reader:
         """The file of a checkout that describes the delivery call, or every file of schemas where none does."""
         found: list[Path] = []
         parts: list[Path] = []
+        broken: list[Unusable] = []
         for file in _documents(folder):
-            content = self.files.content(file)
+            try:
+                content = self.files.content(file)
+            except Unusable as error:
+                broken.append(error)  # of no concern, unless something leads there
+                continue
             if isinstance(content, dict) and isinstance(content.get("paths"), dict):
                 found.append(file)
             elif names_in(content) or (isinstance(content, dict) and (is_schema(content) or "schemas" in content)):
@@ -99,6 +105,8 @@ class _Reader:
         if len(ours) > 1:
             names = ", ".join(str(file.relative_to(folder)) for file in ours)
             raise Unusable(f"{folder}: more than one document, name one of them: {names}")
+        if broken and not ours:
+            raise broken[0]
         return ours or parts
 
     def _name_files(self, content: Node, root: Path) -> None:
@@ -265,33 +273,4 @@ def _servers(servers: list[Any]) -> Node:
         if isinstance(server, dict) and isinstance(server.get("url"), str):
             variables = server.get("variables") or {}
             read[server["url"].rstrip("/")] = {name: value.get("default") for name, value in variables.items()}
-    return read
-
-
-def _from_outline(outline: Node) -> Node:
-    """The OpenAPI document that an outline stands for: the operation's parts at the top, references by name alone."""
-
-    def spelt(node: Any) -> Any:
-        if isinstance(node, list):
-            return [spelt(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        if isinstance(node.get("$ref"), str) and "/" not in node["$ref"]:
-            return {**node, "$ref": f"#/components/schemas/{node['$ref']}"}
-        return {key: spelt(value) for key, value in node.items()}
-
-    def holder(name: str | None) -> Node:
-        return {"content": {"application/json": {"schema": {"$ref": name}}}} if name else {}
-
-    document = {"components": {"schemas": outline["schemas"]}, "paths": {}}
-    if isinstance(outline.get("path"), str):
-        operation = {
-            "parameters": outline.get("parameters", []),
-            "requestBody": {"required": True, **holder(outline.get("requestBody"))},
-            "responses": {status: holder(name) for status, name in outline.get("responses", {}).items()},
-        }
-        document["paths"] = {outline["path"]: {outline.get("method", "post"): operation}}
-    if isinstance(outline.get("servers"), list):
-        document["servers"] = [{"url": url} for url in outline["servers"] if isinstance(url, str)]
-    read: Node = spelt(document)
     return read

@@ -43,6 +43,11 @@ class Files:
             self._read[file] = parse(file)
         return self._read[file]
 
+    def put(self, file: Path, content: Any) -> Any:
+        """Read a file as this from now on; returns it."""
+        self._read[file] = content
+        return content
+
     def at(self, place: Place, said_by: str) -> Any:
         """The value at a place. Raises Unusable, naming who refers to it."""
         value = self.content(place[0])

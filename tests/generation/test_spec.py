@@ -73,6 +73,12 @@ def test_every_deviation_has_a_reason_and_is_marked_in_its_place() -> None:
     assert [entry["number"] for entry in entries] == [1, 2, 3, 4, 5, 6, 7]
     assert all(len(entry["reason"].split()) > 5 for entry in entries)
     assert all(len(set(entry["documents"].values())) > 1 for entry in content["disagreements"])
+    for entry in content["pages"]:
+        followed: Any = read(ROOT / "openapi" / "delivery-api.yaml").tree()
+        for step in entry["at"]:
+            followed = followed[step]
+        assert followed == entry["document"] != entry["page"]
+        assert len(entry["reason"].split()) > 5
     text = (ROOT / "openapi" / "delivery-api.yaml").read_text(encoding="utf-8")
     assert {int(number) for number in re.findall(r"# Deviation (\d):", text)} == set(range(1, 8))
 

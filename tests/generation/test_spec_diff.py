@@ -287,6 +287,16 @@ def test_a_document_that_cannot_be_used_is_told_in_one_line(
     assert str(source) in error, "where"
 
 
+def test_a_checkout_may_hold_what_is_no_document(document: Published, tmp_path: Path, run: Run) -> None:
+    folder = document.checkout(tmp_path)
+    (folder / "charts").mkdir()
+    (folder / "charts" / "values.yaml").write_text("{{ broken }}: [", encoding="utf-8")
+    (folder / "package.json").write_text('{"name": "documents"}', encoding="utf-8")
+    other = {"openapi": "3.0.0", "paths": {"/other": {"get": {"responses": {}}}}, "components": {"schemas": {"A": {}}}}
+    (folder / "other.json").write_text(json.dumps(other), encoding="utf-8")
+    assert run(folder)[0] == 0
+
+
 def test_two_schemas_of_one_name_are_told(document: Published, tmp_path: Path, run: Run) -> None:
     folder = document.checkout(tmp_path)
     (folder / "common" / "components" / "Geo.yaml").write_text("Geo: {type: string}\n", encoding="utf-8")

@@ -148,6 +148,18 @@ def test_a_description_follows_its_limits(text: str, before: Any, after: Any, wa
     assert adjusted(text, before, after) == wanted
 
 
+@pytest.mark.parametrize(("text", "code"), [(TEXT, 0), (TEXT.replace("Postal code.", f"{MARKER} what zip is."), 1)])
+def test_make_lint_refuses_what_is_not_described(text: str, code: int, tmp_path: Path) -> None:
+    makefile = (spec.HERE.parent / "Makefile").read_text(encoding="utf-8")
+    recipe = makefile.partition("\nlint:")[2].partition("\n\n")[0].splitlines()[1:]
+    (command,) = [line.strip().removeprefix("@") for line in recipe if spec.SPEC.name in line]
+    (tmp_path / "openapi").mkdir()
+    (tmp_path / "openapi" / spec.SPEC.name).write_text(text, encoding="utf-8")
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert ("what zip is" in done.stdout) == bool(code), "the line is shown"
+
+
 # ------------------------------------------------------------------ in a copy of the repository, with the generator
 
 
