@@ -54,6 +54,7 @@ def test_facts_are_the_same_while_recording(emulator: Emulator) -> None:
         assert {name: run(scenario, client) for name, scenario in RECORDED.items()} == FACTS
 
 
+@pytest.mark.slow
 def test_the_command_records_from_an_account(emulator: Emulator, tmp_path: Path) -> None:
     """As make runs it, with the variables that make hands on; an emulator stands in for the account."""
     done = subprocess.run(

@@ -40,6 +40,7 @@ VISITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VISITS)
 def test_application(name: str, tmp_path: Path) -> None:
     """One page view and one order; the order is sent when the process ends, or when its lifespan does."""

@@ -68,6 +68,7 @@ def exported(block: str) -> dict[str, str]:
     return dict(line.removeprefix("export ").split("=", 1) for line in block.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", MODULES)
 def test_unfiltered_it_records_the_session(tool: str, tmp_path: Path) -> None:
     seen = recorded(tool, tmp_path)
@@ -75,6 +76,7 @@ def test_unfiltered_it_records_the_session(tool: str, tmp_path: Path) -> None:
     assert (DEVICE in seen) == (tool == "sentry")  # which shows local variables, too
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["opentelemetry", "sentry"])
 def test_set_up_as_the_page_says_it_records_calls_without_ids(tool: str, tmp_path: Path) -> None:
     (code,) = blocks(tool, "python")
@@ -91,6 +93,7 @@ def test_the_variable_for_datadog_takes_the_query_away(tmp_path: Path) -> None:
     assert SESSION not in seen
 
 
+@pytest.mark.slow
 def test_the_variables_for_opentelemetry_leave_the_calls_out(tmp_path: Path) -> None:
     (block,) = blocks("opentelemetry", "sh")
     seen = recorded("opentelemetry", tmp_path, variables=exported(block))

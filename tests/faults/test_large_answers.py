@@ -50,6 +50,7 @@ def call(way: str, server: LoopbackServer, timeout: float = 5000, **options: Any
         client.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_what_no_honest_answer_holds_is_refused(way: str) -> None:
     with serving() as server:
@@ -88,6 +89,7 @@ def test_an_error_of_many_values_has_no_message(way: str) -> None:
     assert (caught.value.status, caught.value.message) == (503, "Service Unavailable")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_the_deadline_holds_while_a_large_answer_is_read(way: str) -> None:
     """The number of its values is allowed here, and reading them all takes seconds."""

@@ -50,6 +50,7 @@ def test_the_committed_package_is_up_to_date() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "line"),
     [
@@ -72,18 +73,21 @@ def test_check_fails_and_names_what_differs(package: Path, spoil: object, line: 
     assert files_of(package) == before, "a check writes nothing"
 
 
+@pytest.mark.slow
 def test_check_ignores_what_python_caches(package: Path) -> None:
     (package / "__pycache__").mkdir()
     (package / "__pycache__" / "client.cpython-311.pyc").write_bytes(b"x")
     assert generate("--check", "--package", package).returncode == 0
 
 
+@pytest.mark.slow
 def test_check_fails_where_there_is_no_package(tmp_path: Path) -> None:
     done = generate("--check", "--package", tmp_path / "nothing")
     assert done.returncode == 1
     assert "missing: __init__.py" in done.stderr
 
 
+@pytest.mark.slow
 def test_generating_mends_a_spoilt_package(package: Path) -> None:
     (package / "client.py").write_text("# mine\n")
     (package / "models" / "mine.py").write_text("")
@@ -93,6 +97,7 @@ def test_generating_mends_a_spoilt_package(package: Path) -> None:
     assert not (package / "models" / "mine.py").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])
 def test_the_bytes_do_not_depend_on_the_hash_seed_or_the_working_folder(tmp_path: Path, seed: str) -> None:
     # The committed bytes are the other side of the comparison, so that every seed is compared with every other.
@@ -178,6 +183,7 @@ def test_a_tool_that_fails_or_warns_stops_the_generation(tmp_path: Path) -> None
         generator.run("ruff", "check", "--isolated", "--exit-zero", "--select=TCH001", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_spec_the_generator_warns_about_is_refused(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "openapi", tmp_path / "openapi")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

@@ -171,6 +171,7 @@ def test_24_the_callers_objects_are_left_alone(make_client: MakeClient) -> None:
     assert wanted == before
 
 
+@pytest.mark.slow
 def test_25_new_visitors_leave_nothing_behind(make_client: MakeClient) -> None:
     """Tables of earlier results grew with every new visitor, without bound."""
     wanted = case("10 activities, same mbox")

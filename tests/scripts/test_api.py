@@ -150,6 +150,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return {f"-{line}" for line in before - after} | {f"+{line}" for line in after - before}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "text", "other", "lines"), CHANGES)
 def test_a_change_is_noticed(changed: set[str], name: str, text: str | None, other: str, lines: set[str]) -> None:
     assert not {line for line in lines if not any(found.startswith(line) for found in changed)}, sorted(changed)
@@ -159,6 +160,7 @@ def test_the_file_is_what_the_code_has(capsys: pytest.CaptureFixture[str]) -> No
     assert (api.main(["--check"]), capsys.readouterr().err) == (0, "")
 
 
+@pytest.mark.slow
 def test_what_differs_is_told_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("target", "generated"):
         (tmp_path / name).symlink_to(ROOT / name)

@@ -50,6 +50,7 @@ def forget_the_entries(folder: Path) -> None:
     git(folder, "commit", "--all", "--message", "CHANGELOG: forget")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "arguments", "says"),
     [

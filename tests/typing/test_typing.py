@@ -33,6 +33,7 @@ def mypy(path: Path, cache: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_user_code_passes_mypy_strict(cache: Path) -> None:
     run = mypy(USER_CODE, cache)
     assert run.returncode == 0, run.stdout + run.stderr

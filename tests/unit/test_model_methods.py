@@ -31,6 +31,7 @@ def test_the_classes_are_the_generated_ones() -> None:
     assert target.ClientHints is models.ClientHints
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first", ["from target import *", "import target_delivery_api.models", "import target.headers"]
 )

@@ -108,6 +108,7 @@ HONEST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HONEST)
 def test_fifty_offers_of_a_megabyte_are_read(kind: str) -> None:
     option = json.dumps({"options": [{"content": HONEST[kind]}]})

@@ -36,6 +36,7 @@ def test_a_process_that_forgot_to_close_sends_and_exits(kind: str, tmp_path: Pat
     assert batches_of(server) == [["a"]]
 
 
+@pytest.mark.slow
 def test_a_process_exits_though_the_service_hangs(server: LoopbackServer) -> None:
     release = threading.Event()
 
@@ -59,6 +60,7 @@ def test_a_process_exits_though_the_service_hangs(server: LoopbackServer) -> Non
     assert said == "1 queued notifications were not sent before the client ended, and are lost\n"
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_file(tmp_path: Path, server: LoopbackServer) -> None:
     script = """
         import sys
@@ -89,6 +91,7 @@ def test_two_processes_share_one_file(tmp_path: Path, server: LoopbackServer) ->
             assert mine == sorted(mine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory(flush_interval=20)", "sqlite(sys.argv[2], flush_interval=20)"])
 def test_a_client_made_before_a_fork_sends_everything_once(kind: str, tmp_path: Path, server: LoopbackServer) -> None:
     script = f"""
@@ -124,6 +127,7 @@ def test_a_client_made_before_a_fork_sends_everything_once(kind: str, tmp_path: 
     assert len(sent) == len(set(sent)) == 7 * 30
 
 
+@pytest.mark.slow
 def test_what_a_dead_process_was_sending_is_taken_over(tmp_path: Path, server: LoopbackServer) -> None:
     release = threading.Event()
 

@@ -101,6 +101,7 @@ def test_threads_end_when_idle_and_begin_again(
         assert len(ids_of(server)) == 40
 
 
+@pytest.mark.slow
 def test_several_processes_send_from_one_file_at_once(tmp_path: Path, server: LoopbackServer) -> None:
     server.answer = busy = InFlight(0.02)
     filler = Wired(Outbox.sqlite(tmp_path / "outbox.db", flush_interval=60_000), server.domain)

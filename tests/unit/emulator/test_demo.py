@@ -51,6 +51,7 @@ def test_the_demo_shows_offers_cookies_and_the_acknowledged_notification(copied:
     assert is_stopped(ended.stdout)
 
 
+@pytest.mark.slow
 def test_the_demo_fails_without_an_offer_to_show(copied: Path) -> None:
     change(copied / "offers.json", mboxes={})
     ended = run(copied)
@@ -60,6 +61,7 @@ def test_the_demo_fails_without_an_offer_to_show(copied: Path) -> None:
     assert is_stopped(ended.stdout)
 
 
+@pytest.mark.slow
 def test_the_demo_fails_when_the_notification_is_not_received(copied: Path) -> None:
     script = copied / "prefetch_and_notify.py"
     script.write_text("print('all is well')\n", encoding="utf-8")
@@ -69,6 +71,7 @@ def test_the_demo_fails_when_the_notification_is_not_received(copied: Path) -> N
     assert is_stopped(ended.stdout)
 
 
+@pytest.mark.slow
 def test_the_demo_fails_when_the_emulator_does_not_start(copied: Path) -> None:
     change(copied / "offers.json", mboxs={})
     ended = run(copied)

@@ -34,6 +34,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     return found
 
 
+@pytest.mark.slow
 def test_a_right_store_passes(outcomes: dict[tuple[str, str], str]) -> None:
     own = {name: outcome for (suite, name), outcome in outcomes.items() if suite == RIGHT}
     assert {name for name, outcome in own.items() if outcome == "skipped"} == {
