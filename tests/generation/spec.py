@@ -9,7 +9,8 @@ import yaml
 
 from tests.kit.processes import ROOT
 
-SPEC: dict[str, Any] = yaml.safe_load((ROOT / "openapi" / "delivery-api.yaml").read_text(encoding="utf-8"))
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has it
+SPEC: dict[str, Any] = yaml.load((ROOT / "openapi" / "delivery-api.yaml").read_text(encoding="utf-8"), _LOADER)
 SCHEMAS: dict[str, Any] = SPEC["components"]["schemas"]
 
 #: Words for people, which neither the published structure nor a comparison knows.

@@ -5,19 +5,17 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from target import OptionsError
 from target.addresses import visitor_address
+from tests.generation.spec import SCHEMAS
 
-SPEC = Path(__file__).parents[2] / "openapi" / "delivery-api.yaml"
-GEO = yaml.safe_load(SPEC.read_text())["components"]["schemas"]["Geo"]
+GEO = SCHEMAS["Geo"]
 PATTERN = re.compile(GEO["properties"]["ipAddress"]["pattern"])
 
 PRIVATE = ["10.0.0.0/8", "fd00::/8"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from target import (
     Address,
@@ -23,9 +21,9 @@ from target import (
     VisitorId,
 )
 from target.delivery.wire_form import tidy_request
+from tests.generation.spec import SCHEMAS
 from tests.kit.built_calls import CLICK, PAGE_LOAD, notify, offers
 
-SPEC = Path(__file__).parents[3] / "openapi" / "delivery-api.yaml"
 HOME = {"execute": {"mboxes": [{"name": "home"}]}}
 
 
@@ -90,10 +88,9 @@ def test_customer_ids_of_another_type_are_refused_by_name() -> None:
 
 def optional_fields_that_may_not_be_blank() -> set[tuple[str, str]]:
     """What the API's document says: a minimal length, a pattern, a format, or no text at all."""
-    schemas = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["components"]["schemas"]
     return {
         (name, field)
-        for name, schema in schemas.items()
+        for name, schema in SCHEMAS.items()
         for field, what in (schema.get("properties") or {}).items()
         if field not in schema.get("required", ())
         and (what.get("minLength") or what.get("pattern") or what.get("format") == "date-time")

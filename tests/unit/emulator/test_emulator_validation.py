@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from target.emulator.validation import find_problem, parse_body
+from tests.generation.spec import SCHEMAS
 
 QUERY = {"imsOrgId": "acme@AdobeOrg", "sessionId": "session-1"}
 WEB = {"context": {"channel": "web"}}
@@ -211,8 +210,6 @@ def test_json_is_read_as_it_is() -> None:
 
 # Every limit of the API's document, one by one, so that none is forgotten by the emulator.
 
-SPEC = Path(__file__).parents[3] / "openapi" / "delivery-api.yaml"
-SCHEMAS: dict[str, Any] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["components"]["schemas"]
 Wrap = Callable[[Any], Any]
 OWN_FORMAT = ("supplementalDataId", "ipAddress", "time")
 
