@@ -21,8 +21,12 @@ for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="all examples of each property, not a fifth")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    properties.begin(thorough=not config.option.markexpr)
+    properties.begin(thorough=config.option.thorough or config.option.markexpr != "not slow")
 
 
 def pytest_collection_finish() -> None:

@@ -1,4 +1,4 @@
-"""How many examples of a property are tried: all by `make check`, a fifth by the fast run."""
+"""How many examples of a property are tried: all by `make check`, a fifth by `make test`."""
 
 from __future__ import annotations
 
