@@ -26,3 +26,14 @@ def test_a_view_asked_for_by_name_has_its_own_parameters_whatever_the_order(orde
     decided = run(build_artifact(rules={"mboxes": {}, "views": views}), prefetch={"views": asked[::order]})
     shown = {view["name"]: view["options"][0]["content"] for view in decided.response["prefetch"]["views"]}
     assert shown == {"home": "hello you", "cart": "hello all"}
+
+
+def test_a_view_shows_what_counts_for_its_property_and_where_the_visitor_is() -> None:
+    rules = [build_offer(True, 1, HTML, ruleKey="1"), build_offer(True, 2, HTML, ruleKey="2")]
+    rules[0]["propertyTokens"] = ["other"]
+    artifact = build_artifact(
+        rules={"mboxes": {}, "views": {"home": rules}}, responseTokens=["geo.city"], geoTargetingEnabled=True
+    )
+    request = {"property": {"token": "prop"}, "context": {"geo": {"city": "BERN"}}}
+    (view,) = run(artifact, prefetch={"views": [{"name": "home"}]}, **request).response["prefetch"]["views"]
+    assert [option["responseTokens"]["geo.city"] for option in view["options"]] == ["BERN"]

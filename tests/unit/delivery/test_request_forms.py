@@ -192,3 +192,23 @@ def test_a_mapping_that_cannot_be_read_is_told() -> None:
     with pytest.raises(OptionsError) as caught:
         offers(Odd(execute={}))
     assert str(caught.value) == "The request cannot be read: it raised ZeroDivisionError"
+
+
+def test_a_call_without_a_request_says_what_to_pass() -> None:
+    with pytest.raises(OptionsError) as caught:
+        offers({})
+    assert str(caught.value) == (
+        "Request object of type DeliveryRequest is required: pass the option 'request', as a "
+        "DeliveryRequest or as a dict in wire form"
+    )
+
+
+def test_what_is_sent_otherwise_than_it_was_given_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "target")
+    given = {**PAGE_LOAD, "context": {"channel": "tv"}, "property": {"token": "own"}}
+    call = offers(given, client={"property_token": "another"})
+    assert (call.body["context"]["channel"], call.body["property"]["token"]) == ("web", "own")
+    assert caplog.messages == [
+        "context.channel is neither mobile nor web; the call is sent as web",
+        "The property token in the request differs from the client's; the request's is used",
+    ]
