@@ -133,3 +133,8 @@ def test_what_is_looked_for_may_be_the_first_of_all() -> None:
 
 def test_a_payload_shows_its_size_alone() -> None:
     assert repr(ArtifactPayload(b'{"secret": 1}' + b" " * 1000)) == "<ArtifactPayload of 1,013 bytes>"
+
+
+@pytest.mark.parametrize("data", [{"meta": {"mboxes": {"a": [1]}}}, {"rules": {"other": {"a": [1]}}}])
+def test_only_the_rules_of_mboxes_and_views_are_left_as_text(data: Any) -> None:
+    assert skim(json.dumps(data).encode()) == data

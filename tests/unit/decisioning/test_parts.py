@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from target.decisioning.macros import compile_content
+from target.decisioning.notifications import Notifications
 from tests.kit.rules import ask, build_artifact, build_offer, run
 
 HTML = {"type": "html", "content": "hello ${mbox.who}"}
@@ -37,3 +39,27 @@ def test_a_view_shows_what_counts_for_its_property_and_where_the_visitor_is() ->
     request = {"property": {"token": "prop"}, "context": {"geo": {"city": "BERN"}}}
     (view,) = run(artifact, prefetch={"views": [{"name": "home"}]}, **request).response["prefetch"]["views"]
     assert [option["responseTokens"]["geo.city"] for option in view["options"]] == ["BERN"]
+
+
+@pytest.mark.parametrize("odd", [5, "x", [1], True])
+def test_what_is_of_another_kind_is_as_good_as_none(odd: Any) -> None:
+    artifact = build_artifact(build_offer(True, 10, HTML))
+
+    def answer(**request: Any) -> Any:
+        decided = run(artifact, **{"id": {}, **request})
+        return decided.response["id"], decided.response["execute"], decided.tnt_id
+
+    assert answer(id=odd, execute={"pageLoad": odd}) == answer(execute={"pageLoad": {}})
+    assert answer(id={"tntId": odd}, execute=ask("hero"))[2] == (odd if odd == "x" else "id-1")
+    both = {"marketingCloudVisitorId": "m", "tntId": odd}
+    assert answer(id=both, execute=ask("hero"))[2] == (odd if odd == "x" else None)
+
+
+def test_an_offer_shown_twice_counts_once_and_what_follows_it_too() -> None:
+    added = Notifications(1.0, lambda: "id").add("hero", ["a", "a", "b"])
+    assert [entry["tokens"] for entry in added] == [["a"], ["b"]]
+
+
+@pytest.mark.parametrize(("kind", "content"), [("json", [{"content": "${mbox.who}"}]), ("actions", {"content": "a"})])
+def test_only_the_list_of_actions_has_macros(kind: str, content: Any) -> None:
+    assert compile_content(kind, content, {}) is content

@@ -336,3 +336,9 @@ def test_whatever_a_row_holds_it_is_a_call_to_a_host_of_ours_or_nothing(values: 
     assert entry.cluster is None or entry.cluster.isdigit()
     assert json.loads(call.content)["notifications"] == [read_notification(entry.notification)]
     assert entry.age_s(NOW) >= 0
+
+
+@pytest.mark.parametrize(("values", "is_read"), [(90_000, True), (110_000, False)])
+def test_a_row_holds_no_more_values_than_are_queued(values: int, is_read: bool) -> None:
+    notification = json.dumps({**CLICK, "more": [0] * values})
+    assert (read_entry(row(notification=notification), NOW) is not None) is is_read
