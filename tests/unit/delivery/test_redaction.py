@@ -127,3 +127,10 @@ def test_what_rode_along_is_hidden_in_a_body_that_was_cut() -> None:
         assert "rid" not in body
     assert hide_riding("x riding-001 y", False, call) == "x <hidden> y"
     assert hide_riding("x riding-001 y", True, offers()) == "x riding-001 y"
+
+
+def test_the_longer_of_two_ids_is_hidden_first() -> None:
+    long, short = "a-zzzzzzzz", "zzzzzzzz"
+    assert redact(f"bad {long}, {short}", call_with(short, long)) == "bad <hidden>, <hidden>"
+    call = add_to_call(offers(), [{"requestId": short}, {"requestId": long}])
+    assert hide_riding(f"bad {long}, {short}", False, call) == "bad <hidden>, <hidden>"

@@ -221,3 +221,21 @@ def test_a_dict_that_another_thread_changes_is_read_as_it_was_at_one_moment() ->
     finally:
         ended.set()
         thread.join()
+
+
+def test_a_request_that_cannot_be_read_says_what_it_raised() -> None:
+    class Odd(dict[str, Any]):
+        def items(self) -> Any:
+            raise ZeroDivisionError
+
+        keys = __iter__ = items
+
+    for request in (Odd(execute={}), {"execute": Odd(mboxes=[])}):
+        with pytest.raises(OptionsError, match=r"cannot be read: it raised ZeroDivisionError$"):
+            write_request(request)
+
+
+@pytest.mark.parametrize("name", ["id", "type", "timestamp"])
+def test_what_makes_a_notification_invalid_is_left_to_the_check_of_notifications(name: str) -> None:
+    request = {"notifications": [{"id": "n", "type": "click", "timestamp": 1, name: [1]}]}
+    assert write_request(request) == request
