@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from target.decisioning.trace import Retrieval
 from tests.kit.rules import FIREFOX, VISITOR, ask, build_artifact, build_rule, run
@@ -109,6 +113,16 @@ def test_mbox_that_nothing_matches_is_traced_too() -> None:
     assert quiet["trace"]["evaluatedCampaignTargets"] == []
 
 
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_greenwich")
 def test_artifact_has_all_that_adobes_page_on_troubleshooting_shows() -> None:
     retrieval = Retrieval("https://cdn.example/rules.json", 300_000, False, 10, 1_600_560_582.707)
     meta = {"clientCode": "acme", "environment": "production", "generatedAt": "2020-09-22T17:17:59.783Z"}

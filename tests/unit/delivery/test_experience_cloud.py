@@ -280,3 +280,8 @@ def test_what_is_given_is_only_read() -> None:
 def test_what_is_no_object_or_list_is_refused(request_: dict[str, Any]) -> None:
     with pytest.raises(OptionsError, match=r"request|DeliveryRequest|VisitorId|ExperienceCloud"):
         offers({**PAGE_LOAD, **request_}, visitor=visitor(crm="1"))
+
+
+def test_what_is_no_visitor_is_named() -> None:
+    with pytest.raises(OptionsError, match=r"^Option 'visitor' must be a Visitor, not dict$"):
+        offers(visitor={"a": 1})

@@ -163,3 +163,7 @@ def test_the_host_is_an_allowed_one_whatever_the_visitor_sends(cookie: str, hint
     for cookie_value in (cookie, f"PC#{cookie}#{expires()}", f"PC#d.{cookie}_0#{expires()}"):
         call = offers(request, target_cookie=cookie_value, target_location_hint=hint)
         assert re.fullmatch(r"https://(acme|mboxedge[0-9]{1,4})\.tt\.omtrdc\.net", call.base_url, re.ASCII)
+
+
+def test_the_cluster_ends_at_the_first_underscore() -> None:
+    assert cluster_of_device_id("device.38_0_1") == "38"

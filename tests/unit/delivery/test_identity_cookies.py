@@ -27,6 +27,8 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
         pytest.param(f"a#1#{FAR}|b#2#1296233214", {"a": "1"}, id="one-expired"),
         pytest.param(f"a%20b#x%2Fy#{FAR}", {"a b": "x/y"}, id="percent-encoded"),
         pytest.param(f"a#1#{FAR}#rest", {"a": "1"}, id="fourth-part"),
+        pytest.param(f"a#1#{FAR}#of#the#rest", {"a": "1"}, id="more-parts"),
+        pytest.param(f"XaX#1#{FAR}", {"XaX": "1"}, id="capitals-at-its-end"),
         pytest.param(f"a#1#{FAR}|", {"a": "1"}, id="trailing-bar"),
         pytest.param(f"|a#1#{FAR}||b#2#{FAR}", {"a": "1", "b": "2"}, id="empty-entries"),
         pytest.param(f"check#true#{FAR}|disable#x#{FAR}", {"check": "true", "disable": "x"}, id="names-of-at.js"),
