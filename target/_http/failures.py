@@ -12,8 +12,8 @@ from urllib3 import exceptions as http_errors
 
 from target._background.clock import monotonic_s
 from target.config import ClientConfig
-from target.delivery.attempts import Ended
-from target.delivery.reply import Reply
+from target.delivery.attempts import Ended, NoAnswer
+from target.delivery.echo import Whose
 from target.delivery.request import Call
 from target.delivery.retry import Stage
 from target.errors import ClientClosed, TargetError, TargetTimeout, TransportError
@@ -107,19 +107,18 @@ def not_final(status: int) -> TransportError:
 
 def log_attempt(config: ClientConfig, call: Call, ended: Ended, started: float) -> None:
     """``started`` is a ``monotonic_s()``."""
-    reply = ended.outcome
-    if not isinstance(reply, Reply):
-        log_failure(config, call, type(reply).__name__, started)
-    elif ended.doubt is not None:
+    if isinstance(ended, NoAnswer):
+        log_failure(config, call, type(ended.error).__name__, started)
+    elif isinstance(ended, Whose):
         log_failure(config, call, "an answer to another request", started)
     else:
         config.logger.debug(
             "POST %s request %s: %d, %d bytes sent, %d received, %.1f ms",
             call.base_url,
             call.trace_id,
-            reply.status,
+            ended.status,
             len(call.content),
-            len(reply.content),
+            len(ended.content),
             (monotonic_s() - started) * 1000,
         )
 

@@ -57,7 +57,7 @@ class Routes:
         """What to do for an answer to ``call``; where its cluster keeps failing, it begins at the account's host."""
         avoids_cluster = bool(self._failed) and self._failures(call.base_url) >= _FAILURES_IN_A_ROW
         retries, jitter = self._config.retries, random.random
-        return attempts(call, self._home, avoids_cluster, retries, deadline.remaining_s, jitter, longest_pause_s)
+        return attempts(call, self._home, avoids_cluster, retries, deadline, jitter, longest_pause_s)
 
     def to_account(self, call: Call) -> Call:
         """``call`` to the account's own host, which says where the visitor belongs now; as it is where it goes to no

@@ -18,7 +18,7 @@ from target._http.deadline import Deadline, Exchange
 from target._http.pools import open_pools
 from target._http.routes import Routes
 from target.config import ClientConfig
-from target.delivery.attempts import Ended, Send, Sleep, doubted
+from target.delivery.attempts import Ended, NoAnswer, Send, Sleep, doubted
 from target.delivery.echo import Habits, Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
@@ -108,17 +108,16 @@ class Transport:
         exchange = partial(self._exchange, step, arguments)
         try:
             reply, said = deadline.answer_of(exchange) if step.may_repeat else exchange(deadline)
-            ended = Ended(reply, deadline.repeats) if said is None else doubted(step, reply, said, deadline.repeats)
+            ended = reply if said is None else doubted(step, said)
         except failures.RAISED as error:
-            explained, stage = self._explain(error, call, deadline)
-            ended = Ended(explained, deadline.repeats, stage)
+            ended = NoAnswer(*self._explain(error, call, deadline))
         except ClientClosed:  # ended from another thread between two steps
             failures.log_failure(config, call, ClientClosed.__name__, started)
             raise
         if config.logger.isEnabledFor(logging.DEBUG):
             failures.log_attempt(config, call, ended, started)
-        if ended.doubt is None and call.cluster is not None:
-            self._routes.tried(call, ended.outcome)
+        if call.cluster is not None and not isinstance(ended, Whose):
+            self._routes.tried(call, ended.error if isinstance(ended, NoAnswer) else ended)
         return ended
 
     def _exchange(self, step: Send, arguments: dict[str, Any], deadline: Deadline) -> tuple[Reply, Whose | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from target.delivery.echo import Whose
 from target.delivery.reply import Reply
@@ -40,23 +40,34 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-class Ended(NamedTuple):
-    """How one attempt ended.
+class NoAnswer(NamedTuple):
+    """An attempt that brought no answer.
 
     Attributes:
-        outcome: The answer, or the error that the caller gets where no attempt follows.
-        beside: How many attempts were made beside others until now.
-        stage: How far it got without an answer; None where it is not to be made again.
-        doubt: What the answer says of whose it is, where it is not to be handed on.
+        error: What the caller gets where no attempt follows.
+        stage: How far it got; None where it is not to be made again.
     """
 
-    outcome: Reply | TargetError
-    beside: int = 0
-    stage: Stage | None = None
-    doubt: Whose | None = None
+    error: TargetError
+    stage: Stage | None
 
 
-#: A Send is answered by how it Ended; a Reply is the last step.
+class Budget(Protocol):
+    """What a call has left.
+
+    Attributes:
+        repeats: How many attempts were made beside others until now.
+    """
+
+    repeats: int
+
+    def remaining_s(self) -> float:
+        """Seconds until its deadline."""
+
+
+#: How an attempt ended; Whose is what an answer said that is not to be handed on.
+Ended = Reply | NoAnswer | Whose
+#: A Send is answered by how it Ended, a Reply is the last step.
 Steps = Generator[Send | Sleep | Reply, Ended, None]
 
 
@@ -65,7 +76,7 @@ def attempts(
     home: str,
     avoids_cluster: bool,
     retries: int,
-    remaining_s: Callable[[], float],
+    budget: Budget,
     jitter: Callable[[], float],
     longest_pause_s: float = math.inf,
 ) -> Steps:
@@ -76,57 +87,57 @@ def attempts(
         home: Base URL of the account's host.
         avoids_cluster: Whether to send it to the account's host from the start.
         retries: How many attempts may follow the first, those beside others included.
-        remaining_s: Says what is left of the call's deadline.
+        budget: What is left for them.
         jitter: Says a random number from 0 to 1.
         longest_pause_s: An answer that asks for a longer pause is handed on at once.
 
     Raises:
         TargetError: There is no usable answer, and no attempt left.
     """
-    asked, made, beside, anew = call, 0, 0, False
+    asked, made, anew = call, 0, False
     doubt: Whose | None = None
     if avoids_cluster:
         call = to_account(call, home)
     while True:
-        may_repeat = made + beside < retries
+        may_repeat = made + budget.repeats < retries
         leaves_time = may_repeat and call.cluster is not None and call.base_url != home
-        outcome, beside, stage, said = yield Send(call, may_repeat, leaves_time, anew, doubt)
-        if said is not None:
-            anew, doubt = True, said  # nobody has answered this call yet
+        ended = yield Send(call, may_repeat, leaves_time, anew, doubt)
+        if isinstance(ended, Whose):
+            anew, doubt = True, ended  # nobody has answered this call yet
             continue
         made += 1
         failure = None
-        if not isinstance(outcome, Reply):
-            failure = None if stage is None else Failure(stage)
-        elif outcome.status >= 400:
-            failure = Failure(Stage.ANSWERED, outcome.status, outcome.retry_after_s)
+        if isinstance(ended, NoAnswer):
+            failure = None if ended.stage is None else Failure(ended.stage)
+        elif ended.status >= 400:
+            failure = Failure(Stage.ANSWERED, ended.status, ended.retry_after_s)
         if failure is not None:
             following = to_account(call, home) if is_of_host(failure) else call
             if following is not call:
                 failure = failure._replace(retry_after_s=None)  # a pause that one host asked for is no other's
             delay_s = None
             if (failure.retry_after_s or 0.0) <= longest_pause_s:
-                delay_s = retry_delay_s(failure, made + beside, retries, remaining_s(), jitter())
+                delay_s = retry_delay_s(failure, made + budget.repeats, retries, budget.remaining_s(), jitter())
             if delay_s is not None:
                 yield Sleep(delay_s)
                 anew = failure.stage is Stage.UNANSWERED  # what killed that one may have killed all
                 if following is not call:
                     call, doubt = following, None
                 continue
-        if isinstance(outcome, TargetError):
-            raise outcome
-        yield outcome if call.base_url == asked.base_url else outcome._replace(moved=True)
+        if isinstance(ended, NoAnswer):
+            raise ended.error
+        yield ended if call.base_url == asked.base_url else ended._replace(moved=True)
 
 
-def doubted(step: Send, reply: Reply, said: Whose, beside: int) -> Ended:
+def doubted(step: Send, said: Whose) -> Ended:
     """How an attempt ended whose answer names another request: it is made again, the second time it is an error."""
     if step.doubt is None:
-        return Ended(reply, beside, doubt=said)
+        return said
     error = TransportError(
         f"{step.call.base_url} answered another request, which may be another visitor's: try again. Where a stand-in "
         "has taken the API's place meanwhile, create a new client"
     )
-    return Ended(error, beside)
+    return NoAnswer(error, None)
 
 
 def to_account(call: Call, home: str) -> Call:

@@ -26,7 +26,7 @@ from target._http.proxies import Proxies
 from target._http.routes import Routes
 from target._http.transport import SDK_HEADERS, retry_after_s
 from target.config import ClientConfig
-from target.delivery.attempts import Ended, Send, Sleep, doubted
+from target.delivery.attempts import Ended, NoAnswer, Send, Sleep, doubted
 from target.delivery.echo import Habits, Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
@@ -126,13 +126,13 @@ class AiohttpTransport:
                 reply, said = await self._exchange_beside(exchange, step, deadline)
             else:
                 reply, said = await exchange(Sending(None, step.anew))
-            ended = Ended(reply, deadline.repeats) if said is None else doubted(step, reply, said, deadline.repeats)
+            ended = reply if said is None else doubted(step, said)
         except _RAISED as error:
             timeout_ms = config.timeout_s * 1000
             explained, stage = failures.explain(error, failures.OF_CALL, url=call.base_url, timeout_ms=timeout_ms)
             if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
                 explained.__cause__ = None  # what it says shows all of the URL, ids included
-            ended = Ended(explained, deadline.repeats, stage)
+            ended = NoAnswer(explained, stage)
         except asyncio.CancelledError:
             is_late = deadline.remaining_s() <= 0
             if is_late:
@@ -141,8 +141,8 @@ class AiohttpTransport:
             raise
         if config.logger.isEnabledFor(logging.DEBUG):
             failures.log_attempt(config, call, ended, started)
-        if ended.doubt is None:
-            self._routes.tried(call, ended.outcome)
+        if not isinstance(ended, Whose):
+            self._routes.tried(call, ended.error if isinstance(ended, NoAnswer) else ended)
         return ended
 
     async def _exchange_beside(self, exchange: _Exchange, step: Send, deadline: Deadline) -> _Answer:

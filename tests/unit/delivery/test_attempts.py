@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.delivery.attempts import Ended, Send, Sleep, attempts, doubted, to_account
+from target.delivery.attempts import Ended, NoAnswer, Send, Sleep, attempts, doubted, to_account
 from target.delivery.echo import Kind, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
@@ -23,16 +23,31 @@ AT_HOME, AT_CLUSTER = offers(), offers(target_location_hint="38")
 FIRST_S, SECOND_S = 0.75 * FIRST_DELAY_S, 1.5 * FIRST_DELAY_S  # as these dice fall
 OTHERS = Whose(Kind.OTHER, "x")
 
-GOOD = Ended(Reply(200, "OK", b"{}"))
-REFUSED = Ended(TransportError("nobody there"), stage=Stage.CONNECTING)
-DIED = Ended(TransportError("no answer"), stage=Stage.UNANSWERED)
-BROKEN = Ended(TransportError("half an answer"))
-LATE = Ended(TargetTimeout("late"))
-DOUBTED = Ended(Reply(200, "OK", b'{"requestId": "x"}'), doubt=OTHERS)
+GOOD = Reply(200, "OK", b"{}")
+REFUSED = NoAnswer(TransportError("nobody there"), Stage.CONNECTING)
+DIED = NoAnswer(TransportError("no answer"), Stage.UNANSWERED)
+BROKEN = NoAnswer(TransportError("half an answer"), None)
+LATE = NoAnswer(TargetTimeout("late"), None)
 
 
-def status(number: int, asked_s: float | None = None) -> Ended:
-    return Ended(Reply(number, "", b"", asked_s))
+def status(number: int, asked_s: float | None = None) -> Reply:
+    return Reply(number, "", b"", asked_s)
+
+
+def told(ended: Reply | NoAnswer) -> Reply | TargetError:
+    """What the caller gets where this was the last attempt."""
+    return ended.error if isinstance(ended, NoAnswer) else ended
+
+
+class Left:
+    """What a call has left, that pauses alone use up."""
+
+    def __init__(self, left_s: float, pauses_s: list[float]) -> None:
+        self.left_s, self.pauses_s = left_s, pauses_s
+        self.repeats = 0
+
+    def remaining_s(self) -> float:
+        return self.left_s - sum(self.pauses_s)
 
 
 class Done(NamedTuple):
@@ -56,13 +71,13 @@ def run(
     jitter: float = 0.5,
     longest_pause_s: float = math.inf,
     avoids_cluster: bool = False,
+    beside: int = 0,
 ) -> Done:
-    """Make the attempts of ``call``, which end as ``outcomes`` say. Time passes with pauses alone."""
+    """Make the attempts of ``call``, which end as ``outcomes`` say; so many more are made ``beside`` the first."""
     sends: list[Send] = []
     pauses_s: list[float] = []
-    steps = attempts(
-        call, HOME, avoids_cluster, retries, lambda: left_s - sum(pauses_s), lambda: jitter, longest_pause_s
-    )
+    left = Left(left_s, pauses_s)
+    steps = attempts(call, HOME, avoids_cluster, retries, left, lambda: jitter, longest_pause_s)
     ends = iter(outcomes)
     try:
         step = next(steps)
@@ -72,6 +87,7 @@ def run(
                 step = next(steps)
             else:
                 sends.append(step)
+                left.repeats = beside
                 step = steps.send(next(ends))
     except TargetError as error:
         return Done(sends, pauses_s, error)
@@ -99,17 +115,17 @@ def run(
         pytest.param([status(503), status(503), DIED], [FIRST_S, SECOND_S], id="the-last-failure-is-told"),
     ],
 )
-def test_what_follows_which_outcome(outcomes: list[Ended], pauses_s: list[float]) -> None:
+def test_what_follows_which_outcome(outcomes: list[Reply | NoAnswer], pauses_s: list[float]) -> None:
     done = run(outcomes)
     assert len(done.sends) == len(outcomes)
     assert done.pauses_s == pytest.approx(pauses_s)
-    assert done.result is outcomes[-1].outcome
+    assert done.result is told(outcomes[-1])
 
 
 def test_a_call_without_retries_is_sent_once() -> None:
     for ended in (DIED, REFUSED, status(503, 0.1)):
         done = run([ended], retries=0)
-        assert done.result is ended.outcome
+        assert done.result is told(ended)
         assert not done.sends[0].may_repeat
 
 
@@ -118,23 +134,22 @@ def test_it_is_told_which_attempt_may_be_repeated() -> None:
 
 
 def test_attempts_beside_others_count() -> None:
-    beside = DIED._replace(beside=1)
-    done = run([beside, beside])
+    done = run([DIED, DIED], beside=1)
     assert [send.may_repeat for send in done.sends] == [True, False]
     assert done.pauses_s == pytest.approx([SECOND_S])
-    assert run([DIED._replace(beside=2)]).pauses_s == []
+    assert run([DIED], beside=2).pauses_s == []
 
 
 def test_what_died_unanswered_is_followed_by_a_new_connection() -> None:
-    outcomes = [REFUSED, DIED, status(503), GOOD]
+    outcomes: list[Ended] = [REFUSED, DIED, status(503), GOOD]
     assert [send.anew for send in run(outcomes, retries=3).sends] == [False, False, True, False]
 
 
 def test_an_answer_to_another_request_says_whose_host_gave_it_and_what_to_do() -> None:
     step = Send(AT_CLUSTER, True, True, False, OTHERS)
-    ended = doubted(step, Reply(200, "OK", b"{}"), OTHERS, 1)
-    assert ended.beside == 1
-    assert str(ended.outcome) == (
+    ended = doubted(step, OTHERS)
+    assert isinstance(ended, NoAnswer)
+    assert str(ended.error) == (
         f"{AT_CLUSTER.base_url} answered another request, which may be another visitor's: try again. Where a stand-in "
         "has taken the API's place meanwhile, create a new client"
     )
@@ -142,7 +157,7 @@ def test_an_answer_to_another_request_says_whose_host_gave_it_and_what_to_do() -
 
 def test_a_pause_that_is_too_long_is_left_to_the_caller() -> None:
     busy = status(503, 0.5)
-    assert run([busy], longest_pause_s=0.0).result is busy.outcome
+    assert run([busy], longest_pause_s=0.0).result is busy
     assert run([busy, GOOD], longest_pause_s=0.5).pauses_s == [0.5]
     assert run([DIED, GOOD], longest_pause_s=0.0).pauses_s == pytest.approx([FIRST_S])
 
@@ -173,7 +188,7 @@ class TestClusters:
         for call in (AT_HOME, AT_HOME._replace(base_url="http://stand-in:8080")):
             done = run([DIED, REFUSED, GOOD], call)
             assert done.hosts == [call.base_url] * 3
-            assert done.result is GOOD.outcome
+            assert done.result is GOOD
             assert not any(send.leaves_time for send in done.sends)
 
     def test_a_pause_that_one_host_asked_for_is_no_others(self) -> None:
@@ -191,7 +206,7 @@ class TestClusters:
         assert done.hosts == [HOME]
         assert isinstance(done.result, Reply)
         assert done.result.moved
-        assert run([GOOD], avoids_cluster=True).result is GOOD.outcome
+        assert run([GOOD], avoids_cluster=True).result is GOOD
 
     def test_a_call_to_the_account_names_no_cluster(self) -> None:
         assert to_account(AT_HOME, HOME) is AT_HOME
@@ -200,28 +215,28 @@ class TestClusters:
 
 class TestDoubt:
     def test_another_requests_answer_is_asked_for_again_over_a_new_connection(self) -> None:
-        done = run([DOUBTED, GOOD], retries=0)
+        done = run([OTHERS, GOOD], retries=0)
         assert [(send.anew, send.doubt) for send in done.sends] == [(False, None), (True, OTHERS)]
         assert done.pauses_s == []
-        assert done.result is GOOD.outcome
+        assert done.result is GOOD
 
     def test_it_is_no_attempt_that_counts(self) -> None:
-        done = run([DOUBTED, DIED, DIED, DIED])
+        done = run([OTHERS, DIED, DIED, DIED])
         assert done.pauses_s == pytest.approx([FIRST_S, SECOND_S])
         assert [send.may_repeat for send in done.sends] == [True, True, True, False]
 
     def test_another_host_is_not_doubted_for_it(self) -> None:
-        assert [send.doubt for send in run([DOUBTED, DIED, GOOD], AT_CLUSTER).sends] == [None, OTHERS, None]
-        assert [send.doubt for send in run([DOUBTED, DIED, GOOD]).sends] == [None, OTHERS, OTHERS]
+        assert [send.doubt for send in run([OTHERS, DIED, GOOD], AT_CLUSTER).sends] == [None, OTHERS, None]
+        assert [send.doubt for send in run([OTHERS, DIED, GOOD]).sends] == [None, OTHERS, OTHERS]
 
     def test_the_second_one_is_an_error(self) -> None:
         first = Send(AT_HOME, may_repeat=True)
-        reply = Reply(200, "OK", b"{}")
-        assert doubted(first, reply, OTHERS, 1) == Ended(reply, 1, doubt=OTHERS)
-        ended = doubted(first._replace(doubt=OTHERS), reply, OTHERS, 1)
-        assert (ended.beside, ended.stage, ended.doubt) == (1, None, None)
-        assert isinstance(ended.outcome, TransportError)
-        assert f"{HOME} answered another request" in str(ended.outcome)
+        assert doubted(first, OTHERS) is OTHERS
+        ended = doubted(first._replace(doubt=OTHERS), OTHERS)
+        assert isinstance(ended, NoAnswer)
+        assert ended.stage is None
+        assert isinstance(ended.error, TransportError)
+        assert f"{HOME} answered another request" in str(ended.error)
 
 
 ENDS = st.one_of(
@@ -241,7 +256,7 @@ ENDS = st.one_of(
     st.booleans(),
 )
 def test_whatever_happens(
-    outcomes: list[Ended],
+    outcomes: list[Reply | NoAnswer],
     call: Call,
     retries: int,
     left_s: float,
@@ -250,7 +265,7 @@ def test_whatever_happens(
     avoids_cluster: bool,
     is_doubted: bool,
 ) -> None:
-    ends = [DOUBTED, *outcomes] if is_doubted else outcomes
+    ends: list[Ended] = [OTHERS, *outcomes] if is_doubted else [*outcomes]
     done = run(
         ends,
         call,
@@ -264,12 +279,12 @@ def test_whatever_happens(
     assert 1 <= len(counted) <= retries + 1
     assert len(done.pauses_s) == len(counted) - 1
     assert sum(done.pauses_s) <= left_s
-    last = outcomes[len(counted) - 1].outcome
+    last = told(outcomes[len(counted) - 1])
     if isinstance(last, Reply):
         last = last._replace(moved=done.hosts[-1] != call.base_url)
     assert done.result == last  # an error, too, is the very one of the last attempt
     assert done.hosts == sorted(done.hosts, key=lambda host: host == HOME)  # once left, a cluster stays left
     for send, following, ended in zip(counted, counted[1:], outcomes, strict=False):
         assert send.may_repeat
-        assert following.anew == (ended.stage is Stage.UNANSWERED)
-        assert not isinstance(ended.outcome, Reply) or ended.outcome.status >= 400
+        assert following.anew == (isinstance(ended, NoAnswer) and ended.stage is Stage.UNANSWERED)
+        assert not isinstance(ended, Reply) or ended.status >= 400
