@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from target import AsyncTargetClient, TargetError
-from tests.kit.calls import CALL, assert_discreet, options_of, threads_of
+from tests.kit.calls import CALL, SLACK_S, assert_discreet, options_of, threads_of
 from tests.kit.loopback import LoopbackServer
 
 transports = pytest.mark.parametrize("transport", ["threads", "aiohttp"])
@@ -37,7 +37,7 @@ async def error_of(domain: str, **options: Any) -> TargetError:
         started = time.monotonic()
         with pytest.raises(TargetError) as caught:
             await client.get_offers(**CALL)
-        assert time.monotonic() - started < options["timeout"] / 1000 + 0.5  # the first call imports the models
+        assert time.monotonic() - started < options["timeout"] / 1000 + SLACK_S  # the first call imports the models
     assert_discreet(caught.value)
     return caught.value
 

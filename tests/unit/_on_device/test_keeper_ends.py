@@ -174,4 +174,4 @@ def test_the_process_ends_while_a_download_hangs() -> None:
     with raw_server(hang) as server:
         started = time.monotonic()
         assert run_script(script, f"http://{server.domain}/") == "False\n"
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 20  # or it would wait for the download, and not end

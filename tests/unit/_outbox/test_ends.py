@@ -32,7 +32,7 @@ def test_a_process_that_forgot_to_close_sends_and_exits(kind: str, tmp_path: Pat
     """
     started = time.monotonic()
     assert run_script(script, server.domain, tmp_path / "outbox.db") == "queued\n"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 25  # most of it is a loaded machine that starts a process
     assert batches_of(server) == [["a"]]
 
 

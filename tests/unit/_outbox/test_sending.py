@@ -208,7 +208,8 @@ def test_a_wrong_configuration_is_told_once(
         assert eventually(lambda: made.handle.counters["batches"] >= 5)
         assert made.handle.pending == 8
         assert made.handle.dead_letters == []
-    (message,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    told = [record.getMessage() for record in caplog.records if "takes no queued notifications" in record.getMessage()]
+    (message,) = told
     assert message.startswith(f"{server.url} takes no queued notifications (it answers 403)")
 
 
@@ -223,7 +224,7 @@ def test_a_lease_outlasts_every_call(tmp_path: Path, server: LoopbackServer) -> 
 def test_flush_says_whether_all_went(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     server.answer = lambda _: Answer({"message": "no"}, 503)
     with wired(make_outbox(), server.domain, retries=0) as made:
-        assert made.handle.flush(0)
+        assert eventually(lambda: made.handle.flush(0))  # a loaded machine may not look into the file at once
         made.queue("a")
         started = time.monotonic()
         assert not made.handle.flush(200)
