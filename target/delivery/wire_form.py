@@ -74,10 +74,11 @@ def _write_request() -> Write:
     return _writer_of(models.DeliveryRequest)
 
 
-def _writer_of(model: type[Model]) -> Write:
+def _writer_of(model: type[Model], above: tuple[type[Model], ...] = ()) -> Write:
     """What writes an object of the class ``model``: one of that class, or a mapping with its wire keys."""
+    above = (*above, model)
     kinds = {
-        key: _plain_and_writer(object if (model.__name__, key) in _LEFT_OUT_LATER else kind, key)
+        key: _plain_and_writer(object if (model.__name__, key) in _LEFT_OUT_LATER else kind, key, above)
         for key, kind in model.FIELDS.values()
     }
     kinds_get = kinds.get
@@ -124,16 +125,30 @@ def _writer_of(model: type[Model]) -> Write:
     return write
 
 
-def _plain_and_writer(kind: Kind, key: str) -> tuple[type | None, Write]:
+def _writer_within_itself(model: type[Model]) -> Write:
+    """The same for a class that holds itself, made when it is first needed: it would never be done."""
+
+    def write(value: Any) -> Any:
+        return _writer_made_once(model)(value)  # type: ignore[arg-type]  # models have no hash, classes do
+
+    return write
+
+
+@cache
+def _writer_made_once(model: type[Model]) -> Write:
+    return _writer_of(model)
+
+
+def _plain_and_writer(kind: Kind, key: str, above: tuple[type[Model], ...]) -> tuple[type | None, Write]:
     """The class whose values are written as they are, and what writes, or refuses, all others."""
     if kind is str:
         return str, write_id if key == "id" or key.endswith(("Id", "Ids")) else write_text
     if isinstance(kind, list):
-        return None, _list_writer(*_plain_and_writer(kind[0], key))
+        return None, _list_writer(*_plain_and_writer(kind[0], key, above))
     if isinstance(kind, dict):
         return None, write_texts if kind[str] is str else write_free_map
     if isinstance(kind, type) and issubclass(kind, Model):
-        return None, _writer_of(kind)
+        return None, _writer_within_itself(kind) if kind in above else _writer_of(kind, above)
     if isinstance(kind, type) and issubclass(kind, datetime.date):  # which test tools that set the date replace
         return None, write_time
     return _SIMPLE[kind]

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -29,7 +29,9 @@ from target import (
     Screen,
     VisitorId,
 )
+from target.delivery import wire_form
 from target.delivery.wire_form import write_request
+from target.delivery.wire_values import Misfit
 from tests.kit.odd import Disguised, Tier
 
 TIME = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
@@ -239,3 +241,15 @@ def test_a_request_that_cannot_be_read_says_what_it_raised() -> None:
 def test_what_makes_a_notification_invalid_is_left_to_the_check_of_notifications(name: str) -> None:
     request = {"notifications": [{"id": "n", "type": "click", "timestamp": 1, name: [1]}]}
     assert write_request(request) == request
+
+
+def test_a_model_that_holds_itself_is_written_at_any_depth() -> None:
+    class Tree(Geo):
+        FIELDS: ClassVar[dict[str, Any]] = {"city": ("city", str), "zip": ("zip", str)}
+
+    Tree.FIELDS["zip"] = ("parts", [Tree])
+    write = wire_form._writer_of(Tree)
+    wire = {"city": "a", "parts": [{"city": "b", "parts": [{"city": "c"}]}]}
+    assert write(wire) == wire
+    with pytest.raises(Misfit):
+        write({"parts": [{"parts": [{"city": []}]}]})
