@@ -104,6 +104,7 @@ LISTS: list[tuple[str, Callable[[int], Any]]] = [
         for part in ("execute", "prefetch")
         for name in ("options", "metrics")
     ),
+    ("one-more", lambda count: {"execute": {"mboxes": [{"options": [{}]}, *[{}] * (count - 2)]}}),
     ("both", lambda count: {"execute": {"mboxes": [{}] * (count - 1000)}, "prefetch": {"mboxes": [{}] * 1000}}),
 ]
 
