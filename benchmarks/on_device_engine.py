@@ -101,7 +101,7 @@ def main() -> None:
         artifact = parse_artifact(data)
         returning = _decider(artifact, asked, itertools.repeat("returning.38_0"))
         new = _decider(artifact, asked, (f"visitor-{number}.38_0" for number in itertools.count()))
-        ways = [returning, new, lambda new=new: DeliveryResponse.from_dict(new())]
+        ways: list[Callable[[], object]] = [returning, new, lambda new=new: DeliveryResponse.from_dict(new())]
         taken = take_turns([in_sequence(way) for way in ways], blocks, calls)
         print(f"{name:36}" + "".join(f"{statistics.median(times) * 1e6:12.1f}" for times in taken))
 

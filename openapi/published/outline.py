@@ -22,7 +22,7 @@ def from_outline(outline: Node) -> Node:
     def holder(name: str | None) -> Node:
         return {"content": {"application/json": {"schema": {"$ref": name}}}} if name else {}
 
-    document = {"components": {"schemas": outline["schemas"]}, "paths": {}}
+    document: dict[str, Any] = {"components": {"schemas": outline["schemas"]}, "paths": {}}
     if isinstance(outline.get("path"), str):
         operation = {
             "parameters": outline.get("parameters", []),

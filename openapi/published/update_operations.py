@@ -119,7 +119,8 @@ def _operation(document: Any, change: Change, keep: bool) -> None:
     document["paths"].setdefault(url, CommentedMap())[method.lower()] = written
     node = change.after
     written["parameters"] = CommentedSeq(
-        _written_parameter(*key.split(" ", 1), parameter) for key, parameter in node["parameters"].items()
+        _written_parameter(key.partition(" ")[0], key.partition(" ")[2], parameter)
+        for key, parameter in node["parameters"].items()
     )
     written["responses"] = CommentedMap()
     if "body" in node:
