@@ -83,6 +83,10 @@ def _ask(mbox: str, **more: Any) -> dict[str, Any]:
     return {"mboxes": [{"name": mbox, "index": 1, **more}]}
 
 
+def _as_models(decide: Callable[[], dict[str, Any]]) -> Callable[[], object]:
+    return lambda: DeliveryResponse.from_dict(decide())
+
+
 def _decider(artifact: Artifact, asked: dict[str, Any], visitors: Iterator[str]) -> Callable[[], dict[str, Any]]:
     def call() -> dict[str, Any]:
         body = {"requestId": "r", "id": {"tntId": next(visitors)}, "context": _CONTEXT, "prefetch": asked}
@@ -101,7 +105,7 @@ def main() -> None:
         artifact = parse_artifact(data)
         returning = _decider(artifact, asked, itertools.repeat("returning.38_0"))
         new = _decider(artifact, asked, (f"visitor-{number}.38_0" for number in itertools.count()))
-        ways: list[Callable[[], object]] = [returning, new, lambda new=new: DeliveryResponse.from_dict(new())]
+        ways: list[Callable[[], object]] = [returning, new, _as_models(new)]
         taken = take_turns([in_sequence(way) for way in ways], blocks, calls)
         print(f"{name:36}" + "".join(f"{statistics.median(times) * 1e6:12.1f}" for times in taken))
 
