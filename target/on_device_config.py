@@ -28,9 +28,10 @@ def _parse_source(name: str, value: object) -> ArtifactSource:
 
     try:
         fetch = getattr(value, "fetch", None)
+        can_fetch = not isinstance(value, type) and callable(fetch) and not iscoroutinefunction(fetch)
     except Exception:  # noqa: BLE001  (the caller's object can raise anything)
-        fetch = None
-    if isinstance(value, type) or not callable(fetch) or iscoroutinefunction(fetch):
+        can_fetch = False
+    if not can_fetch:
         raise OptionsError(
             f"Option {name!r} must be a target.protocols.ArtifactSource, with a function 'fetch', not {kind_of(value)}"
         )
