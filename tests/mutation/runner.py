@@ -78,6 +78,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     if session.testsfailed:
         raise session.Interrupted("the tests cannot be collected")
     options = session.config.option
+    sys.setrecursionlimit(
+        4 * sys.getrecursionlimit()
+    )  # each function is called by way of two more, which pick a mutant
     gc.collect()
     gc.freeze()  # so that children share what is there
     reach = _reach_of(session.items, options.verdicts.with_name("reach"))
