@@ -82,3 +82,24 @@ def at_most(limit: float, value: Value) -> Test:
         return bool((found if found.__class__ is float else to_number(found)) <= limit)
 
     return test
+
+
+def from_to(least: float, most: float, value: Value) -> Test:
+    """``<=`` of a number, a value and a number: the value is read once."""
+
+    def test(scope: Scope) -> bool:
+        found = value(scope)
+        number = found if found.__class__ is float else to_number(found)
+        return bool(least <= number <= most)
+
+    return test
+
+
+def between(compare: Callable[[Any, Any], bool], low: Value, value: Value, high: Value) -> Test:
+    """``low``, ``value`` and ``high`` in that order, by ``compare``: the value is read once."""
+
+    def test(scope: Scope) -> bool:
+        found = value(scope)
+        return compare(low(scope), found) and compare(found, high(scope))
+
+    return test

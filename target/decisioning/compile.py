@@ -25,7 +25,9 @@ from target.decisioning.comparison import (
     Value,
     at_least,
     at_most,
+    between,
     equals_text,
+    from_to,
     holds_text,
     in_share,
     share_of,
@@ -152,15 +154,13 @@ class _Compiler:
 
     def _between(self, operator: str, arguments: list[Any], depth: int) -> Test:
         """Each of the three is compiled once: twice at every level would be without end for one in another."""
-        compare, outer, self._compares_places = _COMPARISONS[operator], self._compares_places, False
+        outer, self._compares_places = self._compares_places, False
         low, middle, high = (self.value(item, depth + 1) for item in arguments)
         self._compares_places = outer
-
-        def test(scope: Scope) -> bool:
-            found = middle(scope)
-            return compare(low(scope), found) and compare(found, high(scope))
-
-        return test
+        least, _, most = arguments
+        if operator == "<=" and least.__class__ in NUMBERS and most.__class__ in NUMBERS:  # a range of dates
+            return from_to(to_number(least), to_number(most), middle)
+        return between(_COMPARISONS[operator], low, middle, high)
 
     def _either_reading(self, operator: str, arguments: list[Any], depth: int) -> Test:
         """What holds if it holds for one of the two readings of a variable; ``!=`` is the opposite of ``==``."""

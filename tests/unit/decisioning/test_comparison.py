@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 
 from target.decisioning.coercion import is_equal, is_in, is_less_or_equal
-from target.decisioning.comparison import at_least, at_most, equals_text, holds_text, in_share, share_of
+from target.decisioning.comparison import at_least, at_most, equals_text, from_to, holds_text, in_share, share_of
 
 NOWHERE: Any = None
 VALUES = ["", "a", "abc", "A", "1", " 1 ", "1.5", 0, 1, 1.0, 1.5, -0.0, math.nan, math.inf, None, True, False]
 VALUES += [[], [1], ["a"], ["a", "b"], ("abc",), {}, [None]]
 ALLOCATION = {"var": "allocation"}
 BELOW, ABOVE = -math.inf, math.inf
+
+
+def always(value: Any) -> Callable[[Any], Any]:
+    return lambda _: value
 
 
 @pytest.mark.parametrize(
@@ -33,7 +37,14 @@ def test_a_shortcut_says_what_the_general_comparison_says(
     make: Callable[[Any, Any], Any], literals: list[Any], general: Callable[[Any, Any], bool]
 ) -> None:
     for literal, value in itertools.product(literals, VALUES):
-        assert make(literal, lambda _, value=value: value)(NOWHERE) is general(literal, value), (literal, value)
+        assert make(literal, always(value))(NOWHERE) is general(literal, value), (literal, value)
+
+
+@pytest.mark.parametrize(("least", "most"), [(0.0, 1.0), (1.0, 1.0), (1.5, 1.0), (-1.0, 1.5)])
+def test_a_range_of_numbers_is_two_comparisons(least: float, most: float) -> None:
+    for value in VALUES:
+        both = is_less_or_equal(least, value) and is_less_or_equal(value, most)
+        assert from_to(least, most, always(value))(NOWHERE) is both, value
 
 
 @pytest.mark.parametrize(
