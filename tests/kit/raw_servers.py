@@ -67,6 +67,14 @@ def raw_server(behave: Behaviour, sock: socket.socket | None = None) -> Iterator
 
 
 @contextmanager
+def refusing_server() -> Iterator[str]:
+    """The domain of a server that is not there: its port is taken, so that nobody else begins to listen at it."""
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{unheard.getsockname()[1]}"
+
+
+@contextmanager
 def unaccepting_server() -> Iterator[int]:
     """The port of a server whose queue of connections is full, so that the next one is never made."""
     with socket.socket() as server:

@@ -18,6 +18,7 @@ from tests.kit.calls import eventually
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.kit.outboxes import ACKNOWLEDGED, DEAD, MakeOutbox, Wired, batches_of, counted, ids_of, wired
 from tests.kit.processes import run_script
+from tests.kit.raw_servers import refusing_server
 
 
 class InFlight:
@@ -289,9 +290,10 @@ def test_what_expired_says_what_was_answered_last(make_outbox: MakeOutbox, serve
 
 
 def test_what_expired_without_an_answer_says_what_went_wrong(make_outbox: MakeOutbox) -> None:
-    with serving() as gone:
-        domain = gone.domain
-    with wired(make_outbox(flush_interval=0, max_age=50), domain, retries=0) as made:
+    with (
+        refusing_server() as domain,
+        wired(make_outbox(flush_interval=0, max_age=50), domain, retries=0) as made,
+    ):
         made.queue("a", session_id="Secret")
         assert eventually(lambda: made.told(DEAD) == ["a"], 15)
         (letter,) = made.handle.dead_letters

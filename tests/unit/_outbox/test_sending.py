@@ -19,6 +19,7 @@ from tests.kit.calls import eventually
 from tests.kit.flaky import Flaky
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.kit.outboxes import ACKNOWLEDGED, DEAD, MakeOutbox, Wired, batches_of, counted, ids_of, wired
+from tests.kit.raw_servers import refusing_server
 
 
 def test_ids_come_at_once_and_notifications_arrive_later(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
@@ -132,9 +133,8 @@ def test_what_is_too_old_is_given_up(make_outbox: MakeOutbox, server: LoopbackSe
 
 
 def test_a_server_that_comes_back_gets_all(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
-    with serving() as gone:
-        where = [gone.url]
-    with wired(make_outbox(), server.domain, retries=0) as made:
+    with refusing_server() as gone, wired(make_outbox(), server.domain, retries=0) as made:
+        where = [f"http://{gone}"]
         made.handle._sender._base_url_of = lambda _: where[0]
         made.queue("a", session_id="s1")
         made.queue("b", session_id="s2")
@@ -146,9 +146,10 @@ def test_a_server_that_comes_back_gets_all(make_outbox: MakeOutbox, server: Loop
 
 
 def test_a_bad_host_does_not_hold_up_a_good_one(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
-    with serving() as gone:
-        dead = gone.domain
-    with wired(make_outbox(flush_interval=0), server.domain, retries=0, timeout=1000) as made:
+    with (
+        refusing_server() as dead,
+        wired(make_outbox(flush_interval=0), server.domain, retries=0, timeout=1000) as made,
+    ):
         hosts = {"38": f"http://{dead}", None: server.url}
         made.handle._sender._base_url_of = hosts.__getitem__
         for number in range(30):
