@@ -83,7 +83,9 @@ def _begin_anew(process_id: int) -> None:
 
 def _before() -> None:
     _pausing.acquire()
-    _paused.extend(pausable for reference in _pausables.valuerefs() if (pausable := reference()) is not None)
+    # The latest first: what was made later may be using what was there before.
+    references = reversed(_pausables.valuerefs())
+    _paused.extend(pausable for reference in references if (pausable := reference()) is not None)
     for pausable in _paused:
         pausable.before_fork()
 

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from target._background.forks import pause_for_forks
 from target._outbox.one_thread import OneThread, StillAtIt
 from target.errors import OutboxFull
 from target.protocols import Store, StoreBroken, StoreSettings
 
 T = TypeVar("T")
 
+_FORK_S = 2.0  # for so long a fork waits for the store to be at rest
 _REST_S = 1.0  # between two tries of a store that cannot be used: each may take as long as its lock is waited for
 
 
@@ -33,6 +35,18 @@ class AskedStore:
         self._name = getattr(store, "name", None) or f"store {type(store).__name__}"
         self._thread = OneThread("target-outbox-store")
         self._broken_at_s: float | None = None
+        self._has_paused = False
+        pause_for_forks(self)
+
+    def before_fork(self) -> None:
+        """Let the store do nothing while the process forks: a lock of a file that it holds just then would be the
+        child's, too, and nobody would ever give it back there."""
+        self._has_paused = self._thread.pause(_FORK_S)
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        if self._has_paused:
+            self._thread.go_on()
 
     def begin_anew(self) -> None:
         """In the child of a fork: with a thread of one's own."""

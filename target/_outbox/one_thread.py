@@ -93,6 +93,14 @@ class OneThread:
             raise StillAtIt
         return task.outcome()
 
+    def pause(self, seconds: float) -> bool:
+        """Begin nothing more until ``go_on``: whether what was in progress was done in so many seconds."""
+        return self._at_work.acquire(timeout=seconds)
+
+    def go_on(self) -> None:
+        """After a ``pause`` that was True."""
+        self._at_work.release()
+
     def waits_s(self) -> float:
         """For how many seconds the oldest piece of work has not been done."""
         try:

@@ -281,7 +281,11 @@ class Store(Protocol):
 
     def begin_anew(self) -> None:
         """The process was forked, and this is the child: leave connections, locks and threads to the parent. Called
-        before any other method, by one thread; twice is harmless."""
+        before any other method, by one thread; twice is harmless.
+
+        A fork of Python's own waits up to 2 s for the method in progress, so that no lock of a file is held in both. C
+        code forks without telling, so a lock that goes with an open file (``flock``) is not safe there.
+        """
         return
 
     @abstractmethod

@@ -112,6 +112,33 @@ def test_parent_and_child_of_a_fork_send_everything_once(server: LoopbackServer,
     assert sorted(ids_of(server)) == ["before", "child", "parent"]
 
 
+def test_a_fork_waits_for_what_the_store_is_doing(server: LoopbackServer, path: Path) -> None:
+    """Else the child has the lock of the file, too, which no thread of it will ever give back: neither could go on."""
+    script = """
+        import os, sys, time
+        from pathlib import Path
+        from target.outbox import Outbox
+        from tests.kit.json_store import JsonStore
+        from tests.kit.outboxes import Wired
+
+        class Slow(JsonStore):
+            def add(self, *entries, **options):
+                with self._content():
+                    time.sleep(0.5)
+                return super().add(*entries, **options)
+
+        made = Wired(Outbox(store=lambda settings: Slow(Path(sys.argv[2]), settings)), sys.argv[1])
+        made.queue("before")
+        child = os.fork()
+        assert made.handle.flush(20_000)
+        made.close()
+        if child:
+            assert os.waitpid(child, 0)[1] == 0
+    """
+    run_script(script, server.domain, path)
+    assert ids_of(server) == ["before"]
+
+
 class Failing(JsonStore):
     """Does what ``fault`` does, wherever it is asked for something."""
 
