@@ -145,8 +145,9 @@ MEASURE = """
 import asyncio, gzip, resource, sys
 from target import AsyncTargetClient, TargetClient, TargetError
 from tests.kit.loopback import Answer, serving
+from tests.kit.calls import options_of
 kind, way = sys.argv[1:]
-from tests.faults.test_large_answers import OPTIONS, PACKED, PROBE, option_list
+from tests.faults.test_large_answers import PACKED, PROBE, option_list
 SIZE = 20 * 2**20
 if kind == "products":
     piece = b'{"id":12345,"name":"Product 123","price":1.5},'

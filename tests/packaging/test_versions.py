@@ -62,7 +62,8 @@ def test_ids_are_the_same_whenever_and_however_they_are_collected() -> None:
     """pytest-xdist refuses a run whose workers collect different ones."""
 
     def ids(seed: str) -> list[str]:
-        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "", "-p", "no:cacheprovider"]
+        plugins = ("-p", "no:cacheprovider", "-p", "no:randomly")  # which gives all workers of a run one seed
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "", *plugins]
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=140, check=True
