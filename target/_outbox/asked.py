@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from target._background.forks import pause_for_forks
 from target._outbox.one_thread import OneThread, StillAtIt
+from target._outbox.store import FORK_S
 from target.errors import OutboxFull
 from target.protocols import Store, StoreBroken, StoreSettings
 
 T = TypeVar("T")
 
-_FORK_S = 2.0  # for so long a fork waits for the store to be at rest
 _REST_S = 1.0  # between two tries of a store that cannot be used: each may take as long as its lock is waited for
 
 
@@ -41,7 +41,7 @@ class AskedStore:
     def before_fork(self) -> None:
         """Let the store do nothing while the process forks: a lock of a file that it holds just then would be the
         child's, too, and nobody would ever give it back there."""
-        self._has_paused = self._thread.pause(_FORK_S)
+        self._has_paused = self._thread.pause(FORK_S)
 
     def after_fork_in_parent(self) -> None:
         """Go on."""

@@ -13,12 +13,12 @@ from target._background.forks import pause_for_forks, renew_in_children
 from target._outbox import rows
 from target._outbox.connection import FileConnection
 from target._outbox.schema import tidy, transaction
+from target._outbox.store import FORK_S
 from target.protocols import MOST_PER_BATCH, Claim, Counts, Death, Entry, IsOpen, Settlement, Store, StoreSettings
 
 T = TypeVar("T")
 
 _TIDY_S = 1.0
-_FORK_S = 2.0  # for so long a fork waits for the file to be at rest
 
 
 class _LeaseLost(Exception):
@@ -167,7 +167,7 @@ class SqliteStore(Store):
         """Let no connection be open, nor the lock be held by another thread, while the process forks: SQLite's own
         record of who holds which lock would be wrong in the child, and parent and child would damage the file."""
         self._tidying.acquire()
-        self._has_paused = self._at_work.acquire(timeout=_FORK_S)
+        self._has_paused = self._at_work.acquire(timeout=FORK_S)
         if self._has_paused:
             self._connection.close()
 

@@ -11,6 +11,8 @@ from target.protocols import Claim, Counts, Death, Entry, IsOpen, Moment, Settle
 #: How long a caller who queues something waits at most for a store that may fail; and whoever looks at what it holds.
 HOLD_S = 0.2
 LOOK_S = 0.5
+#: For so long a fork waits at most for what is being done there.
+FORK_S = 2.0
 
 
 class SteadyStore(Protocol):
