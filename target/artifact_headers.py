@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from target.errors import OptionsError
-from target.foreign import exact_dict, is_a
+from target.foreign import exact_dict, is_a, is_function
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VALUE = re.compile(r"(?:[!-~](?:[\t -~]{0,16382}[!-~])?)?")  # an empty one tells some caches not to answer
@@ -71,9 +71,7 @@ class ArtifactHeaders:
 def parse_artifact_headers(name: str, value: Any) -> ArtifactHeaders:
     """A dict of headers, copied, or a function that gives one. Raises OptionsError."""
     if callable(value) and not is_a(value, Mapping):
-        import inspect  # slow to import, and few clients get here
-
-        if inspect.iscoroutinefunction(value):
+        if not is_function(value):
             raise OptionsError(
                 f"Option {name!r} must be a dict or a plain function, called on a thread: not an async one"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, TypeGuard
 
@@ -33,6 +33,26 @@ def is_a(value: object, kinds: Any) -> bool:
     """``isinstance``, which asks the value for its class: False where that raises."""
     try:
         return isinstance(value, kinds)
+    except UNREADABLE:
+        return False
+
+
+def attribute_of(value: object, name: str) -> Any:
+    """``value.name``; None where there is none, and where asking for it raises."""
+    try:
+        return getattr(value, name, None)
+    except UNREADABLE:
+        return None
+
+
+def is_function(value: object) -> TypeGuard[Callable[..., Any]]:
+    """Whether it can be called, and nobody has to await what it returns. False where that cannot be told."""
+    if not callable(value):
+        return False
+    from inspect import iscoroutinefunction  # slow to import, and few clients have a function in their options
+
+    try:
+        return not any(map(iscoroutinefunction, (value, getattr(type(value), "__call__", None))))  # noqa: B004
     except UNREADABLE:
         return False
 

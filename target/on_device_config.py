@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from target.artifact_headers import ArtifactHeaders, parse_artifact_headers
 from target.errors import OptionsError
-from target.foreign import kind_of
+from target.foreign import attribute_of, is_a, is_function, kind_of
 from target.option_rows import option
 from target.protocols import ArtifactSource
 from target.values import parse_mapping, parse_milliseconds, parse_path, parse_printable, parse_text
@@ -24,14 +24,7 @@ _LEAST_ELSEWHERE_MS = 1000
 
 
 def _parse_source(name: str, value: object) -> ArtifactSource:
-    from inspect import iscoroutinefunction  # slow to import, and few clients have a source of their own
-
-    try:
-        fetch = getattr(value, "fetch", None)
-        can_fetch = not isinstance(value, type) and callable(fetch) and not iscoroutinefunction(fetch)
-    except Exception:  # noqa: BLE001  (the caller's object can raise anything)
-        can_fetch = False
-    if not can_fetch:
+    if is_a(value, type) or not is_function(attribute_of(value, "fetch")):
         raise OptionsError(
             f"Option {name!r} must be a target.protocols.ArtifactSource, with a function 'fetch', not {kind_of(value)}"
         )
@@ -40,11 +33,7 @@ def _parse_source(name: str, value: object) -> ArtifactSource:
 
 
 def _location_of(name: str, source: object) -> str:
-    try:
-        location = getattr(source, "location", None)
-    except Exception:  # noqa: BLE001  (as above)
-        location = None
-    text = parse_printable(f"{name}.location", location)
+    text = parse_printable(f"{name}.location", attribute_of(source, "location"))
     if text is None:
         raise OptionsError(f"Option '{name}.location' must say where the source is")
     return text

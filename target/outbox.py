@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any, Self, cast, get_args
 
 from target.errors import OptionsError
-from target.foreign import exact_text, is_text, kind_of
+from target.foreign import exact_text, is_function, is_text, kind_of
 from target.protocols import DeathReason, Store, StoreSettings, WhenFull
 from target.values import parse_at_least, parse_milliseconds, parse_path
 
@@ -54,7 +54,7 @@ class Outbox:
         if self.path is not None:
             object.__setattr__(self, "path", _parse_path(self.path))
         if self.store is not None:
-            if not callable(self.store):
+            if not is_function(self.store):
                 raise OptionsError(f"Option 'store' must be a callable that opens a store, not {kind_of(self.store)}")
             if self.path is not None:
                 raise OptionsError("Option 'path' has no effect together with 'store': leave one of them out")

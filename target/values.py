@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from target.errors import OptionsError
 from target.events import EVENT_NAMES, EventHandler
@@ -17,6 +17,7 @@ from target.foreign import (
     exact_number,
     exact_text,
     is_a,
+    is_function,
     is_number,
     is_text,
     kind_of,
@@ -207,7 +208,7 @@ def parse_events(name: str, value: object) -> Mapping[str, EventHandler]:
     handlers = parse_mapping(name, value)
     reject_unknown(handlers, dict.fromkeys(EVENT_NAMES), f"event in option {name!r}:")
     for event, handler in handlers.items():
-        if not _is_function(handler):
+        if not is_function(handler):
             raise OptionsError(
                 f"The handler of event {event!r} in option {name!r} must be callable, not {_callable_kind_of(handler)}"
             )
@@ -261,7 +262,7 @@ def parse_transport(name: str, value: object) -> str:
 
 def parse_callback(name: str, value: object) -> Callable[[Any], object]:
     """Something that can be called, and whose result nothing would have to await."""
-    if not _is_function(value):
+    if not is_function(value):
         kind = _callable_kind_of(value)
         raise OptionsError(f"{name.capitalize()} must be a callable function, not {kind} (option {name!r})")
     return value
@@ -273,14 +274,6 @@ def parse_pool(name: str, value: object) -> urllib3.PoolManager:
     if urllib3 is None or not issubclass(type(value), urllib3.PoolManager):
         _wrong(name, "a urllib3.PoolManager or ProxyManager", value)
     return value  # type: ignore[return-value]
-
-
-def _is_function(value: object) -> TypeGuard[Callable[[Any], object]]:
-    if not callable(value):
-        return False
-    from inspect import iscoroutinefunction  # slow to import, and few clients have events or callbacks
-
-    return not iscoroutinefunction(value) and not iscoroutinefunction(getattr(type(value), "__call__", None))  # noqa: B004
 
 
 def _callable_kind_of(value: object) -> str:

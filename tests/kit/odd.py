@@ -55,6 +55,12 @@ class Nameless:
         raise RuntimeError("odd")
 
 
+class NamelessFunction(Nameless):
+    """Likewise, and can be called."""
+
+    def __call__(self, *_: object) -> None: ...
+
+
 class OddText(str):
     """A string whose methods all raise."""
 

@@ -33,7 +33,19 @@ from target.options import AsyncClientOptions, ClientOptions, RequestCallbackOpt
 from tests.kit.built_calls import CLICK, PAGE_LOAD
 from tests.kit.calls import ACCOUNT
 from tests.kit.loopback import LoopbackServer
-from tests.kit.odd import Disguised, EqualToAll, Lying, Nameless, Number, Odd, OddMapping, OddNumber, OddText, coroutine
+from tests.kit.odd import (
+    Disguised,
+    EqualToAll,
+    Lying,
+    Nameless,
+    NamelessFunction,
+    Number,
+    Odd,
+    OddMapping,
+    OddNumber,
+    OddText,
+    coroutine,
+)
 
 FINE = {**ACCOUNT, "server_domain": "127.0.0.1:9", "secure": False}
 RULES = {"version": "1.0.0", "rules": {"mboxes": {}, "views": {}}}
@@ -80,6 +92,7 @@ def values() -> dict[str, Any]:
         "ring": ring,
         "disguised": Disguised("x"),
         "odd": Odd(),
+        "nameless-function": NamelessFunction(),
         "odd-mapping": OddMapping(),
         "nameless": Nameless(),
         "odd-text": OddText("x"),
