@@ -11,6 +11,7 @@ from target._background.forks import pause_for_forks
 from target._outbox.one_thread import OneThread, StillAtIt
 from target._outbox.store import FORK_S
 from target.errors import OutboxFull
+from target.foreign import attribute_of, exact_text, is_text
 from target.protocols import Store, StoreBroken, StoreSettings
 
 T = TypeVar("T")
@@ -22,7 +23,7 @@ class AskedStore:
     """One Store, and whether it can be used. It may be anybody's: neither what it raises nor its types are trusted.
 
     Args:
-        store: The store. An attribute ``name`` of it, if there is one, is what the log calls it.
+        store: The store. An attribute ``name`` of it, if that is text, is what the log calls it.
         settings: What it was opened with.
         hold_s: For so long the oldest question may be without an answer before the store counts as slow.
         look_s: For so long an answer is waited for.
@@ -32,7 +33,8 @@ class AskedStore:
         self.store = store
         self._settings = settings
         self.hold_s, self.look_s = hold_s, look_s
-        self._name = getattr(store, "name", None) or f"store {type(store).__name__}"
+        name = attribute_of(store, "name")
+        self._name = exact_text(name) if is_text(name) else f"store {type(store).__name__}"
         self._thread = OneThread("target-outbox-store")
         self._broken_at_s: float | None = None
         self._has_paused = False

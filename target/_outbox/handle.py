@@ -22,6 +22,7 @@ from target.delivery.request import Call
 from target.delivery.retry import LONGEST_PAUSE_S
 from target.errors import ClientClosed, OptionsError, TargetError
 from target.events import Emit
+from target.foreign import attribute_of
 from target.outbox import DeadLetter, Outbox
 from target.protocols import Store, StoreSettings
 from target.values import parse_milliseconds
@@ -217,7 +218,7 @@ def _open(outbox: Outbox, settings: StoreSettings) -> SteadyStore:
         raise
     except Exception as error:  # noqa: BLE001  (the caller's own code can raise anything)
         raise OptionsError(f"Option 'store' of the outbox raised {type(error).__name__}") from stand_in_for(error)
-    lacking = [name for name in _METHODS if not callable(getattr(store, name, None))]
+    lacking = [name for name in _METHODS if not callable(attribute_of(store, name))]
     if lacking:
         raise OptionsError(f"Option 'store' of the outbox returned no Store: it lacks {', '.join(lacking)}")
     return store if isinstance(store, MemoryStore) else DurableStore(store, settings)

@@ -19,6 +19,7 @@ from target.protocols import Claim, Counts, Death, Entry, LaneState, Moment, Sto
 from tests.kit.calls import eventually, options_of, threads_of
 from tests.kit.json_store import JsonStore
 from tests.kit.loopback import LoopbackServer
+from tests.kit.odd import Odd
 from tests.kit.outboxes import ids_of, notification
 from tests.kit.processes import run_script
 
@@ -219,7 +220,33 @@ def test_one_that_hangs_keeps_nobody(server: LoopbackServer, path: Path, monkeyp
         released.set()
 
 
+class Shy:
+    """Raises whatever it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(SECRET)
+
+
+class OddlyNamed(JsonStore):
+    """Has a name that is no text, and cannot be shown."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.name: Any = Odd()
+
+
+def test_a_store_whose_name_cannot_be_shown_is_called_by_its_class(
+    server: LoopbackServer, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.write_text("no JSON")
+    with client_of(server, Outbox(store=lambda settings: OddlyNamed(path, settings))) as client:
+        queue(client, "a")
+        assert client.flush(20_000) == 0
+    assert "store OddlyNamed cannot be used" in caplog.text
+
+
 NO_STORES: dict[str, Any] = {
+    "returns what raises whenever it is asked": lambda settings: Shy(),
     "raises": raising(RuntimeError(SECRET)),
     "returns None": lambda settings: None,
     "returns a dict": lambda settings: {},
