@@ -147,11 +147,14 @@ class Places(IdleConnections):
                 item = None
             elif item.exchange is not None and item.exchange.takes_back(item, self):
                 return
-        if takers and taker in takers:
-            takers.remove(taker)
-        if not self.full():
-            self.queue.append(item)
-        elif item is not None:
+        has_room = not self.full()
+        try:  # both, or neither: an interruption can come from within what is called only
+            if has_room:
+                self.queue.append(item)
+        finally:
+            if takers and taker in takers:
+                takers.remove(taker)
+        if not has_room and item is not None:
             item.close()
 
     def begin_anew(self) -> None:
