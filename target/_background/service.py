@@ -1,13 +1,15 @@
 """The threads of what runs beside calls: begun when there is work, as many as it needs, ended when there is none.
 
 All threads of this package are a Service's. It takes no lock that who wakes it could meet: a signal handler, or a
-collection of garbage, may do that in the middle of anything here.
+collection of garbage, may do that in the middle of anything here. And an exception from outside may strike who wakes it
+anywhere: that costs no thread, and nobody else's work.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import queue
 import threading
 from collections.abc import Callable
@@ -21,7 +23,7 @@ from target._background.forks import renew_in_children
 IDLE_S = 2.0  # without work for so long a thread ends
 _LONGEST_WATCH_S = 10.0  # for what is due later than that, a thread looks again from time to time
 _SHORTEST_WAIT_S = 0.001
-_LOST_WAKE_S = 1.0
+_HARDLY_S = 0.02
 _PAUSE_AFTER_ERROR_S = 1.0
 
 T = TypeVar("T")
@@ -66,10 +68,11 @@ class Service:
         """In a forked child: the threads stayed behind."""
         self._threads: list[threading.Thread] = []  # those that will look for work again, in the order of coming
         self._leaving: list[threading.Thread] = []
-        # The gates that free threads wait at, each held; releasing one lets its thread go on. The latest goes first, so
-        # that those which are not needed stay idle and end.
+        self._starting: list[threading.Thread] = []
+        # The gates that free threads wait at, each held, a new one each time. Who manages to release one, which is one
+        # step, lets its thread go on. The latest goes first, so that those which are not needed stay idle and end.
         self._gates: list[threading.Lock] = []
-        self._watched = False  # whether a free thread waits for what is due later
+        self._watched_until_s = math.inf  # when the free thread that waits for what is due first looks again
         self._put: queue.SimpleQueue[tuple[Work, Work | None]] = queue.SimpleQueue()
         self._busy: set[threading.Thread] = set()
 
@@ -146,12 +149,14 @@ class Service:
         return wanted, wanted
 
     def _open_gate(self) -> bool:
-        try:
-            gate = self._gates.pop()
-        except IndexError:
-            return False
-        gate.release()
-        return True
+        with contextlib.suppress(IndexError):
+            while True:
+                gate = self._gates[-1]
+                is_own = _release(gate)
+                _remove(self._gates, gate)
+                if is_own:
+                    return True
+        return False
 
     def _start(self, limit: int) -> bool:
         """Begin another thread, unless there are so many: False where there is none to be had."""
@@ -160,6 +165,7 @@ class Service:
             return True
         thread = threading.Thread(target=self._run, name=self._name.format(len(threads) + 1), daemon=True)
         try:
+            self._starting.append(thread)
             threads.append(thread)
             if threads.index(thread) < limit:  # others may begin one at the same time
                 Context().run(thread.start)
@@ -168,18 +174,18 @@ class Service:
                 self._logger.error("No thread can be started (%s): what waits has to wait longer", self._name)
             return False
         finally:
-            if thread.ident is None:
+            if not thread.is_alive():  # whoever was struck here: it may come all the same, or be stuck for ever
                 _remove(threads, thread)
+            _remove(self._starting, thread)
         return True
 
     def _run(self) -> None:
-        own, gate = threading.current_thread(), threading.Lock()
-        gate.acquire()
+        own = threading.current_thread()
         has_done_all = False
         try:
             if own not in self._threads:  # who started it was interrupted
                 self._threads.append(own)
-            while (work := self._next(own, gate)) is not None:
+            while (work := self._next(own)) is not None:
                 if not self._gates:
                     self._start(min(self._of_use()[1], self._most))
                 try:
@@ -190,28 +196,33 @@ class Service:
             has_done_all = True
         finally:
             self._busy.discard(own)
-            _remove(self._gates, gate)
             if not has_done_all:  # an exception from outside ends the thread, not the work
                 self._leave(own)
                 self.wake()
 
-    def _next(self, own: threading.Thread, gate: threading.Lock) -> Work | None:
+    def _next(self, own: threading.Thread) -> Work | None:
         """The next piece of work for the calling thread; None when it has to end."""
         watches = False
         while not callable(found := self._look()):
-            self._gates.append(gate)
-            found = self._look()  # again: what came before the gate was there has woken nobody
-            if callable(found) or self._ended:
-                self._withdraw(gate)
-            else:
-                woken, watches = self._wait(gate, found)
-                if woken or watches:
-                    continue
+            gate = threading.Lock()
+            gate.acquire()
+            try:
+                self._gates.append(gate)
+                found = self._look()  # again: what came before the gate was there has woken nobody
+                woken = False
+                if not callable(found) and not self._ended:
+                    woken, watches = self._wait(gate, found)
+            finally:
+                was_opened = self._shut(gate)
+            if was_opened and woken:
+                self.wake()  # by somebody else: two threads are asked for
             if callable(found):
                 break
+            if woken or was_opened or (watches and not self._ended):
+                continue
             self._leave(own)  # whoever wakes from here on starts another thread
             found = self._look()
-            if not callable(found) and (found is None or self._watched or self._ended):
+            if not callable(found) and (found is None or self._is_watched(found) or self._ended):
                 return None
             self._threads.append(own)
             _remove(self._leaving, own)
@@ -230,24 +241,26 @@ class Service:
 
     def _wait(self, gate: threading.Lock, due_in_s: float | None) -> tuple[bool, bool]:
         """Wait to be woken, or for what is due: whether it was woken, and whether it is the one that watches."""
-        watches = due_in_s is not None and not self._watched
-        longest_s = _LONGEST_WATCH_S if watches else IDLE_S
-        wait_s = longest_s if due_in_s is None else min(max(due_in_s, _SHORTEST_WAIT_S), longest_s)
+        if due_in_s is None or self._is_watched(due_in_s):
+            wait_s = IDLE_S if due_in_s is None else min(max(due_in_s, _SHORTEST_WAIT_S), IDLE_S)
+            return gate.acquire(timeout=wait_s), False
+        wait_s = min(max(due_in_s, _SHORTEST_WAIT_S), _LONGEST_WATCH_S)
+        until_s = monotonic_s() + wait_s
         try:
-            if watches:
-                self._watched = True
-            woken = gate.acquire(timeout=wait_s) or not self._withdraw(gate)
+            self._watched_until_s = until_s
+            return gate.acquire(timeout=wait_s), True
         finally:
-            if watches:
-                self._watched = False
-        return woken, watches
+            if self._watched_until_s == until_s:  # else another one waits for what is due sooner
+                self._watched_until_s = math.inf
 
-    def _withdraw(self, gate: threading.Lock) -> bool:
-        """Take the gate away, closed. False when somebody has opened it, or is about to."""
-        if _remove(self._gates, gate):
-            return True
-        gate.acquire(timeout=_LOST_WAKE_S)
-        return False
+    def _is_watched(self, due_in_s: float) -> bool:
+        """Whether another thread looks by then, or hardly later."""
+        return self._watched_until_s <= monotonic_s() + due_in_s + _HARDLY_S
+
+    def _shut(self, gate: threading.Lock) -> bool:
+        """Take the gate away, so that nobody can open it any more: whether somebody has, since it was last held."""
+        _remove(self._gates, gate)
+        return not _release(gate)
 
     def _leave(self, own: threading.Thread) -> None:
         self._drop_dead()
@@ -258,13 +271,22 @@ class Service:
         """Forget those that have ended: an exception from outside can end one anywhere, before it can leave."""
         for threads in (self._threads, self._leaving):
             for thread in threads.copy():
-                if thread.ident is not None and not thread.is_alive():
+                if thread not in self._starting and not thread.is_alive():
                     _remove(threads, thread)
 
     def _log(self, what: str, error: BaseException) -> None:
         if self._logger is not None:
             with contextlib.suppress(BaseException):  # a logger may be foreign code
                 self._logger.error(what, type(error).__name__)
+
+
+def _release(gate: threading.Lock) -> bool:
+    """Whether ``gate`` was held, until now; that is one step."""
+    try:
+        gate.release()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _remove(items: list[T], item: T) -> bool:

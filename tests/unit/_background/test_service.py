@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import math
 import queue
 import threading
 import time
@@ -150,11 +151,28 @@ def test_what_is_due_is_done_though_the_thread_that_waits_for_it_gets_other_work
     desk, go_on, busy, done = make_desk(2), threading.Event(), threading.Event(), threading.Event()
     desk.due, desk.due_at_s = done.set, time.monotonic() + 0.2
     desk.service.wake()
-    assert eventually(lambda: desk.service._watched)
+    assert eventually(lambda: desk.service._watched_until_s < math.inf)
     desk.put(lambda: (busy.set(), go_on.wait(WITHIN_S)))
     assert busy.wait(WITHIN_S)
     assert done.wait(WITHIN_S)
     go_on.set()
+
+
+def test_what_is_due_sooner_than_what_a_thread_waits_for_is_done_in_time(
+    make_desk: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of the free threads hears of it."""
+    monkeypatch.setattr(service_module, "IDLE_S", 0.3)
+    desk = make_desk(3)
+    desk.due_at_s = time.monotonic() + 3600
+    together = threading.Barrier(4)
+    desk.put(*[lambda: together.wait(WITHIN_S)] * 3)
+    together.wait(WITHIN_S)
+    assert eventually(lambda: len(desk.service._gates) == 3)
+    done = threading.Event()
+    desk.due, desk.due_at_s = done.set, time.monotonic() + 0.5  # longer than a thread stays for that is not needed
+    desk.service.wake()
+    assert done.wait(2)
 
 
 @pytest.mark.parametrize("raised", [ValueError("private"), SystemExit(3), KeyboardInterrupt()])
