@@ -73,6 +73,15 @@ class Shares(Generic[T]):
         if line is not None and line.pop(item, None) is not None and not line:
             del self._waiting[host]
 
+    def is_full(self, host: Host) -> bool:
+        """Whether ``host`` has all the places it can have. Any thread may ask."""
+        return self._running.get(host, 0) >= self._size
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is one who may go ahead."""
+        return any(self._may_begin(host) for host in self._waiting)
+
     def next(self) -> tuple[Host, T] | None:
         """The first who may go ahead; it has its place, and ``end`` must follow. None where all have to wait."""
         ready = [host for host in self._waiting if self._may_begin(host)]

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
@@ -14,7 +15,7 @@ from target._background.clock import monotonic_s
 from target._background.ends import finish_before_end
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
-from target._background.service import Service
+from target._background.service import Service, Work
 from target._background.shares import HOME, MOST_SHARES, Host, Shares, did_answer
 from target.causes import hush, hushed
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
@@ -65,8 +66,9 @@ class AsyncResult(Generic[T]):
 
 
 class _Task(Generic[T]):
-    """A call on its way: what to do, whom to tell, and whether its host answered, once that is known."""
+    """A call on its way: what to do, whom to tell, where it has a place, and whether its host answered."""
 
+    place: Host | None = None
     answered: bool | None = None
 
     def __init__(
@@ -74,19 +76,28 @@ class _Task(Generic[T]):
         work: Callable[[], T],
         callback: Callable[[T], object],
         err_callback: Callable[[Exception], object] | None,
-        host: Host | None,
     ) -> None:
         self.work = work
         self.callback = callback
         self.err_callback = err_callback
-        self.host = host
         self.result: AsyncResult[T] = AsyncResult()
+        self._unclaimed = [None]
+
+    def claim(self) -> bool:
+        """Whether the caller, who is the first to ask, has to see to it."""
+        try:
+            self._unclaimed.pop()  # one step
+        except IndexError:
+            return False
+        return True
 
 
 class Workers:
     """The threads of calls with a callback.
 
     At most ``size`` work for one host, so that one that hangs does not hold up the work for the others (``Shares``).
+    Who submits may be interrupted anywhere, for good: it changes nothing but what one step changes, and leaves the
+    rest to the threads.
     """
 
     def __init__(self, size: int, logger: logging.Logger) -> None:
@@ -94,17 +105,20 @@ class Workers:
         self._logger = logger
         self._takes_none = self._refuses = False
         self.begin_anew()
-        self._service = Service("target-worker-{}", size * MOST_SHARES)
+        most = size * MOST_SHARES + 1  # the last is for what need not wait for its host, since it is refused
+        self._service = Service("target-worker-{}", most, self._take, self._of_use, logger)
         renew_in_children(self)
         finish_before_end(self)
 
     def begin_anew(self) -> None:
         """In a forked child: what waits is the parent's to do."""
-        self._lock = threading.Lock()  # of the shares, and never waited for
-        self._shares: Shares[_Task[Any]] = Shares(self._size)
-        self._changes: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()  # to the shares, not made yet
-        self._open: set[_Task[Any]] = set()
+        self._open: dict[_Task[Any], None] = {}
         self._at_work: dict[int, _Task[Any]] = {}  # by thread
+        self._changes: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()  # to what follows, not made yet
+        self._lock = threading.Lock()  # of what only the threads touch
+        self._shares: Shares[_Task[Any]] = Shares(self._size)
+        self._unshared: deque[_Task[Any]] = deque()  # calls that need no place
+        self._has_next = False
 
     def submit(
         self,
@@ -120,17 +134,21 @@ class Workers:
         """
         if self._takes_none:
             raise ClientClosed("The client is closed: make a new one with TargetClient.create")
-        task = _Task(work, callback, err_callback, host)
-        self._open.add(task)
+        task = _Task(work, callback, err_callback)
         try:
-            is_begun = self._begin(task) if host is None else self._change(partial(self._shares.wait, host, task))
-            if not is_begun and not self._service.threads:
+            self._open[task] = None
+            wait = self._unshared.append if host is None else partial(self._shares.wait, host)
+            self._changes.put(partial(wait, task))
+            # Where its host has all its places, the thread that gives one back sees the task.
+            is_seen = host is not None and self._shares.is_full(host)
+            if not is_seen and not self._wake():
                 raise TransportError("No thread can be started for a callback: make the call without one")
         except BaseException:
-            self._open.discard(task)  # nobody has it to wait for
+            if task.claim():  # nobody has it to wait for
+                self._open.pop(task, None)
             raise
         if self._refuses:  # meanwhile
-            self._refuse_all()
+            self._see_to_all()
         return task.result
 
     @property
@@ -142,7 +160,8 @@ class Workers:
         """Wait until all that was submitted has ended: how much has not, after so many seconds. A callback does not
         wait for itself."""
         ends_at_s = monotonic_s() + timeout_s
-        waited = [task.result for task in self._open.copy() - {self._at_work.get(threading.get_ident())}]
+        own = self._at_work.get(threading.get_ident())
+        waited = [task.result for task in self._open.copy() if task is not own]
         for result in waited:
             result.wait(max(0.0, ends_at_s - monotonic_s()))
         return sum(not result.ready() for result in waited)
@@ -150,7 +169,7 @@ class Workers:
     def close(self) -> None:
         """Begin no more: work that has not begun ends with ClientClosed, running work goes on."""
         self._takes_none = self._refuses = True
-        self._refuse_all()
+        self._see_to_all()
         self._service.end()
 
     def finish(self, timeout_s: float) -> bool:
@@ -162,43 +181,63 @@ class Workers:
         """Wait, after ``close``, until all threads have ended; False when ``timeout_s`` seconds were not enough."""
         return self._service.join(timeout_s)
 
-    def _change(self, change: Callable[[], object]) -> bool:
-        """Let the shares change, and begin what may begin then. Who finds them in use leaves that to whoever uses them:
-        a signal handler may have interrupted it. False where there is no thread for what may begin."""
-        is_begun = True
-        self._changes.put(change)
-        while not self._changes.empty() and self._lock.acquire(blocking=False):
-            try:
-                with contextlib.suppress(queue.Empty):
-                    while True:
-                        self._changes.get_nowait()()
-                while (found := self._shares.next()) is not None:
-                    is_begun = self._begin(found[1]) and is_begun
-            finally:
-                self._lock.release()
-        return is_begun
+    def _of_use(self) -> tuple[int, int]:
+        """Those at work, and one for what may begin; see Service. Who submits asks for one where it is needed."""
+        at_work, has_next = len(self._at_work), self._has_next or self._refuses
+        return at_work + (has_next or not self._changes.empty()), at_work + has_next
 
-    def _begin(self, task: _Task[Any]) -> bool:
-        return self._service.put(partial(self._run, task), partial(self._over, task))
+    def _wake(self) -> bool:
+        """Let a thread look for what may begin; False where there is none to be had."""
+        return self._service.wake() or bool(self._service.threads)
 
-    def _over(self, task: _Task[Any]) -> None:
-        if task.host is not None:
-            self._change(partial(self._shares.end, task.host, task.answered))
+    def _see_to_all(self) -> None:
+        """Let threads do, or refuse, what waits; where there is none to be had, this one does it."""
+        if not self._wake():
+            while (work := self._take()) is not None:
+                work()
 
-    def _refuse_all(self) -> None:
-        self._change(self._drain)
-        self._service.do_here()
+    def _take(self) -> Work | None:
+        """For a thread: the next task that may begin; see Service."""
+        with self._lock:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._changes.get_nowait()()
+            if self._refuses:
+                self._unshared.extend(self._shares.drain())
+            task = self._next()
+            self._has_next = bool(self._unshared) or self._shares.has_next
+        if task is None:
+            return None
+        self._at_work[threading.get_ident()] = task
+        return partial(self._do, task)
 
-    def _drain(self) -> None:
-        for task in self._shares.drain():
+    def _next(self) -> _Task[Any] | None:
+        if self._unshared:
+            return self._unshared.popleft()
+        found = self._shares.next()
+        if found is None:
+            return None
+        place, task = found
+        task.place = place
+        return task
+
+    def _do(self, task: _Task[Any]) -> None:
+        if self._has_next:
+            self._service.wake()
+        if task.claim():
             self._run(task)
+        else:  # it was refused, or who submitted it has gone
+            self._leave(task)
+
+    def _leave(self, task: _Task[Any]) -> None:
+        """Its thread is free, and its place, where it has one."""
+        self._at_work.pop(threading.get_ident(), None)
+        if task.place is not None:
+            self._changes.put(partial(self._shares.end, task.place, task.answered))
 
     def _run(self, task: _Task[Any]) -> None:
         """Do it and tell of it, or tell that the client was closed before."""
-        if task not in self._open:
-            return  # who submitted it was told that it could not begin
-        own = threading.get_ident()
-        self._at_work[own] = task
+        self._at_work[threading.get_ident()] = task
         value, error = _outcome(_refuse if self._refuses else task.work)
         task.answered = did_answer(error)
         try:
@@ -209,8 +248,8 @@ class Workers:
         except BaseException as raised:
             self._logger.error("A callback raised; the result of its call is kept", exc_info=hushed(raised))
         finally:
-            self._at_work.pop(own, None)
-            self._open.discard(task)
+            self._leave(task)  # first: who waits for the result may submit the next
+            self._open.pop(task, None)
             task.result._finish(value, error)
 
 

@@ -137,9 +137,8 @@ class Backlog:
 
     def mark(self) -> int:
         """Where the backlog ends now."""
-        with self._lock:
-            self._sort()
-            return self._seq
+        with self._lock:  # so that nobody sorts; nor does who waits, who may be interrupted in the middle of it
+            return self._seq + self._inbox.qsize()
 
     def wait(self, mark: int, ends_at_s: float) -> int:
         """Wait until all up to ``mark`` is done with: how many calls are not, at ``ends_at_s``, or as soon as nothing
@@ -149,9 +148,10 @@ class Backlog:
             with self._lock:
                 left = [host for host in self._hosts.values() if host.calls and next(iter(host.calls)).seq <= mark]
                 left_s = ends_at_s - monotonic_s()
-                is_over = left_s <= 0 or all(host.rests_until_s > ends_at_s and not host.in_flight for host in left)
-                if is_over:  # so it is where nothing is left
-                    return sum(waiting.seq <= mark for host in left for waiting in host.calls)
+                unsorted = max(0, mark - self._seq)
+                is_stuck = all(host.rests_until_s > ends_at_s and not host.in_flight for host in left)
+                if left_s <= 0 or (is_stuck and not unsorted):  # the latter, too, where nothing is left
+                    return unsorted + sum(waiting.seq <= mark for host in left for waiting in host.calls)
                 self._waits.append(changed)
             changed.wait(left_s)
 
@@ -167,7 +167,7 @@ class Backlog:
             try:
                 call = self._inbox.get_nowait()
             except queue.Empty:
-                return
+                break
             self._seq += 1
             waiting = Waiting(self._seq, call)
             host = self._hosts.get(call.base_url)
@@ -183,6 +183,8 @@ class Backlog:
             session.calls.append(waiting)
             if len(session.calls) == 1 and not session.busy:
                 self._free(call.session_id)
+        if self._waits:  # what came may have to wait for too long
+            self._tell()
 
     def _has_room(self, host: Host) -> bool:
         if host.answers:

@@ -51,7 +51,7 @@ class DurableStore:
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._unwritten = 0  # on its way to the store
+        self._unwritten: dict[object, int] = {}  # how many entries are on their way to the store, by attempt
         self._late_drops = 0
         self._late_claims: list[Claim] = []
         self._known = Counts(0, 0)
@@ -63,11 +63,11 @@ class DurableStore:
         if asked.is_broken or asked.is_behind or self._memory.holds(entries[0].session_id):
             return self._queue_in_memory(entries, due_s)
         if not may_wait and self._settings.when_full == "raise":
-            self._settings.require_room(self._unwritten + self._known.pending, len(entries))  # as far as is known
-        with self._lock:
-            self._unwritten += len(entries)
-        late = partial(self._added_late, entries, due_s, may_wait)
+            self._settings.require_room(self._on_the_way + self._known.pending, len(entries))  # as far as is known
+        attempt = object()
+        late = partial(self._added_late, attempt, entries, due_s, may_wait)
         try:
+            self._unwritten[attempt] = len(entries)
             wait_s = asked.hold_s if may_wait else 0.0
             dropped: int = asked.ask(partial(self._store.add, entries, due_s), int, wait_s=wait_s, late=late)
         except StillAtIt:
@@ -75,12 +75,12 @@ class DurableStore:
                 asked.leave_alone(None)
             return self._take_late_drops()
         except BaseException as error:
-            self._wrote(entries)
+            self._unwritten.pop(attempt, None)
             if not isinstance(error, StoreBroken):
                 raise
             asked.leave_alone(str(error))
             return self._queue_in_memory(entries, due_s)
-        self._wrote(entries)
+        self._unwritten.pop(attempt, None)
         self._know(len(entries) - dropped)
         return dropped + self._take_late_drops()
 
@@ -147,7 +147,7 @@ class DurableStore:
 
     def volatile(self) -> int:
         """See SteadyStore."""
-        return self._memory.volatile() + self._unwritten
+        return self._memory.volatile() + self._on_the_way
 
     def tend(self) -> bool:
         """See SteadyStore."""
@@ -202,10 +202,12 @@ class DurableStore:
 
     def _queue_in_memory(self, entries: Sequence[Entry], due_s: float) -> int:
         due_s = max(due_s, self._settings.now_s() + _PATIENCE_S)
-        elsewhere = self._unwritten + self._known.pending
+        elsewhere = self._on_the_way + self._known.pending
         return self._memory.add(entries, due_s, elsewhere=elsewhere) + self._take_late_drops()
 
-    def _added_late(self, entries: Sequence[Entry], due_s: float, promised: bool, outcome: Callable[[], int]) -> None:
+    def _added_late(
+        self, attempt: object, entries: Sequence[Entry], due_s: float, promised: bool, outcome: Callable[[], int]
+    ) -> None:
         """On the store's thread, when nobody waits any more."""
         dropped = 0
         try:
@@ -221,8 +223,8 @@ class DurableStore:
         else:
             self._know(len(entries) - dropped)
         with self._lock:
-            self._unwritten -= len(entries)
             self._late_drops += dropped
+        self._unwritten.pop(attempt, None)
 
     def _claimed_late(self, outcome: Callable[[], Claim | None]) -> None:
         claim = self._asked.attempt(outcome, None)
@@ -242,9 +244,9 @@ class DurableStore:
     def _know(self, more: int) -> None:
         self._known = self._known._replace(pending=self._known.pending + more)
 
-    def _wrote(self, entries: Sequence[Entry]) -> None:
-        with self._lock:
-            self._unwritten -= len(entries)
+    @property
+    def _on_the_way(self) -> int:
+        return sum(self._unwritten.copy().values())
 
     def _take_late_drops(self) -> int:
         if not self._late_drops:

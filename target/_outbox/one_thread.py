@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -115,14 +116,26 @@ class OneThread:
         self._service.join(_END_S)
 
     def _put(self, task: _Task[Any]) -> None:
-        self._tasks.append(task)
-        if not self._service.put(self._do_first):  # no thread to be had: then who asks does it
-            self._service.do_here()
+        try:
+            self._tasks.append(task)
+            if not self._service.put(self._do_all):  # no thread to be had: then who asks does it
+                self._service.do_here()
+        except BaseException:  # of a signal handler: nobody waits for it
+            self._forget(task)
+            raise
 
-    def _do_first(self) -> None:
-        with self._at_work:
-            if self._tasks:
+    def _do_all(self) -> None:
+        while True:
+            with self._at_work:  # for one at a time, so that ``pause`` may come between
                 try:
-                    self._tasks[0].run()
+                    task = self._tasks[0]
+                except IndexError:
+                    return
+                try:
+                    task.run()
                 finally:
-                    self._tasks.popleft()
+                    self._forget(task)
+
+    def _forget(self, task: _Task[Any]) -> None:
+        with contextlib.suppress(ValueError):
+            self._tasks.remove(task)

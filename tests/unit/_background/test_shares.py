@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -115,14 +116,19 @@ def test_no_place_is_lost_or_given_twice(size: int, steps: list[tuple[int, str, 
             running[found[0]] += 1
             waiting -= 1
         assert shares.waiting == waiting
+        assert shares.has_next is (copy.deepcopy(shares).next() is not None)
+        assert all(not shares.is_full(host) for host in hosts if running[host] < size)
+        assert all(not shares._may_begin(host) for host in hosts if shares.is_full(host))
         assert running[HOME] <= size >= running[OWN]
         assert sum(running[visitor] for visitor in hosts[2:]) <= size
         assert shares._visitors == sum(running[visitor] for visitor in hosts[2:])
         assert shares._doubtful == sum(running[visitor] for visitor in hosts[2:] if shares._is_doubtful(visitor))
-    for host, count in running.items():
-        for _ in range(count):
-            shares.end(host, None)
-    shares.drain()
+    while (found := shares.next()) is not None or any(running.values()):
+        if found is not None:
+            running[found[0]] += 1
+        host = next(host for host, count in running.items() if count)
+        running[host] -= 1
+        shares.end(host, None)
     assert taken(shares, HOME) == size
     assert shares._doubtful == shares._visitors == 0
 

@@ -316,14 +316,14 @@ def test_a_call_made_by_who_interrupted_another_waits_for_nothing(
     client: TargetClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the handler of a signal may: a lock would be held by its own thread."""
-    handles, wait = [], client._workers._shares.wait
+    handles, wake = [], client._workers._service.wake
 
-    def interrupted(*arguments: Any) -> None:
+    def interrupted() -> bool:
         monkeypatch.undo()
         handles.append(client.get_offers(**CALL, callback=ignore))
-        wait(*arguments)
+        return wake()
 
-    monkeypatch.setattr(client._workers._shares, "wait", interrupted)
+    monkeypatch.setattr(client._workers._service, "wake", interrupted)
     handles.append(client.get_offers(**CALL, callback=ignore))
     assert [handle.get(10).response.status for handle in handles] == [200, 200]
 

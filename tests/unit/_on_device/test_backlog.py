@@ -53,7 +53,7 @@ def backlog_of(*calls: Call, most_waiting: int = 1000, most_at_once: int = 32, k
         backlog.settle(taken, answered=True)
     for each in calls:
         assert backlog.put(each) is None
-        backlog.mark()  # looks in, as a thread would
+        backlog._sort()  # looks in, as a thread would
     return backlog
 
 
@@ -224,7 +224,7 @@ def test_a_host_of_ones_own_for_every_call_slows_nothing_down() -> None:
     started_s = time.monotonic()
     for number in range(10_000):
         backlog.put(call(number, host=f"http://cluster{number}"))
-    backlog.mark()
+    backlog._sort()
     hanging = list(taken_from(backlog))
     assert 0 < len(hanging) <= backlog.most_in_flight // 2
     for number in range(5_000):

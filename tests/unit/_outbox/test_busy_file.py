@@ -86,8 +86,8 @@ def test_a_file_that_stays_locked_keeps_the_order_of_a_session(path: Path, serve
         with locked(path):
             made.queue("a")  # is on its way to the file until SQLite gives up
             made.queue("b")
-            assert made.handle._store._unwritten == 1  # type: ignore[attr-defined]
-            assert eventually(lambda: made.handle._store._unwritten == 0, 15)  # type: ignore[attr-defined]
+            assert made.handle._store._on_the_way == 1  # type: ignore[attr-defined]
+            assert eventually(lambda: made.handle._store._on_the_way == 0, 15)  # type: ignore[attr-defined]
             made.queue("c")
             made.handle.flush(0)
             assert eventually(lambda: len(ids_of(server)) == 3, 15)
