@@ -226,7 +226,7 @@ class Workers:
             self._service.wake()
         if task.claim():
             self._run(task)
-        else:  # it was refused, or who submitted it has gone
+        else:  # who submitted it has gone
             self._leave(task)
 
     def _leave(self, task: _Task[Any]) -> None:
@@ -237,7 +237,6 @@ class Workers:
 
     def _run(self, task: _Task[Any]) -> None:
         """Do it and tell of it, or tell that the client was closed before."""
-        self._at_work[threading.get_ident()] = task
         value, error = _outcome(_refuse if self._refuses else task.work)
         task.answered = did_answer(error)
         try:
