@@ -78,12 +78,32 @@ def fork_without_hooks() -> int:
     """As uWSGI and C extensions fork: Python is told nothing. Under the GIL, as they do it, too.
 
     Without its hooks, Python itself hangs in a child where a thread of the parent's was about to take the GIL. So this
-    waits until all other threads wait for something else.
+    waits until all other threads wait for something else; a child at whose fork one of them woke all the same is ended
+    before it does anything, and there is another.
     """
     give_up_at = time.monotonic() + LONGEST_S
-    while (before := _switches()) != _switches(after_s=0.03) or before is None:
-        assert time.monotonic() < give_up_at
-    return int(ctypes.PyDLL(None).fork())
+    while True:
+        while (quiet := _switches()) != _switches(after_s=0.03) or quiet is None:
+            assert time.monotonic() < give_up_at
+        permit, permits = os.pipe()
+        child = int(ctypes.PyDLL(None).fork())
+        if not child:
+            os.close(permits)
+            may_go_on = os.read(permit, 1)
+            os.close(permit)
+            if not may_go_on:
+                os._exit(0)
+            return 0
+        is_good = _switches() == quiet
+        os.close(permit)
+        if is_good:
+            os.write(permits, b"1")
+        else:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        os.close(permits)
+        if is_good:
+            return child
 
 
 def _switches(after_s: float = 0) -> dict[str, str] | None:
