@@ -23,7 +23,7 @@ from target._background.forks import renew_in_children
 IDLE_S = 2.0  # without work for so long a thread ends
 _LONGEST_WATCH_S = 10.0  # for what is due later than that, a thread looks again from time to time
 _SHORTEST_WAIT_S = 0.001
-_HARDLY_S = 0.02
+_HARDLY_S = 0.02  # so much later than it could be, something due may be done: no second thread waits for it
 _PAUSE_AFTER_ERROR_S = 1.0
 
 T = TypeVar("T")

@@ -14,12 +14,12 @@ class Struck(BaseException):
     """What a handler raises."""
 
 
-def at_each_step(work: Callable[[], object], *parts: str, every: int = 1) -> Iterator[bool]:
+def at_each_step(work: Callable[[], object], *parts: str, every: int = 1) -> Iterator[None]:
     """Do ``work`` again and again on this thread, each time with ``Struck`` raised one step later.
 
     A step is where the interpreter looks for signals, after a call, a jump back and the begin of a function, in a file
-    whose path has one of ``parts`` in it. What ``work`` raises then is swallowed. Yields after each time whether it was
-    struck; the last was not, since it has no more steps.
+    whose path has one of ``parts`` in it. What ``work`` raises then is swallowed. Yields after each time, also after
+    the last, when it was not struck since it has no more steps.
 
     Args:
         work: May have a different number of steps each time.
@@ -28,9 +28,9 @@ def at_each_step(work: Callable[[], object], *parts: str, every: int = 1) -> Ite
     """
     number = 0
     while _strike(work, parts, number):
-        yield True
+        yield
         number += every
-    yield False
+    yield
 
 
 def _strike(work: Callable[[], object], parts: tuple[str, ...], number: int) -> bool:

@@ -44,6 +44,12 @@ def ask(client: TargetClient, number: int) -> None:
     check(client.get_offers(request=request), number)
 
 
+def ask_aside(client: TargetClient, number: int, within_s: float) -> None:
+    """The same with a callback, for whose result it waits."""
+    request: Any = {"execute": {"mboxes": [{"name": f"mbox-{number}"}]}, "requestId": f"request-{number}"}
+    check(client.get_offers(request=request, callback=lambda _: None).get(within_s), number)
+
+
 def check(result: Any, number: int) -> None:
     """Whether ``result`` answers the call ``number``."""
     response = result.response

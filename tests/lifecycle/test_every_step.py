@@ -57,12 +57,7 @@ def test_a_call(pool: str, server: LoopbackServer) -> None:
 def test_a_call_with_a_callback(server: LoopbackServer) -> None:
     script = """
         client = client_of(domain, timeout=2000, async_workers=1)
-
-        def aside(number):
-            request = {"execute": {"mboxes": [{"name": f"mbox-{number}"}]}, "requestId": f"request-{number}"}
-            check(client.get_offers(request=request, callback=lambda _: None).get(SOON_S), number)
-
-        assert strike(aside) > 100
+        assert strike(lambda number: ask_aside(client, number, SOON_S)) > 100
         assert client.flush(2000) == 0
         assert client.status()["callbacks"] == 0
         client.close()

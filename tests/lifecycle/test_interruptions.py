@@ -78,8 +78,7 @@ def test_calls_with_a_callback(server: LoopbackServer) -> None:
         client = client_of(domain, timeout=2000, async_workers=2)
 
         def aside(number):
-            request = {"execute": {"mboxes": [{"name": f"mbox-{number}"}]}, "requestId": f"request-{number}"}
-            check(client.get_offers(request=request, callback=lambda _: None).get(4), number)
+            ask_aside(client, number, 4)
 
         aside(0)
         strike_by_signal(aside, 250)
