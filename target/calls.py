@@ -12,7 +12,7 @@ from target._http.routes import Routes
 from target.attributes import AttributesProvider
 from target.causes import hush
 from target.config import ClientConfig, RequestConfig, Runtime
-from target.delivery import assemble, reply
+from target.delivery import reply
 from target.delivery import request as requests
 from target.delivery.identity import cluster_of_edge_host
 from target.delivery.request import MAX_NAME_LENGTH
@@ -53,7 +53,7 @@ class Calls:
             self.routes.learn(cluster_of_edge_host(response.edge_host))
         if answer.moved:
             call = self.routes.to_account(call)  # which says, in the cookies of its answer, where the visitor goes next
-        return assemble.assemble(call, response, self._runtime.now_s())
+        return reply.assemble(call, response, self._runtime.now_s())
 
     def _require_time(self, call: requests.Call, deadline: Deadline) -> None:
         if deadline.abort is not None and deadline.abort.called:
@@ -69,7 +69,7 @@ class Calls:
         asked = asked_names(call.body)
         found = {name: defaults[name] for name in asked if name in defaults}
         hush(error)
-        return AttributesProvider(assemble.assemble(call, None, self._runtime.now_s()), found, error)
+        return AttributesProvider(reply.assemble(call, None, self._runtime.now_s()), found, error)
 
 
 def refuse_callbacks(parsed: RequestConfig) -> None:

@@ -20,10 +20,9 @@ from target.config import HYBRID, ON_DEVICE, ClientConfig, Runtime
 from target.decisioning.artifact import Artifact, require_packages
 from target.decisioning.decide import Decision, decide, needs_geo
 from target.decisioning.remote import needs_reading, needs_remote
-from target.delivery.assemble import assemble
 from target.delivery.follow_up import Decided, build_follow_up
 from target.delivery.identity import cluster_of_device_id
-from target.delivery.reply import Reply
+from target.delivery.reply import Reply, assemble
 from target.delivery.request import Call
 from target.delivery.telemetry import (
     LOCAL,

@@ -1,21 +1,27 @@
-"""The receiving side of a urllib3 connection: reads that keep to a deadline, and an answer that ends where it says."""
+"""The receiving side of a urllib3 connection: reads that keep to a deadline, an answer that ends where it says, its
+body within its bounds."""
 
 from __future__ import annotations
 
 import http.client
 import io
 import socket
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+import urllib3
 from urllib3.exceptions import HeaderParsingError
 from urllib3.util.response import assert_header_parsing
 
 from target._background.clock import monotonic_s
+from target._http import failures
 from target._http.beside import Superseded, receive_unless_first
 from target._http.heads import ends_in_one_place, parse_head
 from target._http.liveness import is_suspect
+from target._http.unpacking import PIECE_BYTES, unpack
 
 if TYPE_CHECKING:
+    from target._http.deadline import Deadline
     from target._http.exchange import DeadlineConnection
 
 _READ_BYTES = 65536
@@ -154,3 +160,53 @@ class Answer(http.client.HTTPResponse):
             if left_over:
                 self._carrier.close()
             self._carrier.is_in_use = self._is_given_up
+
+
+def read_body(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline) -> bytes:
+    """The unpacked body. Whatever goes wrong, the connection is not used again.
+
+    Raises:
+        TransportError: It is larger than ``most``, or belongs to no final answer.
+        DecodeError: It is not packed as its head says, or not to its end.
+        TimeoutError: The deadline has passed.
+    """
+    complete = False
+    try:
+        if response.status < 200:
+            raise failures.not_final(response.status)
+        announced = getattr(response, "length_remaining", None)  # stand-ins for responses lack it
+        if (announced or 0) > most:
+            raise failures.too_large(most)
+        if announced is not None and "Content-Encoding" not in response.headers:
+            content = response.read()  # as long as its head says: one read gets all of it
+            complete = True
+            return content
+        chunks: list[bytes] = []
+        size = 0
+        encoding = response.headers.get("Content-Encoding", "")
+        for chunk in unpack(_pieces(response, most), encoding):
+            size += len(chunk)
+            if size > most:
+                raise failures.too_large(most)
+            if deadline.remaining_s() <= 0:  # unpacking takes time, too
+                raise TimeoutError("the deadline has passed")
+            if chunk:
+                chunks.append(chunk)
+        complete = True
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    finally:
+        if not complete:
+            response.close()
+        if deadline.abort is not None:
+            deadline.abort.watch(None)  # from here on the connection may serve another call
+        response.release_conn()
+
+
+def _pieces(response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
+    """The body as it comes. Streams that hold nothing could go on for ever, so what comes is bounded, too."""
+    size = 0
+    while piece := response.read(PIECE_BYTES, decode_content=False):
+        size += len(piece)
+        if size > 2 * most:
+            raise failures.too_large(most)
+        yield piece

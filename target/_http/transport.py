@@ -13,9 +13,9 @@ from urllib3.util.retry import Retry
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
 from target._http import failures
-from target._http.body import read_body
 from target._http.deadline import Deadline, Exchange
 from target._http.pools import open_pools
+from target._http.reading import read_body
 from target._http.routes import Routes
 from target.config import ClientConfig
 from target.delivery.attempts import Ended, NoAnswer, Send, Sleep, doubted

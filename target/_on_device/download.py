@@ -10,9 +10,9 @@ from urllib3.util.retry import Retry
 
 from target._background.clock import monotonic_s
 from target._http import failures
-from target._http.body import read_body
 from target._http.deadline import Deadline
 from target._http.pools import open_pools
+from target._http.reading import read_body
 from target.config import ClientConfig
 from target.delivery.retry import Stage
 from target.on_device_config import without_query

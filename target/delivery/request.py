@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.config import ClientConfig, RequestConfig, Runtime
 from target.delivery import notifications
-from target.delivery.experience_cloud import build_experience_cloud, build_id, find_visitor
-from target.delivery.identity import build_base_url, named_cluster, parse_identity
+from target.delivery.identity import (
+    build_base_url,
+    build_experience_cloud,
+    build_id,
+    find_visitor,
+    named_cluster,
+    parse_identity,
+)
 from target.delivery.telemetry import add_telemetry
 from target.delivery.wire_form import tidy_request, write_request
 from target.errors import OptionsError

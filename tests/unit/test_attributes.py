@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from target import AttributeNotFound, AttributesProvider, DeliveryResponse
-from target.delivery.assemble import assemble
+from target.delivery.reply import assemble
 from tests.kit.built_calls import NOW_S, offers
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from target import DeliveryResponse, OptionsError, TargetCookie, TargetDeliveryResponse
-from target.delivery.assemble import assemble
 from target.delivery.identity import parse_target_cookie
+from target.delivery.reply import assemble
 from tests.kit.built_calls import NOW_S, expires, offers
 
 COOKIE = TargetCookie("mbox", "session#a%7Cb#1570321860|PC#d.38_0#1633564800", 63244800)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from target import DeliveryResponse, OptionsError, TargetDeliveryResponse
-from target.delivery.assemble import assemble
+from target.delivery.reply import assemble
 from tests.kit.built_calls import NOW_S, offers
 
 ECID = "07327024324407615852294135870030620007"

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 import aiohttp
 
 from target._http import failures
-from target._http.body import PIECE_BYTES, unpack
+from target._http.unpacking import PIECE_BYTES, unpack
 
 _MOST_HEADERS = 100  # as http.client has it
 _LARGE_BYTES = 2**20  # above which aiohttp warns of bodies that are written at once

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target import ApiError, DeliveryResponse, TargetError, TransportError
-from target.delivery.assemble import assemble
-from target.delivery.reply import MOST_BODY, Reply, parse_reply, require_taken
+from target.delivery.reply import MOST_BODY, Reply, assemble, parse_reply, require_taken
 from target.delivery.request import Call, add_to_call
 from tests.kit.built_calls import CLICK, NOW_S, PAGE_LOAD, expires, notify, offers
 

@@ -11,7 +11,7 @@ import pytest
 
 from target import AuthenticatedState, CustomerId, OptionsError, Visitor
 from target.config import parse_request_options
-from target.delivery.experience_cloud import build_experience_cloud, build_id, find_visitor
+from target.delivery.identity import build_experience_cloud, build_id, find_visitor
 from tests.kit.built_calls import PAGE_LOAD, config, offers, runtime
 
 ORGANIZATION = "1234@AdobeOrg"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from target import AnalyticsResponse, DeliveryResponse, TargetDeliveryResponse, Visitor
-from target.delivery.assemble import assemble
+from target.delivery.reply import assemble
 from target.delivery.request import Call
 from tests.kit.built_calls import NOW_S, PAGE_LOAD, expires, offers
 

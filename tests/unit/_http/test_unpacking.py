@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from urllib3.exceptions import DecodeError
 
 from target import TransportError
-from target._http.body import PIECE_BYTES, unpack
 from target._http.deadline import Deadline
+from target._http.unpacking import PIECE_BYTES, unpack
 from target._on_device.download import Downloads
 from target.config import parse_client_options
 from tests.faults.cells import PROBE

@@ -1,7 +1,6 @@
-"""Reads the body of an answer: within its deadline, of bounded size, unpacked to its very end.
+"""Unpacks the body of an answer, piece by piece, to its very end.
 
-What is packed is unpacked here, piece by piece: a stream that lacks its end, be it the checksum alone, has to be an
-error, and urllib3 takes one for complete.
+A stream that lacks its end, be it the checksum alone, has to be an error, and urllib3 takes one for complete.
 """
 
 from __future__ import annotations
@@ -9,65 +8,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 
-import urllib3
 from urllib3.exceptions import DecodeError
-
-from target._http import failures
-from target._http.deadline import Deadline
 
 PIECE_BYTES = 65536
 _MOST_ENCODINGS = 3
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # as zlib numbers formats
-
-
-def read_body(response: urllib3.BaseHTTPResponse, most: int, deadline: Deadline) -> bytes:
-    """The unpacked body. Whatever goes wrong, the connection is not used again.
-
-    Raises:
-        TransportError: It is larger than ``most``, or belongs to no final answer.
-        DecodeError: It is not packed as its head says, or not to its end.
-        TimeoutError: The deadline has passed.
-    """
-    complete = False
-    try:
-        if response.status < 200:
-            raise failures.not_final(response.status)
-        announced = getattr(response, "length_remaining", None)  # stand-ins for responses lack it
-        if (announced or 0) > most:
-            raise failures.too_large(most)
-        if announced is not None and "Content-Encoding" not in response.headers:
-            content = response.read()  # as long as its head says: one read gets all of it
-            complete = True
-            return content
-        chunks: list[bytes] = []
-        size = 0
-        encoding = response.headers.get("Content-Encoding", "")
-        for chunk in unpack(_pieces(response, most), encoding):
-            size += len(chunk)
-            if size > most:
-                raise failures.too_large(most)
-            if deadline.remaining_s() <= 0:  # unpacking takes time, too
-                raise TimeoutError("the deadline has passed")
-            if chunk:
-                chunks.append(chunk)
-        complete = True
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    finally:
-        if not complete:
-            response.close()
-        if deadline.abort is not None:
-            deadline.abort.watch(None)  # from here on the connection may serve another call
-        response.release_conn()
-
-
-def _pieces(response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
-    """The body as it comes. Streams that hold nothing could go on for ever, so what comes is bounded, too."""
-    size = 0
-    while piece := response.read(PIECE_BYTES, decode_content=False):
-        size += len(piece)
-        if size > 2 * most:
-            raise failures.too_large(most)
-        yield piece
 
 
 def unpack(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
