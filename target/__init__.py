@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from target.outbox import DeadLetter, Outbox
     from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
     from target.visitor import Visitor
+    from target.web.async_visit import AsyncVisit
+    from target.web.options import SiteOptions
+    from target.web.request import WebRequest
+    from target.web.site import Site
+    from target.web.visit import Visit
 
 __all__ = [
     "ApiError",
@@ -40,6 +45,7 @@ __all__ = [
     "ArtifactNotReady",
     "AsyncResult",
     "AsyncTargetClient",
+    "AsyncVisit",
     "AttributeNotFound",
     "AttributesProvider",
     "BackgroundFull",
@@ -52,6 +58,8 @@ __all__ = [
     "OptionsError",
     "Outbox",
     "OutboxFull",
+    "Site",
+    "SiteOptions",
     "TargetClient",
     "TargetCookie",
     "TargetDeliveryResponse",
@@ -59,7 +67,9 @@ __all__ = [
     "TargetTimeout",
     "TargetUnavailable",
     "TransportError",
+    "Visit",
     "Visitor",
+    "WebRequest",
     "qa_mode_from_cookie",
     "qa_mode_from_url",
     "qa_mode_to_cookie",
@@ -200,11 +210,16 @@ __all__.sort()
 # Imported on first use: there are 64 models and enums, and a call needs a few.
 _ELSEWHERE = {
     "AsyncTargetClient": "target.aio",
+    "AsyncVisit": "target.web.async_visit",
     "ClientHints": "target.model_methods",
     "Context": "target.model_methods",
     "DeadLetter": "target.outbox",
     "Outbox": "target.outbox",
+    "Site": "target.web.site",
+    "SiteOptions": "target.web.options",
+    "Visit": "target.web.visit",
     "Visitor": "target.visitor",
+    "WebRequest": "target.web.request",
     "qa_mode_from_cookie": "target.qa_mode",
     "qa_mode_from_url": "target.qa_mode",
     "qa_mode_to_cookie": "target.qa_mode",

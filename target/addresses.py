@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from target.errors import OptionsError
 from target.foreign import exact_text, is_a, is_number, is_text, items_of, shown
@@ -16,7 +17,7 @@ _LONGEST_HOP = 128
 _MOST_NETWORKS = 10_000
 
 
-def visitor_address(peer: str | None, forwarded_for: str | None, trusted_proxies: int | Sequence[str]) -> str | None:
+def visitor_address(peer: str | None, forwarded_for: str | None, trusted_proxies: int | Sequence[Any]) -> str | None:
     """The visitor's address: the nearest one to the server that no trusted proxy has.
 
     Whoever connects can write anything into X-Forwarded-For; a proxy adds, at the end, the address it was reached
@@ -33,7 +34,7 @@ def visitor_address(peer: str | None, forwarded_for: str | None, trusted_proxies
     Raises:
         OptionsError: ``trusted_proxies`` is no count and no list of networks.
     """
-    trusted = _parse_trusted(trusted_proxies)
+    trusted = parse_trusted(trusted_proxies)
     hops = forwarded_for.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:] if forwarded_for else []
     chain = [peer, *reversed(hops)]
     address = _parse(_by_count(chain, trusted)) if isinstance(trusted, int) else _by_networks(chain, trusted)
@@ -56,7 +57,8 @@ def _by_networks(
     return address
 
 
-def _parse_trusted(trusted_proxies: int | Sequence[str]) -> int | list[IPv4Network | IPv6Network]:
+def parse_trusted(trusted_proxies: int | Sequence[Any]) -> int | list[IPv4Network | IPv6Network]:
+    """The count, or the networks, which may be given again. Raises OptionsError."""
     if is_number(trusted_proxies) and isinstance(trusted_proxies, int) and (count := int.__int__(trusted_proxies)) >= 0:
         return count
     if is_a(trusted_proxies, str | bytes | bytearray | memoryview) or not is_a(trusted_proxies, Sequence):

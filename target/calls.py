@@ -11,7 +11,7 @@ from target._http.deadline import Deadline
 from target._http.routes import Routes
 from target.attributes import AttributesProvider
 from target.causes import hush
-from target.config import ClientConfig, RequestConfig, Runtime
+from target.config import ClientConfig, RequestConfig, Runtime, parse_request_options
 from target.delivery import reply
 from target.delivery import request as requests
 from target.delivery.identity import cluster_of_edge_host
@@ -60,6 +60,11 @@ class Calls:
             raise failures.closed_meanwhile()
         if deadline.remaining_s() <= 0:
             raise failures.timed_out(self._config, call)
+
+    def unanswered(self, options: Mapping[str, Any], added_mboxes: Sequence[str] = ()) -> TargetDeliveryResponse:
+        """What somebody gets who goes on without an answer to a call of these options. Raises OptionsError."""
+        call = self.offers(parse_request_options(options), added_mboxes)
+        return reply.assemble(call, None, self._runtime.now_s())
 
     def default_attributes(self, call: requests.Call, error: TargetError) -> AttributesProvider:
         """What ``get_attributes`` answers with after ``error``. Raises ``error`` where there is nothing to answer."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from target._background.forks import begin_anew_if_forked
 from target._background.workers import Workers
+from target.calls import Calls
 from target.delivery import identity
 from target.errors import OptionsError
 from target.services import Services
@@ -43,6 +44,8 @@ class Client:
     TARGET_COOKIE_NAME = identity.TARGET_COOKIE_NAME
     TARGET_LOCATION_HINT_COOKIE_NAME = identity.LOCATION_HINT_COOKIE_NAME
 
+    _config: Any
+    _calls: Calls
     _services: Services
     _workers: Workers | None = None
 

@@ -135,6 +135,8 @@ class RequestConfig(NamedTuple):
 _CLIENT_OPTIONS = {**rows_of(ClientConfig), **rows_of(OnDeviceOptions)}
 _ASYNC_OPTIONS = rows_of(AsyncClientConfig)
 _DURATIONS = {name: name.removesuffix("_s") for name in ClientConfig._fields if name.endswith("_s")}
+#: What ``create`` of either client takes.
+CLIENT_OPTION_NAMES = frozenset({*_CLIENT_OPTIONS, *_ASYNC_OPTIONS})
 # Apart, as they are read in every call.
 _REQUEST_OPTIONS = {name: parse for name, (parse, _) in rows_of(RequestConfig).items()}
 _REQUEST_DEFAULTS = {name: default for name, (_, default) in rows_of(RequestConfig).items()}

@@ -1,0 +1,79 @@
+"""A site: one client, and how its visitors are met; there is one in each process of a web service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from target._background.runtime import system_runtime
+from target.calls import Calls
+from target.clients import Client
+from target.config import ClientConfig
+from target.foreign import UNREADABLE
+from target.web.options import SiteConfig, parse_site_options, split_options
+
+if TYPE_CHECKING:
+    from target.aio import AsyncTargetClient
+    from target.client import TargetClient
+
+C = TypeVar("C", bound=Client)
+
+
+class Site(Generic[C]):
+    """A client, and how the visitors of a web service are met. Safe to share between threads.
+
+    Args:
+        client: The client that calls are made with; whoever made it closes it.
+        **options: See ``SiteOptions``.
+
+    Raises:
+        OptionsError: An option is unknown or wrong.
+    """
+
+    def __init__(self, client: C, **options: Any) -> None:
+        self.client = client
+        self.config: SiteConfig = parse_site_options(options)
+        self.runtime = system_runtime()
+
+    @staticmethod
+    def create(options: Mapping[str, Any]) -> Site[TargetClient]:
+        """A site with a client of its own: ``options`` are the client's (ClientOptions) and the site's (SiteOptions).
+
+        Raises:
+            OptionsError: One is missing, unknown or wrong.
+        """
+        from target.client import TargetClient
+
+        of_client, of_site = split_options(options)
+        parse_site_options(of_site)  # before there is a client that somebody would have to close
+        return Site(TargetClient.create(of_client), **of_site)
+
+    @staticmethod
+    async def create_async(options: Mapping[str, Any]) -> Site[AsyncTargetClient]:
+        """The same for asyncio, with an AsyncTargetClient of the running event loop."""
+        from target.aio import AsyncTargetClient
+
+        of_client, of_site = split_options(options)
+        parse_site_options(of_site)
+        return Site(await AsyncTargetClient.create(of_client), **of_site)
+
+    @property
+    def client_config(self) -> ClientConfig:
+        """The client's options."""
+        config: Any = self.client._config
+        return config if isinstance(config, ClientConfig) else config.client
+
+    @property
+    def calls(self) -> Calls:
+        """What builds the client's calls."""
+        return self.client._calls
+
+    def is_allowed(self, source: object) -> bool:
+        """Whether the visitor of the framework's request ``source`` consents. What raises says no."""
+        if self.config.consent is None:
+            return True
+        try:
+            return self.config.consent(source) is True
+        except UNREADABLE as error:
+            self.client_config.logger.error("consent raised %s: it counts as refused", type(error).__name__)
+            return False
