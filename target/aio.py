@@ -15,7 +15,6 @@ from target._http.aio.gate import Gate
 from target._http.aio.threads import Threads
 from target._http.deadline import Deadline
 from target._http.transport import Transport
-from target.attributes import AttributesProvider
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_to_call_back
 from target.causes import discreet
 from target.clients import Client
@@ -28,6 +27,7 @@ from target.services import Decider, Services
 from target.values import parse_timeout_s
 
 if TYPE_CHECKING:
+    from target.attributes import AttributesProvider
     from target.options import AsyncClientOptions, AttributesOptions, RequestOptions
 
 T = TypeVar("T")
@@ -147,7 +147,7 @@ class AsyncTargetClient(Client):
         call = self._calls.offers(parsed, names)
         decide = await self._decider(call, parsed.decisioning_method)
         try:
-            return AttributesProvider(await self._deliver(call, decide))
+            return self._calls.attributes(await self._deliver(call, decide))
         except TargetError as error:
             return self._calls.default_attributes(call, error)
 

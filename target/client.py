@@ -13,7 +13,6 @@ from target._background.workers import AsyncResult, Workers
 from target._http.abort import Abort, Aborts
 from target._http.deadline import Deadline
 from target._http.transport import Transport
-from target.attributes import AttributesProvider
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_callbacks
 from target.causes import discreet
 from target.clients import Client
@@ -25,6 +24,7 @@ from target.services import Decider, Services
 from target.values import parse_timeout_s
 
 if TYPE_CHECKING:
+    from target.attributes import AttributesProvider
     from target.options import (
         AttributesCallbackOptions,
         AttributesOptions,
@@ -286,7 +286,7 @@ class TargetClient(Client):
 
     def _attributes(self, call: Call, abort: Abort | None, decide: Decider | None) -> AttributesProvider:
         try:
-            return AttributesProvider(self._deliver(call, abort, decide))
+            return self._calls.attributes(self._deliver(call, abort, decide))
         except TargetError as error:
             return self._calls.default_attributes(call, error)
 

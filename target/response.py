@@ -9,7 +9,14 @@ from target.errors import OptionsError
 from target.values import parse_flag, parse_integer, parse_string
 
 if TYPE_CHECKING:
-    from target_delivery_api.models import AnalyticsResponse, DeliveryRequest, DeliveryResponse
+    from target_delivery_api.models import (
+        AnalyticsResponse,
+        DeliveryRequest,
+        DeliveryResponse,
+        MboxResponse,
+        Option,
+        PrefetchMboxResponse,
+    )
 
 
 T = TypeVar("T")
@@ -56,6 +63,16 @@ class _Record(Mapping[str, Any]):
             OptionsError: What its reader has put into it is nested too deeply, or holds itself.
         """
         return _written(lambda: {key: _plain(self[key]) for key in self})
+
+    def to_str(self) -> str:
+        """What ``to_dict`` gives, laid out for people. It holds ids: print it where they may be seen.
+
+        Raises:
+            OptionsError: As ``to_dict``.
+        """
+        from pprint import pformat  # only who looks closely needs it
+
+        return _written(lambda: pformat(self.to_dict(), sort_dicts=False))
 
 
 def _plain(value: Any) -> Any:
@@ -144,7 +161,8 @@ class Meta(_Record):
         self._fill(decisioning_method, remote_mboxes, remote_views)
 
     def __repr__(self) -> str:
-        return f"Meta({self.to_dict()!r})"
+        counts = f"remote_mboxes=[{len(self.remote_mboxes)}], remote_views=[{len(self.remote_views)}]"
+        return f"Meta(decisioning_method={self.decisioning_method!r}, {counts})"
 
 
 class TargetDeliveryResponse(_Record):
@@ -215,6 +233,47 @@ class TargetDeliveryResponse(_Record):
 
         return DeliveryRequest.from_dict(self._sent)
 
+    def content(self, mbox: str, default: Any = None) -> Any:
+        """What the first option of ``mbox`` holds, yours to change: text, or the value of a JSON offer.
+
+        Where a call asked for the mbox in ``execute`` and in ``prefetch``, options of ``execute`` come first.
+
+        Args:
+            mbox: Its name.
+            default: What to return where the answer has no such mbox, the mbox no option, or the option no content, as
+                when no activity applies or the visitor is to see the default content; and where there is no answer.
+
+        Raises:
+            OptionsError: ``mbox`` is no string. No answer makes this raise.
+        """
+        from target.answer import content_of
+
+        return content_of(self.response, mbox, default)
+
+    def options(self, mbox: str) -> list[Option]:
+        """All options of ``mbox``, those of ``execute`` first; empty where there are none. Raises as ``content``."""
+        from target.answer import options_of_mbox
+
+        return options_of_mbox(self.response, mbox)
+
+    def page_load(self) -> list[Option]:
+        """All options of the page as a whole, those of ``execute`` first; empty where there are none."""
+        from target.answer import options_of_page
+
+        return options_of_page(self.response)
+
+    def view(self, name: str) -> list[Option]:
+        """All options of the view ``name``; empty where there are none. Raises as ``content``."""
+        from target.answer import options_of_view
+
+        return options_of_view(self.response, name)
+
+    def mbox(self, name: str) -> MboxResponse | PrefetchMboxResponse | None:
+        """The mbox ``name``, that of ``execute`` first; None where the answer has none. Raises as ``content``."""
+        from target.answer import find_mbox
+
+        return find_mbox(self.response, name)
+
     def analytics_hit(self, report_suite: str, tracking_server: str) -> list[str]:
         """URLs to GET, one for each Analytics hit of a call with client-side logging; empty for any other call.
 
@@ -255,4 +314,6 @@ class TargetDeliveryResponse(_Record):
 
     def __repr__(self) -> str:
         status = None if self.response is None else self.response.status
-        return f"TargetDeliveryResponse(status={status}, meta={self.meta.to_dict()!r})"
+        if not isinstance(status, int | None):
+            status = type(status).__name__  # which some server may have sent an id for
+        return f"TargetDeliveryResponse(status={status}, meta={self.meta!r})"

@@ -28,7 +28,8 @@ Kind = Any
 
 
 class Model:
-    """Base of the models. A field that is not set reads as None and is left out of ``to_dict()`` and of the repr.
+    """Base of the models. A field that is not set reads as None and is left out of ``to_dict()`` and of the repr, which
+    names those that are set, and shows counts and flags, but no text.
 
     Attributes:
         FIELDS: Wire key and kind of each field, by its attribute. Reading an answer does not hold it to them.
@@ -78,10 +79,30 @@ class Model:
 
     __hash__ = None  # type: ignore[assignment]  # what can change has no hash
 
+    def to_str(self) -> str:
+        """What ``to_dict`` gives, laid out for people. It holds ids: print it where they may be seen.
+
+        Raises:
+            ValueError: As ``to_dict``.
+        """
+        from pprint import pformat  # only who looks closely needs it
+
+        return pformat(self.to_dict(), sort_dicts=False)
+
     def __repr__(self) -> str:
         values = ((name, getattr(self, name)) for name in self.__slots__)
-        shown = (f"{name}={value!r}" for name, value in values if value is not None and value != {})
-        return f"{type(self).__name__}({', '.join(shown)})"
+        said = (self._said(name, value) for name, value in values if value is not None and value != {})
+        return f"{type(self).__name__}({', '.join(said)})"
+
+    def _said(self, name: str, value: Any) -> str:
+        """A field as it may stand in logs, where no id belongs: those are texts, or numbers of fields named so."""
+        kind = value.__class__
+        if kind in (list, dict):
+            return f"{name}=[{len(value)}]"
+        if isinstance(value, Enum) and value._name_ in kind.__members__:
+            return f"{name}={value._value_!r}"
+        is_count = kind in (bool, int) and self.FIELDS[name][1] in (bool, int) and not name.endswith("id")
+        return f"{name}={value}" if is_count else name
 
 
 class Unusual(Exception):

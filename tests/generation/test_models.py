@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import datetime
 import json
@@ -92,8 +93,7 @@ def test_unset_fields_read_as_none_and_stay_out_of_json_and_repr(name: str) -> N
     model = made(**{keys[key]: "x" for key in required})
     assert all(getattr(model, keys[key]) is None for key in keys.keys() - set(required))
     assert sorted(model.to_dict()) == sorted(required)
-    shown = ", ".join(f"{keys[key]}='x'" for key in keys if key in required)
-    assert repr(model) == f"{name}({shown})"
+    assert repr(model) == f"{name}({', '.join(keys[key] for key in keys if key in required)})"
     assert keys.keys() == properties(name).keys()
     with pytest.raises(TypeError):
         made("positional")
@@ -191,13 +191,27 @@ def test_models_are_equal_by_value_copied_and_pickled() -> None:
     assert MboxRequest(name="a") != NotificationMbox(name="a")
 
 
-def test_repr_shows_what_is_set() -> None:
-    assert repr(DeliveryResponse.from_dict({"status": 200, "x": 1})) == (
-        "DeliveryResponse(status=200, additional_properties={'x': 1})"
+def test_repr_tells_what_is_set_and_no_text() -> None:
+    assert repr(DeliveryResponse.from_dict({"status": 200, "requestId": "r", "client": "acme", "x": 1})) == (
+        "DeliveryResponse(status=200, request_id, client, additional_properties=[1])"
     )
-    assert repr(ExecuteRequest(mboxes=[MboxRequest(name="a", index=0)])) == (
-        "ExecuteRequest(mboxes=[MboxRequest(index=0, name='a')])"
+    assert repr(ExecuteRequest(mboxes=[MboxRequest(name="a", index=0)])) == "ExecuteRequest(mboxes=[1])"
+    assert repr(MboxRequest(name="a", index=0, parameters={"a": "b", "c": "d"})) == (
+        "MboxRequest(parameters=[2], index=0, name)"
     )
+    notification: Any = Notification(id=4711, type="display", timestamp=5)  # type: ignore[arg-type]
+    assert repr(notification) == "Notification(id, type, timestamp=5)"
+    assert repr(Notification.from_dict(notification.to_dict())) == "Notification(id, type='display', timestamp=5)"
+    assert repr(Notification.from_dict({"id": "n", "type": "an-id", "timestamp": "an-id"})) == (
+        "Notification(id, type, timestamp)"
+    )
+    assert "4711" not in repr(VisitorId(third_party_id=4711))  # type: ignore[arg-type]
+
+
+def test_to_str_is_the_json_form_for_people() -> None:
+    model = DeliveryResponse.from_dict({"status": 200, "requestId": "r", "execute": {"mboxes": [{"name": "home"}]}})
+    assert model.to_str() == "{'status': 200, 'requestId': 'r', 'execute': {'mboxes': [{'name': 'home'}]}}"
+    assert ast.literal_eval(model.to_str()) == model.to_dict()
 
 
 def test_the_namespace_is_complete_and_closed() -> None:

@@ -16,10 +16,12 @@ from target import (
     DeliveryResponse,
     ExecuteRequest,
     MboxRequest,
+    MboxResponse,
     MetricType,
     Notification,
     NotificationMbox,
     Option,
+    PrefetchMboxResponse,
     PrefetchRequest,
     TargetClient,
     TargetDeliveryResponse,
@@ -62,6 +64,16 @@ def create() -> TargetClient:
         return assert_type(client, TargetClient)
 
 
+def answer(result: TargetDeliveryResponse) -> None:
+    assert_type(result.content("home", "default"), Any)
+    assert_type(result.options("home"), list[Option])
+    assert_type(result.page_load(), list[Option])
+    assert_type(result.view("checkout"), list[Option])
+    assert_type(result.mbox("home"), MboxResponse | PrefetchMboxResponse | None)
+    assert_type(result.to_str(), str)
+    assert_type(result.request.to_str(), str)
+
+
 def offers(client: TargetClient) -> None:
     assert_type(client.get_offers({"request": request}), TargetDeliveryResponse)
     assert_type(client.get_offers(request=request), TargetDeliveryResponse)
@@ -97,6 +109,13 @@ def attributes(client: TargetClient) -> None:
     provider = client.get_attributes(names)
     assert_type(provider.get_value("flags", "on"), Any)
     assert_type(provider.as_object(), dict[str, Any] | None)
+    assert_type(provider.get_value("flags", "on", default=None), Any)
+    assert_type(provider.get_bool("flags", "on", False), bool)
+    assert_type(provider.get_bool("flags", "on", None), bool | None)
+    assert_type(provider.get_int("flags", "count", 3), int)
+    assert_type(provider.get_float("flags", "share", 0.5), float)
+    assert_type(provider.get_str("flags", "label", "a"), str)
+    assert_type(provider.get_json("flags", "more", default={"a": 1}), dict[str, Any] | list[Any] | dict[str, int])
     assert_type(provider.get_response(), TargetDeliveryResponse)
 
 
