@@ -10,7 +10,8 @@ from target.attributes import AttributesProvider
 from target.calls import merge, merge_for_attributes
 from target.errors import TargetError
 from target.response import TargetDeliveryResponse
-from target.web.visit import BaseVisit
+from target.web.handles import Unreadable
+from target.web.shared import BaseVisit
 
 if TYPE_CHECKING:
     from target.options import AttributesOptions, RequestOptions
@@ -45,3 +46,17 @@ class AsyncVisit(BaseVisit[AsyncTargetClient]):
             return self._attributes(await self.client.get_attributes(mbox_names, given), given)
         except TargetError as error:
             return self._default_attributes(error, mbox_names, given)
+
+    async def receive(self, body: bytes) -> int:
+        """As ``Visit.receive``."""
+        try:
+            options = self._told_by(body)
+            if self.client.outbox is None:
+                await self.client.send_notifications(options)
+            else:
+                await self.client.queue_notifications(options)
+        except Unreadable as problem:
+            return problem.status
+        except TargetError as error:
+            return self._untold(error)
+        return 204

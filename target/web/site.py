@@ -9,7 +9,9 @@ from target._background.runtime import system_runtime
 from target.calls import Calls
 from target.clients import Client
 from target.config import ClientConfig
+from target.errors import OptionsError
 from target.foreign import UNREADABLE
+from target.web.handles import Handles
 from target.web.options import SiteConfig, parse_site_options, split_options
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Site(Generic[C]):
         self.client = client
         self.config: SiteConfig = parse_site_options(options)
         self.runtime = system_runtime()
+        self._handles = self.config.handle_key and Handles(self.config.handle_key, self.config.handle_lifetime_s)
 
     @staticmethod
     def create(options: Mapping[str, Any]) -> Site[TargetClient]:
@@ -67,6 +70,13 @@ class Site(Generic[C]):
     def calls(self) -> Calls:
         """What builds the client's calls."""
         return self.client._calls
+
+    @property
+    def handles(self) -> Handles:
+        """What makes and reads handles. Raises OptionsError without the option ``handle_key``."""
+        if not self._handles:
+            raise OptionsError("Handles are signed: give the site a secret of your own as the option 'handle_key'")
+        return self._handles
 
     def is_allowed(self, source: object) -> bool:
         """Whether the visitor of the framework's request ``source`` consents. What raises says no."""

@@ -1,205 +1,23 @@
-"""One request for a page: what its calls share, and what the answer to it says of them."""
+"""Visit: one request for a page, with a client that blocks."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from target.attributes import AttributesProvider
-from target.calls import merge, merge_for_attributes, parse_names
+from target.calls import merge, merge_for_attributes
 from target.client import TargetClient
-from target.clients import Client
-from target.delivery.identity import build_target_cookie
-from target.errors import ApiError, OptionsError, TargetError
-from target.response import TargetCookie, TargetDeliveryResponse
-from target.web.cookies import private_cache_control, set_cookie_headers, varying_by_cookie
-from target.web.request import QA_COOKIE_NAME, QA_MAX_AGE_S, Known, WebRequest, fill, read_request
+from target.errors import TargetError
+from target.response import TargetDeliveryResponse
+from target.web.handles import Unreadable
+from target.web.shared import BaseVisit
 
 if TYPE_CHECKING:
     from target.options import AttributesOptions, RequestOptions
-    from target.visitor import Visitor
-    from target.web.site import Site
-
-C = TypeVar("C", bound=Client)
-Read = Callable[[], WebRequest]
-
-
-class _Shared:
-    """What the calls of one visit share. They may run at once, on threads: ``took`` is for one at a time."""
-
-    def __init__(self, request: WebRequest, known: Known, session_id: str, consents: bool) -> None:
-        self.request = request
-        self.known = known
-        self.session_id = session_id
-        self.consents = consents
-        self.target_cookie = known.target_cookie
-        self.location_hint = known.location_hint
-        self.cookies: tuple[TargetCookie | None, TargetCookie | None] = (None, None)
-
-    def took(self, result: TargetDeliveryResponse, began_with: str | None) -> None:
-        """Go on from the cookies of ``result``. Of two calls that began with the same ones the first counts: two new
-        visitors would be made of one otherwise."""
-        if self.cookies[0] is None or self.target_cookie == began_with:
-            self.cookies = (result.target_cookie, result.target_location_hint_cookie or self.cookies[1])
-            self.target_cookie = result.target_cookie.value
-            if result.target_location_hint_cookie is not None:
-                self.location_hint = result.target_location_hint_cookie.value
-
-
-class BaseVisit(Generic[C]):
-    """What is the same for a client that blocks and for one that is awaited.
-
-    Args:
-        site: Where the visitor is.
-        read: Reads the request; called when the first call is made, if any is.
-        source: The framework's request, which the site's ``consent`` is asked about.
-    """
-
-    def __init__(self, site: Site[C], read: Read, source: object = None) -> None:
-        self.site = site
-        self.error: TargetError | None = None
-        """Why the page shows defaults: what the last call that failed raised; None where none did."""
-        self._read = read
-        self._source = source
-        self._lock = threading.Lock()
-        self._shared: _Shared | None = None
-
-    @property
-    def client(self) -> C:
-        """The client that the site's calls are made with."""
-        return self.site.client
-
-    @property
-    def consents(self) -> bool:
-        """Whether the visitor's cookies may be read and set, and ids be sent."""
-        return self._begun().consents
-
-    @property
-    def session_id(self) -> str:
-        """The session of every call of this request whose cookie holds none."""
-        return self._begun().session_id
-
-    @property
-    def visitor(self) -> Visitor | None:
-        """The Experience Cloud identity that the calls share; None without the option ``experience_cloud``."""
-        return self._begun().known.visitor
-
-    @property
-    def is_in_qa_mode(self) -> bool:
-        """Whether this visitor previews activities: never cache what is made for it."""
-        return self._begun().known.qa_mode is not None
-
-    def response_headers(self, cache_control: str | None = None, vary: str | None = None) -> list[tuple[str, str]]:
-        """What the answer to the browser has to say: each Set-Cookie, Cache-Control and Vary; nothing where nothing was
-        asked, or without consent. Those but Set-Cookie take the place of the application's.
-
-        Args:
-            cache_control: The application's Cache-Control, if it has one.
-            vary: The application's Vary, if it has one.
-        """
-        shared = self._shared
-        if shared is None or not shared.consents:
-            return []
-        config = self.site.config
-        secure = shared.request.secure if config.cookie_secure is None else config.cookie_secure
-        cookies = [cookie for cookie in (*shared.cookies, self._qa_cookie(shared)) if cookie is not None]
-        lines = set_cookie_headers(cookies, config.cookie_path, config.cookie_domain, secure, config.cookie_same_site)
-        if not lines:
-            return []
-        return [
-            *(("Set-Cookie", line) for line in lines),
-            ("Cache-Control", private_cache_control(cache_control)),
-            ("Vary", varying_by_cookie(vary)),
-        ]
-
-    @staticmethod
-    def _qa_cookie(shared: _Shared) -> TargetCookie | None:
-        value = shared.known.qa_cookie
-        return None if value is None else TargetCookie(QA_COOKIE_NAME, value, QA_MAX_AGE_S if value else 0)
-
-    def _begun(self) -> _Shared:
-        if (shared := self._shared) is not None:
-            return shared
-        with self._lock:
-            if self._shared is None:
-                request = self._read()
-                consents = self.site.is_allowed(self._source)
-                known = read_request(request, self.site.client_config, self.site.config, consents)
-                self._shared = _Shared(request, known, self.site.runtime.new_id(), consents)
-            return self._shared
-
-    def _filled(self, given: Mapping[str, Any]) -> Any:  # the options of whichever call
-        """The options of a call, with what the request says where ``given`` says nothing."""
-        for name in ("callback", "err_callback"):
-            if given.get(name) is not None:
-                raise OptionsError(f"A visit takes no {name}: call the client for that, or await the call")
-        shared = self._begun()
-        known = shared.known
-        options: dict[str, Any] = {
-            "target_cookie": shared.target_cookie,
-            "target_location_hint": shared.location_hint,
-            "session_id": shared.session_id,
-            "visitor": known.visitor,
-        }
-        options |= {name: value for name, value in given.items() if value is not None}
-        if given.get("visitor_cookie") is not None and given.get("visitor") is None:
-            del options["visitor"]
-        if not shared.consents:
-            for name in ("target_cookie", "visitor", "visitor_cookie", "customer_ids", "consumer_id"):
-                options.pop(name, None)
-            options["session_id"] = shared.session_id
-        if options.get("request") is not None:
-            options["request"] = fill(options["request"], known, shared.consents)
-        return options
-
-    def _took(self, result: TargetDeliveryResponse, options: Mapping[str, Any]) -> TargetDeliveryResponse:
-        shared = self._begun()
-        if not shared.consents:
-            return self._anonymous(result, shared)
-        with self._lock:
-            shared.took(result, options.get("target_cookie"))
-        return result
-
-    def _anonymous(self, result: TargetDeliveryResponse, shared: _Shared) -> TargetDeliveryResponse:
-        """The same result without the device id that the answer gave the visitor."""
-        kind, values = result.__reduce__()
-        named = dict(zip(kind.__slots__, values, strict=True))
-        named["target_cookie"] = build_target_cookie(shared.session_id, None, self.site.runtime.now_s())
-        return TargetDeliveryResponse(*named.values())
-
-    def _defaults(
-        self, error: TargetError, options: Mapping[str, Any], names: list[str] | None = None
-    ) -> TargetDeliveryResponse:
-        """What a page gets whose call failed: a result without an answer. It is logged once for each request.
-
-        Raises:
-            OptionsError: That is what it failed by: a mistake in the program.
-        """
-        if isinstance(error, OptionsError):
-            raise error
-        if self.error is None:
-            logger = self.site.client_config.logger
-            log = logger.error if _is_refusal(error) else logger.warning
-            log("The page shows default content: %s", error)
-        self.error = error
-        return self._took(self.site.calls.unanswered(options, names or []), options)
-
-    def _attributes(self, found: AttributesProvider, options: Mapping[str, Any]) -> AttributesProvider:
-        self._took(found.get_response(), options)
-        return found
-
-    def _default_attributes(
-        self, error: TargetError, mbox_names: Sequence[str] | str, options: Mapping[str, Any]
-    ) -> AttributesProvider:
-        return AttributesProvider(self._defaults(error, options, parse_names(mbox_names)), {}, error)
-
-
-def _is_refusal(error: TargetError) -> bool:
-    return isinstance(error, ApiError) and 400 <= error.status < 500 and error.status != 429
 
 
 class Visit(BaseVisit[TargetClient]):
@@ -234,6 +52,30 @@ class Visit(BaseVisit[TargetClient]):
             return self._attributes(self.client.get_attributes(mbox_names, given), given)
         except TargetError as error:
             return self._default_attributes(error, mbox_names, given)
+
+    def receive(self, body: bytes) -> int:
+        """Tell Target what the visitor's browser shows: by the outbox, if the client has one.
+
+        Args:
+            body: What it posted: ``{"handles": [...]}``, as JSON.
+
+        Returns:
+            The HTTP status to answer with: 204; 400 where no handle is one of this visitor's; 413 where it is too much;
+            503 where Target could not be told.
+        """
+        try:
+            options = self._told_by(body)
+            tell = self.client.send_notifications if self.client.outbox is None else self.client.queue_notifications
+            tell(options)
+        except Unreadable as problem:
+            return problem.status
+        except TargetError as error:
+            return self._untold(error)
+        return 204
+
+    async def areceive(self, body: bytes) -> int:
+        """``receive`` without blocking the event loop."""
+        return await asyncio.to_thread(self.receive, body)
 
     async def aget_offers(self, options: RequestOptions | None = None, /, **keywords: Any) -> TargetDeliveryResponse:
         """``get_offers`` without blocking the event loop."""
