@@ -71,6 +71,11 @@ class BaseVisit(Generic[C]):
         return self.site.client
 
     @property
+    def is_used(self) -> bool:
+        """Whether the request was read, since something was asked."""
+        return self._shared is not None
+
+    @property
     def consents(self) -> bool:
         """Whether the visitor's cookies may be read and set, and ids be sent."""
         return self._begun().consents

@@ -1,0 +1,1 @@
+"""Target in frameworks: one module and one extra for each."""
