@@ -11,7 +11,7 @@ from target.calls import merge, merge_for_attributes
 from target.errors import TargetError
 from target.response import TargetDeliveryResponse
 from target.web.handles import Unreadable
-from target.web.shared import BaseVisit
+from target.web.visiting import BaseVisit
 
 if TYPE_CHECKING:
     from target.options import AttributesOptions, RequestOptions

@@ -14,7 +14,7 @@ from target.client import TargetClient
 from target.errors import TargetError
 from target.response import TargetDeliveryResponse
 from target.web.handles import Unreadable
-from target.web.shared import BaseVisit
+from target.web.visiting import BaseVisit
 
 if TYPE_CHECKING:
     from target.options import AttributesOptions, RequestOptions
@@ -75,7 +75,18 @@ class Visit(BaseVisit[TargetClient]):
 
     async def areceive(self, body: bytes) -> int:
         """``receive`` without blocking the event loop."""
-        return await asyncio.to_thread(self.receive, body)
+        try:
+            tell = self.client.send_notifications if self.client.outbox is None else self._queue
+            await _awaited(tell, self._told_by(body))
+        except Unreadable as problem:
+            return problem.status
+        except TargetError as error:
+            return self._untold(error)
+        return 204
+
+    def _queue(self, options: Any) -> None:
+        callback, err_callback = options.pop("callback"), options.pop("err_callback")
+        self.client._workers.submit(lambda: self.client.queue_notifications(options), callback, err_callback, None)
 
     async def aget_offers(self, options: RequestOptions | None = None, /, **keywords: Any) -> TargetDeliveryResponse:
         """``get_offers`` without blocking the event loop."""

@@ -136,6 +136,17 @@ def test_an_asyncio_client_tells_as_well(server: Any) -> None:
     assert [one["id"] for one in told_to(server)] == ["shown", "shown"]
 
 
+@pytest.mark.parametrize("outbox", [None, Outbox.memory()], ids=["sent", "queued"])
+def test_a_view_that_is_a_coroutine_tells_as_well(server: Any, outbox: Outbox | None) -> None:
+    with client_of(server.domain, outbox=outbox) as client:
+        site = Site(client, handle_key=KEY)
+        handle = Visit(site, of).handle([SHOWN])
+        assert asyncio.run(Visit(site, of).areceive(posted(handle))) == 204
+        assert asyncio.run(Visit(site, of).areceive(b"")) == 400
+        assert client.flush(5000) == 0
+    assert [one["id"] for one in told_to(server)] == ["shown"]
+
+
 def test_without_consent_or_anything_to_tell_there_is_no_handle(server: Any) -> None:
     with client_of(server.domain) as client:
         assert Visit(Site(client, handle_key=KEY, consent=lambda _: False), of).handle([SHOWN]) == ""
