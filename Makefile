@@ -10,7 +10,7 @@ EXTRAS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproje
 export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
 export no_proxy := $(NO_PROXY),$(no_proxy)
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update api api-check mutants record bench bench-official bench-on-device bench-on-device-node hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help api api-check mutants record bench bench-official bench-on-device bench-on-device-node hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ generate: $(READY) ## write generated/ from openapi/delivery-api.yaml
 
 generate-check: $(READY) ## fail if generated/ is not what `make generate` writes
 	$(BIN)/python openapi/generate.py --check
+
+option-help: $(READY) ## write target/option_help.py, what `help` of a method says of its options, from target/options.py
+	$(BIN)/python scripts/option_help.py
 
 api: $(READY) ## write docs/api.txt, the public API, from the code
 	$(BIN)/python scripts/api.py

@@ -28,6 +28,8 @@ MODULES = (
 )
 #: What users write as text, and code says here.
 WORDS = ("target.events.EVENT_NAMES",)
+#: What users name in annotations, and only a client makes.
+HANDED_OUT = {"target.OutboxHandle"}
 #: Methods of Python's that say nothing of how a class is used.
 INNER = {"__post_init__", "__repr__", "__getstate__", "__setstate__", "__reduce__", "__init_subclass__", "__slots__"}
 
@@ -79,8 +81,9 @@ class _Surface:
         for path, item in public:
             self._named.setdefault(_target_of(item).path, path)
         self._made: set[str] = set()  # classes that users make, which they do no others
-        for _, item in public:
-            self._note_maker(_target_of(item))
+        for path, item in public:
+            if path not in HANDED_OUT:
+                self._note_maker(_target_of(item))
         for path, item in public:
             self._add(path, item)
         for path in WORDS:

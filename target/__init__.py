@@ -24,12 +24,14 @@ from target.errors import (
     TargetUnavailable,
     TransportError,
 )
-from target.response import TargetCookie, TargetDeliveryResponse
+from target.response import Meta, TargetCookie, TargetDeliveryResponse
 from target.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from target._outbox.handle import OutboxHandle
     from target.aio import AsyncTargetClient
     from target.model_methods import ClientHints, Context
+    from target.options import ClientOptions, RequestOptions
     from target.outbox import DeadLetter, Outbox
     from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
     from target.visitor import Visitor
@@ -52,12 +54,16 @@ __all__ = [
     "CacheError",
     "ClientClosed",
     "ClientHints",
+    "ClientOptions",
     "ClientStatus",
     "Context",
     "DeadLetter",
+    "Meta",
     "OptionsError",
     "Outbox",
     "OutboxFull",
+    "OutboxHandle",
+    "RequestOptions",
     "Site",
     "SiteOptions",
     "TargetClient",
@@ -212,9 +218,12 @@ _ELSEWHERE = {
     "AsyncTargetClient": "target.aio",
     "AsyncVisit": "target.web.async_visit",
     "ClientHints": "target.model_methods",
+    "ClientOptions": "target.options",
     "Context": "target.model_methods",
     "DeadLetter": "target.outbox",
     "Outbox": "target.outbox",
+    "OutboxHandle": "target._outbox.handle",
+    "RequestOptions": "target.options",
     "Site": "target.web.site",
     "SiteOptions": "target.web.options",
     "Visit": "target.web.visit",

@@ -9,6 +9,7 @@ from target._background.workers import Workers
 from target.calls import Calls
 from target.delivery import identity
 from target.errors import OptionsError
+from target.option_help import OPTIONS
 from target.services import Services
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class Client:
     _services: Services
     _workers: Workers | None = None
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name, said in OPTIONS.get(f"{cls.__module__}.{cls.__qualname__}", {}).items():
+            _add_to_doc(getattr(cls, name), said)
+
     def __init__(self, *_: object, **__: object) -> None:
         raise OptionsError(f"Please use {type(self).__name__}.create static method instead")
 
@@ -81,3 +87,11 @@ class Client:
         from target.visitor import visitor_cookie_name
 
         return visitor_cookie_name(organization_id)
+
+
+def _add_to_doc(method: Any, options: str) -> None:
+    """Let ``help`` of a method list the options that it takes as keywords."""
+    method = getattr(method, "__func__", method)
+    if method.__doc__ is not None:  # as it is under python -OO
+        indent = method.__doc__.rpartition("\n")[2]
+        method.__doc__ += ("\nOptions, as keywords or in a dict:\n" + options).replace("\n", "\n" + indent)

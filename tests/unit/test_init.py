@@ -25,10 +25,12 @@ CLIENT = {
     "TargetCookie",
     "AttributesProvider",
     "AsyncResult",
+    "Meta",
 }
+OPTIONS = {"ClientOptions", "RequestOptions"}
 ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 WEB = {"AsyncVisit", "Site", "SiteOptions", "Visit", "WebRequest"}
-OUTBOX = {"Outbox", "DeadLetter"}
+OUTBOX = {"Outbox", "DeadLetter", "OutboxHandle"}
 VISITOR = {"Visitor", "qa_mode_from_cookie", "qa_mode_from_url", "qa_mode_to_cookie"}
 
 
@@ -39,7 +41,7 @@ def test_all_is_sorted_and_has_no_name_twice() -> None:
 def test_all_is_our_own_names_and_every_model_and_enum() -> None:
     own = set(target.__all__) - set(models.__all__)
     assert own >= CLIENT | ERRORS
-    assert own <= CLIENT | ERRORS | VISITOR | OUTBOX | WEB
+    assert own <= CLIENT | ERRORS | VISITOR | OUTBOX | OPTIONS | WEB
     assert set(models.__all__) <= set(target.__all__)
 
 
