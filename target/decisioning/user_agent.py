@@ -106,7 +106,7 @@ class UserAgent(NamedTuple):
 
 def parse_client(user_agent: object, hints: object) -> UserAgent:
     """What a request says in both, in wire form: hints are used in place of the user agent, as far as they go."""
-    if not isinstance(hints, Mapping) or not hints:
+    if not hints:
         return parse_user_agent(user_agent)
     hinted = parse_client_hints(hints)
     if hinted.browser != UNKNOWN and hinted.platform != UNKNOWN:
@@ -123,17 +123,17 @@ def parse_user_agent(user_agent: object) -> UserAgent:
     An Internet Explorer in compatibility mode counts as the version that it is, not the one it claims.
     """
     # A genuine one is shorter; the time that matching takes grows with the length, and callers do not choose it.
-    return _parse(user_agent[:_MAX_LENGTH]) if isinstance(user_agent, str) else _parse("")
+    return _parse(user_agent[:_MAX_LENGTH]) if isinstance(user_agent, str) else UserAgent()
 
 
 def parse_client_hints(hints: Any) -> UserAgent:
     """The same from the client hints of a request in wire form. Never fails."""
     if not isinstance(hints, Mapping):
         return UserAgent()
-    browser, version = UNKNOWN, -1
     for key in ("browserUAWithMajorVersion", "browserUAWithFullVersion"):
-        if browser == UNKNOWN:
-            browser, version = _browser_of_brands(hints.get(key))
+        browser, version = _browser_of_brands(hints.get(key))
+        if browser != UNKNOWN:
+            break
     platform = hints.get("platform")
     system = platform[:_MAX_LENGTH].strip('" ') if isinstance(platform, str) else ""
     return UserAgent(browser, version, _platform_of(system) or UNKNOWN)

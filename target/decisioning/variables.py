@@ -47,7 +47,7 @@ def root_of(name: str) -> str:
     return root
 
 
-def read_variable(name: str, default: Any, activity_id: str, *, second: bool = False) -> Value:
+def read_variable(name: str, default: Any, activity_id: str, *, second: bool) -> Value:
     """What reads the variable ``name``, which ``root_of`` knows, in a rule of the activity ``activity_id``.
 
     ``second`` asks for the other reading of a variable that has two, see ``context.SECOND_READINGS``.
@@ -62,7 +62,7 @@ def read_variable(name: str, default: Any, activity_id: str, *, second: bool = F
         return _parameter(match[1], match[2], bool(match[3]), default)
     root, *path = name.split(".")
     if not path:
-        return lambda scope: default if (found := scope[root]) is None else found
+        return lambda scope: scope[root]
     if len(path) == 1 and default is None:
         key = path[0]
         return lambda scope: scope[root].get(key)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -45,13 +46,46 @@ def on(url: str, condition: Any, **context: Any) -> bool:
 def test_variables_that_are_not_known_are_undecidable(name: str) -> None:
     for variable in (name, [name], [name, "given"]):
         for condition in ({"var": variable}, {"!": {"==": ["x", {"var": variable}]}}, {"substr": [{"var": variable}]}):
-            with pytest.raises(Undecidable, match="is not known"):
+            with pytest.raises(Undecidable, match=re.escape(f"the variable {name!r} is not known")):
                 compile_condition(condition, "7")
 
 
 @pytest.mark.parametrize("name", ["mbox", "mbox.anything", "mbox.a.b.c", "mbox.{parameter=x}", "mbox.", "mbox.a..b"])
 def test_parameters_are_free(name: str) -> None:
     assert not holds({"==": ["x", {"var": name}]}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "root"),
+    [("", ""), ("page.{parameter=x}", "page"), ("referring.{parameter=x}_lc", "referring"), ("geo.city", "geo")],
+)
+def test_what_is_read_is_the_first_word(name: str, root: str) -> None:
+    assert compile_condition({"var": name}, "7").reads == {root}
+
+
+@pytest.mark.parametrize("name", [{"var": "page.domain"}, ["page.domain"], 1, None])
+def test_a_name_that_is_no_text_is_undecidable_where_it_is_compared_too(name: Any) -> None:
+    with pytest.raises(Undecidable, match="var needs the name of a variable"):
+        compile_condition({"==": ["x", {"var": [name, "given"]}]}, "7")
+
+
+def test_a_path_that_leads_through_a_plain_value_leads_nowhere() -> None:
+    assert holds({"==": ["given", {"var": ["mbox.a.b", "given"]}]}, {}, a="text")
+    assert holds({"==": [None, {"var": "mbox.a.b.c"}]}, {}, **{"a.b": 1})
+
+
+def test_the_share_of_visitors_can_be_compared_as_a_value() -> None:
+    place = build_scope().allocations["7"]
+    assert holds({"==": [place, {"var": "allocation"}]}, {})
+    assert not holds({"==": [None, {"var": "allocation"}]}, {})
+
+
+@pytest.mark.parametrize(("length", "text"), [(38, "x" * 38), (39, None), (60, None)])
+def test_a_name_is_shown_up_to_40_characters(length: int, text: str | None) -> None:
+    with pytest.raises(Undecidable) as caught:
+        compile_condition({"var": "x" * length}, "7")
+    shown = f"'{text}'" if text else f"'{'x' * 39}..."
+    assert str(caught.value) == f"the variable {shown} is not known"
 
 
 def test_unknown_variable_is_named_and_cut() -> None:
@@ -155,6 +189,14 @@ def test_places_compare_however_they_are_written(written: str, published: str) -
     assert holds({"==": [published, {"var": ["geo.city", published]}]}, {})
     assert holds({"and": [{"==": ["US", {"var": "geo.country"}]}, {"==": ["CALIFORNIA", {"var": "geo.region"}]}]}, geo)
     assert not holds({"==": ["BERN", city]}, geo)
+
+
+def test_only_the_places_of_the_visitor_are_compared_with_parameters_of_their_names() -> None:
+    geo = {"geo": {"city": "Bern", "countryCode": "CH"}}
+    for name in ("city", "country"):
+        same = {"==": [{"var": f"geo.{name}"}, {"var": f"mbox.{name}"}]}
+        assert not holds(same, geo, city="Basel", country="DE")
+        assert holds(same, geo, city="bern", country="ch")
 
 
 def test_accents_of_places_do_not_count() -> None:
