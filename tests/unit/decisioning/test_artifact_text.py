@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target.decisioning.artifact_text import ArtifactPayload, Passage, holds_any, skim, to_utf8
+from target.decisioning.artifact_text import ArtifactPayload, Passage, holds_any, list_items, skim, to_utf8
 from tests.kit.properties import examples
 from tests.kit.rules import build_artifact, build_rule
 
@@ -138,3 +138,55 @@ def test_a_payload_shows_its_size_alone() -> None:
 @pytest.mark.parametrize("data", [{"meta": {"mboxes": {"a": [1]}}}, {"rules": {"other": {"a": [1]}}}])
 def test_only_the_rules_of_mboxes_and_views_are_left_as_text(data: Any) -> None:
     assert skim(json.dumps(data).encode()) == data
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b'{"a": 1 "b": 2}', "a comma is missing"),
+        (b'{"rules": {"mboxes": {"a": [1 2]}}}', "a comma is missing"),
+        (b'{"rules": {"mboxes": {"a": [1', "a comma is missing"),
+        (b"{1: 2}", "a name or its colon is missing"),
+        (b'{"a" 1}', "a name or its colon is missing"),
+        (b"{} {}", "something follows the JSON"),
+        (b"1 ,", "something follows the JSON"),
+    ],
+)
+def test_what_is_wrong_with_a_text_is_said(text: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=f"^{problem}$"):
+        skim(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("[]", []),
+        ("[ ]", []),
+        ("[1]", ["1"]),
+        ('[ {"a": [1, 2]} ,\n"\u00e9",[ ], null ]', ['{"a": [1, 2]}', '"\u00e9"', "[ ]", "null"]),
+        ("{}", None),
+        ('"[]"', None),
+        ("null", None),
+    ],
+)
+@pytest.mark.parametrize("around", ["", "[]\u00e9"])
+def test_the_items_of_a_list_stand_where_they_are_read_from(text: str, items: list[str] | None, around: str) -> None:
+    whole_text = f"{around}{text}{around}".encode()
+    start = len(around.encode())
+    found = list_items(Passage(whole_text, start, start + len(text.encode())))
+    assert (None if found is None else [item.text[item.start : item.end].decode() for item in found]) == items
+    assert found is None or [item.read() for item in found] == json.loads(text)
+
+
+def test_a_place_is_left_as_its_text_alone() -> None:
+    text = b'{"rules": {"mboxes": {"a": [1, {"b": 2}] , "c":\tnull\n}}}'
+    (first, second) = skim(text)["rules"]["mboxes"].values()
+    assert text[first.start : first.end] == b'[1, {"b": 2}]'
+    assert text[second.start : second.end] == b"null"
+
+
+def test_a_payload_has_the_names_of_its_text() -> None:
+    payload = ArtifactPayload(b'{"a": 1, "b": {"c": 2}}')
+    assert list(payload) == ["a", "b"]
+    assert len(payload) == 2
+    assert payload["b"] is payload["b"]
