@@ -287,12 +287,13 @@ def _any(tests: list[Test], scope: Scope) -> bool:
 def _last_value(values: list[Value], stop: bool) -> Value:
     """The first operand whose truth is ``stop``, else the last: what ``and`` and ``or`` give as a value."""
 
+    *earlier, last = values
+
     def read(scope: Scope) -> Any:
-        found = None
-        for value in values:
+        for value in earlier:
             found = value(scope)
             if is_true(found) is stop:
                 return found
-        return found
+        return last(scope)
 
     return read

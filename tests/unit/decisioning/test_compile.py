@@ -59,10 +59,21 @@ def holds(condition: Any, **parameters: Any) -> bool:
         ({"var": "page"}, True),
         ({"var": ""}, True),
         ({"==": [None, 0]}, False),
+        # Where a text is compared with a text they compare as texts, whatever the third is.
+        ({"<=": ["9", {"var": "mbox.ten"}, 100]}, False),
+        ({"<=": [0, {"var": "mbox.ten"}, "9"]}, True),
+        ({"<=": [9, {"var": "mbox.ten"}, 10]}, True),
+        ({"<=": [{"var": "mbox.ten"}, 9]}, False),
+        ({"<=": [{"var": "mbox.ten"}, 10]}, True),
+        ({">=": [9, {"var": "mbox.ten"}]}, False),
+        ({">=": [11, {"var": "mbox.ten"}]}, True),
+        ({"==": ["cd", {"substr": ["abcd", {"var": "mbox.two"}]}]}, True),
+        ({"==": ["c", {"substr": ["abcd", {"var": "mbox.two"}, {"var": "mbox.one"}]}]}, True),
+        ({"substr": [" a", 0, 1]}, True),
     ],
 )
 def test_conditions(condition: Any, expected: bool) -> None:
-    assert holds(condition) is expected
+    assert holds(condition, one=1, two=2, ten="10") is expected
 
 
 def test_share_of_visitors_is_a_range_with_open_and_closed_ends() -> None:
@@ -134,8 +145,9 @@ def test_depth_is_bounded(operator: str) -> None:
     condition: Any = True
     for _ in range(MAX_DEPTH + 5):
         condition = {operator: [condition, 1]} if operator == "==" else {operator: [condition]}
-    with pytest.raises(Undecidable, match="nested"):
-        compile_condition(condition, "7")
+    for outer in (condition, {"==": ["a", condition]}):
+        with pytest.raises(Undecidable, match="nested"):
+            compile_condition(outer, "7")
 
 
 def test_tells_which_variables_are_read() -> None:
@@ -257,6 +269,7 @@ def test_every_operand_of_a_junction_counts(operator: str, count: int) -> None:
         ({"!": [1, 2]}, "! does not take 2 arguments"),
         ({"and": []}, "and needs an argument"),
         ({"==": ["a", {"or": []}]}, "or needs an argument"),
+        ({"and": [True, {"and": []}]}, "and needs an argument"),
         ({"==": [1, 1], "!=": [1, 2]}, "an operation names exactly one operator"),
         ({"cat": []}, "the operator 'cat' is not known"),
         ([[1]], "a literal holds more than plain values"),
@@ -274,6 +287,7 @@ def test_what_is_undecidable_is_said(condition: Any, problem: str) -> None:
         lambda item: {"!": [item]},
         lambda item: {"and": [item]},
         lambda item: {"or": [item, False]},
+        lambda item: {"or" if "and" in item else "and": [item, True]},
         lambda item: {"==": [item, 1]},
         lambda item: {"==": [1, item]},
         lambda item: {"==": ["a", item]},

@@ -210,9 +210,18 @@ def test_what_is_no_place_is_compared_as_written() -> None:
     assert not holds({"==": ["/SANFRANCISCO", {"var": "page.path"}]}, context)
     assert not holds({"==": ["SAN FRANCISCO", {"var": "mbox.city"}]}, context, city="San Francisco")
     assert holds({"<": [{"var": "geo.latitude"}, 37.75]}, context)
+    assert holds({"<": ["Z", {"var": "geo.city"}]}, {"geo": {"city": "bern"}})
+    assert holds({"<": ["Z", {"var": "geo.city"}, "bernese"]}, {"geo": {"city": "bern"}})
     inner = {"==": [{"var": "mbox.city"}, "San Francisco"]}
     assert holds({"==": [{"or": [{"var": "geo.city"}, inner]}, True]}, context, city="San Francisco")
     assert not holds({"==": [{"or": [{"var": "geo.city"}, inner]}, True]}, context, city="SANFRANCISCO")
+
+
+@pytest.mark.parametrize("inner", [{"==": ["x", {"var": "mbox.a"}]}, {"<": [1, {"var": "mbox.a"}, 2]}])
+def test_after_what_is_compared_inside_places_compare_however_they_are_written(inner: Any) -> None:
+    geo = {"geo": {"city": "San Francisco"}}
+    assert holds({"==": ["SANFRANCISCO", {"or": [inner, {"var": "geo.city"}]}]}, geo)
+    assert holds({"!=": ["BERN", {"or": [inner, {"var": "geo.city"}]}]}, geo)
 
 
 def test_devices_that_were_browsers_are_still_found() -> None:
