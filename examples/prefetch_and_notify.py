@@ -14,19 +14,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-import uuid
 from typing import Any
 
-from target import (
-    DeliveryRequest,
-    MboxRequest,
-    MetricType,
-    Notification,
-    NotificationMbox,
-    PrefetchRequest,
-    TargetClient,
-)
+from target import DeliveryRequest, MboxRequest, PrefetchRequest, TargetClient
 
 
 def main() -> int:
@@ -34,11 +24,10 @@ def main() -> int:
         prefetch = PrefetchRequest(mboxes=[MboxRequest(name="home"), MboxRequest(name="product1")])
         result = client.get_offers({"request": DeliveryRequest(prefetch=prefetch)})
 
-        mboxes = result.response.prefetch.mboxes
         print("offers:")
-        for mbox in mboxes:
-            for option in mbox.options or []:
-                print(f"  {mbox.name}: {option.type} {option.content!r}")
+        for name in ("home", "product1"):
+            for option in result.options(name):
+                print(f"  {name}: {option.type} {option.content!r}")
 
         # A web application sends these two back to the visitor's browser, and hands them in with the next call.
         print("cookies to set:")
@@ -46,26 +35,14 @@ def main() -> int:
             if cookie is not None:
                 print(f"  {cookie.set_cookie_header()}")
 
-        home = next(mbox for mbox in mboxes if mbox.name == "home")
-        if not home.options:
+        if not result.options("home"):
             print("There is no offer for the mbox 'home': is there a live activity for it?", file=sys.stderr)
             return 1
-        print(f"shown: {home.options[0].content}")
+        print(f"shown: {result.content('home', 'the default content')}")
 
         # A prefetch counts no impression; this notification does.
-        displayed = Notification(
-            id=str(uuid.uuid4()),
-            type=MetricType.DISPLAY,
-            timestamp=time.time_ns() // 1_000_000,
-            mbox=NotificationMbox(name=home.name, state=home.state),
-            tokens=[option.event_token for option in home.options],
-        )
-        answer = client.send_notifications(
-            {
-                "request": DeliveryRequest(notifications=[displayed]),
-                "target_cookie": result.target_cookie.value,
-            }
-        )
+        (displayed,) = result.displayed("home")
+        answer = client.notify(result, displayed=[displayed])
         acknowledged = [notification.id for notification in answer.response.notifications or []]
         if displayed.id not in acknowledged:
             print("The notification was not acknowledged; send it again later.", file=sys.stderr)

@@ -17,10 +17,10 @@ from target._http.deadline import Deadline
 from target._http.transport import Transport
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_to_call_back
 from target.causes import discreet
-from target.clients import Client
 from target.config import AsyncClientConfig, RequestConfig, parse_async_client_options, parse_request_options
 from target.delivery.request import Call
 from target.errors import ClientClosed, TargetError
+from target.notifying import AsyncNotifyingClient
 from target.reading import SMALL_BYTES
 from target.response import TargetDeliveryResponse
 from target.services import Decider, Services
@@ -37,7 +37,7 @@ _READY = Host("the first rules")
 _READING_THREADS = 2  # for large answers; they take turns anyway
 
 
-class AsyncTargetClient(Client):
+class AsyncTargetClient(AsyncNotifyingClient):
     """A client of the Adobe Target Delivery API for asyncio: make one with ``create``, share it between the tasks of
     its event loop, close it.
 

@@ -1,69 +1,107 @@
-"""Reads an answer: what an mbox, a view or the page as a whole is to show. No answer of an account makes it raise."""
+"""What a result says of its answer in one line, and the notifications that tell what became of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from target.foreign import copied
+from target.parts import mboxes_of, page_loads_of, views_of
 from target.values import parse_string
 
 if TYPE_CHECKING:
-    from target_delivery_api.models import (
-        DeliveryResponse,
-        MboxResponse,
-        Option,
-        PageLoadResponse,
-        PrefetchMboxResponse,
-        View,
-    )
+    from datetime import datetime
+
+    from target_delivery_api.models import DeliveryResponse, MboxResponse, Notification, Option, PrefetchMboxResponse
 
 
-def mboxes_of(response: DeliveryResponse | None) -> Iterator[MboxResponse | PrefetchMboxResponse]:
-    """Every mbox of an answer: those of ``execute``, then those of ``prefetch``."""
-    for part in () if response is None else (response.execute, response.prefetch):
-        if part is not None:
-            yield from part.mboxes or ()
+class Answer:
+    """The part of a result that reads its ``response``, whatever that holds or lacks."""
 
+    __slots__ = ()
 
-def page_loads_of(response: DeliveryResponse | None) -> Iterator[PageLoadResponse]:
-    """What is answered for the page as a whole, in the same order."""
-    for part in () if response is None else (response.execute, response.prefetch):
-        if part is not None and part.page_load is not None:
-            yield part.page_load
+    response: DeliveryResponse | None
 
+    def content(self, mbox: str, default: Any = None) -> Any:
+        """What the first option of ``mbox`` holds, yours to change: text, or the value of a JSON offer.
 
-def views_of(response: DeliveryResponse | None) -> Iterator[View]:
-    """Every view of an answer, which only ``prefetch`` has."""
-    if response is not None and response.prefetch is not None:
-        yield from response.prefetch.views or ()
+        Where a call asked for the mbox in ``execute`` and in ``prefetch``, options of ``execute`` come first.
 
+        Args:
+            mbox: Its name.
+            default: What to return where the answer has no such mbox, the mbox no option, or the option no content, as
+                when no activity applies or the visitor is to see the default content; and where there is no answer.
 
-def find_mbox(response: DeliveryResponse | None, name: str) -> MboxResponse | PrefetchMboxResponse | None:
-    """The first mbox of that name. Raises OptionsError when ``name`` is no string."""
-    name = parse_string("name", name)
-    return next((mbox for mbox in mboxes_of(response) if mbox.name == name), None)
+        Raises:
+            OptionsError: ``mbox`` is no string. No answer makes this raise.
+        """
+        options = self.options(mbox)
+        content = options[0].content if options else None
+        return default if content is None else copied(content)
 
+    def options(self, mbox: str) -> list[Option]:
+        """All options of ``mbox``, those of ``execute`` first; empty where there are none. Raises as ``content``."""
+        name = parse_string("mbox", mbox)
+        return [option for found in mboxes_of(self.response) if found.name == name for option in found.options or ()]
 
-def options_of_mbox(response: DeliveryResponse | None, name: str) -> list[Option]:
-    """The options of each mbox of that name. Raises OptionsError when ``name`` is no string."""
-    name = parse_string("mbox", name)
-    return [option for mbox in mboxes_of(response) if mbox.name == name for option in mbox.options or ()]
+    def page_load(self) -> list[Option]:
+        """All options of the page as a whole, those of ``execute`` first; empty where there are none."""
+        return [option for page_load in page_loads_of(self.response) for option in page_load.options or ()]
 
+    def view(self, name: str) -> list[Option]:
+        """All options of the view ``name``; empty where there are none. Raises as ``content``."""
+        name = parse_string("name", name)
+        return [option for view in views_of(self.response) if view.name == name for option in view.options or ()]
 
-def options_of_page(response: DeliveryResponse | None) -> list[Option]:
-    """The options of the page as a whole."""
-    return [option for page_load in page_loads_of(response) for option in page_load.options or ()]
+    def mbox(self, name: str) -> MboxResponse | PrefetchMboxResponse | None:
+        """The mbox ``name``, that of ``execute`` first; None where the answer has none. Raises as ``content``."""
+        name = parse_string("name", name)
+        return next((mbox for mbox in mboxes_of(self.response) if mbox.name == name), None)
 
+    def displayed(
+        self,
+        *mboxes: str,
+        page_load: bool = False,
+        views: Sequence[str] | str = (),
+        timestamp: float | datetime | None = None,
+    ) -> list[Notification]:
+        """Notifications that these were shown, with the event tokens of their options, for ``client.notify`` or
+        ``send_notifications``. None for what has no token: default content, and what ``execute`` has counted.
 
-def options_of_view(response: DeliveryResponse | None, name: str) -> list[Option]:
-    """The options of each view of that name. Raises OptionsError when ``name`` is no string."""
-    name = parse_string("name", name)
-    return [option for view in views_of(response) if view.name == name for option in view.options or ()]
+        Args:
+            mboxes: Names of mboxes.
+            page_load: Whether the page as a whole was shown.
+            views: Names of views.
+            timestamp: When, in milliseconds since 1970, or as a datetime (UTC where it names no offset). Default: now.
 
+        Raises:
+            OptionsError: The answer does not hold one of them; the message names what it holds. Where there is no
+                answer at all, nothing is told.
+        """
+        return self._told("display", mboxes, page_load, views, timestamp)
 
-def content_of(response: DeliveryResponse | None, name: str, default: Any) -> Any:
-    """A copy of what the first option of that mbox holds, else ``default``. Raises as ``options_of_mbox``."""
-    options = options_of_mbox(response, name)
-    content = options[0].content if options else None
-    return default if content is None else copied(content)
+    def clicked(
+        self,
+        *mboxes: str,
+        page_load: bool = False,
+        views: Sequence[str] | str = (),
+        timestamp: float | datetime | None = None,
+        selector: str | None = None,
+    ) -> list[Notification]:
+        """Notifications that these were clicked, with the event tokens of their click metrics. None for what has none.
+
+        Args:
+            mboxes: As for ``displayed``, as are ``page_load``, ``views`` and ``timestamp``.
+            selector: The CSS selector of the metric that was clicked, where a page or a view has several. Default: all.
+
+        Raises:
+            OptionsError: As ``displayed``.
+        """
+        return self._told("click", mboxes, page_load, views, timestamp, selector)
+
+    def _told(
+        self, kind: str, mboxes: tuple[str, ...], page_load: bool, views: object, when: object, selector: object = None
+    ) -> list[Notification]:
+        from target.shown import build_notifications, parse_shown  # which a page that only asks never needs
+
+        return build_notifications(self.response, kind, parse_shown(mboxes, page_load, views, when, selector))

@@ -53,6 +53,7 @@ class AttributesProvider:
             AttributeNotFound: There is none, and no ``default`` was given; also a KeyError.
             OptionsError: ``mbox`` or ``key`` is no string.
         """
+        mbox, key = parse_string("mbox", mbox), parse_string("key", key)
         value = self._find(mbox, key, default)
         if value is _MISSING:
             raise AttributeNotFound(
@@ -84,6 +85,7 @@ class AttributesProvider:
         return self._typed("json", mbox, key, default)  # type: ignore[no-any-return]
 
     def _typed(self, kind: str, mbox: str, key: str, default: Any) -> Any:
+        mbox, key = parse_string("mbox", mbox), parse_string("key", key)
         value = self._find(mbox, key, _MISSING)
         if value is _MISSING:
             return default
@@ -98,9 +100,8 @@ class AttributesProvider:
         return default
 
     def _find(self, mbox: str, key: str, default: Any) -> Any:
-        attributes = self._by_mbox.get(parse_string("mbox", mbox), {})
-        name = parse_string("key", key)
-        return copied(attributes[name]) if name in attributes else default
+        attributes = self._by_mbox.get(mbox, {})
+        return copied(attributes[key]) if key in attributes else default
 
     @overload
     def as_object(self, mbox: None = None) -> dict[str, Any] | None: ...

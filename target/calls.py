@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,19 @@ class Calls:
     def notifications(self, parsed: RequestConfig) -> requests.Call:
         """The call of ``send_notifications``. Raises OptionsError."""
         return requests.build_notifications_call(self._config, parsed, self._runtime, self.routes.cluster)
+
+    def telling(
+        self, result: TargetDeliveryResponse, options: Mapping[str, Any]
+    ) -> tuple[RequestConfig, requests.Call, Callable[[Any], TargetDeliveryResponse] | None]:
+        """The call of ``notify``, and what gives its result where there is nothing to tell. Raises OptionsError."""
+        from target.delivery.notify import build_notify_options  # which a service that only asks never needs
+
+        given = build_notify_options(result, options, self._runtime)
+        parsed = parse_request_options(given)
+        if given["request"].keys() & {"notifications", "telemetry"}:
+            return parsed, self.notifications(parsed), None
+        call = self.offers(parsed)
+        return parsed, call, lambda _: reply.assemble(call, None, self._runtime.now_s())
 
     def result(self, call: requests.Call, answer: reply.Reply, deadline: Deadline) -> TargetDeliveryResponse:
         """What the caller gets for ``answer``.

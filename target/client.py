@@ -15,10 +15,10 @@ from target._http.deadline import Deadline
 from target._http.transport import Transport
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_callbacks
 from target.causes import discreet
-from target.clients import Client
 from target.config import ClientConfig, RequestConfig, parse_client_options, parse_request_options
 from target.delivery.request import Call
 from target.errors import ClientClosed, TargetError
+from target.notifying import NotifyingClient
 from target.response import TargetDeliveryResponse
 from target.services import Decider, Services
 from target.values import parse_timeout_s
@@ -39,7 +39,7 @@ Work = Callable[[Abort | None], T]
 _ABORT_S = 0.2  # how long a call that was ended may take to notice
 
 
-class TargetClient(Client):
+class TargetClient(NotifyingClient):
     """A client of the Adobe Target Delivery API: make one with ``create``, share it between threads, close it.
 
     Options of every method may be given as a dict, as keyword arguments, or both (keywords win);

@@ -139,6 +139,7 @@ _DURATIONS = {name: name.removesuffix("_s") for name in ClientConfig._fields if 
 CLIENT_OPTION_NAMES = frozenset({*_CLIENT_OPTIONS, *_ASYNC_OPTIONS})
 # Apart, as they are read in every call.
 _REQUEST_OPTIONS = {name: parse for name, (parse, _) in rows_of(RequestConfig).items()}
+REQUEST_OPTION_NAMES = frozenset(_REQUEST_OPTIONS)
 _REQUEST_DEFAULTS = {name: default for name, (_, default) in rows_of(RequestConfig).items()}
 
 

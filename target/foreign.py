@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, TypeGuard
@@ -12,6 +13,8 @@ from target.errors import OptionsError
 UNREADABLE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
 #: Levels of dicts and lists that anything a caller gives may have.
 MAX_DEPTH = 64
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MILLISECOND = datetime.timedelta(milliseconds=1)
 _MOST_SHOWN = 40
 _MOST_SHOWN_NUMBER = 10**15
 _MOST_ID = 10**128  # the API's ids have at most so many digits
@@ -82,6 +85,21 @@ def text_of_id(value: object) -> str | None:
     if is_text(value):
         return exact_text(value)
     return str(value) if type(value) is int and abs(value) < _MOST_ID else None
+
+
+def milliseconds_of(value: object) -> int | None:
+    """A moment as whole milliseconds since 1970: a number of them, a datetime (UTC where it names no offset), or the
+    midnight of a date. None for anything else."""
+    try:
+        if is_number(value):
+            return int(exact_number(value))
+        if not isinstance(value, datetime.date):
+            return None
+        if not isinstance(value, datetime.datetime):
+            value = datetime.datetime(value.year, value.month, value.day)
+        return ((value if value.tzinfo else value.replace(tzinfo=datetime.UTC)) - _EPOCH) // _MILLISECOND
+    except UNREADABLE:
+        return None
 
 
 def exact_dict(value: Any, what: str) -> dict[Any, Any]:

@@ -110,6 +110,28 @@ _REQUEST_CALLBACK_OPTIONS = """\
         synchronous call would raise.
 """
 
+_NOTIFY_OPTIONS = """\
+    displayed (Sequence[str | Notification | Mapping[str, Any]] | str | None): Names of the mboxes that were
+        shown; a Notification of your own is sent as it is.
+    clicked (Sequence[str | Notification | Mapping[str, Any]] | str | None): Names of the mboxes that were
+        clicked, likewise.
+    page_load (bool | None): Whether the page as a whole was shown.
+    views (Sequence[str] | str | None): Names of the views that were shown, likewise.
+    order (Order | Mapping[str, Any] | None): What was bought, told once: with the first click, or where there is
+        none with the first display; of what has no token too.
+    timestamp (float | datetime | None): When, in milliseconds since 1970, or as a datetime (UTC where it names no
+        offset). Default: now.
+    request (DeliveryRequest | Mapping[str, Any] | None): Fields of the request that are to be others than in the
+        call of the result; further notifications.
+"""
+
+_NOTIFY_CALLBACK_OPTIONS = """\
+    callback (Callable[[TargetDeliveryResponse], object]): Called, on a worker thread, with what the synchronous
+        call would return.
+    err_callback (Callable[[Exception], object] | None): Called, on a worker thread, with the exception the
+        synchronous call would raise.
+"""
+
 _ATTRIBUTES_OPTIONS = """\
     request (DeliveryRequest | Mapping[str, Any] | None): What else to ask, and the context to ask in.
 """
@@ -123,6 +145,14 @@ _ATTRIBUTES_CALLBACK_OPTIONS = """\
 
 #: By class and method: the options that its callers write.
 OPTIONS = {
+    "target.notifying.NotifyingClient": {
+        "notify": _CALL_OPTIONS + _NOTIFY_OPTIONS + _NOTIFY_CALLBACK_OPTIONS,
+        "queue": _CALL_OPTIONS + _NOTIFY_OPTIONS,
+    },
+    "target.notifying.AsyncNotifyingClient": {
+        "notify": _CALL_OPTIONS + _NOTIFY_OPTIONS,
+        "queue": _CALL_OPTIONS + _NOTIFY_OPTIONS,
+    },
     "target.client.TargetClient": {
         "create": _COMMON_OPTIONS + _CLIENT_OPTIONS,
         "get_offers": _REQUEST_OPTIONS + _CALL_OPTIONS + _REQUEST_CALLBACK_OPTIONS,

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import urllib3
 
     from target.attributes import AttributesProvider
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from target.protocols import ArtifactSource
     from target.response import TargetDeliveryResponse
     from target.visitor import Visitor
-    from target_delivery_api.models import CustomerId, DeliveryRequest
+    from target_delivery_api.models import CustomerId, DeliveryRequest, Notification, Order
 
 DecisioningMethodName = Literal["server-side", "on-device", "hybrid"]
 TransportName = Literal["auto", "threads", "aiohttp"]
@@ -183,6 +185,35 @@ class RequestOptions(CallOptions, total=False):
 
 class RequestCallbackOptions(RequestOptions, total=False):
     """The same for a call that returns at once."""
+
+    callback: Required[Callable[[TargetDeliveryResponse], object]]
+    """Called, on a worker thread, with what the synchronous call would return."""
+    err_callback: Callable[[Exception], object] | None
+    """Called, on a worker thread, with the exception the synchronous call would raise."""
+
+
+class NotifyOptions(CallOptions, total=False):
+    """Options of ``notify`` and ``queue``, after the result that they tell of. What is left out is as in its call."""
+
+    displayed: Sequence[str | Notification | Mapping[str, Any]] | str | None
+    """Names of the mboxes that were shown; a Notification of your own is sent as it is."""
+    clicked: Sequence[str | Notification | Mapping[str, Any]] | str | None
+    """Names of the mboxes that were clicked, likewise."""
+    page_load: bool | None
+    """Whether the page as a whole was shown. Of a click in it: ``clicked=result.clicked(page_load=True)``."""
+    views: Sequence[str] | str | None
+    """Names of the views that were shown, likewise."""
+    order: Order | Mapping[str, Any] | None
+    """What was bought, told once: with the first click, or where there is none with the first display; of what has no
+    token too."""
+    timestamp: float | datetime | None
+    """When, in milliseconds since 1970, or as a datetime (UTC where it names no offset). Default: now."""
+    request: DeliveryRequest | Mapping[str, Any] | None
+    """Fields of the request that are to be others than in the call of the result; further notifications."""
+
+
+class NotifyCallbackOptions(NotifyOptions, total=False):
+    """The same for a call of ``notify`` that returns at once."""
 
     callback: Required[Callable[[TargetDeliveryResponse], object]]
     """Called, on a worker thread, with what the synchronous call would return."""

@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
+from target.answer import Answer
 from target.errors import OptionsError
 from target.values import parse_flag, parse_integer, parse_string
 
 if TYPE_CHECKING:
-    from target_delivery_api.models import (
-        AnalyticsResponse,
-        DeliveryRequest,
-        DeliveryResponse,
-        MboxResponse,
-        Option,
-        PrefetchMboxResponse,
-    )
-
+    from target_delivery_api.models import AnalyticsResponse, DeliveryRequest, DeliveryResponse
 
 T = TypeVar("T")
 
@@ -165,7 +158,7 @@ class Meta(_Record):
         return f"Meta(decisioning_method={self.decisioning_method!r}, {counts})"
 
 
-class TargetDeliveryResponse(_Record):
+class TargetDeliveryResponse(Answer, _Record):
     """What ``get_offers`` and ``send_notifications`` return; a key that has nothing to hold is None.
 
     Attributes:
@@ -232,47 +225,6 @@ class TargetDeliveryResponse(_Record):
         from target_delivery_api.models import DeliveryRequest
 
         return DeliveryRequest.from_dict(self._sent)
-
-    def content(self, mbox: str, default: Any = None) -> Any:
-        """What the first option of ``mbox`` holds, yours to change: text, or the value of a JSON offer.
-
-        Where a call asked for the mbox in ``execute`` and in ``prefetch``, options of ``execute`` come first.
-
-        Args:
-            mbox: Its name.
-            default: What to return where the answer has no such mbox, the mbox no option, or the option no content, as
-                when no activity applies or the visitor is to see the default content; and where there is no answer.
-
-        Raises:
-            OptionsError: ``mbox`` is no string. No answer makes this raise.
-        """
-        from target.answer import content_of
-
-        return content_of(self.response, mbox, default)
-
-    def options(self, mbox: str) -> list[Option]:
-        """All options of ``mbox``, those of ``execute`` first; empty where there are none. Raises as ``content``."""
-        from target.answer import options_of_mbox
-
-        return options_of_mbox(self.response, mbox)
-
-    def page_load(self) -> list[Option]:
-        """All options of the page as a whole, those of ``execute`` first; empty where there are none."""
-        from target.answer import options_of_page
-
-        return options_of_page(self.response)
-
-    def view(self, name: str) -> list[Option]:
-        """All options of the view ``name``; empty where there are none. Raises as ``content``."""
-        from target.answer import options_of_view
-
-        return options_of_view(self.response, name)
-
-    def mbox(self, name: str) -> MboxResponse | PrefetchMboxResponse | None:
-        """The mbox ``name``, that of ``execute`` first; None where the answer has none. Raises as ``content``."""
-        from target.answer import find_mbox
-
-        return find_mbox(self.response, name)
 
     def analytics_hit(self, report_suite: str, tracking_server: str) -> list[str]:
         """URLs to GET, one for each Analytics hit of a call with client-side logging; empty for any other call.

@@ -169,12 +169,16 @@ class Services:
 
     def queue(self, call: Call) -> list[str]:
         """Store the notifications of ``call`` in the outbox: their ids. Raises OptionsError without an outbox."""
+        return self.require_outbox().queue(call)
+
+    def require_outbox(self) -> OutboxHandle:
+        """The outbox. Raises OptionsError where there is none."""
         if self.outbox is None:
             raise OptionsError(
                 "queue_notifications needs an outbox: create the client with outbox=Outbox.memory() or "
                 "outbox=Outbox.sqlite(path), or use send_notifications"
             )
-        return self.outbox.queue(call)
+        return self.outbox
 
     @property
     def background(self) -> dict[str, int]:

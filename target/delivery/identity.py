@@ -113,9 +113,11 @@ def parse_target_cookie(value: str | None, now_s: float) -> dict[str, str]:
     return entries
 
 
-def build_target_cookie(session_id: str, device_id: str | None, now_s: float) -> TargetCookie:
+def build_target_cookie(session_id: str | None, device_id: str | None, now_s: float) -> TargetCookie:
     """The ``mbox`` cookie to set: this session, and the device id where one is known."""
-    expiries = {SESSION: (session_id, math.ceil(now_s + SESSION_MAX_AGE_S))}
+    expiries = {}
+    if session_id is not None:
+        expiries[SESSION] = (session_id, math.ceil(now_s + SESSION_MAX_AGE_S))
     if device_id:
         expiries[DEVICE_ID] = (device_id, math.ceil(now_s + DEVICE_ID_MAX_AGE_S))
     value = "|".join(f"{name}#{_encode(text)}#{expires}" for name, (text, expires) in expiries.items())

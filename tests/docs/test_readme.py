@@ -10,6 +10,7 @@ import pytest
 from target import config
 from target.emulator import load_offers, running
 from target.on_device_config import OnDeviceOptions
+from target.options import CallOptions, NotifyOptions
 from target.reading import BYTES_PER_VALUE, LEAST_MOST_VALUES
 from tests.docs.blocks import leads_somewhere, links, run_blocks
 from tests.kit.processes import ROOT
@@ -35,7 +36,11 @@ def page() -> Any:
 
 def test_blocks_run_and_do_what_the_text_says(page: dict[str, Any]) -> None:
     assert page["blocks"] == 10
-    assert [taken.id for taken in page["answer"].response.notifications] == ["7d9f"]
+    told = page["emulator"].notifications
+    assert [taken.id for taken in page["answer"].response.notifications] == [told[0]["notification"]["id"]]
+    assert [(item["notification"]["type"], item["known"]) for item in told[:2]] == [("display", True), ("click", True)]
+    assert told[1]["notification"]["order"] == {"id": "o-1", "total": 19.9}
+    assert len(page["ids"]) == 1
     assert page["flags"].get_value("feature-flag-a", "showFeatureX") is False
     assert page["handle"].successful()
 
@@ -82,13 +87,16 @@ COMPUTED = {"server_domain": "<client>.tt.omtrdc.net", "max_response_values": "a
 
 
 def test_options_and_their_defaults_are_those_of_the_code() -> None:
-    of_create, of_a_call = tables_in(README.replace("64 MiB", str(64 * 1024 * 1024)).replace(" (off)", ""), "Options")
+    of_create, of_a_call, of_telling = tables_in(
+        README.replace("64 MiB", str(64 * 1024 * 1024)).replace(" (off)", ""), "Options"
+    )
     assert f"{BYTES_PER_VALUE} bytes" in COMPUTED["max_response_values"]
     assert LEAST_MOST_VALUES == 1_000_000
     rows = {**config._CLIENT_OPTIONS, **config._ASYNC_OPTIONS}
     names = rows.keys() - OnDeviceOptions._fields  # which docs/on-device.md tells
     assert of_create == {name: COMPUTED.get(name) or told(rows[name][1]) for name in names}
     assert set(of_a_call) == set(config._REQUEST_OPTIONS)
+    assert set(of_telling) == NotifyOptions.__annotations__.keys() - CallOptions.__annotations__.keys()
     assert set(config._REQUEST_DEFAULTS.values()) == {None}, "the table has no column for defaults"
 
 

@@ -74,6 +74,20 @@ def answer(result: TargetDeliveryResponse) -> None:
     assert_type(result.request.to_str(), str)
 
 
+def telling(client: TargetClient, result: TargetDeliveryResponse) -> None:
+    assert_type(result.displayed("home", page_load=True, views=["cart"], timestamp=5), list[Notification])
+    assert_type(result.clicked("home", selector="#buy"), list[Notification])
+    assert_type(client.notify(result, displayed=["home"]), TargetDeliveryResponse)
+    assert_type(client.notify(result, {"clicked": result.clicked("home")}), TargetDeliveryResponse)
+    assert_type(client.notify(result, displayed="home", order={"id": "o"}, target_cookie=None), TargetDeliveryResponse)
+    assert_type(
+        client.notify(result, displayed=["home"], callback=on_result, err_callback=on_error),
+        AsyncResult[TargetDeliveryResponse],
+    )
+    assert_type(client.queue(result, page_load=True, views=["cart"]), list[str])
+    client.notify(result, displayd=["home"])  # type: ignore
+
+
 def offers(client: TargetClient) -> None:
     assert_type(client.get_offers({"request": request}), TargetDeliveryResponse)
     assert_type(client.get_offers(request=request), TargetDeliveryResponse)

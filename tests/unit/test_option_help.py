@@ -15,22 +15,33 @@ import pytest
 
 from scripts import option_help as script
 from target import AsyncTargetClient, TargetClient
-from target.options import AsyncClientOptions, AttributesCallbackOptions, ClientOptions, RequestCallbackOptions
+from target.options import (
+    AsyncClientOptions,
+    AttributesCallbackOptions,
+    ClientOptions,
+    NotifyCallbackOptions,
+    RequestCallbackOptions,
+)
 from tests.kit.processes import ROOT
 
 BACK = {"callback", "err_callback"}
 OF_A_CALL = set(RequestCallbackOptions.__annotations__)
+OF_TELLING = set(NotifyCallbackOptions.__annotations__)
 METHODS: dict[str, tuple[Any, set[str]]] = {
     "create": (TargetClient.create, set(ClientOptions.__annotations__)),
     "get_offers": (TargetClient.get_offers, OF_A_CALL),
     "get_attributes": (TargetClient.get_attributes, set(AttributesCallbackOptions.__annotations__)),
     "send_notifications": (TargetClient.send_notifications, OF_A_CALL),
     "queue_notifications": (TargetClient.queue_notifications, OF_A_CALL - BACK),
+    "notify": (TargetClient.notify, OF_TELLING),
+    "queue": (TargetClient.queue, OF_TELLING - BACK),
     "async create": (AsyncTargetClient.create, set(AsyncClientOptions.__annotations__)),
     "async get_offers": (AsyncTargetClient.get_offers, OF_A_CALL - BACK),
     "async get_attributes": (AsyncTargetClient.get_attributes, OF_A_CALL - BACK),
     "async send_notifications": (AsyncTargetClient.send_notifications, OF_A_CALL - BACK),
     "async queue_notifications": (AsyncTargetClient.queue_notifications, OF_A_CALL - BACK),
+    "async notify": (AsyncTargetClient.notify, OF_TELLING - BACK),
+    "async queue": (AsyncTargetClient.queue, OF_TELLING - BACK),
 }
 
 

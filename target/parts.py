@@ -1,0 +1,29 @@
+"""The parts of an answer that hold offers: mboxes, views and the page as a whole. No answer makes these raise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from target_delivery_api.models import DeliveryResponse, MboxResponse, PageLoadResponse, PrefetchMboxResponse, View
+
+
+def mboxes_of(response: DeliveryResponse | None) -> Iterator[MboxResponse | PrefetchMboxResponse]:
+    """Every mbox of an answer: those of ``execute``, then those of ``prefetch``."""
+    for part in () if response is None else (response.execute, response.prefetch):
+        if part is not None:
+            yield from part.mboxes or ()
+
+
+def page_loads_of(response: DeliveryResponse | None) -> Iterator[PageLoadResponse]:
+    """What is answered for the page as a whole, in the same order."""
+    for part in () if response is None else (response.execute, response.prefetch):
+        if part is not None and part.page_load is not None:
+            yield part.page_load
+
+
+def views_of(response: DeliveryResponse | None) -> Iterator[View]:
+    """Every view of an answer, which only ``prefetch`` has."""
+    if response is not None and response.prefetch is not None:
+        yield from response.prefetch.views or ()

@@ -1,0 +1,239 @@
+"""The request that tells what became of an answer is one of the visitor whose answer it was."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target import Notification, NotificationMbox, OptionsError, Order, TargetDeliveryResponse
+from target.config import parse_request_options
+from target.delivery.identity import parse_target_cookie
+from target.delivery.notify import build_notify_options
+from target.delivery.request import Call, build_notifications_call, build_offers_call
+from tests.kit.answers import HOSTILE, USUAL, Answer, result_of
+from tests.kit.built_calls import NOW_S, config, expires, full_request, runtime
+
+CLICKED = {"type": "click", "eventToken": "c"}
+ANSWER: dict[str, Any] = {
+    "status": 200,
+    "id": {"tntId": "device.38_0"},
+    "edgeHost": "mboxedge38.tt.omtrdc.net",
+    "prefetch": {
+        "mboxes": [
+            {
+                "name": "home",
+                "state": "s",
+                "options": [{"eventToken": "t"}],
+                "metrics": [{"type": "click", "eventToken": "c"}],
+            },
+            {"name": "confirm", "state": "s2"},
+        ],
+        "pageLoad": {"state": "p", "options": [{"eventToken": "tp"}]},
+        "views": [{"name": "cart", "options": [{"eventToken": "tv"}]}],
+    },
+}
+REQUEST: dict[str, Any] = {"prefetch": {"mboxes": [{"name": "home"}]}}
+LATER_S = NOW_S + 90_000  # a day, and the session has long expired
+
+
+def asked(answer: Answer = ANSWER, request: Any = REQUEST, **options: Any) -> TargetDeliveryResponse:
+    return result_of(answer, request, **({"session_id": "session"} | options))
+
+
+def told(result: TargetDeliveryResponse, now_s: float = LATER_S, **options: Any) -> Call:
+    """The call that ``notify`` makes."""
+    later = runtime(now_s)
+    given = build_notify_options(result, options, later)
+    return build_notifications_call(config(), parse_request_options(given), later, None)
+
+
+def items(result: TargetDeliveryResponse, **options: Any) -> list[dict[str, Any]]:
+    return told(result, **options).body["notifications"]
+
+
+def test_it_is_the_same_visitor_a_day_later_in_another_process() -> None:
+    first = asked(request=full_request(), customer_ids={"shop": {"id": "4711", "authState": 1}})
+    call = told(pickle.loads(pickle.dumps(first)), displayed=["home"])
+    assert (call.session_id, call.cluster) == ("session", "38")
+    assert call.device_id == "device.38_0"  # the answer's: newer than the one that was sent
+    sent = first._sent
+    kept = ("property", "environmentId", "context", "experienceCloud", "preview", "qaMode")
+    assert {name: call.body[name] for name in kept} == {name: sent[name] for name in kept}
+    assert call.body["id"] == {**sent["id"], "tntId": "device.38_0"}
+    new = ("requestId", "impressionId")
+    assert all(call.body[name] != sent[name] for name in new)
+    assert call.body.keys() == {*kept, *new, "id", "notifications"}
+
+
+def test_a_new_visitor_has_the_device_id_of_the_answer() -> None:
+    assert "id" not in asked()._sent
+    assert told(asked(), displayed=["home"]).body["id"] == {"tntId": "device.38_0"}
+
+
+def test_after_a_204_the_session_is_all_that_is_known() -> None:
+    own = Notification(id="n", type="display", timestamp=1)
+    call = told(asked(None), displayed=[own])
+    assert (call.session_id, call.device_id, call.cluster) == ("session", None, None)
+
+
+def test_what_is_told() -> None:
+    own = Notification(id="own", type="click", timestamp=1, mbox=NotificationMbox(name="x"))
+    wire = {"id": "wire", "type": "display", "timestamp": 2}
+    found = items(asked(), displayed=["home", wire], clicked=["home", own], page_load=True, views=["cart"], timestamp=5)
+    assert [(item["type"], item.get("tokens"), item["timestamp"]) for item in found] == [
+        ("display", ["t"], 5),
+        ("display", ["tv"], 5),
+        ("display", ["tp"], 5),
+        ("display", None, 2),
+        ("click", ["c"], 5),
+        ("click", None, 1),
+    ]
+    assert [item["id"] for item in found if item["timestamp"] != 5] == ["wire", "own"]
+    assert own.impression_id is None, "what a caller gives is never changed"
+
+
+def test_one_name_need_not_be_a_list() -> None:
+    assert [item["type"] for item in items(asked(), displayed="home", clicked="home", views="cart")] == [
+        "display",
+        "display",
+        "click",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "carriers"),
+    [
+        ({"displayed": ["home"]}, ["display home"]),
+        ({"displayed": ["home"], "clicked": ["home"]}, ["click home"]),
+        ({"displayed": ["home", "confirm"], "page_load": True}, ["display home"]),
+        ({"displayed": ["confirm"]}, ["display confirm"]),
+        ({"clicked": ["confirm"]}, ["click confirm"]),
+        ({"displayed": ["confirm"], "clicked": ["confirm"]}, ["click confirm"]),
+        ({"displayed": [{"id": "n", "type": "display", "timestamp": 1, "mbox": {"name": "own"}}]}, ["display own"]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("order", [Order(id="o", total=5.5), {"id": "o", "total": 5.5}], ids=["model", "dict"])
+def test_an_order_is_told_once(options: dict[str, Any], carriers: list[str], order: Any) -> None:
+    found = items(asked(), order=order, **options)
+    carrying = [item for item in found if "order" in item]
+    assert [f"{item['type']} {item['mbox']['name']}" for item in carrying] == carriers
+    assert [item["order"] for item in carrying] == [{"id": "o", "total": 5.5}]
+
+
+def test_an_order_is_told_where_there_was_no_answer() -> None:
+    (found,) = items(asked(None), displayed=["confirm"], order={"id": "o"})
+    assert (found["mbox"], found["order"]) == ({"name": "confirm"}, {"id": "o"})
+
+
+def test_an_order_changes_no_notification_of_the_caller() -> None:
+    own = Notification(id="own", type="click", timestamp=1)
+    (found,) = items(asked(), clicked=[own], order={"id": "o"})
+    assert (found["order"], own.order) == ({"id": "o"}, None)
+
+
+def test_what_the_caller_says_wins() -> None:
+    first = asked(request=full_request())
+    call = told(
+        first,
+        displayed=["home"],
+        session_id="another",
+        target_location_hint="35",
+        customer_ids={"crm": {"id": "new", "authState": 1}},
+        request={"context": {"channel": "web"}, "property": {"token": "other"}, "notifications": [
+            {"id": "more", "type": "click", "timestamp": 1}
+        ]},
+    )  # fmt: skip
+    assert call.session_id == "another"
+    assert call.device_id == "device.38_0"
+    assert call.body["context"]["channel"] == "web"
+    assert call.body["property"] == {"token": "other"}
+    assert call.body["preview"] == {"token": "p"}
+    assert [entry["id"] for entry in call.body["id"]["customerIds"]] == ["new"]
+    assert [item["id"] == "more" for item in call.body["notifications"]] == [True, False]
+
+
+def test_a_location_hint_of_the_caller_wins_where_no_device_id_names_one() -> None:
+    answer = {**ANSWER, "id": {"tntId": "device"}}
+    assert told(asked(answer), displayed=["home"]).cluster == "38"
+    assert told(asked(answer), displayed=["home"], target_location_hint="35").cluster == "35"
+
+
+@pytest.mark.parametrize(
+    ("cookie", "session", "device", "is_same"),
+    [
+        ("", "session", "device.38_0", True),
+        ("rubbish", "session", "device.38_0", True),
+        (f"session#session#{int(LATER_S) + 9}", "session", "device.38_0", True),
+        (f"session#session#{int(NOW_S) + 9}", "session", "device.38_0", True),  # expired by now
+        (f"PC#device.38_0#{int(LATER_S) + 9}", "session", "device.38_0", True),
+        (f"session#newer#{int(LATER_S) + 9}|PC#device.38_0#{int(LATER_S) + 9}", "newer", "device.38_0", True),
+        (f"session#session#{int(LATER_S) + 9}|PC#newer.37_0#{int(LATER_S) + 9}", "session", "newer.37_0", True),
+        (f"session#other#{int(LATER_S) + 9}", "other", None, False),
+        (f"session#other#{int(LATER_S) + 9}|PC#other.1_0#{int(LATER_S) + 9}", "other", "other.1_0", False),
+    ],
+)
+def test_a_cookie_of_the_caller(cookie: str, session: str, device: str | None, is_same: bool) -> None:
+    first = asked(
+        request={**REQUEST, "id": {"thirdPartyId": "user"}, "experienceCloud": {"audienceManager": {"blob": "b"}}}
+    )
+    call = told(first, displayed=["home"], target_cookie=cookie)
+    assert (call.session_id, call.device_id) == (session, device)
+    # What is known of one visitor is never told of another.
+    assert (call.body.get("id", {}).get("thirdPartyId") == "user") is is_same
+    assert ("audienceManager" in call.body["experienceCloud"]) is is_same
+
+
+def test_where_there_is_nothing_to_tell_there_is_no_notification() -> None:
+    for options in ({}, {"displayed": ["confirm"]}, {"clicked": []}, {"views": []}, {"page_load": False}):
+        given = build_notify_options(asked(), options, runtime())
+        assert "notifications" not in given["request"]
+        build_offers_call(config(), parse_request_options(given), runtime(), None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"displayed": ["x"]}, "The answer holds no mbox 'x': it holds 'home', 'confirm'"),
+        ({"displayed": 5}, "displayed must be a list of names of mboxes, not int"),
+        ({"clicked": [5]}, "clicked must hold names, which are strings, not int"),
+        ({"views": ["x"]}, "no view 'x'"),
+        ({"page_load": "yes"}, "must be True or False"),
+        ({"timestamp": "now"}, "timestamp must be"),
+        ({"order": {"id": "o"}}, "An order belongs to what was shown"),
+        ({"displayed": ["home"], "order": 5}, r"request.notifications\[0\].order must be an object"),
+        ({"displayd": ["home"]}, "did you mean 'displayed'"),
+        ({"target_cooki": "x"}, "did you mean 'target_cookie'"),
+        ({"request": 5, "displayed": ["home"]}, "must be a DeliveryRequest or a dict"),
+    ],
+    ids=str,
+)
+def test_mistakes(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
+        told(asked(), **options)
+
+
+@pytest.mark.parametrize("result", [None, {}, "result", Notification], ids=repr)
+def test_a_result_is_needed(result: Any) -> None:
+    with pytest.raises(OptionsError, match="What get_offers returned is needed first"):
+        build_notify_options(result, {}, runtime())
+
+
+@given(answer=USUAL | HOSTILE, cookie=st.none() | st.text(max_size=30) | st.just(f"PC#d.38_0#{expires()}"))
+def test_of_any_answer_nothing_of_it_picks_who_or_where(answer: Answer, cookie: str | None) -> None:
+    """A hostile answer gets into ids only by the rules that a cookie is held to, and the session is never its."""
+    first = asked(answer)
+    own = {"id": "n", "type": "display", "timestamp": 1}
+    call = told(pickle.loads(pickle.dumps(first)), NOW_S, displayed=[own], target_cookie=cookie)
+    assert call.session_id == "session" or parse_target_cookie(cookie, NOW_S)
+    assert call.cluster is None or (call.cluster.isascii() and call.cluster.isdigit() and len(call.cluster) <= 4)
+    assert call.base_url.startswith("https://")
+    assert call.base_url.endswith(".tt.omtrdc.net")
+    if call.device_id is not None:
+        assert call.device_id.isascii()
+        assert call.device_id.isprintable()
+        assert len(call.device_id) <= 128
