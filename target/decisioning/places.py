@@ -236,17 +236,19 @@ def _read_details(data: Mapping[Any, Any], response_tokens: tuple[str, ...]) -> 
 
 
 def _id(value: Any, name: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
+    if not _is_id(value):
         raise Undecidable(f"it has no {name}")
     return to_text(value)
 
 
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
+
+
 def _key_of(data: Any) -> str | None:
     """The rule key of a rule that cannot be decided; None where even that cannot be read."""
-    try:
-        return _id(data.get("ruleKey"), "ruleKey") if isinstance(data, Mapping) else None
-    except Undecidable:
-        return None
+    key = data.get("ruleKey") if isinstance(data, Mapping) else None
+    return to_text(key) if _is_id(key) else None
 
 
 def _property_tokens(data: Mapping[Any, Any]) -> PropertyTokens:

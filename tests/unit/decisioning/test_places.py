@@ -144,6 +144,7 @@ def test_rules_nested_too_deeply_for_the_callers_stack_are_left_to_the_server() 
         return far_down(steps - 1) if steps else run(artifact, execute=ask("hero"))
 
     assert far_down(700).remote_mboxes == ["hero"]
+    assert artifact.problems == ("mboxes 'hero': its rules are nested too deeply",)
     assert run(parse_artifact_text(text), execute=ask("hero")).remote_mboxes == ["hero"]
 
 
@@ -237,6 +238,23 @@ def test_a_rule_has_the_key_activity_and_properties_that_it_names(
         assert found.condition is True
         assert found.meta is found.meta
         assert found.consequence is found.consequence
+
+
+def test_the_details_of_a_rule_are_read_once_more_when_they_are_needed_and_then_kept() -> None:
+    reads = []
+
+    class Noted(Passage):
+        def read(self) -> Any:
+            reads.append(self)
+            return super().read()
+
+    text = json.dumps(build_rule()).encode()
+    (found,) = read_rules([Noted(text, 0, len(text))], ()).rules
+    assert isinstance(found, Rule)
+    assert len(reads) == 1
+    for _ in range(2):
+        assert (found.meta, found.condition) == (build_rule()["meta"], True)
+        assert len(reads) == 2
 
 
 def test_what_a_rule_lacks_is_empty() -> None:
