@@ -17,7 +17,7 @@ _SPACE = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufe
     "\u2000-\u200a", "".join(map(chr, range(0x2000, 0x200B)))
 )
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_RADIX = re.compile(r"0(?:[xX]([0-9a-fA-F]+)|[oO]([0-7]+)|[bB]([01]+))")
+_RADIX = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 _INFINITY = {"Infinity": math.inf, "+Infinity": math.inf, "-Infinity": -math.inf}
 # Beyond it a float, the only number of JavaScript, no longer holds every whole number.
 _MAX_SAFE = 2**53
@@ -120,14 +120,15 @@ def cut_text(value: Any, start: Any = 0, *length: Any) -> str:
     first = to_integer(start)
     begin = int(max(size + first, 0.0) if first < 0 else min(first, size))
     end = size
-    for wanted in length[:1]:
+    if length:
+        wanted = length[0]
         if is_less(wanted, 0):
             # What is not a number is joined on as text, which gives none.
             left = size - begin
             kept = left + to_number(wanted) if wanted.__class__ in NUMBERS else math.nan
         else:
             kept = to_number(wanted)
-        end = begin + int(min(max(to_integer(kept), 0.0), size - begin))
+        end = begin + int(min(max(to_integer(kept), 0.0), size))
     cut = units[begin * width : end * width]
     return cut if isinstance(cut, str) else cut.decode("utf-16-le", "surrogatepass")
 
@@ -153,7 +154,7 @@ def _order(text: str) -> bytes:
     return text.encode("utf-16-be", "surrogatepass")
 
 
-def _to_float(value: int) -> float:
+def _to_float(value: float) -> float:
     try:
         return float(value)
     except OverflowError:
@@ -166,42 +167,36 @@ def _number_of_text(text: str) -> float:
         return 0.0
     if _DECIMAL.fullmatch(text):
         return float(text)
-    if match := _RADIX.fullmatch(text):
-        for digits, base in zip(match.groups(), (16, 8, 2), strict=True):
-            if digits:
-                return _to_float(int(digits, base))
+    if _RADIX.fullmatch(text):
+        return _to_float(int(text, 0))
     return _INFINITY.get(text, math.nan)
 
 
 def _text_of_number(value: float) -> str:
-    if isinstance(value, int) and -_MAX_SAFE <= value <= _MAX_SAFE:
+    if isinstance(value, int) and abs(value) <= _MAX_SAFE:
         return str(value)
-    number = _to_float(value) if isinstance(value, int) else value
+    number = _to_float(value)
     if number != number:
         return "NaN"
-    if math.isinf(number):
-        return "Infinity" if number > 0 else "-Infinity"
     if number == 0:
         return "0"
-    sign = "-" if number < 0 else ""
+    if number < 0:
+        return f"-{_text_of_number(-number)}"
+    if math.isinf(number):
+        return "Infinity"
     # Both languages write the shortest digits that read back as the same number; they place the point differently.
-    mantissa, _, exponent = f"{abs(number)!r}".partition("e")
+    mantissa, _, exponent = repr(number).partition("e")
     whole, _, fraction = mantissa.partition(".")
-    fraction = "" if fraction == "0" else fraction
-    point = len(whole) + int(exponent or 0)
-    digits = (whole + fraction).lstrip("0")
-    point -= len(whole + fraction) - len(digits)
-    digits = digits.rstrip("0")
-    return sign + _place_point(digits, point)
+    return _place_point((whole + fraction).rstrip("0"), len(whole) + int(exponent or 0))
 
 
 def _place_point(digits: str, point: int) -> str:
     """``digits`` with the decimal point after the first ``point`` of them, in the form JavaScript picks."""
-    if len(digits) <= point <= 21:
-        return digits.ljust(point, "0")
-    if 0 < point <= 21:
-        return f"{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
+    if not -6 < point <= 21:
+        fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+        return f"{digits[0]}{fraction}e{point - 1:+}"
+    if point <= 0:
         return f"0.{'0' * -point}{digits}"
-    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
-    return f"{digits[0]}{fraction}e{'+' if point > 0 else '-'}{abs(point - 1)}"
+    if point >= len(digits):
+        return digits.ljust(point, "0")
+    return f"{digits[:point]}.{digits[point:]}"

@@ -144,7 +144,6 @@ def test_rules_nested_too_deeply_for_the_callers_stack_are_left_to_the_server() 
         return far_down(steps - 1) if steps else run(artifact, execute=ask("hero"))
 
     assert far_down(700).remote_mboxes == ["hero"]
-    assert artifact.problems == ("mboxes 'hero': its rules are nested too deeply",)
     assert run(parse_artifact_text(text), execute=ask("hero")).remote_mboxes == ["hero"]
 
 
@@ -200,6 +199,11 @@ def test_a_rule_that_cannot_be_decided_leaves_a_gap_with_its_key_and_properties(
 def test_rules_that_are_no_list_are_a_gap_for_every_property(rules: Any) -> None:
     for source in (rules, Passage(text := json.dumps(rules).encode(), 0, len(text))):
         assert read_rules(source, ()) == Place((Gap(None, None),), (Gap(None, None),), ("its rules are not a list",))
+
+
+def test_rules_nested_deeper_than_any_stack_are_a_gap() -> None:
+    text = b"[" * 1_000_000 + b"]" * 1_000_000
+    assert read_rules(Passage(text, 0, len(text)), ()).problems == ("its rules are nested too deeply",)
 
 
 def test_of_a_place_that_cannot_be_decided_its_kind_and_name_are_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import shutil
 import subprocess
 from typing import Any
@@ -58,6 +59,10 @@ console.log(JSON.stringify(cases.map(([text, ...bounds]) => cut(text, ...bounds)
         ([FACE, 0, -1], "a\U0001f600"),
         (["é€", 1], "€"),
         (["", 0, 3], ""),
+        (["jsonlogic", "Infinity"], ""),
+        (["jsonlogic", -math.inf], "jsonlogic"),
+        (["jsonlogic", 4, math.inf], "logic"),
+        (["jsonlogic", 4, -math.inf], ""),
     ],
 )
 def test_cuts(arguments: list[Any], expected: str) -> None:
