@@ -14,7 +14,7 @@ from target.web.handles import Unreadable
 from target.web.visiting import BaseVisit
 
 if TYPE_CHECKING:
-    from target.options import AttributesOptions, RequestOptions
+    from target.options import AttributesOptions, NotifyOptions, RequestOptions
 
 
 class AsyncVisit(BaseVisit[AsyncTargetClient]):
@@ -47,6 +47,35 @@ class AsyncVisit(BaseVisit[AsyncTargetClient]):
         except TargetError as error:
             return self._default_attributes(error, mbox_names, given)
 
+    async def notify(
+        self, result: TargetDeliveryResponse, options: NotifyOptions | None = None, /, **keywords: Any
+    ) -> bool:
+        """As ``AsyncTargetClient.notify``: whether Target was told, or there was nothing to tell. What fails is logged.
+
+        Raises:
+            OptionsError: The options are wrong, or name what the answer does not hold.
+        """
+        given = self._telling(merge(options, keywords))
+        try:
+            self._took(await self.client.notify(result, given), given)
+        except TargetError as error:
+            return self._untold(error)
+        return True
+
+    async def queue(
+        self, result: TargetDeliveryResponse, options: NotifyOptions | None = None, /, **keywords: Any
+    ) -> bool:
+        """As ``AsyncTargetClient.queue``: whether the outbox has it. What fails is logged.
+
+        Raises:
+            OptionsError: As ``notify``; or the client has no outbox.
+        """
+        try:
+            await self.client.queue(result, self._telling(merge(options, keywords)))
+        except TargetError as error:
+            return self._untold(error)
+        return True
+
     async def receive(self, body: bytes) -> int:
         """As ``Visit.receive``."""
         try:
@@ -58,5 +87,6 @@ class AsyncVisit(BaseVisit[AsyncTargetClient]):
         except Unreadable as problem:
             return problem.status
         except TargetError as error:
-            return self._untold(error)
+            self._untold(error)
+            return 503
         return 204

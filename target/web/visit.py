@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from target.attributes import AttributesProvider
 from target.calls import merge, merge_for_attributes
@@ -17,7 +17,9 @@ from target.web.handles import Unreadable
 from target.web.visiting import BaseVisit
 
 if TYPE_CHECKING:
-    from target.options import AttributesOptions, RequestOptions
+    from target.options import AttributesOptions, NotifyOptions, RequestOptions
+
+T = TypeVar("T")
 
 
 class Visit(BaseVisit[TargetClient]):
@@ -53,6 +55,31 @@ class Visit(BaseVisit[TargetClient]):
         except TargetError as error:
             return self._default_attributes(error, mbox_names, given)
 
+    def notify(self, result: TargetDeliveryResponse, options: NotifyOptions | None = None, /, **keywords: Any) -> bool:
+        """As ``TargetClient.notify``: whether Target was told, or there was nothing to tell. What fails is logged.
+
+        Raises:
+            OptionsError: The options are wrong, or name what the answer does not hold.
+        """
+        given = self._telling(merge(options, keywords))
+        try:
+            self._took(self.client.notify(result, given), given)
+        except TargetError as error:
+            return self._untold(error)
+        return True
+
+    def queue(self, result: TargetDeliveryResponse, options: NotifyOptions | None = None, /, **keywords: Any) -> bool:
+        """As ``TargetClient.queue``: whether the outbox has it. What fails is logged.
+
+        Raises:
+            OptionsError: As ``notify``; or the client has no outbox.
+        """
+        try:
+            self.client.queue(result, self._telling(merge(options, keywords)))
+        except TargetError as error:
+            return self._untold(error)
+        return True
+
     def receive(self, body: bytes) -> int:
         """Tell Target what the visitor's browser shows: by the outbox, if the client has one.
 
@@ -70,23 +97,43 @@ class Visit(BaseVisit[TargetClient]):
         except Unreadable as problem:
             return problem.status
         except TargetError as error:
-            return self._untold(error)
+            self._untold(error)
+            return 503
         return 204
 
     async def areceive(self, body: bytes) -> int:
         """``receive`` without blocking the event loop."""
+        return await self._aside(lambda: self.receive(body))
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns on a thread of the client's."""
+
+        def submit(told: Any) -> None:
+            self.client._workers.submit(work, told["callback"], told["err_callback"], None)
+
+        return await _awaited(submit, {})  # type: ignore[no-any-return]
+
+    async def anotify(
+        self, result: TargetDeliveryResponse, options: NotifyOptions | None = None, /, **keywords: Any
+    ) -> bool:
+        """``notify`` without blocking the event loop."""
+        given = self._telling(merge(options, keywords))
         try:
-            tell = self.client.send_notifications if self.client.outbox is None else self._queue
-            await _awaited(tell, self._told_by(body))
-        except Unreadable as problem:
-            return problem.status
+            self._took(await _awaited(partial(self.client.notify, result), given), given)
         except TargetError as error:
             return self._untold(error)
-        return 204
+        return True
 
-    def _queue(self, options: Any) -> None:
-        callback, err_callback = options.pop("callback"), options.pop("err_callback")
-        self.client._workers.submit(lambda: self.client.queue_notifications(options), callback, err_callback, None)
+    async def aqueue(
+        self, result: TargetDeliveryResponse, options: NotifyOptions | None = None, /, **keywords: Any
+    ) -> bool:
+        """``queue`` without blocking the event loop."""
+        given = self._telling(merge(options, keywords))
+        try:
+            await self._aside(lambda: self.client.queue(result, given))
+        except TargetError as error:
+            return self._untold(error)
+        return True
 
     async def aget_offers(self, options: RequestOptions | None = None, /, **keywords: Any) -> TargetDeliveryResponse:
         """``get_offers`` without blocking the event loop."""

@@ -170,9 +170,7 @@ class BaseVisit(Generic[C]):
 
     def _filled(self, given: Mapping[str, Any]) -> Any:  # the options of whichever call
         """The options of a call, with what the request says where ``given`` says nothing."""
-        for name in ("callback", "err_callback"):
-            if given.get(name) is not None:
-                raise OptionsError(f"A visit takes no {name}: call the client for that, or await the call")
+        refuse_callbacks(given)
         shared = self._begun()
         known = shared.known
         options: dict[str, Any] = {
@@ -191,6 +189,13 @@ class BaseVisit(Generic[C]):
         if options.get("request") is not None:
             options["request"] = fill(options["request"], known, shared.consents)
         return options
+
+    def _telling(self, options: Mapping[str, Any]) -> Any:
+        """Options of ``notify`` or ``queue``: as the visitor of the result, with newer ids of the same one."""
+        refuse_callbacks(options)
+        shared = self._begun()
+        known = {"target_cookie": shared.target_cookie} if shared.consents and shared.target_cookie else {}
+        return {**known, **options}
 
     def _took(self, result: TargetDeliveryResponse, options: Mapping[str, Any]) -> TargetDeliveryResponse:
         shared = self._begun()
@@ -224,12 +229,13 @@ class BaseVisit(Generic[C]):
         self.error = error
         return self._took(self.site.calls.unanswered(options, names or []), options)
 
-    def _untold(self, error: TargetError) -> int:
+    def _untold(self, error: TargetError) -> bool:
+        """Log why Target could not be told. Raises OptionsError where that is it."""
         if isinstance(error, OptionsError):
             raise error
         self.error = error
-        self.site.client_config.logger.warning("What a browser showed is not told: %s", error)
-        return 503
+        self.site.client_config.logger.warning("Target is not told what was shown: %s", error)
+        return False
 
     def _attributes(self, found: AttributesProvider, options: Mapping[str, Any]) -> AttributesProvider:
         self._took(found.get_response(), options)
@@ -239,6 +245,13 @@ class BaseVisit(Generic[C]):
         self, error: TargetError, mbox_names: Sequence[str] | str, options: Mapping[str, Any]
     ) -> AttributesProvider:
         return AttributesProvider(self._defaults(error, options, parse_names(mbox_names)), {}, error)
+
+
+def refuse_callbacks(options: Mapping[str, Any]) -> None:
+    """Raise OptionsError for callbacks: the answer to the browser waits for the calls of its visit."""
+    for name in ("callback", "err_callback"):
+        if options.get(name) is not None:
+            raise OptionsError(f"A visit takes no {name}: call the client for that, or await the call")
 
 
 def _is_refusal(error: TargetError) -> bool:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from target import AsyncVisit, OptionsError, Site, TargetClient, TransportError, Visit, WebRequest
+from target import AsyncVisit, OptionsError, Outbox, Site, TargetClient, TransportError, Visit, WebRequest
 from tests.kit.calls import client_of, options_of
-from tests.kit.loopback import Answer, Received, serving
+from tests.kit.loopback import Answer, Received, ok, serving
 
 ASKED: Any = {"execute": {"mboxes": [{"name": "home"}]}}
 BROWSER = {"User-Agent": "Browser/1", "Referer": "https://search.example/", "Sec-CH-UA-Platform": '"macOS"'}
@@ -238,3 +238,68 @@ def test_options_are_the_clients_or_the_sites() -> None:
     site = Site.create({"client": "acme", "organization_id": "1@AdobeOrg", "trusted_proxies": 2})
     site.client.close()
     assert site.config.trusted_proxies == 2
+
+
+SHOWABLE = Answer(
+    {"status": 200, "prefetch": {"mboxes": [{"name": "home", "state": "s", "options": [{"eventToken": "e"}]}]}}
+)
+
+
+def showable(received: Received) -> Any:
+    return SHOWABLE if "prefetch" in received.body else ok(received)
+
+
+PREFETCHED: Any = {"prefetch": {"mboxes": [{"name": "home"}]}}
+
+
+@pytest.mark.parametrize("outbox", [False, True], ids=["sent", "queued"])
+@pytest.mark.parametrize("kind", ["blocking", "view that is a coroutine", "asyncio client"])
+def test_what_was_shown_is_told_as_the_visitor(kind: str, outbox: bool) -> None:
+    options = {"outbox": Outbox.memory()} if outbox else {}
+    way = "queue" if outbox else "notify"
+
+    async def coroutine(visit: Visit) -> bool:
+        result = await visit.aget_offers(request=PREFETCHED)
+        return bool(await getattr(visit, f"a{way}")(result, displayed=["home"]))
+
+    async def awaited(domain: str) -> bool:
+        site = await Site.create_async({**options_of(domain), **options})
+        async with site.client:
+            visit = AsyncVisit(site, web_request)
+            result = await visit.get_offers(request=PREFETCHED)
+            return bool(await getattr(visit, way)(result, displayed=["home"]))
+
+    with serving(showable) as server:
+        if kind == "asyncio client":
+            assert asyncio.run(awaited(server.domain))
+        else:
+            with client_of(server.domain, **options) as client:
+                visit = Visit(Site(client), web_request)
+                if kind == "blocking":
+                    assert getattr(visit, way)(visit.get_offers(request=PREFETCHED), displayed=["home"])
+                else:
+                    assert asyncio.run(coroutine(visit))
+        asked, told = server.received
+        assert [one["tokens"] for one in told.body["notifications"]] == [["e"]]
+        assert told.session_id == asked.session_id
+
+
+def test_what_target_cannot_be_told_is_logged_and_the_page_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(showable) as server, client_of(server.domain, retries=0) as client:
+        visit = Visit(Site(client), web_request)
+        result = visit.get_offers(request=PREFETCHED)
+        with pytest.raises(OptionsError, match="holds 'home'"):
+            visit.notify(result, displayed=["hoem"])
+        with pytest.raises(OptionsError, match="outbox"):
+            visit.queue(result, displayed=["home"])
+    assert not visit.notify(result, displayed=["home"])
+    assert "Target is not told what was shown" in caplog.text
+
+
+def test_without_consent_what_is_told_names_nobody(server: Any) -> None:
+    with serving(lambda _: Answer({**SHOWABLE.body, "id": {"tntId": "device.38_0"}})) as server:
+        with client_of(server.domain) as client:
+            visit = Visit(Site(client, consent=lambda _: False), web_request)
+            assert visit.notify(visit.get_offers(request=PREFETCHED), displayed=["home"])
+        assert all("device" not in received.content.decode() for received in server.received)
+        assert len({received.session_id for received in server.received}) == 1
