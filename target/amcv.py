@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from target.config import ORGANIZATION_SUFFIX
 from target.customer_ids import AUTH_STATES, parse_customer_ids
 from target.errors import OptionsError
 from target.foreign import exact_text, is_a, is_text, kind_of
@@ -19,7 +20,6 @@ from target.values import parse_string
 
 DEFAULT_CONSUMER_ID = "target-global-mbox"
 COOKIE_NAME_PREFIX = "AMCV_"
-ORGANIZATION_SUFFIX = "@AdobeOrg"
 
 _NONE = "NONE"
 # The entries that decide what is sent, the opt-out first.
@@ -53,6 +53,9 @@ class AmcvVisitor:
         new_id: Makes an id that no other is like.
     """
 
+    #: Whether the cookie holds something, and nothing in it is an entry of such a cookie, expired or not.
+    is_cookie_unreadable = False
+
     _lock: AbstractContextManager[Any] = contextlib.nullcontext()
 
     def __init__(
@@ -61,6 +64,8 @@ class AmcvVisitor:
         cookie = "" if visitor_cookie is None else parse_string("visitor_cookie", visitor_cookie)
         self.organization_id = _parse_organization(organization_id)
         self._leading, self._entries = _parse_cookie(cookie, now_s)
+        if "MCMID" not in self._entries:  # as nearly none that can be read
+            self.is_cookie_unreadable = not _holds_anything(cookie)
         self._new_id = new_id
         self._customer_ids: dict[str, dict[str, Any]] = {}
         self._current = _Stitch()
@@ -219,6 +224,12 @@ def _parse_cookie(value: str, now_s: float) -> tuple[str, dict[str, _Pair]]:
         number = tokens.pop(0)
         leading = number if _LEADING.fullmatch(number) else leading
     return leading, {entry.name: entry for entry in _entries(tokens, math.ceil(now_s))}
+
+
+def _holds_anything(cookie: str) -> bool:
+    """Whether there is an entry in it, or nothing at all; a number that no entry follows is as good as that."""
+    tokens = unquote(cookie.strip('" ')).split("|")
+    return any(map(_KNOWN_KEY.fullmatch, tokens)) or (not any(tokens[1:]) and not tokens[0].strip("-0123456789"))
 
 
 def _entries(tokens: list[str], now_s: int) -> Iterator[_Pair]:

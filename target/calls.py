@@ -18,7 +18,6 @@ from target.delivery.identity import cluster_of_edge_host
 from target.delivery.request import MAX_NAME_LENGTH
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
-from target.notices import Notices
 from target.response import TargetDeliveryResponse
 
 #: Names that one call of ``get_attributes`` may hold; the API takes 50 mboxes.
@@ -32,7 +31,7 @@ class Calls:
         self._config = config
         self._runtime = runtime
         self.routes = Routes(config)
-        self.notices = Notices(config.logger)
+        self.notices = config.notices
 
     def offers(self, parsed: RequestConfig, added_mboxes: Sequence[str] = ()) -> requests.Call:
         """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError."""

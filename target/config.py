@@ -11,6 +11,7 @@ from target.customer_ids import parse_customer_ids
 from target.errors import OptionsError
 from target.events import EventHandler
 from target.foreign import exact_dict, exact_text, is_a, is_text, kind_of
+from target.notices import Notices
 from target.on_device_config import OnDeviceConfig, OnDeviceOptions, parse_on_device
 from target.option_rows import REQUIRED, option, read_rows, required, rows_of
 from target.values import (
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 SERVER_SIDE = "server-side"
 ON_DEVICE = "on-device"
 HYBRID = "hybrid"
+ORGANIZATION_SUFFIX = "@AdobeOrg"
+_LEAST_LIKELY_TIMEOUT_S = 0.02
 
 
 class Runtime(NamedTuple):
@@ -76,6 +79,7 @@ class ClientConfig(NamedTuple):
     """Options of one client, validated; durations in seconds. Each row is one option of ``ClientOptions``."""
 
     on_device: OnDeviceConfig | None
+    notices: Notices
     client: str = required(parse_client_code)
     organization_id: str = required(parse_printable)
     timeout_s: float = option(parse_deadline_ms, 3000)
@@ -167,7 +171,21 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     if values["decisioning_method"] != SERVER_SIDE:
         on_device = parse_on_device(said, values["client"], values["property_token"], values["logger"])
     seconds = {name: values.pop(milliseconds) / 1000 for name, milliseconds in _DURATIONS.items()}
-    return ClientConfig(on_device, **seconds, **values)
+    notices = Notices(values["logger"])
+    if seconds["timeout_s"] < _LEAST_LIKELY_TIMEOUT_S:
+        notices.warn_once(
+            ("timeout",),
+            "Option 'timeout' is below 20 milliseconds, in which hardly any call is answered: if seconds are meant, "
+            "multiply by 1000",
+        )
+    if not values["organization_id"].endswith(ORGANIZATION_SUFFIX):
+        notices.warn_once(
+            ("organization_id",),
+            "Option 'organization_id' does not end in %s, as the ids of the Experience Cloud do: the API may refuse "
+            "every call",
+            ORGANIZATION_SUFFIX,
+        )
+    return ClientConfig(on_device, notices, **seconds, **values)
 
 
 def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:

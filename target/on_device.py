@@ -139,6 +139,12 @@ class OnDevice:
         """
         artifact = self._keeper.current
         if method == ON_DEVICE:
+            if "qaMode" in call.body or "preview" in call.body:
+                self._config.notices.warn_once(
+                    ("preview",),
+                    "qaMode and preview show nothing in a call that is decided on the device, whose rules hold live "
+                    "activities alone: use the decisioning method hybrid, which asks the server for them",
+                )
             if artifact is None:
                 raise ArtifactNotReady(
                     "Unable to fulfill request; decisioning engine not ready. Call wait_until_ready(), or use the "

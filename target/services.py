@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from target._background.breaker import Breaker
+from target._background.census import MOST_ALIVE, Counted
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
 from target._background.later import do_later
@@ -95,6 +96,14 @@ class Services:
                 config, config.on_device, runtime, send, tell, self._telemetry, routes, self.breaker, queue
             )
         warn_of_missing_flags(config.logger)
+        self._counted = Counted(config.client)
+        if self._counted.are_too_many():
+            config.notices.warn_once(
+                ("clients",),
+                "More than %d clients of one client code are alive in this process: make one when it starts, share it, "
+                "and close those that are not needed",
+                MOST_ALIVE,
+            )
 
     def start(self) -> None:
         """Begin what runs beside the calls; ``create`` returns next. Waits for the first rules, on a device."""
@@ -217,6 +226,7 @@ class Services:
     def close(self, timeout_s: float) -> None:
         """Send what is pending for at most so many seconds, and end every thread."""
         ends_at_s = monotonic_s() + timeout_s
+        self._counted.leave()
         if self._call_off is not None:
             self._call_off()
         if self.outbox is not None:

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from target.errors import OptionsError
@@ -40,6 +40,7 @@ _SESSION_ID = re.compile(r"[!-.0->@-z|~]{1,128}")
 
 #: The largest number that other parts of a system hold: a count, a size, an id.
 MAX_COUNT = 2**63 - 1
+_MOST_COMPARED = 99  # of a name that may be misspelt
 _MAX_MS = 1e10  # 115 days
 _MAX_DEADLINE_MS = 2.0**31 - 1  # what the operating system's poll() takes, 24 days
 
@@ -54,16 +55,25 @@ def is_session_id(value: object) -> bool:
     return isinstance(value, str) and _SESSION_ID.fullmatch(value) is not None
 
 
+def nearest_of(name: str, known: Iterable[str]) -> str:
+    """The one of ``known`` that ``name``, which is none of them, may be meant for: case and underscores aside."""
+    import difflib  # only a mistake needs it
+
+    by_letters = {_letters_of(each): each for each in known}
+    return by_letters[difflib.get_close_matches(_letters_of(name[:_MOST_COMPARED]), by_letters, n=1, cutoff=0.0)[0]]
+
+
+def _letters_of(name: str) -> str:
+    return name.replace("_", "").replace("-", "").casefold()
+
+
 def reject_unknown(options: Mapping[Any, Any], known: Mapping[str, Any], what: str = "option") -> None:
     """Raise OptionsError for a key that is not in ``known``; the message names the nearest one that is."""
     if options.keys() <= known.keys():
         return
-    import difflib  # only a mistake needs it
-
     name = next(key for key in options if key not in known)
-    text = exact_text(name)[:99] if is_text(name) else shown(name)
-    nearest = difflib.get_close_matches(text, known, n=1, cutoff=0.0)[0]
-    raise OptionsError(f"Unknown {what} {shown(name)}: did you mean {nearest!r}?")
+    text = exact_text(name) if is_text(name) else shown(name)
+    raise OptionsError(f"Unknown {what} {shown(name)}: did you mean {nearest_of(text, known)!r}?")
 
 
 def _wrong(name: str, expected: str, value: object) -> NoReturn:

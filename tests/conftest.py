@@ -12,6 +12,7 @@ import pytest
 from target import TargetClient
 from tests.kit import properties
 from tests.kit.calls import MakeClient, client_of
+from tests.kit.either import Blocking, Make
 from tests.kit.loopback import LoopbackServer, serving
 from tests.kit.shop import Shop
 from tests.kit.tls import Authority
@@ -83,3 +84,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say how to run these tests in this order again; pytest-randomly says so only without -q."""
     if config.pluginmanager.hasplugin("randomly"):
         terminalreporter.write_line(f"in this order again: --randomly-seed={config.option.randomly_seed}")
+
+
+@pytest.fixture(params=["threads", "asyncio"])
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    """Makes clients of either kind, used alike and closed at the end."""
+    made: list[Any] = []
+
+    def client(options: dict[str, Any]) -> Any:
+        made.append(TargetClient.create(options) if request.param == "threads" else Blocking(options))
+        return made[-1]
+
+    yield client
+    for each in made:
+        each.close()

@@ -20,6 +20,13 @@ from target.errors import ClientClosed, TargetError, TargetTimeout, TransportErr
 
 #: What urllib3, http.client and ssl raise on the way, and what is raised here meanwhile.
 RAISED = (http_errors.HTTPError, http.client.HTTPException, TransportError, OSError)
+# Loopback, private and link-local addresses, names without a dot, and those that no public name ends in.
+_LOCAL = re.compile(
+    r"(?:[^.:]+|(?:.+\.)?(?:localhost|local|test|example|invalid|internal|lan|home|svc)|(?:127|10)(?:\.[0-9]+){3}"
+    r"|0\.0\.0\.0|(?:192\.168|169\.254|172\.(?:1[6-9]|2[0-9]|3[01]))(?:\.[0-9]+){2}"
+    r"|\[(?:::1?|f[cde][0-9a-f]{2}:[0-9a-f:.]*)\])(?::[0-9]+)?",
+    re.IGNORECASE,
+)
 _TIMEOUTS = (http_errors.TimeoutError, http_errors.EmptyPoolError, TimeoutError)
 _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 
@@ -49,6 +56,12 @@ OF_CALL = Words(
     unanswered="{url} closed the connection without an answer: try again",
     unreadable="The answer from {url} could not be read ({why}): try again",
 )
+
+_SENT_ASTRAY = (
+    ". The call went to an edge cluster of Adobe's, since its visitor belongs to one: where all calls are meant for "
+    "server_domain, set edge_routing=False"
+)
+_OF_STRAY_CALL = Words(*(words + _SENT_ASTRAY for words in OF_CALL))
 
 
 def explain(error: Exception, words: Words, **of: object) -> tuple[TargetError, Stage | None]:
@@ -80,9 +93,22 @@ def explain(error: Exception, words: Words, **of: object) -> tuple[TargetError, 
     return explained, stage
 
 
+def explain_call(error: Exception, config: ClientConfig, call: Call) -> tuple[TargetError, Stage | None]:
+    """The same for an attempt of ``call``."""
+    words = _OF_STRAY_CALL if _is_astray(config, call) else OF_CALL
+    return explain(error, words, url=call.base_url, timeout_ms=config.timeout_s * 1000)
+
+
 def timed_out(config: ClientConfig, call: Call) -> TargetTimeout:
     """The deadline passed."""
-    return TargetTimeout(OF_CALL.late.format(url=call.base_url, timeout_ms=config.timeout_s * 1000))
+    words = _OF_STRAY_CALL if _is_astray(config, call) else OF_CALL
+    return TargetTimeout(words.late.format(url=call.base_url, timeout_ms=config.timeout_s * 1000))
+
+
+def _is_astray(config: ClientConfig, call: Call) -> bool:
+    """Whether ``call`` went to Adobe from a client that was made for a server near by, such as an emulator."""
+    host = config.server_domain
+    return bool(host and config.edge_routing and call.cluster is not None and _LOCAL.fullmatch(host))
 
 
 def closed_meanwhile() -> ClientClosed:

@@ -139,8 +139,7 @@ class Transport:
 
     def _explain(self, error: Exception, call: Call, deadline: Deadline) -> tuple[TargetError, Stage | None]:
         """The error a caller gets, and how far the attempt had got if it may be repeated."""
-        timeout_ms = self._config.timeout_s * 1000
-        explained, stage = failures.explain(error, failures.OF_CALL, url=call.base_url, timeout_ms=timeout_ms)
+        explained, stage = failures.explain_call(error, self._config, call)
         was_ended = deadline.abort is not None and deadline.abort.called
         if explained is error or not (self._closed or was_ended):
             return explained, stage

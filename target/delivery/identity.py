@@ -13,6 +13,7 @@ from target.config import ClientConfig, RequestConfig, Runtime
 from target.customer_ids import merge_customer_ids
 from target.errors import OptionsError
 from target.foreign import is_a
+from target.notices import Notices
 from target.response import TargetCookie
 from target.values import is_session_id, parse_cluster
 
@@ -41,9 +42,16 @@ class Identity(NamedTuple):
     location_hint: str | None
 
 
-def parse_identity(options: RequestConfig, now_s: float, logger: logging.Logger) -> Identity:
+def parse_identity(options: RequestConfig, now_s: float, logger: logging.Logger, notices: Notices) -> Identity:
     """Read the visitor's cookies. What breaks the API's rules is left out with a warning, never sent, never raised."""
-    entries = parse_target_cookie(options.target_cookie, now_s)
+    cookie = options.target_cookie
+    if cookie and ("=" in cookie or "%3" in cookie) and (in_header := find_in_header(cookie)) is not None:
+        notices.warn_once(
+            ("header",),
+            "The target_cookie of a call is a header: its cookie mbox is read, but pass the value of that alone",
+        )
+        cookie = in_header
+    entries = parse_target_cookie(cookie, now_s)
     session_id = entries.get(SESSION) or None
     if session_id and not is_session_id(session_id):
         logger.warning("The session id in the mbox cookie breaks the API's rules and is replaced")
@@ -101,9 +109,7 @@ def parse_target_cookie(value: str | None, now_s: float) -> dict[str, str]:
     """
     if not value:
         return {}
-    value = value.strip('" ')
-    if "#" not in value and "%23" in value:
-        value = unquote(value)
+    value = _unpacked(value)
     entries: dict[str, str] = {}
     oldest = math.ceil(now_s)
     for entry in value.split("|"):
@@ -111,6 +117,26 @@ def parse_target_cookie(value: str | None, now_s: float) -> dict[str, str]:
         if len(parts) >= 3 and _EPOCH_S.fullmatch(parts[2]) and oldest <= int(parts[2]):
             entries[unquote(parts[0])] = unquote(parts[1])
     return entries
+
+
+def find_in_header(value: str) -> str | None:
+    """The value of the cookie ``mbox`` in a Cookie or Set-Cookie header, or a part of one; None in anything else.
+
+    The value of an mbox cookie is none: there is no ``=`` in it before the first ``#``.
+    """
+    value = _unpacked(value)
+    if "=" not in value.partition("#")[0]:
+        return None
+    for part in value.split(";"):
+        name, is_pair, text = part.partition("=")
+        if is_pair and name.rpartition(":")[2].strip() == TARGET_COOKIE_NAME:
+            return text
+    return None
+
+
+def _unpacked(value: str) -> str:
+    value = value.strip('" ')
+    return unquote(value) if "#" not in value and "%23" in value else value
 
 
 def build_target_cookie(session_id: str | None, device_id: str | None, now_s: float) -> TargetCookie:
@@ -147,10 +173,22 @@ def find_visitor(options: RequestConfig, config: ClientConfig, runtime: Runtime)
     if options.visitor is not None:
         if not is_a(options.visitor, AmcvVisitor):
             raise OptionsError(f"Option 'visitor' must be a Visitor, not {type(options.visitor).__name__}")
+        if options.visitor.is_cookie_unreadable:
+            _tell_unreadable(config.notices)
         return options.visitor  # type: ignore[no-any-return]
     visitor = AmcvVisitor(config.organization_id, options.visitor_cookie, runtime.now_s(), runtime.new_id)
+    if visitor.is_cookie_unreadable:
+        _tell_unreadable(config.notices)
     visitor.set_customer_ids({entry["integrationCode"]: entry for entry in options.customer_ids or ()})
     return visitor
+
+
+def _tell_unreadable(notices: Notices) -> None:
+    notices.warn_once(
+        ("AMCV",),
+        "The AMCV cookie of a call cannot be read, so that its visitor has no Experience Cloud id: pass the "
+        "value of the cookie that client.visitor_cookie_name(organization_id) names",
+    )
 
 
 def build_id(

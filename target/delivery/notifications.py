@@ -6,11 +6,23 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from target.notices import Notices
+
 _TYPES = ("click", "display")
+# What reads as a time since 1973 in seconds, and as one before 1973 in milliseconds.
+_SURELY_SECONDS = range(10**8, 10**11)
 
 
-def drop_invalid(notifications: list[Any], logger: logging.Logger) -> list[dict[str, Any]]:
-    """The notifications the API would take. One bad one voids its whole request, so each is logged and left out."""
+def drop_invalid(
+    notifications: list[Any], logger: logging.Logger, notices: Notices | None = None
+) -> list[dict[str, Any]]:
+    """The notifications the API would take. One bad one voids its whole request, so each is logged and left out.
+
+    Args:
+        notifications: In wire form.
+        logger: Where that is said.
+        notices: Is told of times that are not in milliseconds; they are left as they are.
+    """
     valid = []
     for position, notification in enumerate(notifications):
         reason = fault_of(notification)
@@ -18,6 +30,13 @@ def drop_invalid(notifications: list[Any], logger: logging.Logger) -> list[dict[
             logger.error("Notification validation failed for: notifications[%d]: %s; it is not sent", position, reason)
         else:
             valid.append(notification)
+            if notices is not None and notification["timestamp"] in _SURELY_SECONDS:
+                notices.warn_once(
+                    ("timestamp",),
+                    "The timestamp of notifications[%d] lies before 1973: it is sent as it is, but milliseconds since "
+                    "1970 are meant, int(time.time() * 1000), and this may be seconds",
+                    position,
+                )
     return valid
 
 

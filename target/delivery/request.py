@@ -21,6 +21,7 @@ from target.delivery.telemetry import add_telemetry
 from target.delivery.wire_form import tidy_request, write_request
 from target.errors import OptionsError
 from target.foreign import exact_dict, is_a
+from target.notices import Notices
 from target_delivery_api import models
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def build_offers_call(
     added_mboxes: Sequence[str] = (),
 ) -> Call:
     """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError; the caller's objects are only read."""
-    body = _parse_request(options.request)
+    body = _parse_request(options.request, config.notices)
     _fill_parts(body, config.logger, added_mboxes)
     return _build_call(config, options, runtime, remembered_cluster, body)
 
@@ -72,7 +73,7 @@ def build_notifications_call(
     config: ClientConfig, options: RequestConfig, runtime: Runtime, remembered_cluster: str | None
 ) -> Call:
     """The call of ``send_notifications``. Raises OptionsError when no valid notification and no telemetry is in it."""
-    body = _parse_request(options.request)
+    body = _parse_request(options.request, config.notices)
     _fill_parts(body, config.logger)
     call = _build_call(config, options, runtime, remembered_cluster, body)
     if not call.body.get("notifications") and not call.body.get("telemetry"):
@@ -120,7 +121,7 @@ def _build_call(
     config: ClientConfig, options: RequestConfig, runtime: Runtime, remembered_cluster: str | None, body: dict[str, Any]
 ) -> Call:
     now_s, trace_id = runtime.now_s(), runtime.new_id()
-    identity = parse_identity(options, now_s, config.logger)
+    identity = parse_identity(options, now_s, config.logger, config.notices)
     visitor = find_visitor(options, config, runtime)
     ids = build_id(body.get("id") or {}, identity.device_id, options, visitor)
     body["id"] = ids
@@ -136,7 +137,7 @@ def _build_call(
         body.setdefault("environmentId", config.environment_id)
     _set_property(body, config)
     if "notifications" in body:
-        valid = notifications.drop_invalid(body.get("notifications") or [], config.logger)
+        valid = notifications.drop_invalid(body.get("notifications") or [], config.logger, config.notices)
         body["notifications"] = notifications.add_impression_ids(valid, runtime.new_id)
         if not valid:
             del body["notifications"]
@@ -155,7 +156,7 @@ def _build_call(
     )
 
 
-def _parse_request(request: Any) -> dict[str, Any]:
+def _parse_request(request: Any, notices: Notices) -> dict[str, Any]:
     if type(request) is not dict and type(request) is not models.DeliveryRequest:
         if is_a(request, Mapping):
             request = exact_dict(request, "The request")
@@ -166,7 +167,7 @@ def _parse_request(request: Any) -> dict[str, Any]:
             "Request object of type DeliveryRequest is required: pass the option 'request', as a "
             "DeliveryRequest or as a dict in wire form"
         )
-    body = write_request(request)
+    body = write_request(request, notices)
     tidy_request(body)
     return body
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -31,6 +32,7 @@ from target.delivery.wire_values import (
 )
 from target.errors import OptionsError
 from target.foreign import UNREADABLE, is_a
+from target.notices import Notices
 from target_delivery_api import models
 from target_delivery_api.types import Kind, Model, Unusual, strict_dict
 
@@ -46,10 +48,17 @@ _ASKING = frozenset({"execute", "prefetch"})
 # a blank name is not all views.
 _PLACES = ("pageLoad", "mboxes", "views")
 _DETAILS = ("address", "order", "product")
+# Whether the request that is being written has a key that the API's document does not know. What writes is made once
+# for all requests and has no other place to note it, and to look through each request for such keys would take long.
+_has_unknown: ContextVar[bool] = ContextVar("has_unknown", default=False)
 
 
-def write_request(request: Any) -> dict[str, Any]:
+def write_request(request: Any, notices: Notices | None = None) -> dict[str, Any]:
     """``request``, a DeliveryRequest or a mapping, in wire form: new dicts and lists, which hold nothing but JSON.
+
+    Args:
+        request: What a caller gave.
+        notices: Is told of keys that the API's document does not know.
 
     Raises:
         OptionsError: It is something else, or a field is of a wrong type or nested too deeply; the message names it.
@@ -60,11 +69,19 @@ def write_request(request: Any) -> dict[str, Any]:
         except (Unusual, AttributeError):
             pass  # what is unusual may still be right, and what is wrong has a place that is yet to be told
     try:
-        return _write_request()(request)  # type: ignore[no-any-return]
+        body: dict[str, Any] = _write_request()(request)
     except Misfit as misfit:
         problem = str(misfit)
     except UNREADABLE as error:
         problem = f"The request cannot be read: it raised {type(error).__name__}"
+    else:
+        if _has_unknown.get():
+            _has_unknown.set(False)
+            if notices is not None:
+                from target.delivery.unknown_keys import tell_unknown_keys  # nearly every request has none
+
+                tell_unknown_keys(body, notices)
+        return body
     # Not in an except clause: the error would carry the other one, which may quote what it read.
     raise OptionsError(problem)
 
@@ -113,7 +130,9 @@ def _writer_of(model: type[Model], above: tuple[type[Model], ...] = ()) -> Write
         for key, item in items.items():
             plain, write_value = kinds_get(key, _FREE)
             if type(item) is not plain:
-                if key in kinds and (item is None or (type(item) is str and not item.strip())):
+                if key not in kinds:
+                    _has_unknown.set(True)
+                elif item is None or (type(item) is str and not item.strip()):
                     continue
                 try:
                     item = write_value(item)

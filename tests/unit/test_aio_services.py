@@ -190,8 +190,8 @@ def test_a_process_that_forgot_to_close_ends_at_once_and_says_nothing(transport:
         from target import AsyncTargetClient
         async def main():
             global client, waiting
-            client = await AsyncTargetClient.create(client="acme", organization_id="o", server_domain=sys.argv[1],
-                secure=False, edge_routing=False, transport=sys.argv[2], timeout=10_000)
+            client = await AsyncTargetClient.create(client="acme", organization_id="o@AdobeOrg",
+                server_domain=sys.argv[1], secure=False, edge_routing=False, transport=sys.argv[2], timeout=10_000)
             await client.get_offers(request={"execute": {"mboxes": [{"name": "home"}]}})
             waiting = asyncio.create_task(client.get_offers(request={"execute": {"mboxes": [{"name": "hang"}]}}))
             await asyncio.sleep(0.2)

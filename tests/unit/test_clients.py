@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from target import (
     TargetClient,
 )
 from tests.kit.calls import eventually, options_of, timed
+from tests.kit.either import Make
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 from tests.kit.shop import HOME, PREFETCH, Shop
 
@@ -29,48 +30,6 @@ CLICK: dict[str, Any] = {
 }
 ASKED: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
 Act = Callable[[TargetClient], Any]
-
-
-class _Blocking:
-    """An AsyncTargetClient used from a test that does not await: every call runs on a loop of its own thread."""
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._client = self._wait(AsyncTargetClient.create(options))
-
-    def _wait(self, awaitable: Awaitable[Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(30)  # type: ignore[arg-type]
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._client, name)
-        if not asyncio.iscoroutinefunction(attribute):
-            return attribute
-        return lambda *positional, **keywords: self._wait(attribute(*positional, **keywords))
-
-    def close(self, timeout: float = 1000) -> None:
-        self._wait(self._client.aclose(timeout))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-
-Make = Callable[..., Any]
-
-
-@pytest.fixture(params=["threads", "asyncio"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    """Makes clients of either kind, used alike and closed at the end."""
-    made: list[Any] = []
-
-    def client(options: dict[str, Any]) -> Any:
-        made.append(TargetClient.create(options) if request.param == "threads" else _Blocking(options))
-        return made[-1]
-
-    yield client
-    for each in made:
-        each.close()
 
 
 def on_device(shop: Shop, **more: Any) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def test_every_row_is_an_option() -> None:
     """None hides behind another's name: ``timeout`` and ``timeout_s`` would be one option."""
     rows = (*ClientConfig._field_defaults, *OnDeviceOptions._field_defaults)
     assert len(config._CLIENT_OPTIONS) == len(rows)
-    assert set(ClientConfig._fields) - set(ClientConfig._field_defaults) == {"on_device"}
+    assert set(ClientConfig._fields) - set(ClientConfig._field_defaults) == {"on_device", "notices"}
     assert set(AsyncClientConfig._fields) - set(AsyncClientConfig._field_defaults) == {"client"}
     assert set(RequestConfig._fields) == set(config._REQUEST_OPTIONS)
     assert set(OnDeviceOptions._fields) == set(OnDeviceOptions._field_defaults)

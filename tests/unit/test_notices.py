@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from target.notices import _MOST_CAUSES, Notices
+from target.notices import _MOST_OF_A_KIND, Notices
 
 
 def test_each_cause_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -29,7 +29,7 @@ def test_threads_do_not_tell_it_twice(caplog: pytest.LogCaptureFixture) -> None:
 
     def tell() -> None:
         begin.wait(10)
-        for number in range(50):
+        for number in range(15):
             notices.warn_once(("cause", str(number)), "told of %d", number)
 
     threads = [threading.Thread(target=tell) for _ in range(8)]
@@ -38,15 +38,21 @@ def test_threads_do_not_tell_it_twice(caplog: pytest.LogCaptureFixture) -> None:
     for thread in threads:
         thread.join()
     assert sorted(record.getMessage() for record in caplog.records) == sorted(
-        f"told of {number}" for number in range(50)
+        f"told of {number}" for number in range(15)
     )
 
 
-def test_what_it_remembers_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_has_many_places_is_told_of_a_few(caplog: pytest.LogCaptureFixture) -> None:
     notices = Notices()
-    for number in range(_MOST_CAUSES + 50):
-        notices.warn_once((str(number),), "told")
-    assert len(caplog.records) == len(notices._told) == _MOST_CAUSES
+    for number in range(1000):
+        notices.warn_once(("typo", str(number)), "%d", number)
+    assert caplog.messages == [*map(str, range(_MOST_OF_A_KIND)), "Further cases of the same kind are not logged"]
+    assert sum(map(len, notices._told.values())) == _MOST_OF_A_KIND
+    assert notices.has_told(("typo", "never seen"))
+    assert not notices.has_told(("timeout",))
+    notices.error_once(("timeout",), "another kind is told all the same")
+    assert caplog.records[-1].levelname == "ERROR"
+    assert notices.has_told(("timeout",))
 
 
 def test_a_copy_begins_anew(caplog: pytest.LogCaptureFixture) -> None:

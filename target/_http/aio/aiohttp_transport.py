@@ -128,8 +128,7 @@ class AiohttpTransport:
                 reply, said = await exchange(Sending(None, step.anew))
             ended = reply if said is None else doubted(step, said)
         except _RAISED as error:
-            timeout_ms = config.timeout_s * 1000
-            explained, stage = failures.explain(error, failures.OF_CALL, url=call.base_url, timeout_ms=timeout_ms)
+            explained, stage = failures.explain_call(error, config, call)
             if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
                 explained.__cause__ = None  # what it says shows all of the URL, ids included
             ended = NoAnswer(explained, stage)
