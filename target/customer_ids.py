@@ -31,7 +31,7 @@ _KEYS = {
 def parse_customer_ids(given: Any) -> list[dict[str, Any]]:
     """``customer_ids`` in wire form. Takes CustomerId objects, dicts, or ``{integration code: {"id", "authState"}}``.
 
-    An id may be a whole number, as a database has them; it becomes text.
+    An id may be a whole number or a UUID, as a database has them; it becomes text.
 
     Raises:
         OptionsError: It is something else, or an entry lacks its id or code, or names an unknown key or state.
@@ -63,7 +63,7 @@ def _customer_id(where: object, value: Any, entry: dict[str, Any]) -> dict[str, 
     place = f"customer_ids[{shown(where)}]"
     if is_a(value, Model):
         value = value.to_dict()
-    elif entry and (is_text(value) or type(value) is int):
+    elif entry and text_of_id(value) is not None:
         value = {"id": value}
     if not is_a(value, Mapping):
         raise OptionsError(f"{place} must be a CustomerId or a dict, not {kind_of(value)}")

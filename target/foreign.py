@@ -81,10 +81,32 @@ def exact_number(value: float) -> float:
 
 
 def text_of_id(value: object) -> str | None:
-    """An id as text: programs hold ids as whole numbers, too. None for anything else, and for what no id is so long."""
+    """An id as text: programs hold ids as whole numbers and UUIDs, too. None for anything else, and for what is longer
+    than any id."""
     if is_text(value):
         return exact_text(value)
-    return str(value) if type(value) is int and abs(value) < _MOST_ID else None
+    return (str(value) if abs(value) < _MOST_ID else None) if type(value) is int else spelt(value)
+
+
+def spelt(value: Any) -> str | None:
+    """As text what programs hold money, days, moments and ids in: a Decimal without exponent, a date, a datetime (UTC
+    where it names no offset) and a UUID. None for anything else."""
+    import decimal  # here, since only few values are neither text nor number
+
+    if is_a(value, decimal.Decimal):
+        return f"{value:f}" if value.is_finite() and abs(value.adjusted()) < _MOST_SHOWN else None
+    if is_a(value, datetime.date):
+        return str(dated(value).isoformat())
+    # By its name: the module that has it makes random numbers, which nothing here may.
+    kind = type(value)
+    return str(value) if (kind.__module__, kind.__qualname__) == ("uuid", "UUID") else None
+
+
+def dated(value: Any) -> Any:
+    """A datetime with an offset: UTC where it names none. Anything else as it is."""
+    if is_a(value, datetime.datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=datetime.UTC)
+    return value
 
 
 def milliseconds_of(value: object) -> int | None:
@@ -97,7 +119,8 @@ def milliseconds_of(value: object) -> int | None:
             return None
         if not isinstance(value, datetime.datetime):
             value = datetime.datetime(value.year, value.month, value.day)
-        return ((value if value.tzinfo else value.replace(tzinfo=datetime.UTC)) - _EPOCH) // _MILLISECOND
+        moment: datetime.datetime = dated(value)
+        return (moment - _EPOCH) // _MILLISECOND
     except UNREADABLE:
         return None
 

@@ -25,7 +25,9 @@ from target.delivery.wire_values import (
     write_free_map,
     write_id,
     write_integer,
+    write_moment,
     write_number,
+    write_own_id,
     write_text,
     write_texts,
     write_time,
@@ -39,7 +41,11 @@ from target_delivery_api.types import Kind, Model, Unusual, strict_dict
 Write = Callable[[Any], Any]
 
 # Where one of these is wrong, its notification is left out and logged, so that the others of its call are not lost.
-_LEFT_OUT_LATER = frozenset({("Notification", "id"), ("Notification", "type"), ("Notification", "timestamp")})
+_LEFT_OUT_LATER: dict[tuple[str, str], tuple[type | None, Write]] = {
+    ("Notification", "id"): (None, write_own_id),
+    ("Notification", "type"): (None, write_free),
+    ("Notification", "timestamp"): (None, write_moment),
+}
 # Parts of a request in which a blank field says nothing, all the way down. CDNs and geo databases write "" where they
 # know no city; the API refuses it (minLength, formats, numbers).
 _PARTS = frozenset({"id", "context", "experienceCloud", "property", "preview", "qaMode"})
@@ -95,7 +101,7 @@ def _writer_of(model: type[Model], above: tuple[type[Model], ...] = ()) -> Write
     """What writes an object of the class ``model``: one of that class, or a mapping with its wire keys."""
     above = (*above, model)
     kinds = {
-        key: _plain_and_writer(object if (model.__name__, key) in _LEFT_OUT_LATER else kind, key, above)
+        key: _LEFT_OUT_LATER.get((model.__name__, key)) or _plain_and_writer(kind, key, above)
         for key, kind in model.FIELDS.values()
     }
     kinds_get = kinds.get

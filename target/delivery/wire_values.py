@@ -6,21 +6,27 @@ import datetime
 from collections.abc import Callable, Mapping
 from enum import Enum
 from operator import methodcaller
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from target.foreign import (
     MAX_DEPTH,
     UNREADABLE,
+    dated,
     exact_number,
     exact_text,
     is_a,
     is_number,
     is_text,
     kind_of,
+    milliseconds_of,
     shown,
+    spelt,
     text_of_id,
 )
 from target_delivery_api.types import MAX_INTEGER, MAX_NUMBER, Model, load_datetime
+
+if TYPE_CHECKING:
+    import decimal
 
 T = TypeVar("T")
 
@@ -54,18 +60,18 @@ def refuse(expected: str, value: object) -> NoReturn:
 
 
 def write_text(value: Any) -> str:
-    """A string, as it is held and not as a class of its own would show it."""
-    value = _unwrapped(value)
-    if not is_text(value):
+    """A string, as it is held and not as a class of its own would show it; money, days, moments and UUIDs as text."""
+    text = _unwrapped(value)
+    if is_text(text):
+        return exact_text(text)
+    if (text := spelt(text)) is None:
         refuse("a string", value)
-    return exact_text(value)
+    return text
 
 
 def write_id(value: Any) -> str:
     """An id: a string, or a whole number, which becomes one, so that 4711 and "4711" are one visitor everywhere."""
     text = text_of_id(_unwrapped(value))
-    if text is None:
-        text = _spelt(value)
     if text is None:
         refuse("a string or a whole number", value)
     return text
@@ -83,7 +89,9 @@ def write_integer(value: Any) -> int:
     """A whole number of 64 bits; a float may hold it."""
     if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
         return value
-    number = write_number(value)
+    number: Any = _exact_decimal(value)
+    if number is None:
+        number = write_number(value)
     if number != (whole := int(number)):
         refuse("a whole number", value)
     if not -MAX_INTEGER <= whole <= MAX_INTEGER:
@@ -105,8 +113,10 @@ def write_number(value: Any) -> float:
 
 
 def write_time(value: Any) -> str:
-    """A date-time as ISO 8601 text, UTC where it names no offset."""
+    """A date-time as ISO 8601 text, UTC where it names no offset; of a date, its midnight."""
     text = _unwrapped(value)
+    if is_a(text, datetime.date):
+        text = f"{text.isoformat()}T00:00:00+00:00"
     if not is_text(text):
         refuse("a datetime or an ISO 8601 text", value)
     try:
@@ -139,23 +149,15 @@ def _scalar(value: Any) -> Any:
     value = _unwrapped(value)
     if is_number(value):
         return write_number(value)
-    if type(value) is bool:
-        return value
-    spelt = None if is_text(value) else _spelt(value)
-    return write_text(value) if spelt is None else spelt
+    return value if type(value) is bool else write_text(value)
 
 
-def _spelt(value: Any) -> str | None:
-    """As text what programs hold money, days and ids in; None for anything else."""
-    import decimal  # here, since only few values are neither text nor number
+def _exact_decimal(value: Any) -> decimal.Decimal | None:
+    """A Decimal whose digits can be counted: as a float, one of 64 bits would lose its last ones."""
+    import decimal
 
-    if is_a(value, decimal.Decimal):
-        return f"{value:f}" if value.is_finite() and abs(value.adjusted()) < _MOST_SHOWN else None
-    if is_a(value, datetime.date):
-        return str(value.isoformat())
-    # By its name: the module that has it makes random numbers, which nothing here may.
-    kind = type(value)
-    return str(value) if (kind.__module__, kind.__qualname__) == ("uuid", "UUID") else None
+    is_one = is_a(value, decimal.Decimal) and value.is_finite() and abs(value.adjusted()) < _MOST_SHOWN
+    return value if is_one else None
 
 
 def _as_float(value: Any) -> float:
@@ -184,12 +186,35 @@ def write_free(value: Any, depth: int = 0) -> Any:
     if is_number(value):
         return write_number(value)
     if not is_a(value, Mapping | list | tuple):
-        refuse("JSON", value)
+        return _write_loose(value)
     if depth >= MAX_DEPTH:
         raise Misfit(f"is nested more than {MAX_DEPTH} deep, or holds itself")
     if is_a(value, Mapping):
         return _free_items(mapping_of(value), depth + 1)
     return [_free_at(index, item, depth + 1) for index, item in enumerate(read_by(list, value))]
+
+
+def _write_loose(value: Any) -> Any:
+    """Money as a number, days and UUIDs as text."""
+    import decimal
+
+    if is_a(value, decimal.Decimal):
+        return write_number(value)
+    if (text := spelt(value)) is None:
+        refuse("JSON", value)
+    return text
+
+
+def write_moment(value: Any) -> Any:
+    """A moment that is wanted in milliseconds since 1970: of a datetime or a date those, anything else as it is."""
+    moment = milliseconds_of(value) if is_a(value, datetime.date) else None
+    return write_free(value) if moment is None else moment
+
+
+def write_own_id(value: Any) -> Any:
+    """An id that has to be text: a UUID, a date or a Decimal is that, anything else stays as it is."""
+    text = spelt(value)
+    return write_free(value) if text is None else text
 
 
 def _free_items(items: dict[Any, Any], depth: int) -> dict[str, Any]:
@@ -209,9 +234,7 @@ def _unwrapped(value: Any) -> Any:
     """An enum's value, and a time as the text that it is in JSON."""
     if is_a(value, Enum):
         return value._value_
-    if is_a(value, datetime.datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).isoformat()
-    return value
+    return dated(value).isoformat() if is_a(value, datetime.datetime) else value
 
 
 def mapping_of(value: Any, expected: str = "an object") -> dict[Any, Any]:

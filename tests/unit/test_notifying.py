@@ -15,7 +15,18 @@ from typing import Any
 
 import pytest
 
-from target import ApiError, AsyncTargetClient, ClientClosed, OptionsError, Outbox, TargetClient, TargetDeliveryResponse
+from target import (
+    ApiError,
+    AsyncTargetClient,
+    ClientClosed,
+    Notification,
+    NotificationMbox,
+    OptionsError,
+    Order,
+    Outbox,
+    TargetClient,
+    TargetDeliveryResponse,
+)
 from target.emulator import Emulator, running
 from tests.kit.calls import MakeClient, options_of
 from tests.kit.loopback import Answer, LoopbackServer
@@ -35,6 +46,7 @@ ASK: dict[str, Any] = {
     "execute": {"mboxes": [{"name": "cart"}]},
     "prefetch": {"mboxes": [{"name": "home"}, {"name": "unfilled"}], "pageLoad": {}, "views": [{}]},
 }
+DAY = datetime.date(2026, 1, 2)
 SHOWN: dict[str, Any] = {"displayed": ["home", "unfilled", "cart"], "page_load": True, "views": ["checkout"]}
 
 
@@ -206,6 +218,25 @@ def test_a_result_of_get_attributes_can_be_told_of(emulator: Heard, domain: str)
         flags = client.get_attributes("cart", request={"prefetch": {"mboxes": [{"name": "home"}]}})
         client.notify(flags.get_response(), displayed=["home"], order={"id": uuid.UUID(int=5)})
     assert emulator.notifications[0]["notification"]["order"]["id"] == str(uuid.UUID(int=5))
+
+
+def test_values_as_programs_hold_them(emulator: Heard, domain: str) -> None:
+    own = Notification(
+        id=uuid.UUID(int=7),  # type: ignore[arg-type]
+        type="click",
+        timestamp=datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),  # type: ignore[arg-type]
+        mbox=NotificationMbox(name="home"),
+    )
+    with TargetClient.create(**options_of(domain)) as client:
+        ids: Any = {"crm": uuid.UUID(int=8), "shop": {"id": decimal.Decimal(9)}}
+        result = client.get_offers(request=ASK, session_id=uuid.UUID(int=5), customer_ids=ids)
+        client.notify(result, clicked=[own], order=Order(id="o", total=decimal.Decimal("0.10"), time=DAY))  # type: ignore[arg-type]
+    told = emulator.received[-1]
+    assert told.query["sessionId"] == str(uuid.UUID(int=5))
+    assert [entry["id"] for entry in told.body["id"]["customerIds"]] == [str(uuid.UUID(int=8)), "9"]
+    (taken,) = (item["notification"] for item in emulator.notifications)
+    assert (taken["id"], taken["timestamp"]) == (str(uuid.UUID(int=7)), 1767312000000)
+    assert taken["order"] == {"id": "o", "total": 0.1, "time": "2026-01-02T00:00:00+00:00"}
 
 
 def test_what_one_process_was_answered_another_tells(emulator: Heard, domain: str, tmp_path: Path) -> None:

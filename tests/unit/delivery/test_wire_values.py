@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target import ChannelType, Geo
 from target.delivery.wire_values import (
@@ -24,7 +27,9 @@ from target.delivery.wire_values import (
     write_free_map,
     write_id,
     write_integer,
+    write_moment,
     write_number,
+    write_own_id,
     write_text,
     write_texts,
     write_time,
@@ -49,11 +54,19 @@ LONGEST = Decimal(10) ** 39
         (write_id, 4711, "4711"),
         (write_id, UUID(int=5), "00000000-0000-0000-0000-000000000005"),
         (write_id, Decimal("4711"), "4711"),
+        (write_id, DAY, "2026-01-02"),
+        (write_id, NOON, "2026-01-02T12:00:00+00:00"),
+        (write_text, Decimal("19.90"), "19.90"),
+        (write_text, Decimal("1E+2"), "100"),
+        (write_text, UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+        (write_text, DAY, "2026-01-02"),
         (write_flag, True, True),
         (write_flag, False, False),
         (write_integer, 0, 0),
         (write_integer, 7.0, 7),
         (write_integer, Decimal("7"), 7),
+        (write_integer, Decimal("7.0"), 7),
+        (write_integer, Decimal(MAX_INTEGER), MAX_INTEGER),
         (write_integer, MAX_INTEGER, MAX_INTEGER),
         (write_integer, -MAX_INTEGER, -MAX_INTEGER),
         (write_number, 1.5, 1.5),
@@ -62,6 +75,7 @@ LONGEST = Decimal(10) ** 39
         (write_number, 3, 3),
         (write_number, Decimal("1.5"), 1.5),
         (write_time, NOON, "2026-01-02T12:00:00+00:00"),
+        (write_time, DAY, "2026-01-02T00:00:00+00:00"),
         (write_time, "2026-01-02T12:00:00Z", "2026-01-02T12:00:00Z"),
         (write_time, Disguised("2026-01-02T12:00:00Z"), "2026-01-02T12:00:00Z"),
         (write_texts, {"a": "b"}, {"a": "b"}),
@@ -77,6 +91,17 @@ LONGEST = Decimal(10) ** 39
         (write_free_map, {Disguised("a"): Disguised("b"), "c": 1.5}, {"a": "b", "c": 1.5}),
         (write_free, Geo(zip="1"), {"zip": "1"}),
         (write_free, (1, "a", NOON), [1, "a", "2026-01-02T12:00:00+00:00"]),
+        (write_free, (Decimal("0.1"), UUID(int=5), DAY), [0.1, "00000000-0000-0000-0000-000000000005", "2026-01-02"]),
+        (write_moment, NOON, 1767355200000),
+        (write_moment, NOON.replace(microsecond=1999), 1767355200001),
+        (write_moment, NOON.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=1))), 1767351600000),
+        (write_moment, DAY, 1767312000000),
+        (write_moment, 5, 5),
+        (write_moment, 5.5, 5.5),
+        (write_moment, "now", "now"),
+        (write_own_id, UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+        (write_own_id, Decimal("4711"), "4711"),
+        (write_own_id, 4711, 4711),
         (mapping_of, OrderedDict(a=1), {"a": 1}),
         (name_of, Disguised("a"), "a"),
     ],
@@ -98,13 +123,17 @@ def test_what_is_meant_is_written(write: Callable[[Any], Any], value: Any, writt
         (write_integer, 1.5, " must be a whole number, not float"),
         (write_integer, MAX_INTEGER + 1, " must be a number of at most 64 bits"),
         (write_integer, -MAX_INTEGER - 1, " must be a number of at most 64 bits"),
+        (write_integer, Decimal(MAX_INTEGER) + 1, " must be a number of at most 64 bits"),
+        (write_integer, Decimal("1.5"), " must be a whole number, not Decimal"),
+        (write_integer, Decimal("NaN"), " must be a finite number"),
+        (write_text, Decimal("NaN"), " must be a string, not Decimal"),
+        (write_free, Decimal("Infinity"), " must be a finite number"),
         (write_integer, 1e300, " must be a number of at most 64 bits"),
         (write_number, math.nan, " must be a finite number"),
         (write_number, -math.inf, " must be a finite number"),
         (write_number, Decimal("sNaN"), " must be a finite number"),
         (write_number, "1", " must be a number, not str"),
         (write_number, True, " must be a number, not bool"),
-        (write_time, DAY, " must be a datetime or an ISO 8601 text, not date"),
         (write_time, 5, " must be a datetime or an ISO 8601 text, not int"),
         (write_time, "noon", " must be a datetime or an ISO 8601 date-time, not another text"),
         (write_texts, [], " must be an object, not list"),
@@ -163,3 +192,24 @@ def test_what_cannot_be_read_says_what_it_raised() -> None:
 
     with pytest.raises(Misfit, match=r"^request cannot be read: it raised ZeroDivisionError$"):
         mapping_of(Odd(a=1))
+
+
+@given(st.decimals(-(10**13), 10**13, places=2))
+def test_money_is_exact_to_the_cent(amount: Decimal) -> None:
+    sent = json.loads(json.dumps(write_number(amount)), parse_float=Decimal)
+    assert Decimal(sent) == amount
+    assert write_text(amount) == f"{amount:f}"
+
+
+@given(st.integers(-MAX_INTEGER, MAX_INTEGER))
+def test_a_whole_decimal_is_exact(number: int) -> None:
+    assert write_integer(Decimal(number)) == number
+
+
+@given(st.datetimes(datetime.datetime(1, 1, 2), datetime.datetime(9999, 12, 30), timezones=st.none() | st.timezones()))
+def test_a_moment_is_the_same_as_text_and_in_milliseconds(moment: datetime.datetime) -> None:
+    told = datetime.datetime.fromisoformat(write_text(moment))
+    assert told.tzinfo is not None
+    assert (told - datetime.datetime(1970, 1, 1, tzinfo=UTC)) // datetime.timedelta(milliseconds=1) == write_moment(
+        moment
+    )
