@@ -178,10 +178,10 @@ def _text_of_number(value: float) -> str:
     number = _to_float(value)
     if number != number:
         return "NaN"
-    if number == 0:
-        return "0"
     if number < 0:
         return f"-{_text_of_number(-number)}"
+    if number == 0:
+        return "0"
     if math.isinf(number):
         return "Infinity"
     # Both languages write the shortest digits that read back as the same number; they place the point differently.
