@@ -66,7 +66,7 @@ class Scope(dict[str, Any]):
         self.visit = visit
         self.part = part
         self.allocations = visit.allocations
-        self._data: dict[str, dict[str, Any]] | None = None
+        self._data: dict[str, dict[str, Any]] = {}
 
     def __missing__(self, name: str) -> Any:
         value = self[name] = self.visit[name] if name in _ALL_OF_A_CALL else _ALL_OF_A_PART[name](self)
@@ -74,12 +74,11 @@ class Scope(dict[str, Any]):
 
     def as_data(self, activity_id: str) -> dict[str, Any]:
         """Everything a rule of this activity can ask for, as plain data of its own; the same each time it asks."""
-        known = self._data = self._data or {}
-        if activity_id not in known:
+        if activity_id not in self._data:
             data = {name: self[name] for name in (*_OF_A_CALL, *_OF_A_PART)}
             data = {name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()}
-            known[activity_id] = {**data, "allocation": self.allocations[activity_id]}
-        return known[activity_id]
+            self._data[activity_id] = {**data, "allocation": self.allocations[activity_id]}
+        return self._data[activity_id]
 
     def address(self) -> Mapping[str, Any]:
         """The address of the part, else that of the call."""
@@ -131,7 +130,7 @@ def _time_of_day(visit: Visit) -> str:
 
 
 def _day_of_week(visit: Visit) -> int:
-    return (int(visit.now_s // _DAY_S) + 3) % 7 + 1  # 1 January 1970 was a Thursday, and Monday is 1
+    return (int(visit.now_s) // _DAY_S + 3) % 7 + 1  # 1 January 1970 was a Thursday, and Monday is 1
 
 
 _OF_A_CALL: dict[str, Callable[[Visit], Any]] = {
