@@ -89,11 +89,9 @@ def visitor_cookie(organization_id: str) -> str | None:
 
 
 def banner(result: TargetDeliveryResponse | None) -> Markup:
-    execute = result.response.execute if result and result.response else None
-    for mbox in (execute.mboxes or ()) if execute else ():
-        for option in mbox.options or ():
-            if option.type == "html" and isinstance(option.content, str):
-                return Markup(option.content)  # an HTML offer is markup that your own marketers wrote
+    for option in result.options("home") if result else ():
+        if option.type == "html" and isinstance(option.content, str):
+            return Markup(option.content)  # an HTML offer is markup that your own marketers wrote
     return DEFAULT_BANNER
 
 

@@ -10,7 +10,7 @@ from target.config import REQUEST_OPTION_NAMES, Runtime
 from target.delivery.identity import DEVICE_ID, SESSION, build_target_cookie, parse_target_cookie
 from target.delivery.wire_form import write_request
 from target.errors import OptionsError
-from target.foreign import is_a, is_text, items_of, kind_of
+from target.foreign import attribute_of, is_a, is_text, items_of, kind_of
 from target.response import TargetDeliveryResponse
 from target.shown import CLICK, DISPLAY, Shown, build_notifications, parse_names, parse_shown
 from target.values import parse_text, reject_unknown
@@ -20,7 +20,7 @@ _OPTIONS = ("displayed", "clicked", "page_load", "views", "order", "timestamp")
 _KNOWN = dict.fromkeys((*_OPTIONS, *REQUEST_OPTION_NAMES))
 # What says who the visitor is, and where; the rest of a request is what it asked.
 _KEPT = ("id", "property", "environmentId", "context", "experienceCloud", "preview", "qaMode")
-_OF_THE_VISITOR = ("id", "experienceCloud")
+_VISITOR = {"visitor", "visitor_cookie"}
 _MOST_NOTIFICATIONS = 1000
 
 
@@ -46,11 +46,9 @@ def build_notify_options(
     if is_same:
         hint = result.target_location_hint_cookie
         given = {"target_location_hint": None if hint is None else hint.value} | given
-        if "id" in request:  # its tntId is in the cookie, or a newer one of the same visitor
-            without = {"tntId", "customerIds"} if "customer_ids" in given else {"tntId"}
-            request["id"] = {name: value for name, value in request["id"].items() if name not in without}
-    else:
-        request = {name: value for name, value in request.items() if name not in _OF_THE_VISITOR}
+    # Of another visitor than the caller means nothing is told; of the same, nothing that the caller says anew.
+    request["id"] = _ids(request.get("id") or {}, given) if is_same else {}
+    request["experienceCloud"] = _experience_cloud(request.get("experienceCloud") or {}, given) if is_same else {}
     if own is not None:
         if not is_a(own, Mapping | DeliveryRequest):
             raise OptionsError(f"Option 'request' must be a DeliveryRequest or a dict, not {kind_of(own)}")
@@ -58,6 +56,28 @@ def build_notify_options(
     if told:
         request["notifications"] = [*request.get("notifications", ()), *told]
     return {**given, "target_cookie": cookie, "request": request}
+
+
+def _ids(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    ids = {name: value for name, value in kept.items() if name != "tntId"}  # which the cookie has, or a newer one
+    if _VISITOR & given.keys():
+        ids.pop("marketingCloudVisitorId", None)
+    if "customer_ids" in given:
+        ids.pop("customerIds", None)
+    elif "customerIds" in ids and "visitor" in given:
+        of_visitor = attribute_of(given["visitor"], "customer_ids")  # an AmcvVisitor's, or an error follows
+        codes = [entry["integrationCode"] for entry in of_visitor] if isinstance(of_visitor, list) else ()
+        ids["customerIds"] = [entry for entry in ids["customerIds"] if entry.get("integrationCode") not in codes]
+    return ids
+
+
+def _experience_cloud(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    known = dict(kept)
+    if _VISITOR & given.keys():
+        known.pop("audienceManager", None)
+    if "consumer_id" in given and "analytics" in known:  # which asks for a hit of its own
+        known["analytics"] = {name: value for name, value in known["analytics"].items() if name != "supplementalDataId"}
+    return known
 
 
 def _notifications(result: TargetDeliveryResponse, said: Mapping[str, Any], runtime: Runtime) -> list[Any]:

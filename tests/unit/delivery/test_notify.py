@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target import Notification, NotificationMbox, OptionsError, Order, TargetDeliveryResponse
+from target import Notification, NotificationMbox, OptionsError, Order, TargetDeliveryResponse, Visitor
 from target.config import parse_request_options
 from target.delivery.identity import parse_target_cookie
 from target.delivery.notify import build_notify_options
 from target.delivery.request import Call, build_notifications_call, build_offers_call
 from tests.kit.answers import HOSTILE, USUAL, Answer, result_of
 from tests.kit.built_calls import NOW_S, config, expires, full_request, runtime
+from tests.kit.calls import ACCOUNT
+from tests.kit.odd import Odd
 
+ORGANIZATION = ACCOUNT["organization_id"]
 CLICKED = {"type": "click", "eventToken": "c"}
 ANSWER: dict[str, Any] = {
     "status": 200,
@@ -155,6 +158,64 @@ def test_what_the_caller_says_wins() -> None:
     assert call.body["preview"] == {"token": "p"}
     assert [entry["id"] for entry in call.body["id"]["customerIds"]] == ["new"]
     assert [item["id"] == "more" for item in call.body["notifications"]] == [True, False]
+
+
+class TestExperienceCloud:
+    """Who the Experience Cloud says the visitor is, as of the call that is told of, unless the caller says it anew."""
+
+    @staticmethod
+    def visitor(name: str, **customer_ids: str) -> Visitor:
+        visitor = Visitor(ORGANIZATION, f"MCMID|{name}|MCAAMB|blob-{name}|MCAAMLH|9")
+        visitor.set_customer_ids({code: {"id": value} for code, value in customer_ids.items()})
+        return visitor
+
+    def first(self) -> TargetDeliveryResponse:
+        return asked(
+            visitor=self.visitor("1" * 38, crm="old", shop="old"),
+            customer_ids={"mail": {"id": "old"}},
+            request={**REQUEST, "experienceCloud": {"analytics": {"logging": "client_side"}}},
+        )
+
+    def codes(self, call: Call) -> dict[str, str]:
+        return {entry["integrationCode"]: entry["id"] for entry in call.body["id"]["customerIds"]}
+
+    def test_all_is_kept(self) -> None:
+        first = self.first()
+        call = told(first, displayed=["home"])
+        assert call.body["experienceCloud"] == first._sent["experienceCloud"]
+        assert call.body["id"]["marketingCloudVisitorId"] == "1" * 38
+        assert self.codes(call) == {"crm": "old", "shop": "old", "mail": "old"}
+
+    def test_a_visitor_given_anew_wins(self) -> None:
+        first = self.first()
+        call = told(first, displayed=["home"], visitor=self.visitor("2" * 38, crm="new"))
+        assert call.body["id"]["marketingCloudVisitorId"] == "2" * 38
+        assert call.body["experienceCloud"]["audienceManager"]["blob"] == "blob-" + "2" * 38
+        assert call.body["experienceCloud"]["analytics"] == first._sent["experienceCloud"]["analytics"]
+        assert self.codes(call) == {"crm": "new", "shop": "old", "mail": "old"}
+
+    def test_so_does_a_cookie_of_one(self) -> None:
+        call = told(self.first(), displayed=["home"], visitor_cookie=f"MCMID|{'3' * 38}")
+        assert call.body["id"]["marketingCloudVisitorId"] == "3" * 38
+        assert "audienceManager" not in call.body["experienceCloud"]
+
+    def test_a_consumer_has_a_hit_of_its_own(self) -> None:
+        first = self.first()
+        call = told(first, displayed=["home"], consumer_id="footer")
+        before, after = (body["experienceCloud"]["analytics"] for body in (first._sent, call.body))
+        assert before["supplementalDataId"] != after["supplementalDataId"]
+        assert after["logging"] == "client_side"
+
+    def test_a_visitor_who_opted_out_since_sends_none(self) -> None:
+        call = told(
+            self.first(), displayed=["home"], visitor=Visitor(ORGANIZATION, "MCMID|4|MCOPTOUT-99999999999s|true")
+        )
+        assert call.body["id"].keys() == {"tntId"}
+
+    @pytest.mark.parametrize("visitor", [5, "x", Odd()], ids=["int", "str", "odd"])
+    def test_anything_else_is_no_visitor(self, visitor: Any) -> None:
+        with pytest.raises(OptionsError, match="must be a Visitor"):
+            told(self.first(), displayed=["home"], visitor=visitor)
 
 
 def test_a_location_hint_of_the_caller_wins_where_no_device_id_names_one() -> None:
