@@ -39,7 +39,12 @@ def test_18_the_wheel_declares_what_it_needs(wheel: Path) -> None:
     plain = [requirement for requirement in requirements if "extra ==" not in requirement]
     assert sorted(re.split(r"[<>=!~ ;\[]", requirement)[0] for requirement in plain) == ["python-dateutil", "urllib3"]
     extras = metadata(wheel).get_all("Provides-Extra") or []
-    assert sorted(extras) == ["aiohttp", "emulator", "on-device"]  # what users ask for, and nothing of development
+    assert sorted(extras) == [
+        "aiohttp",
+        "emulator",
+        "migrate",
+        "on-device",
+    ]  # what users ask for, and nothing of development
     assert metadata(wheel)["Requires-Python"] == ">=3.11"
     assert metadata(wheel)["Version"] == target.__version__
 
