@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from typing import Any, Protocol
 
 from target.causes import hush, hushed
@@ -37,8 +38,8 @@ class Emit(Protocol):
 
 
 def emit(handlers: Mapping[str, EventHandler], name: str, logger: logging.Logger, /, **payload: Any) -> None:
-    """Call the handler of ``name``, if any, with ``{"type": name, **payload}``. What it raises is logged, by class and
-    place: its words may quote what it was told."""
+    """Call the handler of ``name``, if any, with ``{"type": name, **payload}``, in an empty context. What it raises is
+    logged, by class and place: its words may quote what it was told."""
     handler = handlers.get(name)
     if handler is None:
         return
@@ -46,6 +47,6 @@ def emit(handlers: Mapping[str, EventHandler], name: str, logger: logging.Logger
         if isinstance(value, BaseException):
             hush(value)
     try:
-        handler({"type": name, **payload})
+        Context().run(handler, {"type": name, **payload})  # whoever is met by it has no part in it
     except Exception as error:  # a handler is foreign code; whatever it raises must not reach a call
         logger.error("The handler of event %s raised", name, exc_info=hushed(error))

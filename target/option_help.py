@@ -15,7 +15,7 @@ _COMMON_OPTIONS = """\
     version (str | None): Value of the query parameter version; left out by default.
     logger (logging.Logger | None): This client's log. Default: the logger target.
     events (Mapping[str, EventHandler] | None): Handlers by event name; each is called with one dict that carries
-        type.
+        type, in an empty context (contextvars).
     telemetry_enabled (bool | None): Whether call durations may be reported to Adobe. Default True.
     decisioning_method (Literal['server-side', 'on-device', 'hybrid'] | None): Where decisions are made:
         "server-side", "on-device" from rules that are fetched now and then, or "hybrid": on the device where the
@@ -104,10 +104,10 @@ _REQUEST_OPTIONS = """\
 """
 
 _REQUEST_CALLBACK_OPTIONS = """\
-    callback (Callable[[TargetDeliveryResponse], object]): Called, on a worker thread, with what the synchronous
-        call would return.
-    err_callback (Callable[[Exception], object] | None): Called, on a worker thread, with the exception the
-        synchronous call would raise.
+    callback (Callable[[TargetDeliveryResponse], object]): Called, on a worker thread, in a copy of the caller's
+        context (contextvars), with what the synchronous call would return.
+    err_callback (Callable[[Exception], object] | None): Called, on a worker thread, in a copy of the caller's
+        context, with the exception the synchronous call would raise.
 """
 
 _NOTIFY_OPTIONS = """\
@@ -126,10 +126,10 @@ _NOTIFY_OPTIONS = """\
 """
 
 _NOTIFY_CALLBACK_OPTIONS = """\
-    callback (Callable[[TargetDeliveryResponse], object]): Called, on a worker thread, with what the synchronous
-        call would return.
-    err_callback (Callable[[Exception], object] | None): Called, on a worker thread, with the exception the
-        synchronous call would raise.
+    callback (Callable[[TargetDeliveryResponse], object]): Called, on a worker thread, in a copy of the caller's
+        context (contextvars), with what the synchronous call would return.
+    err_callback (Callable[[Exception], object] | None): Called, on a worker thread, in a copy of the caller's
+        context, with the exception the synchronous call would raise.
 """
 
 _ATTRIBUTES_OPTIONS = """\
@@ -137,10 +137,10 @@ _ATTRIBUTES_OPTIONS = """\
 """
 
 _ATTRIBUTES_CALLBACK_OPTIONS = """\
-    callback (Callable[[AttributesProvider], object]): Called, on a worker thread, with what the synchronous call
-        would return.
-    err_callback (Callable[[Exception], object] | None): Called, on a worker thread, with the exception the
-        synchronous call would raise.
+    callback (Callable[[AttributesProvider], object]): Called, on a worker thread, in a copy of the caller's
+        context (contextvars), with what the synchronous call would return.
+    err_callback (Callable[[Exception], object] | None): Called, on a worker thread, in a copy of the caller's
+        context, with the exception the synchronous call would raise.
 """
 
 #: By class and method: the options that its callers write.

@@ -52,7 +52,7 @@ class CommonOptions(TypedDict, total=False):
     logger: logging.Logger | None
     """This client's log. Default: the logger ``target``."""
     events: Mapping[str, EventHandler] | None
-    """Handlers by event name; each is called with one dict that carries ``type``."""
+    """Handlers by event name; each is called with one dict that carries ``type``, in an empty context (contextvars)."""
     telemetry_enabled: bool | None
     """Whether call durations may be reported to Adobe. Default True."""
     decisioning_method: DecisioningMethodName | None
@@ -187,9 +187,11 @@ class RequestCallbackOptions(RequestOptions, total=False):
     """The same for a call that returns at once."""
 
     callback: Required[Callable[[TargetDeliveryResponse], object]]
-    """Called, on a worker thread, with what the synchronous call would return."""
+    """Called, on a worker thread, in a copy of the caller's context (contextvars), with what the synchronous call would
+    return."""
     err_callback: Callable[[Exception], object] | None
-    """Called, on a worker thread, with the exception the synchronous call would raise."""
+    """Called, on a worker thread, in a copy of the caller's context, with the exception the synchronous call would
+    raise. Without it the error is logged, once for each kind."""
 
 
 class NotifyOptions(CallOptions, total=False):
@@ -216,9 +218,11 @@ class NotifyCallbackOptions(NotifyOptions, total=False):
     """The same for a call of ``notify`` that returns at once."""
 
     callback: Required[Callable[[TargetDeliveryResponse], object]]
-    """Called, on a worker thread, with what the synchronous call would return."""
+    """Called, on a worker thread, in a copy of the caller's context (contextvars), with what the synchronous call would
+    return."""
     err_callback: Callable[[Exception], object] | None
-    """Called, on a worker thread, with the exception the synchronous call would raise."""
+    """Called, on a worker thread, in a copy of the caller's context, with the exception the synchronous call would
+    raise. Without it the error is logged, once for each kind."""
 
 
 class AttributesOptions(CallOptions, total=False):
@@ -232,9 +236,11 @@ class AttributesCallbackOptions(AttributesOptions, total=False):
     """The same for a call that returns at once."""
 
     callback: Required[Callable[[AttributesProvider], object]]
-    """Called, on a worker thread, with what the synchronous call would return."""
+    """Called, on a worker thread, in a copy of the caller's context (contextvars), with what the synchronous call would
+    return."""
     err_callback: Callable[[Exception], object] | None
-    """Called, on a worker thread, with the exception the synchronous call would raise."""
+    """Called, on a worker thread, in a copy of the caller's context, with the exception the synchronous call would
+    raise. Without it the error is logged, once for each kind."""
 
 
 def _explain_in_help() -> None:

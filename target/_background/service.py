@@ -33,7 +33,8 @@ Work = Callable[[], object]
 
 
 class Service:
-    """Daemon threads that do what they are given by ``put``, or what ``take`` hands out, in a context of their own.
+    """Daemon threads that do what they are given by ``put``, or what ``take`` hands out: each piece in an empty
+    context, since what is done for many must not count as a part of the request that happened to wake a thread.
 
     Args:
         name: Of each thread; ``{}`` in it is a number.
@@ -94,7 +95,7 @@ class Service:
     def do_here(self) -> None:
         """Do all that was put and not begun, on the calling thread."""
         while (work := self._next_put()) is not None:
-            work()
+            Context().run(work)
 
     def wake(self) -> bool:
         """There may be something to take: False when no thread is free, and none can be started."""
@@ -189,7 +190,7 @@ class Service:
                 if not self._gates:
                     self._start(min(self._of_use()[1], self._most))
                 try:
-                    work()
+                    Context().run(work)
                 except BaseException as error:  # noqa: BLE001  (whatever it is must not keep what follows)
                     self._log("Work in the background raised %s", error)
                 del work  # an idle thread must not keep a visitor's data

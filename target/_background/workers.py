@@ -8,6 +8,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -19,6 +20,7 @@ from target._background.service import Service, Work
 from target._background.shares import HOME, MOST_SHARES, Host, Shares, did_answer
 from target.causes import hush, hushed
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
+from target.notices import Notices
 from target.values import parse_seconds
 
 T = TypeVar("T")
@@ -66,7 +68,8 @@ class AsyncResult(Generic[T]):
 
 
 class _Task(Generic[T]):
-    """A call on its way: what to do, whom to tell, where it has a place, and whether its host answered."""
+    """A call on its way: what to do, whom to tell, in the context of whom, where it has a place, and whether its host
+    answered."""
 
     place: Host | None = None
     answered: bool | None = None
@@ -80,6 +83,7 @@ class _Task(Generic[T]):
         self.work = work
         self.callback = callback
         self.err_callback = err_callback
+        self.context = copy_context()
         self.result: AsyncResult[T] = AsyncResult()
         self._unclaimed = [None]
 
@@ -103,6 +107,7 @@ class Workers:
     def __init__(self, size: int, logger: logging.Logger) -> None:
         self._size = size
         self._logger = logger
+        self._notices = Notices(logger)
         self._takes_none = self._refuses = False
         self.begin_anew()
         most = size * MOST_SHARES + 1  # the last is for what need not wait for its host, since it is refused
@@ -127,7 +132,8 @@ class Workers:
         err_callback: Callable[[Exception], object] | None,
         host: Host | None = HOME,
     ) -> AsyncResult[T]:
-        """Run ``work``, a call to ``host``, on a worker, then the callback that fits. None: who submits bounds calls.
+        """Run ``work``, a call to ``host``, on a worker, then the callback that fits: each in a copy of the caller's
+        context. None: who submits bounds calls.
 
         Raises:
             ClientClosed: After ``close``.
@@ -237,19 +243,31 @@ class Workers:
 
     def _run(self, task: _Task[Any]) -> None:
         """Do it and tell of it, or tell that the client was closed before."""
-        value, error = _outcome(_refuse if self._refuses else task.work)
+        value, error = _outcome(_refuse if self._refuses else partial(task.context.copy().run, task.work))
         task.answered = did_answer(error)
         try:
             if error is None:
-                task.callback(value)
+                task.context.run(task.callback, value)
             elif task.err_callback is not None:
-                task.err_callback(error)
+                task.context.run(task.err_callback, error)
+            else:
+                self._tell_unheard(error)
         except BaseException as raised:
             self._logger.error("A callback raised; the result of its call is kept", exc_info=hushed(raised))
         finally:
             self._leave(task)  # first: who waits for the result may submit the next
             self._open.pop(task, None)
             task.result._finish(value, error)
+
+    def _tell_unheard(self, error: Exception) -> None:
+        """Nobody may ever ask the handle: an account that answers no call would go unnoticed."""
+        kind = (type(error).__name__, str(getattr(error, "status", "")))
+        self._notices.error_once(
+            ("unheard", *kind),
+            "A call with a callback failed, and has no err_callback (later errors of this kind are not logged): %s: %s",
+            kind[0],
+            hushed(error),
+        )
 
 
 def _refuse() -> NoReturn:

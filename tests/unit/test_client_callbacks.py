@@ -20,7 +20,7 @@ from target import (
 )
 from tests.kit.built_calls import CLICK
 from tests.kit.calls import REQUEST
-from tests.kit.loopback import Answer, LoopbackServer, Received, ok
+from tests.kit.loopback import Answer, LoopbackServer, Received, answering, ok
 
 METHODS: dict[str, Callable[..., Any]] = {
     "get_offers": lambda client, **options: client.get_offers(request=REQUEST, **options),
@@ -125,3 +125,22 @@ def test_a_request_changed_after_an_asynchronous_call_is_not_what_is_sent(
     request.execute.mboxes[0].name = "later"
     handle.get(5)
     assert server.received[0].body["execute"]["mboxes"][0]["name"] == "home"
+
+
+def test_an_error_that_nobody_would_hear_of_is_logged_once_for_each_kind(
+    client: TargetClient, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for status in (400, 400, 413):
+        server.answer = answering(Answer({"message": "no Session-77c1"}, status))
+        handle = client.get_offers(request=REQUEST, session_id="Session-77c1", callback=print)
+        handle.wait(10)
+    with pytest.raises(ApiError):
+        handle.get()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert ["answered 400" in caplog.messages[0], "answered 413" in caplog.messages[1]] == [True, True]
+    assert "Session-77c1" not in caplog.text
+    server.answer = ok
+    client.get_offers(request=REQUEST, callback=lambda _: 1 / 0).wait(10)
+    server.answer = lambda _: Answer({"message": "no"}, 420)
+    client.get_offers(request=REQUEST, callback=print, err_callback=lambda _: None).wait(10)
+    assert [message.startswith("A callback raised") for message in caplog.messages] == [False, False, True]
