@@ -3,13 +3,14 @@
     python examples/fastapi_shop.py
 
 serves it on http://127.0.0.1:5000 against an emulator that it starts; `--client` and `--organization-id` name an
-account instead.
-Needs `pip install 'target-delivery[starlette,emulator]' fastapi`.
+account instead. Needs `pip install 'target-delivery[starlette,emulator]' fastapi`. Under uvicorn:
+`--factory fastapi_shop:served`, with TARGET_CLIENT, TARGET_ORGANIZATION_ID and SHOP_SECRET in the environment.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from contextlib import ExitStack
 from html import escape
 from pathlib import Path
@@ -59,6 +60,15 @@ def create_app(**options: Any) -> FastAPI:
         return "<p>Thank you</p>"
 
     return app
+
+
+def served() -> FastAPI:
+    """The shop of the account that the environment names."""
+    names = ("client", "organization_id", "server_domain")
+    options: dict[str, Any] = {name: value for name in names if (value := os.environ.get(f"TARGET_{name.upper()}"))}
+    if options.get("server_domain", "").startswith("127.0.0.1"):
+        options |= {"secure": False, "edge_routing": False}  # an emulator
+    return create_app(handle_key=os.environ["SHOP_SECRET"], **options)
 
 
 def main() -> None:
