@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from target.config import parse_request_options
 from target.delivery.identity import parse_target_cookie
 from target.delivery.notify import build_notify_options
 from target.delivery.request import Call, build_notifications_call, build_offers_call
+from target.emulator.validation import find_problem
+from target.parts import mboxes_of, views_of
 from tests.kit.answers import HOSTILE, USUAL, Answer, result_of
 from tests.kit.built_calls import NOW_S, config, expires, full_request, runtime
 from tests.kit.calls import ACCOUNT
@@ -298,3 +302,29 @@ def test_of_any_answer_nothing_of_it_picks_who_or_where(answer: Answer, cookie: 
         assert call.device_id.isascii()
         assert call.device_id.isprintable()
         assert len(call.device_id) <= 128
+
+
+AMOUNTS = st.decimals(0, 10**9, places=2)
+
+
+@given(answer=USUAL, amount=AMOUNTS | st.none(), names=st.sets(st.sampled_from(["home", "cart"])))
+def test_whatever_an_account_answers_the_api_takes_what_is_told(
+    answer: Answer, amount: Decimal | None, names: set[str]
+) -> None:
+    first = asked(answer)
+    held = {mbox.name for mbox in mboxes_of(first.response)}
+    views = {view.name for view in views_of(first.response)} & names
+    order = None if amount is None else {"id": "o", "total": amount}
+    what: dict[str, Any] = {"displayed": names & held, "clicked": names & held, "views": views, "order": order}
+    if order is not None and not what["displayed"]:
+        with pytest.raises(OptionsError, match="An order belongs to"):
+            build_notify_options(first, {**what, "views": ()}, runtime())
+        return
+    given = build_notify_options(first, what, runtime())
+    if "notifications" not in given["request"]:
+        assert order is None
+        return
+    call = build_notifications_call(config(), parse_request_options(given), runtime(), None)
+    assert find_problem({"imsOrgId": ORGANIZATION, "sessionId": call.session_id}, json.loads(call.content)) is None
+    orders = [item["order"]["total"] for item in call.body["notifications"] if "order" in item]
+    assert [Decimal(str(total)) for total in orders] == ([] if amount is None else [amount])
