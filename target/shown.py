@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target import config
@@ -34,9 +34,9 @@ class Shown(NamedTuple):
         without_token: Whether something gets a notification even where no token says that Target wants one.
     """
 
-    mboxes: list[str]
+    mboxes: Sequence[str]
     page_load: bool = False
-    views: list[str] = []  # noqa: RUF012  (nobody changes it)
+    views: Sequence[str] = ()
     timestamp: int | None = None
     selector: str | None = None
     without_token: bool = False

@@ -10,7 +10,7 @@ from target.config import REQUEST_OPTION_NAMES, Runtime
 from target.delivery.identity import DEVICE_ID, SESSION, build_target_cookie, parse_target_cookie
 from target.delivery.wire_form import write_request
 from target.errors import OptionsError
-from target.foreign import attribute_of, is_a, is_text, items_of, kind_of
+from target.foreign import attribute_of, exact_dict, is_a, is_text, items_of, kind_of
 from target.response import TargetDeliveryResponse
 from target.shown import CLICK, DISPLAY, Shown, build_notifications, parse_names, parse_shown
 from target.values import parse_text, reject_unknown
@@ -109,13 +109,14 @@ def _names_and_others(name: str, value: object) -> tuple[list[str], list[Any]]:
     if not is_a(value, list | tuple | set | frozenset):
         raise OptionsError(f"{name} must be a list of names of mboxes, not {kind_of(value)}")
     items = items_of(value, _MOST_NOTIFICATIONS, name)
-    others = [item for item in items if is_a(item, Notification) or is_a(item, Mapping)]
-    return parse_names(name, [item for item in items if not any(item is other for other in others)]), others
+    is_made = [is_a(item, Notification | Mapping) for item in items]
+    names = [item for item, made in zip(items, is_made, strict=True) if not made]
+    return parse_names(name, names), [item for item, made in zip(items, is_made, strict=True) if made]
 
 
 def _with_order(notification: Any, order: object) -> Any:
-    if isinstance(notification, Mapping):
-        return {**notification, "order": order}
+    if not is_a(notification, Notification):
+        return {**exact_dict(notification, "A notification"), "order": order}
     changed = copy.copy(notification)  # which may be the caller's
     changed.order = order
     return changed

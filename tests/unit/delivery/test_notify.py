@@ -21,7 +21,7 @@ from target.parts import mboxes_of, views_of
 from tests.kit.answers import HOSTILE, USUAL, Answer, result_of
 from tests.kit.built_calls import NOW_S, config, expires, full_request, runtime
 from tests.kit.calls import ACCOUNT
-from tests.kit.odd import Odd
+from tests.kit.odd import Nameless, Odd, OddMapping, OddText
 
 ORGANIZATION = ACCOUNT["organization_id"]
 CLICKED = {"type": "click", "eventToken": "c"}
@@ -280,6 +280,14 @@ def test_where_there_is_nothing_to_tell_there_is_no_notification() -> None:
 def test_mistakes(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionsError, match=message):
         told(asked(), **options)
+
+
+@pytest.mark.parametrize("name", ["displayed", "clicked", "views", "page_load", "timestamp", "order", "request"])
+def test_what_lies_or_raises_is_refused_in_words(name: str) -> None:
+    for value in (Odd(), [Odd()], OddMapping(), [OddMapping()], Nameless(), [Nameless()], OddText("x"), [OddText("x")]):
+        for more in ({}, {"displayed": ["home"], "order": {"id": "o"}}):
+            with pytest.raises(OptionsError):
+                told(asked(), LATER_S, **dict[str, Any]({**more, name: value}))
 
 
 @pytest.mark.parametrize("result", [None, {}, "result", Notification], ids=repr)
