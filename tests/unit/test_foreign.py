@@ -194,6 +194,33 @@ PLACES: dict[str, Callable[[TargetClient, Any], object]] = {
     "mbox_names item": lambda client, value: client.get_attributes([value]),
     "get_value mbox": lambda client, value: client.get_attributes(["a"]).get_value(value, "a"),
     "get_value key": lambda client, value: client.get_attributes(["a"]).get_value("a", value),
+    **{
+        f"{getter} {name}": lambda client, value, getter=getter, name=name: getattr(  # type: ignore[misc]
+            client.get_attributes(["a"]), getter
+        )(**{"mbox": "a", "key": "a", "default": 1, name: value})
+        for getter in ("get_value", "get_bool", "get_json")
+        for name in ("mbox", "key")
+    },
+    **{
+        f"result {reader}": lambda client, value, reader=reader: getattr(  # type: ignore[misc]
+            client.get_offers(request=PAGE_LOAD), reader
+        )(value)
+        for reader in ("content", "options", "view", "mbox", "displayed", "clicked")
+    },
+    **{
+        f"clicked {name}": lambda client, value, name=name: client.get_offers(request=PAGE_LOAD).clicked(  # type: ignore[misc]
+            **{name: value}
+        )
+        for name in ("page_load", "views", "timestamp", "selector")
+    },
+    "notify": lambda client, value: client.notify(value),
+    "notify options": lambda client, value: client.notify(client.get_offers(request=PAGE_LOAD), value),
+    **{
+        f"notify {name}": lambda client, value, name=name: client.notify(  # type: ignore[misc]
+            client.get_offers(request=PAGE_LOAD), **{name: value}
+        )
+        for name in ("displayed", "clicked", "page_load", "views", "order", "timestamp", "request", "target_cookie")
+    },
     "as_object": lambda client, value: client.get_attributes(["a"]).as_object(value),
     "close": lambda _, value: TargetClient.create(**FINE).close(value),
     "flush": lambda client, value: client.flush(value),
