@@ -11,6 +11,7 @@ from target.customer_ids import parse_customer_ids
 from target.errors import OptionsError
 from target.events import EventHandler
 from target.foreign import exact_dict, exact_text, is_a, is_text, kind_of
+from target.loggers import parse_logger
 from target.notices import Notices
 from target.on_device_config import OnDeviceConfig, OnDeviceOptions, parse_on_device
 from target.option_rows import REQUIRED, option, read_rows, required, rows_of
@@ -25,7 +26,6 @@ from target.values import (
     parse_flag,
     parse_integer,
     parse_location_hint,
-    parse_logger,
     parse_method,
     parse_milliseconds,
     parse_pool,

@@ -13,7 +13,9 @@ _COMMON_OPTIONS = """\
     property_token (str | None): at_property token, sent with every request that has no property of its own.
     environment_id (int | None): Target environment, sent with every request that has no environmentId of its own.
     version (str | None): Value of the query parameter version; left out by default.
-    logger (logging.Logger | None): This client's log. Default: the logger target.
+    logger (LoggerLike | None): This client's log: a logging.Logger or an adapter of one, or any other object with
+        debug and error, such as structlog's and loguru's: these get texts that are complete. Default: the logger
+        target.
     events (Mapping[str, EventHandler] | None): Handlers by event name; each is called with one dict that carries
         type, in an empty context (contextvars).
     telemetry_enabled (bool | None): Whether call durations may be reported to Adobe. Default True.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Required, TypedDict
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,6 +25,16 @@ if TYPE_CHECKING:
 DecisioningMethodName = Literal["server-side", "on-device", "hybrid"]
 TransportName = Literal["auto", "threads", "aiohttp"]
 AuthState = Literal[0, 1, 2, "0", "1", "2", "unknown", "authenticated", "logged_out"]
+
+
+class LoggerLike(Protocol):
+    """What can be a ``logger``. ``info`` and ``warning`` are called, too, where it has them."""
+
+    def debug(self, message: str, /) -> object:
+        """Log for who looks into how calls are made."""
+
+    def error(self, message: str, /) -> object:
+        """Log what somebody has to see to."""
 
 
 class CommonOptions(TypedDict, total=False):
@@ -49,8 +58,9 @@ class CommonOptions(TypedDict, total=False):
     """Target environment, sent with every request that has no ``environmentId`` of its own."""
     version: str | None
     """Value of the query parameter ``version``; left out by default."""
-    logger: logging.Logger | None
-    """This client's log. Default: the logger ``target``."""
+    logger: LoggerLike | None
+    """This client's log: a ``logging.Logger`` or an adapter of one, or any other object with ``debug`` and ``error``,
+    such as structlog's and loguru's: these get texts that are complete. Default: the logger ``target``."""
     events: Mapping[str, EventHandler] | None
     """Handlers by event name; each is called with one dict that carries ``type``, in an empty context (contextvars)."""
     telemetry_enabled: bool | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import sys
@@ -202,13 +201,6 @@ def parse_session_id(name: str, value: object) -> str | None:
     if text and not is_session_id(text):
         raise OptionsError(f"Option {name!r} must be 1 to 128 printable ASCII characters, without space ? / {{ }}")
     return text or None
-
-
-def parse_logger(name: str, value: object) -> logging.Logger:
-    """A logger of the standard library."""
-    if not issubclass(type(value), logging.Logger):
-        _wrong(name, "a logging.Logger", value)
-    return value  # type: ignore[return-value]
 
 
 def parse_events(name: str, value: object) -> Mapping[str, EventHandler]:

@@ -24,7 +24,7 @@ SAMPLES: dict[str, list[Any]] = {
     "dict": [{}],
     "function": [print],
     "path": [Path("x")],
-    "Logger": [logging.getLogger("shop")],
+    "LoggerLike": [logging.getLogger("shop")],
     "PoolManager": [urllib3.PoolManager()],
     "Outbox": [Outbox.memory()],
     "ArtifactSource": [types.SimpleNamespace(location="shop", fetch=print)],

@@ -242,7 +242,7 @@ INFINITY = float("inf")
         *(("property_token", bad) for bad in (5, b"x")),
         *(("environment_id", bad) for bad in ("5", 5.0, True)),
         *(("version", bad) for bad in (1, "a\r\nb")),
-        *(("logger", bad) for bad in ("target", logging, print)),
+        *(("logger", bad) for bad in ("target", urllib3, print, logging.Logger)),
         *(("events", bad) for bad in ([], "x", {"client_ready": 5}, {"client_redy": print}, print)),
         *(("telemetry_enabled", bad) for bad in (1, "no")),
         *(("polling_interval", bad) for bad in ("1", -1, True)),
