@@ -104,11 +104,9 @@ def _notifications(result: TargetDeliveryResponse, said: Mapping[str, Any], runt
 
 def _names_and_others(name: str, value: object) -> tuple[list[str], list[Any]]:
     """Names of mboxes, and notifications that are there already."""
-    if value is None or is_text(value):
-        return parse_names(name, value), []
-    if not is_a(value, list | tuple | set | frozenset):
+    if value is not None and not is_text(value) and not is_a(value, list | tuple | set | frozenset):
         raise OptionsError(f"{name} must be a list of names of mboxes, not {kind_of(value)}")
-    items = items_of(value, _MOST_NOTIFICATIONS, name)
+    items = [value] if is_text(value) else items_of(value or (), _MOST_NOTIFICATIONS, name)
     is_made = [is_a(item, Notification | Mapping) for item in items]
     names = [item for item, made in zip(items, is_made, strict=True) if not made]
     return parse_names(name, names), [item for item, made in zip(items, is_made, strict=True) if made]

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target import Notification, NotificationMbox, OptionsError, Order, TargetDeliveryResponse, Visitor
+from target import Notification, NotificationMbox, OptionsError, Order, TargetCookie, TargetDeliveryResponse, Visitor
 from target.config import parse_request_options
 from target.delivery.identity import parse_target_cookie
 from target.delivery.notify import build_notify_options
 from target.delivery.request import Call, build_notifications_call, build_offers_call
 from target.emulator.validation import find_problem
+from target.foreign import kind_of
 from target.parts import mboxes_of, views_of
 from tests.kit.answers import HOSTILE, USUAL, Answer, result_of
 from tests.kit.built_calls import NOW_S, config, expires, full_request, runtime
@@ -38,6 +39,7 @@ ANSWER: dict[str, Any] = {
                 "metrics": [{"type": "click", "eventToken": "c"}],
             },
             {"name": "confirm", "state": "s2"},
+            {"name": "thanks", "state": "s3"},
         ],
         "pageLoad": {"state": "p", "options": [{"eventToken": "tp"}]},
         "views": [{"name": "cart", "options": [{"eventToken": "tv"}]}],
@@ -100,6 +102,7 @@ def test_what_is_told() -> None:
         ("click", None, 1),
     ]
     assert [item["id"] for item in found if item["timestamp"] != 5] == ["wire", "own"]
+    assert {item["timestamp"] for item in items(asked(), displayed=["home"], clicked=["home"])} == {LATER_S * 1000}
     assert own.impression_id is None, "what a caller gives is never changed"
 
 
@@ -120,6 +123,8 @@ def test_one_name_need_not_be_a_list() -> None:
         ({"displayed": ["confirm"]}, ["display confirm"]),
         ({"clicked": ["confirm"]}, ["click confirm"]),
         ({"displayed": ["confirm"], "clicked": ["confirm"]}, ["click confirm"]),
+        ({"displayed": ["confirm", "thanks"]}, ["display confirm"]),
+        ({"clicked": ["confirm", "thanks"]}, ["click confirm"]),
         ({"displayed": [{"id": "n", "type": "display", "timestamp": 1, "mbox": {"name": "own"}}]}, ["display own"]),
     ],
     ids=str,
@@ -130,6 +135,15 @@ def test_an_order_is_told_once(options: dict[str, Any], carriers: list[str], ord
     carrying = [item for item in found if "order" in item]
     assert [f"{item['type']} {item['mbox']['name']}" for item in carrying] == carriers
     assert [item["order"] for item in carrying] == [{"id": "o", "total": 5.5}]
+    assert all("tokens" in item or "order" in item for item in found), "what has no token is told for its order alone"
+
+
+@pytest.mark.parametrize("kind", ["displayed", "clicked"])
+def test_what_is_told_for_its_order_is_as_complete(kind: str) -> None:
+    (found,) = items(asked(), order={"id": "o"}, **{kind: "confirm"})
+    assert found["mbox"] == {"name": "confirm", "state": "s2"}
+    assert found["timestamp"] == LATER_S * 1000
+    assert found["id"].startswith("id-")  # of the client's runtime
 
 
 def test_an_order_is_told_where_there_was_no_answer() -> None:
@@ -222,6 +236,14 @@ class TestExperienceCloud:
             told(self.first(), displayed=["home"], visitor=visitor)
 
 
+def test_a_result_whose_cookie_holds_nothing() -> None:
+    kind, values = asked().__reduce__()
+    nothing = TargetCookie("mbox", "", 1)
+    first = kind(*(nothing if isinstance(value, TargetCookie) and value.name == "mbox" else value for value in values))
+    assert told(first, displayed=["home"], session_id="given").session_id == "given"
+    assert told(first, displayed=["home"]).session_id.startswith("id-")
+
+
 def test_a_location_hint_of_the_caller_wins_where_no_device_id_names_one() -> None:
     answer = {**ANSWER, "id": {"tntId": "device"}}
     assert told(asked(answer), displayed=["home"]).cluster == "38"
@@ -263,17 +285,22 @@ def test_where_there_is_nothing_to_tell_there_is_no_notification() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"displayed": ["x"]}, "The answer holds no mbox 'x': it holds 'home', 'confirm'"),
+        ({"displayed": ["x"]}, "The answer holds no mbox 'x': it holds 'home', 'confirm', 'thanks'"),
         ({"displayed": 5}, "displayed must be a list of names of mboxes, not int"),
         ({"clicked": [5]}, "clicked must hold names, which are strings, not int"),
         ({"views": ["x"]}, "no view 'x'"),
         ({"page_load": "yes"}, "must be True or False"),
         ({"timestamp": "now"}, "timestamp must be"),
-        ({"order": {"id": "o"}}, "An order belongs to what was shown"),
+        (
+            {"order": {"id": "o"}},
+            "^An order belongs to .*: name an mbox in displayed or clicked$",
+        ),
+        ({"clicked": ["home"] * 1001}, "clicked must hold at most 1000 items"),
+        ({"target_cookie": 5}, "Option 'target_cookie' must be a string, not int"),
         ({"displayed": ["home"], "order": 5}, r"request.notifications\[0\].order must be an object"),
         ({"displayd": ["home"]}, "did you mean 'displayed'"),
         ({"target_cooki": "x"}, "did you mean 'target_cookie'"),
-        ({"request": 5, "displayed": ["home"]}, "must be a DeliveryRequest or a dict"),
+        ({"request": 5, "displayed": ["home"]}, "Option 'request' must be a DeliveryRequest or a dict, not int"),
     ],
     ids=str,
 )
@@ -292,7 +319,7 @@ def test_what_lies_or_raises_is_refused_in_words(name: str) -> None:
 
 @pytest.mark.parametrize("result", [None, {}, "result", Notification], ids=repr)
 def test_a_result_is_needed(result: Any) -> None:
-    with pytest.raises(OptionsError, match="What get_offers returned is needed first"):
+    with pytest.raises(OptionsError, match=f"What get_offers returned is needed first: .*, not {kind_of(result)}$"):
         build_notify_options(result, {}, runtime())
 
 
