@@ -98,7 +98,7 @@ def decide(
         session_id=session_id,
         property_token=property_token_of(body),
         visit=Visit(context if isinstance(context, Mapping) else {}, place, Allocations(client, visitor), now_s),
-        geo_tokens=build_geo_tokens(place, artifact.geo_tokens) if place else {},
+        geo_tokens=build_geo_tokens(place, artifact.geo_tokens),
         notifications=Notifications(now_s, new_id),
         is_traced=body.get("trace") is not None,
         retrieval=retrieval,
