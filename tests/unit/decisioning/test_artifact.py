@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target.decisioning import address, user_agent
 from target.decisioning import artifact as artifact_module
 from target.decisioning.artifact import parse_artifact, parse_artifact_text
 from target.decisioning.decide import decide
@@ -252,3 +253,22 @@ def test_what_is_no_artifact_is_said(text: bytes, problem: str) -> None:
 @pytest.mark.parametrize("name", ["", None, 5, ["page"]])
 def test_a_global_mbox_without_a_name_has_the_usual_one(name: Any) -> None:
     assert parse_artifact(build_artifact(globalMbox=name)).global_mbox == "target-global-mbox"
+
+
+@pytest.mark.parametrize(
+    ("condition", "loads"),
+    [
+        (True, (False, False)),
+        ({"==": ["page", {"var": "mbox.user"}]}, (False, False)),
+        ({"==": ["x", {"var": "page.url"}]}, (True, False)),
+        ({"==": ["x", {"var": "referring.path"}]}, (True, False)),
+        ({"==": ["x", {"var": "user.platform"}]}, (False, True)),
+    ],
+)
+def test_what_the_rules_of_a_text_need_is_loaded_before_a_call_needs_it(
+    condition: Any, loads: tuple[bool, bool]
+) -> None:
+    address._suffixes.cache_clear()
+    user_agent._parse.cache_clear()
+    parse_artifact_text(json.dumps(build_artifact(build_rule(condition))).encode())
+    assert (address._suffixes.cache_info().currsize == 1, user_agent._parse.cache_info().currsize == 1) == loads
