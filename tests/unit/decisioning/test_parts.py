@@ -30,15 +30,24 @@ def test_a_view_asked_for_by_name_has_its_own_parameters_whatever_the_order(orde
     assert shown == {"home": "hello you", "cart": "hello all"}
 
 
-def test_a_view_shows_what_counts_for_its_property_and_where_the_visitor_is() -> None:
-    rules = [build_offer(True, 1, HTML, ruleKey="1"), build_offer(True, 2, HTML, ruleKey="2")]
-    rules[0]["propertyTokens"] = ["other"]
+def test_a_view_and_the_page_load_show_what_counts_for_their_property_and_where_the_visitor_is() -> None:
+    rules = [build_offer(True, number, HTML) for number in (1, 2, 3)]
+    rules[0]["propertyTokens"], rules[1]["propertyTokens"] = ["other"], ["prop"]
     artifact = build_artifact(
-        rules={"mboxes": {}, "views": {"home": rules}}, responseTokens=["geo.city"], geoTargetingEnabled=True
+        rules={"mboxes": {"target-global-mbox": rules}, "views": {"home": rules}},
+        responseTokens=["geo.city"],
+        geoTargetingEnabled=True,
     )
     request = {"property": {"token": "prop"}, "context": {"geo": {"city": "BERN"}}}
-    (view,) = run(artifact, prefetch={"views": [{"name": "home"}]}, **request).response["prefetch"]["views"]
-    assert [option["responseTokens"]["geo.city"] for option in view["options"]] == ["BERN"]
+    answer = run(artifact, prefetch={"pageLoad": {}, "views": [{"name": "home"}]}, **request).response["prefetch"]
+    for part in (answer["pageLoad"], *answer["views"]):
+        assert [option["responseTokens"]["geo.city"] for option in part["options"]] == ["BERN", "BERN"]
+
+
+@pytest.mark.parametrize("name", [5, ["home"], {"home": 1}])
+def test_a_view_whose_name_is_no_text_is_no_view(name: Any) -> None:
+    artifact = build_artifact(rules={"mboxes": {}, "views": {"home": [build_offer(True, 1, HTML)]}})
+    assert run(artifact, prefetch={"views": [{"name": name}]}).response["prefetch"]["views"] == []
 
 
 @pytest.mark.parametrize("odd", [5, "x", [1], True])
