@@ -19,6 +19,7 @@ from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse
 from target.causes import discreet
 from target.config import AsyncClientConfig, RequestConfig, parse_async_client_options, parse_request_options
 from target.delivery.request import Call
+from target.environment import AsyncFromEnvironment
 from target.errors import ClientClosed, TargetError
 from target.notifying import AsyncNotifyingClient
 from target.reading import SMALL_BYTES
@@ -37,7 +38,7 @@ _READY = Host("the first rules")
 _READING_THREADS = 2  # for large answers; they take turns anyway
 
 
-class AsyncTargetClient(AsyncNotifyingClient):
+class AsyncTargetClient(AsyncNotifyingClient, AsyncFromEnvironment):
     """A client of the Adobe Target Delivery API for asyncio: make one with ``create``, share it between the tasks of
     its event loop, close it.
 

@@ -17,6 +17,7 @@ from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse
 from target.causes import discreet
 from target.config import ClientConfig, RequestConfig, parse_client_options, parse_request_options
 from target.delivery.request import Call
+from target.environment import FromEnvironment
 from target.errors import ClientClosed, TargetError
 from target.notifying import NotifyingClient
 from target.response import TargetDeliveryResponse
@@ -39,7 +40,7 @@ Work = Callable[[Abort | None], T]
 _ABORT_S = 0.2  # how long a call that was ended may take to notice
 
 
-class TargetClient(NotifyingClient):
+class TargetClient(NotifyingClient, FromEnvironment):
     """A client of the Adobe Target Delivery API: make one with ``create``, share it between threads, close it.
 
     Options of every method may be given as a dict, as keyword arguments, or both (keywords win);
@@ -51,7 +52,7 @@ class TargetClient(NotifyingClient):
     _transport: Transport
     _workers: Workers
     _running: Aborts
-    _closed: bool
+    _closed = False
 
     @overload
     @classmethod
@@ -75,7 +76,6 @@ class TargetClient(NotifyingClient):
         self._transport = Transport(self._config, self._calls.routes)
         self._workers = Workers(self._config.async_workers, self._config.logger)
         self._services = Services(self._config, runtime, self._calls.routes, self._transport.send_aside)
-        self._closed = False
         self._running = Aborts()
         self._services.start()
         return self
