@@ -86,12 +86,13 @@ def test_page_load_has_every_activity_that_was_looked_at() -> None:
         with_offer(True, 1, 0, [5], ruleKey="1-0"),
         with_offer(True, 1, 0, [5], ruleKey="1-1"),
         with_offer(False, 2, 0, [6]),
+        with_offer(True, 3, 0, [7]),
     ]
     artifact = build_artifact(rules={"mboxes": {"target-global-mbox": rules}})
     trace = traced(artifact, execute={"pageLoad": {"parameters": {"a": "b"}}})["execute"]["pageLoad"]["trace"]
     assert trace["request"]["mbox"] == {"parameters": {"a": "b"}, "name": "target-global-mbox", "type": "execute"}
-    assert [campaign["id"] for campaign in trace["campaigns"]] == [1]
-    assert [target["campaignId"] for target in trace["evaluatedCampaignTargets"]] == [1, 2]
+    assert [campaign["id"] for campaign in trace["campaigns"]] == [1, 3]
+    assert [target["campaignId"] for target in trace["evaluatedCampaignTargets"]] == [1, 2, 3]
     assert trace["evaluatedCampaignTargets"][0]["matchedSegmentIds"] == [5]
     assert trace["evaluatedCampaignTargets"][0]["matchedRuleConditions"] == [True]
     assert trace["evaluatedCampaignTargets"][0]["context"]["mbox"] == {"a": "b", "a_lc": "b"}
