@@ -272,3 +272,11 @@ def test_what_the_rules_of_a_text_need_is_loaded_before_a_call_needs_it(
     user_agent._parse.cache_clear()
     parse_artifact_text(json.dumps(build_artifact(build_rule(condition))).encode())
     assert (address._suffixes.cache_info().currsize == 1, user_agent._parse.cache_info().currsize == 1) == loads
+
+
+@pytest.mark.parametrize("meta", [None, "x", 5, ["environment"], {"a": {1}}])
+def test_what_an_artifact_says_of_itself_is_an_object_or_nothing(meta: Any) -> None:
+    artifact = parse_artifact(build_artifact(build_rule(), meta=meta))
+    assert artifact.meta == {}
+    answer = run(artifact, trace={}, execute=ask("hero")).response["execute"]["mboxes"][0]
+    assert answer["trace"]["artifact"] == {"artifactVersion": "1.0.0"}
