@@ -72,7 +72,17 @@ def holds(condition: Any, **parameters: Any) -> bool:
         ({">=": [11, {"var": "mbox.ten"}]}, True),
         ({"==": ["cd", {"substr": ["abcd", {"var": "mbox.two"}]}]}, True),
         ({"==": ["c", {"substr": ["abcd", {"var": "mbox.two"}, {"var": "mbox.one"}]}]}, True),
-        ({"substr": [" a", 0, 1]}, True),
+        ({"substr": ["  ", 0, 1]}, True),
+        # A domain is the host or the registrable domain, a place is compared however it is written.
+        ({"==": ["shop.example.co.uk", {"var": "page.domain"}]}, True),
+        ({"==": ["example.co.uk", {"var": "page.domain"}]}, True),
+        ({"!=": ["shop.example.co.uk", {"var": "page.domain"}]}, False),
+        ({"!=": ["example.co.uk", {"var": "page.domain"}]}, False),
+        ({"==": ["b ern", {"var": "geo.city"}]}, True),
+        ({"==": ["b ern", {"or": [{"==": ["x", {"var": "mbox.one"}]}, {"var": "geo.city"}]}]}, True),
+        ({"==": ["b ern", {"or": [{"<": [1, {"var": "mbox.one"}, 2]}, {"var": "geo.city"}]}]}, True),
+        ({"<": ["b ern", {"var": "geo.city"}]}, False),
+        ({"<": ["A z", {"var": "geo.city"}, "b a"]}, True),
     ],
 )
 def test_conditions(condition: Any, expected: bool) -> None:
