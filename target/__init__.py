@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from target._background.workers import AsyncResult
 from target.attributes import AttributesProvider
 from target.client import TargetClient
-from target.clients import ClientStatus
 from target.errors import (
     ApiError,
     ArtifactError,
@@ -25,6 +24,7 @@ from target.errors import (
     TransportError,
 )
 from target.response import Meta, TargetCookie, TargetDeliveryResponse
+from target.status import ClientStatus
 from target.version import __version__ as __version__
 
 if TYPE_CHECKING:

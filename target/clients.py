@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from target._background.forks import begin_anew_if_forked
 from target._background.workers import Workers
@@ -11,32 +11,10 @@ from target.delivery import identity
 from target.errors import OptionsError
 from target.option_help import OPTIONS
 from target.services import Services
+from target.status import ClientStatus
 
 if TYPE_CHECKING:
     from target._outbox.handle import OutboxHandle
-
-
-class BackgroundStatus(TypedDict):
-    """Calls about what was decided on the device: display notifications that no outbox takes, and telemetry."""
-
-    pending: int
-    """Waiting or being sent."""
-    sent: int
-    """Answered with success."""
-    failed: int
-    """Given up after they were tried, or when the client was closed; each was an event, if it held a notification."""
-    dropped: int
-    """Given up untried, for want of room: above ``background_queue``, or in the outbox. Each was an event, too."""
-
-
-class ClientStatus(TypedDict):
-    """What a client does besides the calls that somebody waits for, in numbers: since its process began to use it."""
-
-    background: BackgroundStatus
-    outbox: dict[str, int] | None
-    """``client.outbox.counters``; None without an outbox."""
-    callbacks: int
-    """Calls with a callback that have not ended."""
 
 
 class Client:
@@ -48,6 +26,7 @@ class Client:
     _config: Any
     _calls: Calls
     _services: Services
+    _transport: Any
     _workers: Workers | None = None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -67,18 +46,18 @@ class Client:
         return self._services.outbox
 
     def status(self) -> ClientStatus:
-        """What is pending, and what was sent, failed or was dropped. Reads numbers only, and never blocks."""
+        """What the client is doing, for probes and metrics: what is pending, was lost or fails. Reads numbers only, and
+        never blocks."""
         begin_anew_if_forked()
-        background = self._services.background
+        services = self._services
         return ClientStatus(
-            background=BackgroundStatus(
-                pending=background["pending"],
-                sent=background["sent"],
-                failed=background["failed"],
-                dropped=background["dropped"],
-            ),
-            outbox=None if self._services.outbox is None else self._services.outbox.counters,
-            callbacks=0 if self._workers is None else self._workers.unfinished,
+            {
+                "method": services.method,
+                **services.status(),
+                "outbox": None if services.outbox is None else services.outbox.counters,
+                "callbacks": 0 if self._workers is None else self._workers.unfinished,
+                "connections": self._transport.connections(),
+            }
         )
 
     @staticmethod

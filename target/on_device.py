@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from target._background.breaker import Breaker
 from target._background.clock import monotonic_s
@@ -154,6 +155,15 @@ class OnDevice:
         if method == HYBRID and artifact is not None and not needs_remote(call.body, artifact):
             return artifact
         return None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is something to decide from, without waiting for it."""
+        return self._keeper.current is not None
+
+    def artifact_status(self) -> dict[str, Any]:
+        """What ArtifactStatus says."""
+        return self._keeper.status()
 
     @property
     def background(self) -> dict[str, int]:

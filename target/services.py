@@ -18,8 +18,9 @@ from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
 from target.delivery.request import Call, add_to_call
 from target.delivery.telemetry import TelemetryBuffer, build_call_entry, mode_of
-from target.errors import ApiError, ArtifactNotReady, OptionsError
+from target.errors import ApiError, ArtifactNotReady, ClientClosed, OptionsError, TargetError
 from target.events import CLIENT_READY, emit
+from target.status import ArtifactStatus, BackgroundStatus
 
 if TYPE_CHECKING:
     from target._http.deadline import Deadline
@@ -43,6 +44,24 @@ class Report:
         self.call = call
         self.reply: Reply | None = None
         self.result: TargetDeliveryResponse | None = None
+
+
+class Moments:
+    """When a call, whoever made it, last succeeded or failed: by ``monotonic_s``, None where none did."""
+
+    def __init__(self) -> None:
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: no call of this process has ended."""
+        self.success_s: float | None = None
+        self.failure_s: float | None = None
+
+    def failed(self, error: BaseException) -> None:
+        """Take note of what a call raised; one that was ended from here says nothing of the service."""
+        if isinstance(error, TargetError) and not isinstance(error, ClientClosed):
+            self.failure_s = monotonic_s()
 
 
 class Services:
@@ -70,6 +89,8 @@ class Services:
         def tell(name: str, /, **payload: Any) -> None:
             emit(config.events, name, config.logger, **payload)
 
+        self._moments = Moments()
+        send = partial(_send_and_note, send, self._moments)
         self.breaker = Breaker(config.breaker_failures, config.breaker_reset_s)
         self.outbox: OutboxHandle | None = None
         if config.outbox is not None:
@@ -83,7 +104,7 @@ class Services:
             renew_in_children(buffer := TelemetryBuffer())
             self._telemetry = buffer
         self.on_device: OnDevice | None = None
-        self._method = config.decisioning_method
+        self.method = config.decisioning_method
         self._tell_ready = partial(tell, CLIENT_READY) if CLIENT_READY in config.events else None
         self._call_off: Callable[[], object] | None = None
         if config.on_device is not None:
@@ -118,7 +139,7 @@ class Services:
         Raises:
             OptionsError: The call's method needs rules, and the client fetches none.
         """
-        method = method or self._method
+        method = method or self.method
         if self.on_device is None:
             if method != SERVER_SIDE:
                 raise OptionsError(
@@ -161,16 +182,16 @@ class Services:
             started = monotonic_s()
             try:
                 yield report
-            except ApiError:
-                raise
-            except BaseException:
-                if self._telemetry is not None:
+            except BaseException as error:
+                self._moments.failed(error)
+                if self._telemetry is not None and not isinstance(error, ApiError):
                     self._telemetry.put_back(entries)
                 raise
+            ended = self._moments.success_s = monotonic_s()
             watch.moved = report.reply is not None and report.reply.moved
         asked = "execute" in call.body or "prefetch" in call.body
         if self._telemetry is not None and report.result is not None and asked:
-            self._telemetry.add(_entry(call, report.result, self._runtime.now_s(), monotonic_s() - started))
+            self._telemetry.add(_entry(call, report.result, self._runtime.now_s(), ended - started))
 
     def wait_until_ready(self, timeout_s: float | None) -> bool:
         """Whether there is something to decide from, after waiting so many seconds for it."""
@@ -195,6 +216,18 @@ class Services:
         if self.on_device is None:
             return dict.fromkeys(("pending", "sent", "failed", "dropped"), 0)
         return self.on_device.background
+
+    def status(self) -> dict[str, Any]:
+        """What ClientStatus says of all this."""
+        now_s, now_ms = monotonic_s(), self._runtime.now_s() * 1000
+        at = {f"last_{name}": getattr(self._moments, f"{name}_s") for name in ("success", "failure")}
+        return {
+            "ready": self.on_device is None or self.on_device.is_ready,
+            "artifact": None if self.on_device is None else ArtifactStatus(self.on_device.artifact_status()),
+            "breaker": self.breaker.status(),
+            "background": BackgroundStatus(self.background),
+            **{name: None if at_s is None else round(now_ms - (now_s - at_s) * 1000) for name, at_s in at.items()},
+        }
 
     @property
     def may_wait(self) -> bool:
@@ -245,6 +278,20 @@ def _entry(call: Call, result: TargetDeliveryResponse, now_s: float, took_s: flo
         decisioning_method=SERVER_SIDE,
         server_token=response.telemetry_server_token if response is not None else None,
     )
+
+
+def _send_and_note(send: Callable[[Call], Reply], moments: Moments, call: Call) -> Reply:
+    """The reply to what is sent in the background."""
+    try:
+        reply = send(call)
+    except BaseException as error:
+        moments.failed(error)
+        raise
+    if reply.status < 400:
+        moments.success_s = monotonic_s()
+    else:
+        moments.failure_s = monotonic_s()
+    return reply
 
 
 def _refuse(error: ArtifactNotReady, _: Deadline) -> TargetDeliveryResponse:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
@@ -96,6 +98,17 @@ class Breaker:
         if known is None or known.failures < self._limit:
             return 0.0
         return max(known.closed_until_s - monotonic_s(), _LOOK_S if known.is_tried else 0.0)
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Of each host that failed of late its state, how often in a row, and in how many ms a call may try it."""
+        return {host: self._status_of(host, known) for host, known in self._hosts.copy().items()}
+
+    def _status_of(self, host: str, known: _Host) -> dict[str, Any]:
+        rests_s = self.rests_s(host)
+        state = "closed"
+        if known.failures >= self._limit:
+            state = "open" if known.closed_until_s > monotonic_s() else "half-open"
+        return {"state": state, "failures": known.failures, "tried_in": math.ceil(rests_s * 1000)}
 
     def _enter(self, host: str, own: _Try) -> None:
         """Let a call through, or be the one that tries an open circuit."""

@@ -31,6 +31,10 @@ class Pools(Protocol):
         """Send to ``url``, an absolute one with a path; the other arguments are those of ``PoolManager.urlopen``."""
         ...
 
+    def connections(self) -> dict[str, int] | None:
+        """How many are ``idle``, and were ``made`` by now; None where they are not the client's own."""
+        ...
+
     def clear(self) -> None:
         """Close the idle connections, if they are the client's own."""
         ...
@@ -59,6 +63,9 @@ class CallersPools:
         use_idle_connections(pool)
         manager = None if self._is_plain else self._manager
         return _send(pool, manager, method, url, path_at, _until(timeout, self._keeping, options), options)
+
+    def connections(self) -> None:
+        """Unknown: their owner can ask, and wait for the lock that this needs."""
 
     def clear(self) -> None:
         """Nothing: it is the caller's."""
@@ -98,6 +105,7 @@ class OwnPools:
         self._proxies = Proxies(config)
         self._hosts: dict[str, _Host] = {}
         self._evictions = 0
+        self._made_before = 0  # connections to hosts that are forgotten
         self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         renew_in_children(self)
@@ -111,12 +119,18 @@ class OwnPools:
         host.answers += 1
         return response
 
+    def connections(self) -> dict[str, int]:
+        """How many there are; see Pools."""
+        pools = [host.pool for host in self._hosts.copy().values()]
+        idle = sum(pool.pool.qsize() for pool in pools if pool.pool is not None)
+        return {"idle": idle, "made": self._made_before + sum(pool.num_connections for pool in pools)}
+
     def clear(self) -> None:
         """Close the idle connections."""
         hosts = list(self._hosts.values())
         self._hosts.clear()
         for host in hosts:
-            host.pool.close()
+            self._close(host)
 
     def begin_anew(self) -> None:
         """In a forked child, give up the connections that it shares with its parent: each process would read the
@@ -142,7 +156,11 @@ class OwnPools:
             for host in self._hosts.values():
                 host.answers //= 2
         least = min(self._hosts, key=lambda name: self._hosts[name].answers)
-        self._hosts.pop(least).pool.close()
+        self._close(self._hosts.pop(least))
+
+    def _close(self, host: _Host) -> None:
+        self._made_before += host.pool.num_connections
+        host.pool.close()
 
     def _open_manager(self, base_url: str) -> urllib3.PoolManager:
         """The manager of one host: with one for all, urllib3 would close the connections used least lately."""

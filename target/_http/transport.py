@@ -95,6 +95,10 @@ class Transport:
         """The same for what is sent in the background: it is not this call alone that has to wait for a pause."""
         return self.send(call, longest_pause_s=0.0)
 
+    def connections(self) -> dict[str, int] | None:
+        """How many are idle, and were made; None in a pool of the caller's."""
+        return self._pools.connections()
+
     def close(self) -> None:
         """Close the idle connections, unless the pool is the caller's."""
         self._closed = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from target._background.clock import monotonic_s
 from target._background.flag import Flag
@@ -82,6 +83,10 @@ class ArtifactKeeper:
         """How ``current`` came here, for a trace."""
         found = self._rotation.retrieval()
         return found._replace(is_halted=True) if self._closed else found
+
+    def status(self) -> dict[str, Any]:
+        """What ``current`` is, and what the last download came to."""
+        return self._rotation.status()
 
     def start(self) -> None:
         """Take the artifact that was given, if one was, and begin to fetch. Never fails; twice is harmless."""

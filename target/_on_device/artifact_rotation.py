@@ -48,7 +48,7 @@ class _Fresh(NamedTuple):
 
 
 class ArtifactRotation:
-    """The artifact of one client and what follows it. For one thread; only ``current`` may be read from others.
+    """The artifact of one client and what follows it. For one thread; others may read ``current`` and ``status``.
 
     Args:
         config: Where the artifact is, and when to fetch it.
@@ -79,6 +79,8 @@ class ArtifactRotation:
         self._tries = self._rounds = 0
         self._next_at_s: float | None = 0.0
         self._retrieved: tuple[int, float | None] = (0, None)  # how often, and when for the last time
+        self._known_at_s: float | None = None  # since when ``current`` is known to be the latest
+        self._failure: tuple[str, float] | None = None  # the last one, in words, and when it was
         self._location = without_query(config.artifact_location)
         self._news: list[_Fresh | Exception] = []
 
@@ -100,6 +102,17 @@ class ArtifactRotation:
         count, last_s = self._retrieved
         interval_ms = round(self._config.polling_interval_s * 1000)
         return Retrieval(self._location, interval_ms, self._next_at_s is None, count, last_s)
+
+    def status(self) -> dict[str, Any]:
+        """What ArtifactStatus says of this. Any thread may ask."""
+        current, known, failure = self.current, self._known_at_s, self._failure
+        return {
+            "version": None if current is None else current.version,
+            "source_version": None if current is None else self._version,
+            "age": None if current is None or known is None else round((monotonic_s() - known) * 1000),
+            "last_error": None if failure is None else failure[0],
+            "last_error_at": None if failure is None else round(failure[1] * 1000),
+        }
 
     def due_in_s(self) -> float | None:
         """Seconds until the next download is due; None when none ever is."""
@@ -177,10 +190,12 @@ class ArtifactRotation:
         self._standby = None
         self._tries = 0
         self._retrieved = (self._retrieved[0] + 1, time.time())
+        self._known_at_s = monotonic_s()
         interval_s = self._config.polling_interval_s
         self._next_at_s = monotonic_s() + interval_s if interval_s else None
 
     def _fail(self, error: Exception) -> None:
+        self._failure = _words_of(error), time.time()
         if self.current is None and self._standby is not None:
             self.current = self._standby
             self._logger.warning("The artifact of artifact_cache is in use, since the download failed: %s", error)
@@ -198,8 +213,7 @@ class ArtifactRotation:
 
     def _settle_failure(self, error: Exception) -> None:
         kept = "there is none yet" if self.current is None else "the last good one stays in use"
-        words = error if isinstance(error, TargetError) else type(error).__name__
-        self._logger.warning("The artifact at %s cannot be used, %s: %s", self._place, kept, words)
+        self._logger.warning("The artifact at %s cannot be used, %s: %s", self._place, kept, _words_of(error))
         self.tell(ARTIFACT_DOWNLOAD_FAILED, artifact_location=self._config.artifact_location, error=error)
 
     def _look_for_cache(self) -> None:
@@ -211,8 +225,7 @@ class ArtifactRotation:
             if cached is not None:
                 self._standby, self._version = self._parse(cached.content), cached.etag
         except Exception as error:  # noqa: BLE001  (a file that somebody else wrote must not keep the rules away)
-            words = error if isinstance(error, TargetError) else type(error).__name__
-            self._logger.warning("artifact_cache is not used: %s", words)
+            self._logger.warning("artifact_cache is not used: %s", _words_of(error))
 
     def _store(self, content: bytes) -> None:
         path = self._config.artifact_cache
@@ -246,6 +259,10 @@ class _ProblemLog:
             if self._left and len(problems) >= self._left:
                 self._logger.warning("Further rules that only the server can decide are not logged")
             self._left = max(self._left - len(problems), 0)
+
+
+def _words_of(error: Exception) -> str:
+    return str(error) if isinstance(error, TargetError) else type(error).__name__
 
 
 def _times(fresh: _Fresh) -> DownloadTimes:

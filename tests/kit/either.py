@@ -32,6 +32,8 @@ class Blocking:
         return lambda *positional, **keywords: self._wait(attribute(*positional, **keywords))
 
     def close(self, timeout: float = 1000) -> None:
+        if self._loop.is_closed():
+            return
         self._wait(self._client.aclose(timeout))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)

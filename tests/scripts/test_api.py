@@ -76,10 +76,10 @@ CHANGES = [
         {"-target.options.CallOptions.consumer_id: str | None", "+target.options.CallOptions.consumer: str | None"},
     ),
     (
-        "target/clients.py",
-        "class BackgroundStatus(TypedDict)",
-        "class BackgroundStatus(TypedDict, total=False)",
-        {"+class ~BackgroundStatus(TypedDict, total=False)"},
+        "target/options.py",
+        "class CustomerIdDict(TypedDict, total=False)",
+        "class CustomerIdDict(TypedDict)",
+        {"+class target.options.CustomerIdDict(TypedDict)"},
     ),
     # members of classes, bases of exceptions
     (

@@ -123,11 +123,7 @@ def test_flush_of_a_client_with_nothing_beside_its_calls_is_immediate(server: Lo
     client.get_offers(request=ASKED)
     assert timed(lambda: client.flush(timeout=20_000)) < 5
     assert client.flush() == 0
-    assert client.status() == {
-        "background": {"pending": 0, "sent": 0, "failed": 0, "dropped": 0},
-        "outbox": None,
-        "callbacks": 0,
-    }
+    assert client.status()["background"] == {"pending": 0, "sent": 0, "failed": 0, "dropped": 0}
 
 
 @pytest.mark.parametrize("timeout", [-1, "1", float("nan"), None, True])

@@ -26,6 +26,10 @@ class AsyncTransport(Protocol):
         """
         ...
 
+    def connections(self) -> dict[str, int] | None:
+        """How many are ``idle``, and were ``made`` by now; None in a pool of the caller's. Any thread may ask."""
+        ...
+
     async def close(self) -> None:
         """Close every connection and end every thread; to be called when no call is in progress any more."""
         ...

@@ -18,7 +18,7 @@ from target._background.forks import renew_in_children
 from target._http import failures
 from target._http.aio import timing
 from target._http.aio.bodies import body_to_send, read_body
-from target._http.aio.connection import Connector, Sending, sending
+from target._http.aio.connection import Connector, Opened, Sending, sending
 from target._http.beside import Superseded
 from target._http.deadline import SOONEST_S, Deadline, Keeping
 from target._http.pools import trusted_context
@@ -75,8 +75,9 @@ class AiohttpTransport:
         self._proxies = Proxies(config)
         self._context: ssl.SSLContext | None = None
         self._writer = Client("", pool=_Writer(), headers=SDK_HEADERS)
+        self._opened = Opened()
         self._session = aiohttp.ClientSession(
-            connector=Connector(config.timeout_s, config.max_idle_s),
+            connector=Connector(config.timeout_s, config.max_idle_s, self._opened),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),  # the deadline is kept by who calls
             auto_decompress=False,
@@ -96,6 +97,10 @@ class AiohttpTransport:
             else:
                 step = steps.send(await self._attempt(step, deadline))
         return step
+
+    def connections(self) -> dict[str, int]:
+        """How many there are; see AsyncTransport."""
+        return self._opened.counts()
 
     async def close(self) -> None:
         """Close every connection."""

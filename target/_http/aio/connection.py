@@ -48,11 +48,27 @@ class Sending:
 sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
+class Opened:
+    """The connections of one client."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.now: dict[Connection, None] = {}
+
+    def counts(self) -> dict[str, int]:
+        """How many are ``idle``, and were ``made``. Any thread may ask."""
+        return {"idle": sum(connection.is_idle for connection in self.now.copy()), "made": self.made}
+
+
 class Connection(ResponseHandler):
     """One connection, closed as soon as a byte comes that is no part of the answer to the request just sent.
 
     aiohttp would take such bytes for the next answer, which is another visitor's.
     """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, opened: Opened) -> None:
+        super().__init__(loop)
+        self._opened = opened
 
     took_kept = False
     _heard_at_s: float | None = None
@@ -83,13 +99,21 @@ class Connection(ResponseHandler):
                 self._silence = asyncio.get_running_loop().call_later(now.patience_s, self._is_silent, now, idle_s)
         super().set_response_params(**options)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has answered, and nothing is sent on it."""
+        return self._between and self._answered
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, and let the system see to it that it does not end unnoticed."""
         super().connection_made(transport)
+        self._opened.made += 1
+        self._opened.now[self] = None
         keep_alive(transport.get_extra_info("socket"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End. Before 3.14 aiohttp leaves an error to a writer that waits for room, which may have been cancelled."""
+        self._opened.now.pop(self, None)
         self._end_silence()
         waiter = getattr(self, "_drain_waiter", None)
         super().connection_lost(exc)
@@ -192,7 +216,7 @@ class Connection(ResponseHandler):
 class Connector(aiohttp.TCPConnector):
     """Connections to any host, as many as are asked for: the client counts its calls itself."""
 
-    def __init__(self, timeout_s: float, max_idle_s: float) -> None:
+    def __init__(self, timeout_s: float, max_idle_s: float, opened: Opened) -> None:
         super().__init__(
             limit=0,
             keepalive_timeout=max_idle_s,
@@ -201,7 +225,7 @@ class Connector(aiohttp.TCPConnector):
             # An address that does not answer must not eat the time of those after it.
             happy_eyeballs_delay=min(_NEXT_ADDRESS_S, timeout_s / 4),
         )
-        self._factory = cast("partial[ResponseHandler]", partial(Connection, loop=asyncio.get_running_loop()))
+        self._factory = cast("partial[ResponseHandler]", partial(Connection, asyncio.get_running_loop(), opened))
 
     def __del__(self, *_: object) -> None:
         """Say nothing, not even when it was not closed: the user never made one, and its sockets end with it."""

@@ -101,6 +101,10 @@ class ThreadTransport:
         # The gate has let it in, and gives each host its share.
         return await self._threads.run_within(lambda: self._transport.send(call, deadline), deadline, host=None)
 
+    def connections(self) -> dict[str, int] | None:
+        """How many there are; see AsyncTransport."""
+        return self._transport.connections()
+
     async def close(self) -> None:
         """Close the connections and end the threads."""
         self._transport.close()
