@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,6 +36,15 @@ MAPS = sorted(SCHEMAS.keys() - set(MODELS) - set(ENUMS))
 def wire(schema: Any) -> st.SearchStrategy[Any]:
     """Values of a schema as they may arrive, with known and unknown fields and enum values."""
     reference, schema = target(schema)
+    return _component(reference) if reference else _wire(None, schema)
+
+
+@functools.cache  # one for each schema, however often it is named: it may hold itself
+def _component(name: str) -> st.SearchStrategy[Any]:
+    return st.deferred(lambda: _wire(name, SCHEMAS[name]))
+
+
+def _wire(reference: str | None, schema: Any) -> st.SearchStrategy[Any]:
     if reference and is_model(reference):
         known = {key: wire(value) for key, value in properties(reference).items()}
         unknown = st.dictionaries(st.text(max_size=8).filter(lambda key: key not in known), JSON, max_size=2)
@@ -60,8 +70,13 @@ def wire_objects(name: str) -> st.SearchStrategy[dict[str, Any]]:
     return wire({"$ref": name})
 
 
+@functools.cache
 def model_objects(name: str) -> st.SearchStrategy[Any]:
     """Models of a schema, made by their constructors as a user makes them."""
+    return st.deferred(lambda: _model_objects(name))
+
+
+def _model_objects(name: str) -> st.SearchStrategy[Any]:
     made = getattr(models, name)
     required = set(SCHEMAS[name].get("required", []))
     fields = {key: _python(value) for key, value in properties(name).items()}
@@ -85,7 +100,7 @@ def attribute_names(name: str) -> dict[str, str]:
 def _python(schema: Any) -> st.SearchStrategy[Any]:
     reference, schema = target(schema)
     if reference and is_model(reference):
-        return st.deferred(lambda: model_objects(reference))
+        return model_objects(reference)
     if reference and "enum" in schema:
         return st.sampled_from(list(getattr(models, reference))) | st.sampled_from(schema["enum"])
     if schema.get("type") == "array":

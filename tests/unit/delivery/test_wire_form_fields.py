@@ -39,7 +39,7 @@ class Field(NamedTuple):
 
 
 def fields(name: str = "DeliveryRequest", steps: tuple[tuple[str, str, bool], ...] = ()) -> Iterator[Field]:
-    """Every field of a request, all the way down, as the API's document has them."""
+    """Every field of a request, all the way down, as the API's document has them; of what holds itself, one level."""
     for key, schema in properties(name).items():
         reference, resolved = target(schema)
         is_list = resolved.get("type") == "array"
@@ -49,7 +49,7 @@ def fields(name: str = "DeliveryRequest", steps: tuple[tuple[str, str, bool], ..
         place = f"{place}.{key}" if place else key
         kind = "model" if inner and is_model(inner) else str(item.get("format") or item.get("type"))
         yield Field(place, here, f"list of {kind}" if is_list else kind)
-        if inner and is_model(inner):
+        if inner and is_model(inner) and inner not in {above for above, _, _ in here}:
             yield from fields(inner, here)
 
 

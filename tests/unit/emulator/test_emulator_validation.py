@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from target.emulator.validation import find_problem, parse_body
-from tests.generation.spec import SCHEMAS
+from tests.generation.spec import SCHEMAS, target
 
 QUERY = {"imsOrgId": "acme@AdobeOrg", "sessionId": "session-1"}
 WEB = {"context": {"channel": "web"}}
@@ -268,15 +268,22 @@ def nested(wrap: Wrap, parent: dict[str, Any], key: str, value: Any) -> Any:
     return wrap(parent | {key: value})
 
 
-def walk(schema: dict[str, Any], path: str, wrap: Wrap) -> Iterator[tuple[str, dict[str, Any], Wrap]]:
+def walk(
+    schema: dict[str, Any], path: str, wrap: Wrap, above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, dict[str, Any], Wrap]]:
+    """Every place of a document. What holds itself is shown once within itself, and not walked through again."""
+    name, _ = target(schema)
+    is_seen, above = name in above, (*above, name) if name else above
     schema = flat(schema)
     if path:
         yield path, schema, wrap
+    if is_seen:
+        return
     for key, part in schema.get("properties", {}).items():
         least = minimal(schema) | ({} if path else WEB)
-        yield from walk(part, f"{path}.{key}".lstrip("."), partial(nested, wrap, least, key))
+        yield from walk(part, f"{path}.{key}".lstrip("."), partial(nested, wrap, least, key), above)
     if "items" in schema:
-        yield from walk(schema["items"], f"{path}[0]", lambda value: wrap([value]))
+        yield from walk(schema["items"], f"{path}[0]", lambda value: wrap([value]), above)
 
 
 PLACES = list(walk(SCHEMAS["DeliveryRequest"], "", lambda value: value))
