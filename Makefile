@@ -10,7 +10,7 @@ EXTRAS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproje
 export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
 export no_proxy := $(NO_PROXY),$(no_proxy)
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help api api-check mutants record bench bench-official bench-on-device bench-on-device-node hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help docs api api-check mutants record bench bench-official bench-on-device bench-on-device-node hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ generate-check: $(READY) ## fail if generated/ is not what `make generate` write
 
 option-help: $(READY) ## write target/option_help.py, what `help` of a method says of its options, from target/options.py
 	$(BIN)/python scripts/option_help.py
+
+docs: $(READY) ## build/docs, a site of docs/ and README.md with an API reference and a search; needs no network
+	$(BIN)/python -m sphinx --fail-on-warning --quiet --fresh-env --builder html docs build/docs
+	@echo "build/docs/index.html"
 
 api: $(READY) ## write docs/api.txt, the public API, from the code
 	$(BIN)/python scripts/api.py

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import Any
 
-_DOCS = "docs/deployment.md of target-delivery says more"
+_DOCS = "docs/uwsgi.md of target-delivery says more"
 _told: list[object] = []  # the module itself, since an id may be used again
 
 

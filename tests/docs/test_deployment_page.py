@@ -1,4 +1,4 @@
-"""docs/deployment.md tells the truth: its applications run against the emulator; tests/lifecycle runs its commands."""
+"""Pages about servers tell the truth: their applications run here, and tests/lifecycle runs their commands."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 from target.emulator import load_offers, running
 from tests.docs.blocks import leads_somewhere, links
 from tests.kit.processes import ROOT
-from tests.lifecycle.recipes import PAGE, commands, environment, files, write_files
+from tests.lifecycle.recipes import PAGES, TEXT, commands, environment, files, write_files
 
-TEXT = PAGE.read_text()
 FLAGS = json.loads((ROOT / "examples/offers.json").read_text())["mboxes"]["feature-flag-a"][0]["content"]
 VISITS = {
     "shop_flask": """
@@ -70,6 +69,6 @@ def test_commands_name_applications_of_the_page() -> None:
     assert named == set(files(TEXT)) - {"target_client.py"}
 
 
-@pytest.mark.parametrize("link", links(PAGE))
-def test_links(link: str) -> None:
-    assert leads_somewhere(PAGE, link)
+@pytest.mark.parametrize(("page", "link"), [(page, link) for page in PAGES for link in links(page)])
+def test_links(page: Path, link: str) -> None:
+    assert leads_somewhere(page, link)

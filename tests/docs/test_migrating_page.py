@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 import pytest
 
 import target
-from target import DeliveryRequest, Notification, Property, TargetDeliveryResponse
+from target import DeliveryRequest, Notification, Property, TargetClient, TargetDeliveryResponse
 from target.migrate.names import PACKAGES, new_name
 from target.migrate.rewrite import rewrite
 from tests.docs.blocks import leads_somewhere, links
@@ -51,6 +52,13 @@ def test_what_is_said_of_options_and_results() -> None:
     }
     assert isinstance(model.to_str(), str)
     assert callable(TargetDeliveryResponse.to_str)
+
+    class Log:
+        def debug(self, *_: object, **__: object) -> None: ...
+        def error(self, *_: object, **__: object) -> None: ...
+
+    for logger in (Log(), logging.LoggerAdapter(logging.getLogger("shop"), {})):
+        TargetClient.create({"client": "a", "organization_id": "b@AdobeOrg", "logger": logger}).close()
 
 
 @pytest.mark.parametrize("link", links(PAGE))

@@ -1,4 +1,4 @@
-"""The recipes of docs/deployment.md at work: files and commands as the page shows them, on ports of the test's own."""
+"""The recipes of docs/ at work: files and commands as the pages show them, on ports of the test's own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from pathlib import Path
 from tests.docs.blocks import DOCUMENTED_DOMAIN
 from tests.kit.processes import ROOT
 
-PAGE = ROOT / "docs/deployment.md"
+PAGES = [ROOT / f"docs/{name}.md" for name in ("deployment", "gevent", "uwsgi", "asyncio", "celery")]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 _BIND = "127.0.0.1:8000"
 _START_S = 20
 
@@ -31,12 +32,12 @@ def files(page: str) -> dict[str, str]:
 def commands(page: str) -> list[str]:
     """The shell commands."""
     blocks = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    return [line for block in blocks for line in block.splitlines()]
+    return [line for block in blocks for line in block.splitlines() if not line.startswith("export ")]
 
 
 def write_files(folder: Path, domain: str) -> None:
-    """Put the page's files into ``folder``, for the Delivery API at ``domain``."""
-    for name, text in files(PAGE.read_text()).items():
+    """Put the pages' files into ``folder``, for the Delivery API at ``domain``."""
+    for name, text in files(TEXT).items():
         (folder / name).write_text(text.replace(DOCUMENTED_DOMAIN, domain))
 
 
@@ -77,7 +78,7 @@ class Running:
 
 @contextmanager
 def running(command: str, folder: Path, domain: str, after_create: str = "") -> Iterator[Running]:
-    """Run a command of the page in ``folder``, against the Delivery API at ``domain``; see ``run_recipe``."""
+    """Run a command of the pages in ``folder``, against the Delivery API at ``domain``; see ``run_recipe``."""
     write_files(folder, domain)
     with (folder / "target_client.py").open("a") as module:
         module.write(after_create)

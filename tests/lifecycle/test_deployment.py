@@ -1,4 +1,4 @@
-"""The recipes of docs/deployment.md, each with 4 workers: answers do not cross, nothing counts twice, they stop."""
+"""The recipes of docs/, each with 4 workers: answers do not cross, nothing counts twice, they stop."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import pytest
 from tests.kit.calls import eventually
 from tests.kit.loopback import LoopbackServer, serving
 from tests.lifecycle.echo import Echo
-from tests.lifecycle.recipes import PAGE, Running, commands, connections_to, running, sockets_of
+from tests.lifecycle.recipes import TEXT, Running, commands, connections_to, running, sockets_of
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="looks into /proc")
 
 WORKERS = 4
 ASKING = 8
-RECIPES = [command for command in commands(PAGE.read_text()) if not command.startswith("celery")]
+RECIPES = [command for command in commands(TEXT) if not command.startswith("celery")]
 SMALL = 60
 FULL = 1000
 IN_SMALL = {

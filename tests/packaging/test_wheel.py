@@ -56,6 +56,16 @@ def test_the_wheel_says_where_it_belongs_and_what_it_is_about(wheel: Path) -> No
     assert {"adobe-target", "feature-flags", "personalization"} <= {*metadata(wheel)["Keywords"].split(",")}
 
 
+def test_what_the_package_index_shows_leads_to_the_site(wheel: Path) -> None:
+    text = str(metadata(wheel).get_payload())
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+    (site,) = [url.partition(", ")[2] for url in metadata(wheel).get_all("Project-URL") or () if "Documentation" in url]
+    pages = {link.removeprefix(site).partition("#")[0] for link in links if link.startswith(site)}
+    assert [page for page in pages if not (ROOT / "docs" / page.replace(".html", ".md")).exists()] == []
+
+
 def test_the_wheel_holds_the_two_packages_and_their_types(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()

@@ -105,7 +105,7 @@ def test_a_model_is_loaded_when_it_is_asked_for() -> None:
 def test_the_version_is_said_in_one_place() -> None:
     """Which the build reads, too: tests/packaging/test_wheel.py."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert pyproject["project"]["dynamic"] == ["version"]
+    assert "version" in pyproject["project"]["dynamic"]
     said = ROOT / pyproject["tool"]["hatch"]["version"]["path"]
     assert f'__version__ = "{SDK_VERSION}"' in said.read_text(encoding="utf-8")
     assert target.__version__ == SDK_VERSION
