@@ -28,11 +28,11 @@ $(READY): pyproject.toml
 demo: $(READY) ## a real HTTP round trip against the local emulator: prefetch, display, notification
 	$(BIN)/python examples/demo.py
 
-test: $(READY) ## the fast tests in a random order, three at a time
+test: $(READY) ## the fast tests in a random order, several at a time
 	$(BIN)/python -m pytest -q -n 3
 
 check: lint type generate-check api-check ## everything CI checks: lint, types, generated code, public API, all tests, lowest versions
-	$(BIN)/python -m pytest -q -n 2 --thorough
+	$(BIN)/python -m pytest -q -n 3 -m "not slow" --thorough
 	$(BIN)/python -m pytest -q -m slow
 	$(BIN)/python tests/packaging/resolved.py lowest
 

@@ -21,13 +21,16 @@ from tests.kit.tls import Authority
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]
 
+#: What the addopts of pyproject.toml choose.
+QUICK = "not slow and not waits"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="all examples of each property, not a fifth")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    properties.begin(thorough=config.option.thorough or config.option.markexpr != "not slow")
+    properties.begin(thorough=config.option.thorough or config.option.markexpr != QUICK)
 
 
 def pytest_collection_finish() -> None:

@@ -55,6 +55,7 @@ def plant(folder: Path, lines: dict[str, str]) -> str:
     return re.sub(r"\s+", " ", run.stdout)
 
 
+@pytest.mark.waits
 def test_the_layers_hold(tmp_path: Path) -> None:
     assert " 0 broken" in plant(tmp_path, {})
 
@@ -142,6 +143,7 @@ def test_an_integration_is_one_file() -> None:
     assert [path.name for path in (ROOT / "target").glob("integrations/*/")] in ([], ["__pycache__"])
 
 
+@pytest.mark.waits
 def test_a_module_says_in_one_sentence_what_it_owns() -> None:
     wrong = []
     for path in MODULES:
@@ -184,6 +186,7 @@ def starts_threads(text: str) -> bool:
     return False
 
 
+@pytest.mark.waits
 def test_one_module_starts_threads() -> None:
     """Where they begin, are woken, forked, ended and waited for; the emulator is a server of its own."""
     ours = [path for path in MODULES if path.relative_to(ROOT).parts[1] not in ("emulator", "testing")]

@@ -98,6 +98,7 @@ def test_an_api_error_shows_its_body_only_where_it_is_asked_for() -> None:
     assert TNT_ID not in everything_of(caught.value)
 
 
+@pytest.mark.waits
 def test_an_artifact_that_is_none_is_quoted_nowhere() -> None:
     told: list[Any] = []
     with (

@@ -45,6 +45,7 @@ def test_every_file_names_its_origin_its_version_and_its_command() -> None:
     assert [file for file in files if file.read_text(encoding="utf-8").partition("\n")[0] != header] == []
 
 
+@pytest.mark.waits
 def test_the_committed_package_is_up_to_date() -> None:
     done = generate("--check")
     assert (done.returncode, done.stderr) == (0, "")

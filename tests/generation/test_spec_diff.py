@@ -78,6 +78,7 @@ def test_what_is_not_surely_the_same_is_removed_and_added(name: str, tmp_path: P
     assert {line.split()[0] for line in differences(output)} >= {"removed", "added"}
 
 
+@pytest.mark.waits
 def test_a_checkout_and_its_document_say_the_same_as_one_file(tmp_path: Path, run: Run) -> None:
     history = HISTORIES["new schemas with references of their own"]
     document = edited(history.edit)

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,7 @@ def shuffled(node: Any, order: random.Random) -> Any:
 slowly = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.waits
 @slowly
 @given(st.lists(edits, max_size=8), st.integers())
 def test_a_document_is_equal_to_itself_in_any_order(changes: list[tuple[Any, ...]], seed: int) -> None:
@@ -131,6 +133,7 @@ def test_a_document_is_equal_to_itself_in_any_order(changes: list[tuple[Any, ...
     assert compare(one, as_read(document)) == []
 
 
+@pytest.mark.waits
 @slowly
 @given(st.lists(edits, min_size=1, max_size=8))
 def test_after_the_update_nothing_differs(changes: list[tuple[Any, ...]]) -> None:
@@ -146,6 +149,7 @@ def test_after_the_update_nothing_differs(changes: list[tuple[Any, ...]]) -> Non
         assert compare(read(path), wanted) == []
 
 
+@pytest.mark.waits
 @slowly
 @given(st.lists(edits, min_size=1, max_size=5))
 def test_what_was_kept_is_all_that_differs(changes: list[tuple[Any, ...]]) -> None:

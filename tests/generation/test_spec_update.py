@@ -106,6 +106,7 @@ def test_old_names_are_kept_and_said_again(name: str, as_read: Callable[[Any], D
     assert compare(as_read(written), wanted) == []
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_comment_stands_and_what_is_written_is_read_alike(group: str, as_read: Callable[[Any], Document]) -> None:
     written = copy.deepcopy(LOADED)

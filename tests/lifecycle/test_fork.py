@@ -201,6 +201,7 @@ def test_a_host_that_the_parent_tries_at_the_fork_may_be_tried_by_the_child() ->
     assert len(echo.connections_by_process()) == 2
 
 
+@pytest.mark.waits
 def test_a_child_that_closes_does_not_end_the_calls_of_its_parent() -> None:
     script = """
         from target import ClientClosed
@@ -254,6 +255,7 @@ def test_multiprocessing_with_the_fork_method() -> None:
     assert len(echo.connections_by_process()) == 4
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("transport", ["threads", "aiohttp"])
 def test_an_event_loop_stays_behind_and_a_client_on_a_new_one_works(transport: str) -> None:
     """The parent's client refuses to work on another loop; nothing of it reaches the child's."""

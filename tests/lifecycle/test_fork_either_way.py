@@ -21,6 +21,7 @@ either_way = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.waits
 @either_way
 def test_parent_and_children_have_connections_and_threads_of_their_own(way: str) -> None:
     script = """
@@ -63,6 +64,7 @@ def test_parent_and_children_have_connections_and_threads_of_their_own(way: str)
     assert connections[processes[0]] <= 7  # and the parent keeps the connections it had
 
 
+@pytest.mark.waits
 @either_way
 @pytest.mark.parametrize(
     "lock",

@@ -33,6 +33,7 @@ POOLS = {
 }
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("pool", POOLS)
 def test_by_a_signal_handler(pool: str, server: LoopbackServer) -> None:
     script = f"""

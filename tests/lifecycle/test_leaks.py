@@ -85,6 +85,7 @@ def leaks(kind: str, count: int, bounds: Bounds, planted: str, domain: str) -> d
     return {name: more for name, more in grown.items() if more > most[name]}
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(("kind", "count", "bounds"), CASES)
 def test_nothing_is_left(kind: str, count: int, bounds: Bounds, service: LoopbackServer) -> None:
     assert leaks(kind, count, bounds, "nothing", service.domain) == {}

@@ -101,6 +101,7 @@ def test_20_nothing_is_looked_up_without_an_address(shop: Shop, make_client: Mak
     assert shop.lookups == ["203.0.113.7"]
 
 
+@pytest.mark.waits
 def test_21_a_client_becomes_ready_after_a_failed_first_download(
     shop: Shop, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +117,7 @@ def test_21_a_client_becomes_ready_after_a_failed_first_download(
     assert shown(client.get_offers(request=PREFETCH)) == [{"from": "home"}]
 
 
+@pytest.mark.waits
 def test_22_the_process_can_exit_without_close() -> None:
     """A timer that was no daemon kept the process alive, and nothing could be closed."""
     script = """
@@ -144,6 +146,7 @@ def test_23_an_mbox_counts_no_impression_of_the_page(shop: Shop, make_client: Ma
     assert [each["mbox"]["name"] for each in shop.notified] == ["home"]
 
 
+@pytest.mark.waits
 def test_24_the_artifact_is_not_copied_for_each_call(make_client: MakeClient) -> None:
     """All of the artifact was copied on every call: thousands of rules elsewhere made a call 50 times slower."""
     taken = []
@@ -155,6 +158,7 @@ def test_24_the_artifact_is_not_copied_for_each_call(make_client: MakeClient) ->
     assert many_s < 10 * few_s  # which no other load of the machine makes of it
 
 
+@pytest.mark.waits
 def test_24_a_decision_is_fast_with_thousands_of_rules(make_client: MakeClient) -> None:
     """One decision took 1.4 ms with 2 rules and 311 ms with 2,000 on one mbox."""
     wanted = case("1,000 activities, same mbox")

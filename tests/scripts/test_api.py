@@ -156,6 +156,7 @@ def test_a_change_is_noticed(changed: set[str], name: str, text: str | None, oth
     assert not {line for line in lines if not any(found.startswith(line) for found in changed)}, sorted(changed)
 
 
+@pytest.mark.waits
 def test_the_file_is_what_the_code_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert (api.main(["--check"]), capsys.readouterr().err) == (0, "")
 

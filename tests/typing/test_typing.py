@@ -40,6 +40,7 @@ def test_user_code_passes_mypy_strict(cache: Path) -> None:
     assert "Success: no issues found in 1 source file" in run.stdout
 
 
+@pytest.mark.waits
 def test_each_mistake_is_an_error_on_its_line(cache: Path, tmp_path: Path) -> None:
     lines = USER_CODE.read_text(encoding="utf-8").splitlines()
     mistakes = {number for number, line in enumerate(lines, 1) if line.endswith(IGNORE)}

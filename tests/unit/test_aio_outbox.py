@@ -98,6 +98,7 @@ def test_deciding_while_the_file_is_locked_does_not_block_the_loop_and_counts_ev
     assert len(shop.notified) == 1 + CALLS
 
 
+@pytest.mark.waits
 def test_making_and_closing_a_client_whose_file_is_locked_does_not_block_the_loop(
     server: LoopbackServer, tmp_path: Path
 ) -> None:

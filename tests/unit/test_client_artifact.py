@@ -60,6 +60,7 @@ def test_create_waits_no_longer_than_it_may(shop: Shop, make_client: MakeClient)
     assert 0.15 < timed(lambda: make_client(**shop.options, maximum_wait_ready=200)) < 5
 
 
+@pytest.mark.waits
 @pytest.mark.usefixtures("quick_tries")
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
 def test_a_client_that_is_not_ready_goes_on_trying(shop: Shop, make_client: MakeClient, method: str) -> None:
@@ -85,6 +86,7 @@ def test_a_client_that_is_not_ready_goes_on_trying(shop: Shop, make_client: Make
     assert [event["type"] for event in told[1:]] == ["artifact_download_succeeded", "client_ready"]
 
 
+@pytest.mark.waits
 @pytest.mark.usefixtures("quick_tries")
 def test_a_bad_new_artifact_keeps_the_last_good_one(shop: Shop, make_client: MakeClient) -> None:
     bad = {
@@ -123,6 +125,7 @@ def test_a_bad_new_artifact_keeps_the_last_good_one(shop: Shop, make_client: Mak
     assert "compatible with this major version: 1" in version
 
 
+@pytest.mark.waits
 def test_a_new_artifact_is_used_and_an_unchanged_one_kept(shop: Shop, make_client: MakeClient) -> None:
     handlers, told = events_of("artifact_download_succeeded")
     client = make_client(**{**shop.options, "polling_interval": 1000, "events": handlers})

@@ -48,6 +48,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.waits
 @every_method
 @pytest.mark.parametrize("cookie", HOSTILE.values(), ids=list(HOSTILE))
 def test_a_hostile_cookie_neither_raises_nor_takes_long(

@@ -131,6 +131,7 @@ def test_the_breaker_opens_and_closes(frozen: Frozen, server: LoopbackServer) ->
     client.close()
 
 
+@pytest.mark.waits
 def test_impressions_take_the_date_and_rules_are_still_fetched(frozen: Frozen, server: LoopbackServer) -> None:
     asked: list[Received] = []
     told: list[dict[str, Any]] = []
@@ -158,6 +159,7 @@ def test_impressions_take_the_date_and_rules_are_still_fetched(frozen: Frozen, s
     assert 0 <= told[0]["timestamp"] - DATE_S * 1000 < 5000
 
 
+@pytest.mark.waits
 def test_the_package_may_be_imported_while_the_date_is_set(hanging: LoopbackServer) -> None:
     script = """
         import sys, time
@@ -179,6 +181,7 @@ def test_the_package_may_be_imported_while_the_date_is_set(hanging: LoopbackServ
     assert run_script(script, hanging.domain).split() == ["True", "True"]
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("transport", ["aiohttp", "threads"])
 def test_an_event_loop_whose_clock_stands_still(transport: str, frozen: Frozen, made: str) -> None:
     answered: list[Received] = []

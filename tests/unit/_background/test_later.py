@@ -6,6 +6,8 @@ import os
 import threading
 import time
 
+import pytest
+
 from target._background.later import _timers, do_later
 from tests.kit.calls import eventually
 
@@ -48,6 +50,7 @@ def test_what_takes_its_time_keeps_nothing_else_waiting() -> None:
     go_on.set()
 
 
+@pytest.mark.waits
 def test_it_runs_on_daemon_threads_that_end() -> None:
     seen: list[bool] = []
     do_later(0.0, lambda: seen.append(threading.current_thread().daemon))

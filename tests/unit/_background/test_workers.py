@@ -165,6 +165,7 @@ def test_one_call_at_a_time_takes_one_thread(client: TargetClient) -> None:
     assert worker_threads() == before + 1
 
 
+@pytest.mark.waits
 def test_a_thousand_calls_leave_threads_and_descriptors_flat(client: TargetClient) -> None:
     for handle in [client.get_offers(**CALL, callback=ignore) for _ in range(200)]:
         handle.get(10)
@@ -218,6 +219,7 @@ def test_a_callback_may_close_the_client(client: TargetClient) -> None:
     assert eventually(lambda: worker_threads() == 0)
 
 
+@pytest.mark.waits
 def test_a_forgotten_client_leaves_no_thread_and_no_socket() -> None:
     with raw_server(hang) as idle:
         del idle  # only there to warm up what the first server needs

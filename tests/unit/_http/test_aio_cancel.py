@@ -130,6 +130,7 @@ def test_through_tls(transport: str, authority: Authority) -> None:
         assert server.connections == 2
 
 
+@pytest.mark.waits
 @transports
 def test_while_the_name_is_looked_up(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
     release, asked = threading.Event(), threading.Event()

@@ -64,6 +64,7 @@ def test_nobody_accepts_and_no_such_name(transport: str) -> None:
         assert str(error) == str(calls.error_of(domain)) or domain == "127.0.0.1:1"
 
 
+@pytest.mark.waits
 @transports
 def test_a_resolver_that_hangs(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
@@ -186,6 +187,7 @@ def test_tls_and_whom_it_trusts(transport: str, authority: Authority, tmp_path: 
         assert str(error) == str(calls.error_of(server.domain, **given))
 
 
+@pytest.mark.waits
 @transports
 @pytest.mark.parametrize("behave", [hang, reset, lambda _: None, say(b"HTTP/1.1 400 no TLS here\r\n\r\n")])
 def test_a_tls_handshake_that_does_not_come_about(behave: Behaviour, transport: str) -> None:

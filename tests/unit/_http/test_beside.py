@@ -143,6 +143,7 @@ def test_many_connections_that_broke_cost_a_call_one_attempt(way: str) -> None:
         assert len(server.connections) == 4
 
 
+@pytest.mark.waits
 @pytest.mark.usefixtures("suspicious")
 def test_dead_under_the_outbox() -> None:
     shown = {"type": "click", "timestamp": 1, "mbox": {"name": "home"}}

@@ -257,6 +257,7 @@ def test_a_pool_of_the_caller_that_is_used_up() -> None:
         waiting.wait(3)
 
 
+@pytest.mark.waits
 def test_other_users_of_the_callers_pool_keep_their_own_timeouts() -> None:
     """A download that is long but never pauses for longer than its read timeout is none of our business."""
 
@@ -311,6 +312,7 @@ def test_a_resolver_that_hangs(resolver: dict[str, Any]) -> None:
         ends_in_time(lambda: client.get_offers(**CALL))
 
 
+@pytest.mark.waits
 def test_an_outage_of_the_resolver_costs_one_thread(resolver: dict[str, Any]) -> None:
     resolver["acme.example"] = threading.Event()
     most = 0

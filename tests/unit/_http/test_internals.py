@@ -76,6 +76,7 @@ def inherited_in(module: ModuleType) -> Iterator[str]:
             yield from filter(is_private, used & theirs)
 
 
+@pytest.mark.waits
 def test_the_list_is_what_the_code_touches() -> None:
     trees = {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in PATHS}
     ours = {name for tree in trees.values() for name in defined_in(tree)}

@@ -24,6 +24,7 @@ from tests.kit.raw_servers import raw_server, serve_well
 from tests.kit.tls import Authority
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "tls"])
 def test_a_thousand_calls_take_one_connection(tls: bool, authority: Authority, secure: dict[str, Any]) -> None:
     with serving(tls=authority.server_context() if tls else None) as server:
@@ -44,6 +45,7 @@ def test_threads_take_no_more_connections_than_there_are_threads(
     assert server.connections <= 16
 
 
+@pytest.mark.waits
 def test_no_answer_reaches_another_visitor(server: LoopbackServer, make_client: MakeClient) -> None:
     """16 threads, 200 calls each, every call another visitor; the server says whom it answered."""
 
@@ -108,6 +110,7 @@ def test_visitors_of_many_clusters_do_not_grow_the_pool_without_bound() -> None:
         assert len(client._transport._pools._hosts) == 64  # type: ignore[attr-defined]
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("they_answer", [False, True], ids=["no such host", "hosts that answer"])
 def test_cookies_that_name_clusters_close_no_connection_of_other_calls(they_answer: bool) -> None:
     def answer(received: Received) -> Answer:

@@ -312,6 +312,7 @@ def test_without_retries_the_next_call_is_the_one_that_moves(edge: Edge) -> None
     assert edge.hosts == ["mboxedge38"] * 3 + ["acme"]
 
 
+@pytest.mark.waits
 def test_what_the_outbox_sends_moves_too(edge: Edge) -> None:
     edge.fault = FAULTS["closes"]
     with TargetClient.create(**edge.options(outbox=Outbox.memory())) as client:

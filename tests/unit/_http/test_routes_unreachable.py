@@ -72,6 +72,7 @@ def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     over.set()
 
 
+@pytest.mark.waits
 @pytest.mark.usefixtures("nobody_answers")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_cluster_that_cannot_be_reached_leaves_time_for_the_accounts_host(way: str, server: LoopbackServer) -> None:
@@ -88,6 +89,7 @@ def test_a_cluster_that_cannot_be_reached_leaves_time_for_the_accounts_host(way:
         client.close()
 
 
+@pytest.mark.waits
 def test_a_cluster_that_accepts_nothing_leaves_time_for_the_accounts_host(
     monkeypatch: pytest.MonkeyPatch, server: LoopbackServer
 ) -> None:
@@ -101,6 +103,7 @@ def test_a_cluster_that_accepts_nothing_leaves_time_for_the_accounts_host(
             client.get_offers(request=REQUEST, target_location_hint="38")
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("way", ["sync", "callback", "asyncio on threads"])  # aiohttp takes the port of the URL
 def test_a_cluster_without_tls_leaves_time_for_the_accounts_host(
     way: str, monkeypatch: pytest.MonkeyPatch, authority: Authority

@@ -217,6 +217,7 @@ def test_a_server_that_asks_for_a_pause_gets_it_and_nothing_is_lost(server: Loop
     assert len(server.received) <= 4
 
 
+@pytest.mark.waits
 def test_after_the_pause_all_is_sent_in_order(server: LoopbackServer) -> None:
     answers = [Answer(None, 429, {"Retry-After": "1"})]
     server.answer = lambda received: answers.pop() if answers else ok(received)

@@ -112,6 +112,7 @@ def test_a_refusal_is_told(status: int, says: str, cdn: Cdn, owner: Owner) -> No
         assert len(cdn.asked) == 3
 
 
+@pytest.mark.waits
 def test_a_download_is_tried_three_times_within_about_two_seconds(cdn: Cdn, owner: Owner) -> None:
     moments = noting(cdn)
     cdn.answers = [Answer(None, 503, {"Connection": "close"}), lambda sock: None]
@@ -242,6 +243,7 @@ def test_a_frozen_clock_freezes_nothing(cdn: Cdn, owner: Owner) -> None:
         assert eventually(lambda: mbox_of(keeper) == "checkout")
 
 
+@pytest.mark.waits
 def test_a_trace_is_told_how_often_and_when_the_artifact_was_retrieved(cdn: Cdn, owner: Owner) -> None:
     location = f"{cdn.url}?signature=secret"
     with keeping(owner, artifact_location=location, polling_interval=1000) as keeper:

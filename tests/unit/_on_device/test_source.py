@@ -47,6 +47,7 @@ def test_own_headers_go_along_each_time(cdn: Cdn, owner: Owner, caplog: pytest.L
     assert "s3cret" not in caplog.text + repr(owner.told)
 
 
+@pytest.mark.waits
 def test_a_function_that_fails_costs_its_download_and_no_more(cdn: Cdn, owner: Owner) -> None:
     state: dict[str, Any] = {"error": None}
 
@@ -93,6 +94,7 @@ def test_own_headers_do_not_go_to_the_geo_service_nor_with_calls(server: Loopbac
     assert told == {"/acme/production/v1/rules.json": SECRET, "/v1/geo": None, "/rest/v1/delivery": None}
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("wrong", ["nobody listens", "no JSON", "no gzip", "too much"])
 def test_no_error_leads_to_own_headers(wrong: str, cdn: Cdn, owner: Owner) -> None:
     cdn.answers = [Answer(b"{" if wrong == "no JSON" else HOSTILE["numbers"], headers={})] * 9
@@ -106,6 +108,7 @@ def test_no_error_leads_to_own_headers(wrong: str, cdn: Cdn, owner: Owner) -> No
     assert "s3cret" not in "".join(shown.format())
 
 
+@pytest.mark.waits
 def test_private_rules_without_a_token(cdn: Cdn, owner: Owner) -> None:
     cdn.status = 401
     with keeping(owner, artifact_location=cdn.url):
@@ -127,6 +130,7 @@ def test_more_values_than_rules_ever_hold(kind: str) -> None:
         require_bounds(HOSTILE[kind], None)
 
 
+@pytest.mark.waits
 def test_an_artifact_of_too_many_values_is_not_parsed(cdn: Cdn, owner: Owner) -> None:
     cdn.body = HOSTILE["empty rules"]
     with keeping(owner, artifact_location=cdn.url) as keeper:
@@ -145,6 +149,7 @@ def test_what_may_be_can_be_said(cdn: Cdn, owner: Owner) -> None:
         eventually(lambda: mbox_of(keeper) == "home")
 
 
+@pytest.mark.waits
 def test_a_cache_file_of_too_many_values_is_not_parsed(
     cdn: Cdn, owner: Owner, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -200,6 +205,7 @@ def test_memory_stays_within_the_documented_multiple_of_the_size(kind: str) -> N
     assert float(run_script(MEASURE, kind)) < 20
 
 
+@pytest.mark.waits
 def test_every_error_is_one_of_this_package(cdn: Cdn, owner: Owner) -> None:
     cdn.body = b"{"
     with keeping(owner, artifact_location=cdn.url):

@@ -67,6 +67,7 @@ def test_what_was_claimed_too_late_for_a_closed_store_is_free_for_the_next(path:
     second.close()
 
 
+@pytest.mark.waits
 def test_a_locked_file_keeps_the_order_of_a_session(path: Path, server: LoopbackServer) -> None:
     with wired(Outbox.sqlite(path, flush_interval=60_000), server.domain) as made:
         made.queue("a")
@@ -80,6 +81,7 @@ def test_a_locked_file_keeps_the_order_of_a_session(path: Path, server: Loopback
         assert ids_of(server) == ["a", "b", "c", "d", "e"]
 
 
+@pytest.mark.waits
 def test_a_file_that_stays_locked_keeps_the_order_of_a_session(path: Path, server: LoopbackServer) -> None:
     with wired(Outbox.sqlite(path, flush_interval=60_000), server.domain) as made:
         made.queue("first", session_id="other")
@@ -94,6 +96,7 @@ def test_a_file_that_stays_locked_keeps_the_order_of_a_session(path: Path, serve
         assert ids_of(server) == ["a", "b", "c"]
 
 
+@pytest.mark.waits
 def test_what_a_locked_file_does_not_take_is_sent_all_the_same(path: Path, server: LoopbackServer) -> None:
     with wired(Outbox.sqlite(path, flush_interval=20), server.domain) as made:
         made.queue("before")
@@ -107,6 +110,7 @@ def test_what_a_locked_file_does_not_take_is_sent_all_the_same(path: Path, serve
         assert made.handle.pending == 0
 
 
+@pytest.mark.waits
 def test_a_locked_file_keeps_nobody_who_looks(path: Path, server: LoopbackServer) -> None:
     with wired(Outbox.sqlite(path, flush_interval=60_000), server.domain) as made:
         made.queue("a")
@@ -201,6 +205,7 @@ FULL_DISK = """
 """
 
 
+@pytest.mark.waits
 def test_flush_and_pending_tell_the_truth_on_a_full_disk(path: Path, server: LoopbackServer) -> None:
     limit = """
         import resource
@@ -239,6 +244,7 @@ def test_flush_and_pending_tell_the_truth_on_a_small_disk(tmp_path: Path, server
 # --- read-only, gone
 
 
+@pytest.mark.waits
 def test_a_read_only_file_keeps_no_caller_and_is_told(server: LoopbackServer) -> None:
     script = """
         import os, sys
@@ -289,6 +295,7 @@ def test_a_file_that_is_deleted_underneath_is_begun_anew_and_told(
 # --- the end
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("timeout_ms", [0, 300])
 def test_close_keeps_to_its_time_though_the_file_is_locked(
     path: Path, server: LoopbackServer, timeout_ms: float, caplog: pytest.LogCaptureFixture

@@ -20,6 +20,7 @@ from tests.kit.outboxes import MakeOutbox, Wired, batches_of, ids_of
 from tests.kit.processes import run_script
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("kind", ["memory()", "sqlite(sys.argv[2])"])
 def test_a_process_that_forgot_to_close_sends_and_exits(kind: str, tmp_path: Path, server: LoopbackServer) -> None:
     script = f"""

@@ -230,6 +230,7 @@ def test_a_file_that_cannot_be_made_falls_back_to_memory_and_is_tried_again(
     assert store.counts().pending == 0
 
 
+@pytest.mark.waits
 def test_a_file_locked_for_long_does_not_stop_what_is_queued(path: Path, open_store: Any) -> None:
     store = open_store()
     put(store, [entry("a")])

@@ -73,6 +73,7 @@ def test_a_disk_that_hangs_keeps_no_caller_and_takes_all_later(
     assert "can be used again" in caplog.text
 
 
+@pytest.mark.waits
 def test_a_disk_that_hangs_does_not_stop_what_is_in_memory(path: Path, server: LoopbackServer, disk: Disk) -> None:
     with wired(Outbox.sqlite(path, flush_interval=20), server.domain) as made:
         disk.hang()
@@ -85,6 +86,7 @@ def test_a_disk_that_hangs_does_not_stop_what_is_in_memory(path: Path, server: L
         assert sorted(set(ids_of(server))) == [*counted("n", 5), "on its way"]
 
 
+@pytest.mark.waits
 def test_much_that_waits_in_memory_is_carried_over_in_turns(path: Path, server: LoopbackServer) -> None:
     with wired(Outbox.sqlite(path, flush_interval=60_000), server.domain) as made:
         made.queue("first")

@@ -113,6 +113,7 @@ def test_parent_and_child_of_a_fork_send_everything_once(server: LoopbackServer,
     assert sorted(ids_of(server)) == ["before", "child", "parent"]
 
 
+@pytest.mark.waits
 def test_a_fork_waits_for_what_the_store_is_doing(server: LoopbackServer, path: Path) -> None:
     """Else the child has the lock of the file, too, which no thread of it will ever give back: neither could go on."""
     script = """
@@ -206,6 +207,7 @@ def test_whatever_it_does_nothing_is_lost_or_shown(
         assert "cannot be used (it raised ValueError)" in caplog.text
 
 
+@pytest.mark.waits
 def test_one_that_hangs_keeps_nobody(server: LoopbackServer, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
     with client_of(server, own(path, Failing, flush_interval=60_000)) as client:
@@ -235,13 +237,14 @@ class OddlyNamed(JsonStore):
         self.name: Any = Odd()
 
 
+@pytest.mark.waits
 def test_a_store_whose_name_cannot_be_shown_is_called_by_its_class(
     server: LoopbackServer, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.write_text("no JSON")
     with client_of(server, Outbox(store=lambda settings: OddlyNamed(path, settings))) as client:
         queue(client, "a")
-        assert client.flush(20_000) == 0
+        assert client.flush(2000) == 0  # which cannot know what the store holds, and so waits as long
     assert "store OddlyNamed cannot be used" in caplog.text
 
 

@@ -87,6 +87,7 @@ def test_a_session_is_sent_in_order_by_one_sender_at_a_time(make_outbox: MakeOut
     assert busy.most_of_a_session == 1
 
 
+@pytest.mark.waits
 def test_threads_end_when_idle_and_begin_again(
     make_outbox: MakeOutbox, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +198,7 @@ def as_date(seconds: float) -> str:
     return email.utils.formatdate(time.time() + seconds + 1, usegmt=True)  # whose second may have begun long ago
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("write", [in_seconds, as_date])
 @pytest.mark.parametrize("status", [429, 503])
 def test_what_retry_after_asks_is_waited_for_though_somebody_flushes(
@@ -306,6 +308,7 @@ def test_what_expired_without_an_answer_says_what_went_wrong(make_outbox: MakeOu
 # --- close
 
 
+@pytest.mark.waits
 def test_close_never_raises_whatever_is_going_on(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
     interval, all_made = sys.getswitchinterval(), []
     sys.setswitchinterval(1e-5)
@@ -326,6 +329,7 @@ def test_close_never_raises_whatever_is_going_on(make_outbox: MakeOutbox, server
     assert eventually(lambda: not any(made.handle._worker._service.threads for made in all_made))
 
 
+@pytest.mark.waits
 def test_an_old_lane_of_a_host_that_takes_nothing_for_max_age_is_given_up_untried(
     make_outbox: MakeOutbox, server: LoopbackServer
 ) -> None:

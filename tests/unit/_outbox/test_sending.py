@@ -314,6 +314,7 @@ def test_no_log_line_holds_an_id(
 # --- many faults at once
 
 
+@pytest.mark.waits
 def test_nothing_is_lost_while_the_service_fails_at_random(make_outbox: MakeOutbox) -> None:
     flaky = Flaky(7, 0.25, refusal=0.08, reset=0.06, hang=0.04, half=0.06, omission=0.02)
     total, threads = 500, 8

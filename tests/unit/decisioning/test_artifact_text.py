@@ -44,6 +44,7 @@ def test_a_skimmed_text_says_what_json_says(data: Any, options: dict[str, Any]) 
     assert same(whole(skim(text)), json.loads(text))
 
 
+@pytest.mark.waits
 @given(ARTIFACTS, DUMPED, st.data())
 @settings(max_examples=examples(400))
 def test_a_damaged_text_is_refused_as_json_refuses_it(data: Any, options: dict[str, Any], draw: st.DataObject) -> None:

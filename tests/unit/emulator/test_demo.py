@@ -40,6 +40,7 @@ def change(file: Path, **fields: Any) -> None:
     file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | fields), encoding="utf-8")
 
 
+@pytest.mark.waits
 def test_the_demo_shows_offers_cookies_and_the_acknowledged_notification(copied: Path) -> None:
     ended = run(copied)
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -26,6 +26,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_prints_its_port_serves_the_file_and_stops_quietly(stop: signal.Signals, pool: Any) -> None:
     with start("--port", "0", "--offers", str(EXAMPLE)) as process:

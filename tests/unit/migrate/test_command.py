@@ -63,6 +63,7 @@ def test_requirements_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert f"{tmp_path / 'pyproject.toml'}:1: requires target-python-sdk" in said
 
 
+@pytest.mark.waits
 def test_a_terminal_without_the_letters(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(f"{OLD}x = 'é'", encoding="utf-8")
     run = subprocess.run(

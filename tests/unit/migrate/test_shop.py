@@ -32,6 +32,7 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.waits
 def test_the_shop_runs_when_it_is_migrated(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--write", str(shop)]) == 0
     assert "3 files changed, 0 comments for you to decide, 0 files left unread" in capsys.readouterr().err
