@@ -91,10 +91,10 @@ _CALL_OPTIONS = """\
     visitor_cookie (str | None): Value of the visitor's AMCV_ cookie, where you have no Visitor of your own.
     consumer_id (str | None): Which part of the page asks; calls of one page that share an Analytics hit name
         different ones.
-    customer_ids (Sequence[CustomerId | Mapping[str, Any]] | Mapping[str, CustomerIdDict | str | int] | None): Ids
-        of the visitor in your systems: CustomerId objects, or {integration code: {"id", "authState"}}, or the id
-        alone.
-    session_id (str | int | None): Session to use where the cookie holds none: 1 to 128 printable ASCII
+    customer_ids (Sequence[CustomerId | Mapping[str, Any]] | Mapping[str, CustomerIdDict | str | int | UUID] |
+        None): Ids of the visitor in your systems: CustomerId objects, or {integration code: {"id", "authState"}}, or
+        the id alone.
+    session_id (str | int | UUID | None): Session to use where the cookie holds none: 1 to 128 printable ASCII
         characters, no space ? / { }.
     decisioning_method (Literal['server-side', 'on-device', 'hybrid'] | None): Overrides the client's for this
         call.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Required, TypedDict
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     import urllib3
 
@@ -157,7 +158,7 @@ class AsyncClientOptions(CommonOptions, total=False):
 class CustomerIdDict(TypedDict, total=False):
     """The value in the mapping form of ``customer_ids``."""
 
-    id: Required[str | int]
+    id: Required[str | int | UUID]
     authState: AuthState
 
 
@@ -175,11 +176,11 @@ class CallOptions(TypedDict, total=False):
     none yet, but is one; leave the option out for a call without a visitor."""
     consumer_id: str | None
     """Which part of the page asks; calls of one page that share an Analytics hit name different ones."""
-    customer_ids: Sequence[CustomerId | Mapping[str, Any]] | Mapping[str, CustomerIdDict | str | int] | None
+    customer_ids: Sequence[CustomerId | Mapping[str, Any]] | Mapping[str, CustomerIdDict | str | int | UUID] | None
     """Ids of the visitor in your systems: CustomerId objects, or ``{integration code: {"id", "authState"}}``, or the id
     alone. A whole number is the text of its digits. They win over the Visitor's of the same code; a visitor who opted
     out has none sent."""
-    session_id: str | int | None
+    session_id: str | int | UUID | None
     """Session to use where the cookie holds none: 1 to 128 printable ASCII characters, no space ? / { }. A whole number
     is the text of its digits."""
     decisioning_method: DecisioningMethodName | None

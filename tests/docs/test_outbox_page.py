@@ -30,7 +30,7 @@ def test_the_blocks_send_their_notifications(tmp_path: Path, capsys: pytest.Capt
         assert [item["notification"]["id"] for item in emulator.notifications] == ["order-7", "order-8"]
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "['order-7']"
-    assert printed[1].startswith("True 0 ")
+    assert printed[1].startswith("0 {'queued': 1, ")
     assert printed[2:] == ["True"]
     assert (tmp_path / "outbox.json").exists()
     assert issubclass(names["TestShopStore"], StoreSuite)

@@ -27,7 +27,7 @@ def test_the_blocks_answer_with_defaults_and_flush(capsys: pytest.CaptureFixture
     assert printed[0].startswith("legacy True http://127.0.0.1:9 cannot be reached")
     assert printed[1] == "True"
     background = {"pending": 0, "sent": 0, "failed": 0, "dropped": 0}
-    assert printed[2:] == [f"(200, 0) {background}"]
+    assert printed[2:] == ["(\"{'part': 'execute'}\", 0) " + str(background)]
 
 
 def test_the_table_is_what_the_faults_print() -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import types
 import typing
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ SAMPLES: dict[str, list[Any]] = {
     "float": [5.5],
     "str": ["5", "acme", "server-side", "auto", "raise"],
     "bytes": [b"5"],
+    "UUID": [uuid.UUID(int=5)],
     "list": [[]],
     "dict": [{}],
     "function": [print],

@@ -48,7 +48,8 @@ METHODS: dict[str, tuple[Any, set[str]]] = {
 def options_in(text: str) -> dict[str, str]:
     """Of each option that a help text lists, its type and what is said of it."""
     said = text.partition("\nOptions, as keywords or in a dict:\n")[2]
-    return dict(re.findall(r"^    (\w+) \((.+?\): .+(?:\n        .+)*)", said, re.MULTILINE))
+    lines = re.sub(r"\n {8}", " ", said)
+    return dict(re.findall(r"^    (\w+) \((.+?\): .+)", lines, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", METHODS)

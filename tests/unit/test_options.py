@@ -11,6 +11,7 @@ import subprocess
 import sys
 import types
 import typing
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def hints_of(name: str) -> dict[str, Any]:
         **vars(protocols),
         **{each: getattr(target, each) for each in target.__all__},
         "urllib3": urllib3,
+        "UUID": uuid.UUID,
     }
     return typing.get_type_hints(getattr(options, name), vars(options), names, include_extras=True)
 
@@ -94,7 +96,7 @@ def test_a_customer_id_is_read_as_it_is_said() -> None:
         return customer_ids.parse_customer_ids({"crm": value if name == "alone" else {"id": "1", name: value}})
 
     hints = hints_of("CustomerIdDict")
-    assert hints == {"id": typing.Required[str | int], "authState": options.AuthState}
+    assert hints == {"id": typing.Required[str | int | uuid.UUID], "authState": options.AuthState}
     assert hints.keys() <= customer_ids._KEYS.keys()
     assert kinds_of(hints["id"]) == kinds_taken(parse, "id")
     _, by_code, _ = typing.get_args(hints_of("CallOptions")["customer_ids"])
