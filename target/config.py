@@ -137,11 +137,11 @@ class RequestConfig(NamedTuple):
 
 
 #: The options of both clients, and those of AsyncTargetClient alone, by name.
-CLIENT_OPTIONS = {**rows_of(ClientConfig), **rows_of(OnDeviceOptions)}
-ASYNC_OPTIONS = rows_of(AsyncClientConfig)
+_CLIENT_OPTIONS = {**rows_of(ClientConfig), **rows_of(OnDeviceOptions)}
+_ASYNC_OPTIONS = rows_of(AsyncClientConfig)
 _DURATIONS = {name: name.removesuffix("_s") for name in ClientConfig._fields if name.endswith("_s")}
 #: What ``create`` of either client takes.
-CLIENT_OPTION_NAMES = frozenset({*CLIENT_OPTIONS, *ASYNC_OPTIONS})
+ALL_CLIENT_OPTIONS = _CLIENT_OPTIONS | _ASYNC_OPTIONS
 # Apart, as they are read in every call.
 _REQUEST_OPTIONS = {name: parse for name, (parse, _) in rows_of(RequestConfig).items()}
 REQUEST_OPTION_NAMES = frozenset(_REQUEST_OPTIONS)
@@ -155,13 +155,13 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     options = exact_dict(options, "Options")
     if not options:
         raise OptionsError("Options are required: pass at least client and organization_id")
-    for name in ASYNC_OPTIONS.keys() & options.keys():
+    for name in _ASYNC_OPTIONS.keys() & options.keys():
         raise OptionsError(f"Option {name!r} belongs to AsyncTargetClient: leave it out, or use that client")
-    reject_unknown(options, CLIENT_OPTIONS)  # first, since a missing option is often a misspelt one
-    for name in (name for name, (_, default) in CLIENT_OPTIONS.items() if default is REQUIRED):
+    reject_unknown(options, _CLIENT_OPTIONS)  # first, since a missing option is often a misspelt one
+    for name in (name for name, (_, default) in _CLIENT_OPTIONS.items() if default is REQUIRED):
         if options.get(name) is None or (is_text(options[name]) and not exact_text(options[name])):
             raise OptionsError(f"{name.replace('_', ' ').title()} is required: pass it as the option {name!r}")
-    values = read_rows(options, CLIENT_OPTIONS)
+    values = read_rows(options, _CLIENT_OPTIONS)
     for name in ("proxy", "ca_certs", "pool_size"):
         if values["pool"] is not None and options.get(name) is not None:
             raise OptionsError(f"Option {name!r} has no effect together with 'pool': set it on your own pool")
@@ -194,8 +194,8 @@ def parse_async_client_options(options: Mapping[str, Any]) -> AsyncClientConfig:
     given = exact_dict(options, "Options") if is_a(options, Mapping) else {}
     if given.get("async_workers") is not None:
         raise OptionsError("Option 'async_workers' belongs to TargetClient, for callbacks: use 'max_concurrency' here")
-    reject_unknown(given, CLIENT_OPTIONS | ASYNC_OPTIONS)
-    values = read_rows({name: given.pop(name, None) for name in ASYNC_OPTIONS}, ASYNC_OPTIONS)
+    reject_unknown(given, ALL_CLIENT_OPTIONS)
+    values = read_rows({name: given.pop(name, None) for name in _ASYNC_OPTIONS}, _ASYNC_OPTIONS)
     config = parse_client_options(given)
     if given.get("pool_size") is None:  # a thread without a kept connection would make a new one for each call
         config = config._replace(pool_size=max(config.pool_size, values["max_concurrency"]))

@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from target.causes import discreet
-from target.config import ASYNC_OPTIONS, CLIENT_OPTIONS
+from target.config import ALL_CLIENT_OPTIONS
 from target.errors import OptionsError
 from target.foreign import exact_text, is_text, kind_of
 from target.option_rows import REQUIRED
 from target.values import nearest_of
 
-#: Of either client: a variable that the other one needs is refused by ``create``, in its words.
-_OPTIONS = CLIENT_OPTIONS | ASYNC_OPTIONS
+_OPTIONS = ALL_CLIENT_OPTIONS  # of which a variable for the other client is refused by ``create``, in its words
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _WHOLE = re.compile(r"[+-]?[0-9]{1,400}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from target.addresses import parse_trusted
-from target.config import CLIENT_OPTION_NAMES
+from target.config import ALL_CLIENT_OPTIONS
 from target.errors import OptionsError
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
 from target.option_rows import option, read_rows, rows_of
@@ -122,6 +122,6 @@ def split_options(options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     if not is_a(options, Mapping):
         raise OptionsError(f"Options must be a dict, not {kind_of(options)}")
     options = exact_dict(options, "Options")
-    reject_unknown(options, {**dict.fromkeys(CLIENT_OPTION_NAMES), **_ROWS})
+    reject_unknown(options, ALL_CLIENT_OPTIONS | _ROWS)
     ours = {name: value for name, value in options.items() if name in _ROWS}
     return {name: value for name, value in options.items() if name not in _ROWS}, ours

@@ -34,9 +34,9 @@ class Site(Generic[C]):
 
     def __init__(self, client: C, **options: Any) -> None:
         self.client = client
-        self.config: SiteConfig = parse_site_options(options)
-        self.runtime = system_runtime()
-        self._handles = self.config.handle_key and Handles(self.config.handle_key, self.config.handle_lifetime_s)
+        self._config: SiteConfig = parse_site_options(options)
+        self._runtime = system_runtime()
+        self._signer = self._config.handle_key and Handles(self._config.handle_key, self._config.handle_lifetime_s)
 
     @staticmethod
     def create(options: Mapping[str, Any]) -> Site[TargetClient]:
@@ -61,29 +61,29 @@ class Site(Generic[C]):
         return Site(await AsyncTargetClient.create(of_client), **of_site)
 
     @property
-    def client_config(self) -> ClientConfig:
+    def _client_config(self) -> ClientConfig:
         """The client's options."""
         config: Any = self.client._config
         return config if isinstance(config, ClientConfig) else config.client
 
     @property
-    def calls(self) -> Calls:
+    def _calls(self) -> Calls:
         """What builds the client's calls."""
         return self.client._calls
 
     @property
-    def handles(self) -> Handles:
+    def _handles(self) -> Handles:
         """What makes and reads handles. Raises OptionsError without the option ``handle_key``."""
-        if not self._handles:
+        if not self._signer:
             raise OptionsError("Handles are signed: give the site a secret of your own as the option 'handle_key'")
-        return self._handles
+        return self._signer
 
-    def is_allowed(self, source: object) -> bool:
+    def _is_allowed(self, source: object) -> bool:
         """Whether the visitor of the framework's request ``source`` consents. What raises says no."""
-        if self.config.consent is None:
+        if self._config.consent is None:
             return True
         try:
-            return self.config.consent(source) is True
+            return self._config.consent(source) is True
         except UNREADABLE as error:
-            self.client_config.logger.error("consent raised %s: it counts as refused", type(error).__name__)
+            self._client_config.logger.error("consent raised %s: it counts as refused", type(error).__name__)
             return False

@@ -109,23 +109,23 @@ class BaseVisit(Generic[C]):
         Raises:
             OptionsError: The site has no ``handle_key``.
         """
-        handles = self.site.handles
+        handles = self.site._handles
         told = [notification.to_dict() for notification in notifications]
         marks = self._marks()
         return handles.sign(told, marks[0]) if told and marks else ""
 
     def _marks(self) -> list[str]:
         shared = self._begun()
-        return marks_of(shared.target_cookie, self.site.runtime.now_s()) if shared.consents else []
+        return marks_of(shared.target_cookie, self.site._runtime.now_s()) if shared.consents else []
 
     def _told_by(self, body: bytes) -> Any:
         """Options of the call that tells Target what a browser named in ``body``. Raises Unreadable."""
-        named = named_handles(body, self.site.config.most_handles)
+        named = named_handles(body, self.site._config.most_handles)
         marks = self._marks()
-        told = [one for handle in named for one in self.site.handles.read(handle, marks)]
+        told = [one for handle in named for one in self.site._handles.read(handle, marks)]
         if not told:
             raise Unreadable(400)
-        now_ms = int(self.site.runtime.now_s() * 1000)
+        now_ms = int(self.site._runtime.now_s() * 1000)
         by_id = {one["id"]: {**one, "timestamp": now_ms} for one in told}
         return self._filled({"request": {"notifications": list(by_id.values())}})
 
@@ -140,7 +140,7 @@ class BaseVisit(Generic[C]):
         shared = self._shared
         if shared is None or not shared.consents:
             return []
-        config = self.site.config
+        config = self.site._config
         secure = shared.request.secure if config.cookie_secure is None else config.cookie_secure
         cookies = [cookie for cookie in (*shared.cookies, self._qa_cookie(shared)) if cookie is not None]
         lines = set_cookie_headers(cookies, config.cookie_path, config.cookie_domain, secure, config.cookie_same_site)
@@ -163,9 +163,9 @@ class BaseVisit(Generic[C]):
         with self._lock:
             if self._shared is None:
                 request = self._read()
-                consents = self.site.is_allowed(self._source)
-                known = read_request(request, self.site.client_config, self.site.config, consents)
-                self._shared = _Shared(request, known, self.site.runtime.new_id(), consents)
+                consents = self.site._is_allowed(self._source)
+                known = read_request(request, self.site._client_config, self.site._config, consents)
+                self._shared = _Shared(request, known, self.site._runtime.new_id(), consents)
             return self._shared
 
     def _filled(self, given: Mapping[str, Any]) -> Any:  # the options of whichever call
@@ -209,7 +209,7 @@ class BaseVisit(Generic[C]):
         """The same result without the device id that the answer gave the visitor."""
         kind, values = result.__reduce__()
         named = dict(zip(kind.__slots__, values, strict=True))
-        named["target_cookie"] = build_target_cookie(shared.session_id, None, self.site.runtime.now_s())
+        named["target_cookie"] = build_target_cookie(shared.session_id, None, self.site._runtime.now_s())
         return TargetDeliveryResponse(*named.values())
 
     def _defaults(
@@ -223,18 +223,18 @@ class BaseVisit(Generic[C]):
         if isinstance(error, OptionsError):
             raise error
         if self.error is None:
-            logger = self.site.client_config.logger
+            logger = self.site._client_config.logger
             log = logger.error if _is_refusal(error) else logger.warning
             log("The page shows default content: %s", error)
         self.error = error
-        return self._took(self.site.calls.unanswered(options, names or []), options)
+        return self._took(self.site._calls.unanswered(options, names or []), options)
 
     def _untold(self, error: TargetError) -> bool:
         """Log why Target could not be told. Raises OptionsError where that is it."""
         if isinstance(error, OptionsError):
             raise error
         self.error = error
-        self.site.client_config.logger.warning("Target is not told what was shown: %s", error)
+        self.site._client_config.logger.warning("Target is not told what was shown: %s", error)
         return False
 
     def _attributes(self, found: AttributesProvider, options: Mapping[str, Any]) -> AttributesProvider:

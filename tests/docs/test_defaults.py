@@ -13,7 +13,7 @@ from target import Outbox, config
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DEFAULTS = {
-    **{name: default for name, (_, default) in (config.CLIENT_OPTIONS | config.ASYNC_OPTIONS).items()},
+    **{name: default for name, (_, default) in (config._CLIENT_OPTIONS | config._ASYNC_OPTIONS).items()},
     **{name: each.default for name, each in inspect.signature(Outbox.memory).parameters.items()},
 }
 UNITS = {"MiB": 2**20, "s": 1000}

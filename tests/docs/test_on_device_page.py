@@ -46,7 +46,7 @@ def test_the_blocks_decide_in_process(
 def test_options_and_their_defaults_are_those_of_the_code() -> None:
     (table,) = tables_in(TEXT, "Options")
     names = {*OnDeviceOptions._fields, "property_token", "telemetry_enabled"}
-    assert table == {name: told(config.CLIENT_OPTIONS[name][1]).replace("none", "") for name in names}
+    assert table == {name: told(config._CLIENT_OPTIONS[name][1]).replace("none", "") for name in names}
 
 
 def test_events_are_those_of_the_code() -> None:

@@ -92,7 +92,7 @@ def test_options_and_their_defaults_are_those_of_the_code() -> None:
     )
     assert f"{BYTES_PER_VALUE} bytes" in COMPUTED["max_response_values"]
     assert LEAST_MOST_VALUES == 1_000_000
-    rows = {**config.CLIENT_OPTIONS, **config.ASYNC_OPTIONS}
+    rows = {**config._CLIENT_OPTIONS, **config._ASYNC_OPTIONS}
     names = rows.keys() - OnDeviceOptions._fields  # which docs/on-device.md tells
     assert of_create == {name: COMPUTED.get(name) or told(rows[name][1]) for name in names}
     assert set(of_a_call) == set(config._REQUEST_OPTIONS)

@@ -95,20 +95,20 @@ def changed(name: str, default: Any) -> Any:
             return "https://another.example/path"
 
 
-@pytest.mark.parametrize("name", config.CLIENT_OPTIONS)
+@pytest.mark.parametrize("name", config._CLIENT_OPTIONS)
 def test_every_default_of_create_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"client": "acme", "organization_id": "1234@AdobeOrg", "decisioning_method": "on-device"}
     before = parse_client_options({**options, name: None} if name not in REQUIRED else options)
-    reader, default = config.CLIENT_OPTIONS[name]
-    monkeypatch.setitem(config.CLIENT_OPTIONS, name, (reader, changed(name, default)))
+    reader, default = config._CLIENT_OPTIONS[name]
+    monkeypatch.setitem(config._CLIENT_OPTIONS, name, (reader, changed(name, default)))
     assert parse_client_options({**options, name: None}) != before
 
 
-@pytest.mark.parametrize("name", config.ASYNC_OPTIONS)
+@pytest.mark.parametrize("name", config._ASYNC_OPTIONS)
 def test_every_default_of_the_asyncio_clients_create_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = parse_async_client_options(REQUIRED)
-    reader, default = config.ASYNC_OPTIONS[name]
-    monkeypatch.setitem(config.ASYNC_OPTIONS, name, (reader, changed(name, default)))
+    reader, default = config._ASYNC_OPTIONS[name]
+    monkeypatch.setitem(config._ASYNC_OPTIONS, name, (reader, changed(name, default)))
     assert parse_async_client_options(REQUIRED) != before
 
 
@@ -121,7 +121,7 @@ def test_every_default_of_a_call_counts(name: str, monkeypatch: pytest.MonkeyPat
 def test_every_row_is_an_option() -> None:
     """None hides behind another's name: ``timeout`` and ``timeout_s`` would be one option."""
     rows = (*ClientConfig._field_defaults, *OnDeviceOptions._field_defaults)
-    assert len(config.CLIENT_OPTIONS) == len(rows)
+    assert len(config._CLIENT_OPTIONS) == len(rows)
     assert set(ClientConfig._fields) - set(ClientConfig._field_defaults) == {"on_device", "notices"}
     assert set(AsyncClientConfig._fields) - set(AsyncClientConfig._field_defaults) == {"client"}
     assert set(RequestConfig._fields) == set(config._REQUEST_OPTIONS)
@@ -202,8 +202,8 @@ def test_an_unknown_option_names_the_nearest_known_one(name: Any, nearest: str |
 @pytest.mark.parametrize(
     ("parse_options", "table"),
     [
-        (parse_client_options, config.CLIENT_OPTIONS),
-        (parse_async_client_options, config.CLIENT_OPTIONS | config.ASYNC_OPTIONS),
+        (parse_client_options, config._CLIENT_OPTIONS),
+        (parse_async_client_options, config._CLIENT_OPTIONS | config._ASYNC_OPTIONS),
         (parse_request_options, config._REQUEST_OPTIONS),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target import AsyncTargetClient, OptionsError, TargetClient
-from target.config import ASYNC_OPTIONS, CLIENT_OPTIONS
+from target.config import ALL_CLIENT_OPTIONS
 from target.environment import read_environment
 from tests.kit.calls import REQUEST
 from tests.kit.loopback import LoopbackServer
@@ -54,7 +54,7 @@ def test_values_are_read_as_what_the_option_is(name: str, text: str, value: Any)
     assert type(found[name]) is type(value)
 
 
-@pytest.mark.parametrize("name", CLIENT_OPTIONS | ASYNC_OPTIONS)
+@pytest.mark.parametrize("name", ALL_CLIENT_OPTIONS)
 def test_every_option_can_be_set_or_takes_an_object(name: str) -> None:
     samples = ("1", "true", "server-side", "auto")
 
@@ -162,7 +162,7 @@ def test_both_clients_are_made_from_it(
         call()
 
 
-@given(st.sampled_from(sorted(CLIENT_OPTIONS.keys() | ASYNC_OPTIONS)), st.text(max_size=30))
+@given(st.sampled_from(sorted(ALL_CLIENT_OPTIONS)), st.text(max_size=30))
 def test_whatever_a_variable_holds_is_read_or_refused_unquoted(name: str, text: str) -> None:
     told = ""
     try:

@@ -25,8 +25,8 @@ from target.option_rows import REQUIRED, Row
 from tests.kit.kinds import kinds_of, kinds_taken
 from tests.kit.told import told
 
-CREATE = config.CLIENT_OPTIONS
-CREATE_ASYNC = {name: row for name, row in CREATE.items() if name != "async_workers"} | config.ASYNC_OPTIONS
+CREATE = config._CLIENT_OPTIONS
+CREATE_ASYNC = {name: row for name, row in CREATE.items() if name != "async_workers"} | config._ASYNC_OPTIONS
 CALL: dict[str, Row] = {
     name: (parse, config._REQUEST_DEFAULTS[name]) for name, parse in config._REQUEST_OPTIONS.items()
 }

@@ -139,6 +139,8 @@ def test_consent_is_asked_with_the_request(server: Any) -> None:
         assert names(visit("/", cookies="consent=1")) == ["mbox", "mboxEdgeCluster"]
 
 
+QUIET = logging.getLogger("tests.quiet")
+QUIET.setLevel(logging.CRITICAL)
 ODD = st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_characters="\r\n"), max_size=60)
 
 
@@ -156,8 +158,7 @@ def test_no_header_cookie_or_address_makes_a_page_fail(
     request.META |= {"HTTP_COOKIE": f"mbox={cookie}; mboxEdgeCluster={cookie}; target_qa_mode={cookie}; {cookie}"}
     request.META |= {"HTTP_USER_AGENT": agent, "HTTP_X_FORWARDED_FOR": forwarded, "HTTP_REFERER": referrer}
     request.META |= {"HTTP_HOST": host, "QUERY_STRING": query, "REMOTE_ADDR": peer, "PATH_INFO": f"/{path}"}
-    options = options_of("127.0.0.1:9", trusted_proxies=1, experience_cloud=True, retries=0)
-    logging.getLogger("target").setLevel(logging.CRITICAL)
+    options = options_of("127.0.0.1:9", trusted_proxies=1, experience_cloud=True, retries=0, logger=QUIET)
     with override_settings(TARGET=options):
         answer: Any = TargetMiddleware(page)(request)
     lines = [morsel.OutputString() for morsel in answer.cookies.values()]

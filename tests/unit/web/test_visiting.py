@@ -237,7 +237,7 @@ def test_options_are_the_clients_or_the_sites() -> None:
         Site.create({"client": "acme", "organization_id": "1@AdobeOrg", "trusted_proxy": 1})
     site = Site.create({"client": "acme", "organization_id": "1@AdobeOrg", "trusted_proxies": 2})
     site.client.close()
-    assert site.config.trusted_proxies == 2
+    assert site._config.trusted_proxies == 2
 
 
 SHOWABLE = Answer(
