@@ -37,8 +37,12 @@ _METRIC_TYPES = ("click", "display")
 # What is served without --offers: enough for a first call.
 SAMPLE: dict[str, Any] = {
     "mboxes": {
-        "home": [{"type": "html", "content": "<h1>Hello from the emulator</h1>"}],
+        "home": {
+            "options": [{"type": "html", "content": "<h1>Hello from the emulator</h1>"}],
+            "metrics": [{"type": "click"}],
+        },
         "flags": [{"type": "json", "content": {"newCheckout": True}}],
+        "feature-flag-a": [{"type": "json", "content": {"paymentExperience": "express", "showFeatureX": True}}],
     }
 }
 

@@ -1,4 +1,4 @@
-"""What docs/ shows passes `mypy --strict`, and pyright's basic mode, as it stands."""
+"""What README.md and docs/ show passes `mypy --strict`, and pyright's basic mode, as it stands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.kit.processes import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if "```python" in path.read_text())
+PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if "```python" in path.read_text())]
 #: What a page takes from its reader, and its test gives.
 GIVEN = {
     "visitor": """\

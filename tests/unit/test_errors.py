@@ -69,11 +69,11 @@ def test_the_tree_is_complete() -> None:
     assert {type(error) for error in ERRORS} == defined
 
 
-def test_the_docstring_and_readme_name_every_error() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_docstring_and_the_page_name_every_error() -> None:
+    page = (Path(__file__).parents[2] / "docs/errors.md").read_text(encoding="utf-8")
     for error in ERRORS:
         assert f"─ {type(error).__name__} " in (errors.__doc__ or "")
-        assert f"| `{type(error).__name__}` |" in readme
+        assert f"| `{type(error).__name__}` |" in page
 
 
 def test_no_error_of_the_tree_is_defined_anywhere_else() -> None:
@@ -82,7 +82,10 @@ def test_no_error_of_the_tree_is_defined_anywhere_else() -> None:
             found = [
                 value
                 for value in vars(importlib.import_module(module.name)).values()
-                if isinstance(value, type) and issubclass(value, TargetError) and value.__module__ != errors.__name__
+                # type() and not isinstance(), which would ask a lazy object for what it stands for
+                if issubclass(type(value), type)
+                and issubclass(value, TargetError)
+                and value.__module__ != errors.__name__
             ]
             assert found == [], module.name
 
