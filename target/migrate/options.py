@@ -154,19 +154,10 @@ class _Options:
             meant = self._source.assignments(variable)
             if any(type(each).__name__ != "Assignment" for each in meant):
                 return  # imported, or Python's own
-            for node in self._source.nodes:
-                if not isinstance(node, cst.Name) or node.value != variable.value:
-                    continue
-                if meant & self._source.assignments(node):
-                    yield node
+            yield from dict.fromkeys(use for each in meant for use in self._source.uses[each])
             return
-        written = self._source.module.code_for_node(variable)
-        for node in self._source.nodes:
-            if isinstance(node, cst.Attribute):
-                if self._source.module.code_for_node(node) == written:
-                    yield node
-            elif isinstance(node, cst.Name) and node.value == variable.attr.value and self._is_of_a_class(node):
-                yield node
+        yield from self._source.attributes[self._source.module.code_for_node(variable)]
+        yield from (name for name in self._source.names[variable.attr.value] if self._is_of_a_class(name))
 
     def _is_of_a_class(self, name: cst.Name) -> bool:
         """Whether this is assigned in the body of a class, and so read as an attribute."""

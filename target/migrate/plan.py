@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import libcst as cst
@@ -25,6 +27,34 @@ class Source:
         self._positions = wrapper.resolve(metadata.PositionProvider)
         self._lines = module.code.splitlines()
         self.nodes = [self.module, *self._below(self.module)]
+
+    @cached_property
+    def names(self) -> dict[str, list[cst.Name]]:
+        """Every name of the file, by what it says."""
+        found: dict[str, list[cst.Name]] = defaultdict(list)
+        for node in self.nodes:
+            if isinstance(node, cst.Name):
+                found[node.value].append(node)
+        return found
+
+    @cached_property
+    def uses(self) -> dict[Any, list[cst.Name]]:
+        """The names that mean a variable, by what gives it a value."""
+        found: dict[Any, list[cst.Name]] = defaultdict(list)
+        for names in self.names.values():
+            for name in names:
+                for each in self.assignments(name):
+                    found[each].append(name)
+        return found
+
+    @cached_property
+    def attributes(self) -> dict[str, list[cst.Attribute]]:
+        """Every attribute of the file, by how it is written."""
+        found: dict[str, list[cst.Attribute]] = defaultdict(list)
+        for node in self.nodes:
+            if isinstance(node, cst.Attribute):
+                found[self.module.code_for_node(node)].append(node)
+        return found
 
     def _below(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         for child in node.children:

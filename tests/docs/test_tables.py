@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 
@@ -39,6 +40,12 @@ def test_the_table_of_errors_names_every_error() -> None:
     tree = {name for name, value in vars(errors).items() if isinstance(value, type)}
     text = (DOCS / "errors.md").read_text(encoding="utf-8")
     assert tree <= set(re.findall(r"`(\w+)`", text))
+
+
+def test_every_extra_is_told() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    section = (DOCS / "index.md").read_text(encoding="utf-8").split("\n## Extras\n")[1].partition("\n## ")[0]
+    assert set(re.findall(r"\[([\w-]+)\]`", section)) == set(project["optional-dependencies"])
 
 
 @pytest.mark.parametrize("page", ["options.md", "results.md", "errors.md"])
