@@ -39,7 +39,6 @@ class Misfit(Exception):
     """What is not as it should be. Its place is put together on the way out, from the field inwards to the request."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__(problem)
         self.problem = problem
         self.place = ""
 
@@ -87,13 +86,7 @@ def write_flag(value: Any) -> bool:
 
 def write_integer(value: Any) -> int:
     """A whole number of 64 bits; a float may hold it."""
-    if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
-        return value
-    number: Any = _exact_decimal(value)
-    if number is None:
-        number = write_number(value)
-    if number != (whole := int(number)):
-        refuse("a whole number", value)
+    whole = value if type(value) is int else _as_whole(value)
     if not -MAX_INTEGER <= whole <= MAX_INTEGER:
         raise Misfit("must be a number of at most 64 bits")
     return whole
@@ -101,12 +94,7 @@ def write_integer(value: Any) -> int:
 
 def write_number(value: Any) -> float:
     """A number that is finite."""
-    if type(value) is float and -MAX_NUMBER <= value <= MAX_NUMBER:
-        return value
-    value = _unwrapped(value)
-    if not is_number(value):
-        value = _as_float(value)
-    number = exact_number(value)
+    number = value if type(value) is float else _as_number(value)
     if not -MAX_NUMBER <= number <= MAX_NUMBER:  # neither is NaN
         raise Misfit("must be a finite number")
     return number
@@ -158,6 +146,20 @@ def _exact_decimal(value: Any) -> decimal.Decimal | None:
 
     is_one = is_a(value, decimal.Decimal) and value.is_finite() and abs(value.adjusted()) < _MOST_SHOWN
     return value if is_one else None
+
+
+def _as_whole(value: Any) -> int:
+    number: Any = _exact_decimal(value)
+    if number is None:
+        number = write_number(value)
+    if number != (whole := int(number)):
+        refuse("a whole number", value)
+    return whole
+
+
+def _as_number(value: Any) -> float:
+    value = _unwrapped(value)
+    return exact_number(value if is_number(value) else _as_float(value))
 
 
 def _as_float(value: Any) -> float:
@@ -238,10 +240,10 @@ def _unwrapped(value: Any) -> Any:
 
 
 def mapping_of(value: Any, expected: str = "an object") -> dict[Any, Any]:
-    """A copy of a mapping that is no model, which somebody may change while it is read."""
+    """A copy of a mapping (no model is one), which somebody may change while it is read."""
     if type(value) is dict:
         return value.copy()
-    if is_a(value, Model) or not is_a(value, Mapping):
+    if not is_a(value, Mapping):
         refuse(expected, value)
     return read_by(dict, value)
 

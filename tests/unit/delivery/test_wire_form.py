@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import logging
 import threading
 from collections import OrderedDict
 from decimal import Decimal
@@ -29,10 +30,11 @@ from target import (
     Screen,
     VisitorId,
 )
-from target.delivery import wire_form
+from target.delivery import unknown_keys, wire_form
 from target.delivery.wire_form import write_request
 from target.delivery.wire_values import Misfit
-from tests.kit.odd import Disguised, Tier
+from target.notices import Notices
+from tests.kit.odd import Disguised, OddText, Tier
 
 TIME = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
@@ -42,6 +44,12 @@ TIME = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
     [
         pytest.param({"environmentId": 7.0}, {"environmentId": 7}, id="whole-float"),
         pytest.param({"id": {"tntId": 4711}}, {"id": {"tntId": "4711"}}, id="number-as-id"),
+        pytest.param(
+            {"id": {"customerIds": [{"id": 4711}]}}, {"id": {"customerIds": [{"id": "4711"}]}}, id="number-as-own-id"
+        ),
+        pytest.param(
+            {Disguised("execute"): {Disguised("mboxes"): []}}, {"execute": {"mboxes": []}}, id="keys-of-a-subclass"
+        ),
         pytest.param({"id": {"tntId": Disguised("t")}}, {"id": {"tntId": "t"}}, id="text-of-a-subclass"),
         pytest.param({"context": {"channel": "hologram"}}, {"context": {"channel": "hologram"}}, id="new-enum-value"),
         pytest.param({"context": {"channel": ChannelType.WEB}}, {"context": {"channel": "web"}}, id="enum"),
@@ -237,6 +245,35 @@ def test_a_request_that_cannot_be_read_says_what_it_raised() -> None:
             write_request(request)
 
 
+def test_a_key_that_cannot_be_compared_is_told_as_such() -> None:
+    with pytest.raises(OptionsError, match=r"^The request cannot be read: it raised RuntimeError$"):
+        write_request({OddText("execute"): {}})
+
+
+def test_a_key_that_is_not_known_is_sent_and_told_of_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_through = []
+    tell = unknown_keys.tell_unknown_keys
+    monkeypatch.setattr(unknown_keys, "tell_unknown_keys", lambda *told: (looked_through.append(told), tell(*told)))
+    notices = Notices(logging.getLogger("shop"))
+    assert write_request({"exectue": {}}, notices) == {"exectue": {}}
+    assert caplog.messages == [
+        "request.exectue is not known to the Delivery API, and is sent as it is: is 'execute' meant?"
+    ]
+    write_request({"execute": {}}, notices)
+    assert len(looked_through) == 1
+
+
+@pytest.mark.parametrize("blank", [None, "", " "])
+def test_blank_fields_are_left_out_and_those_after_them_are_written(blank: Any) -> None:
+    given = {"context": {"channel": "web", "screen": {"width": blank, "height": 5}, "timeOffsetInMinutes": 1}}
+    left = {"context": {"channel": "web", "screen": {"height": 5}, "timeOffsetInMinutes": 1}}
+    assert write_request(given) == left
+    screen = Screen(width=blank, height=5, additional_properties=None)  # type: ignore[arg-type]
+    assert write_request({"context": {"screen": screen}}) == {"context": {"screen": {"height": 5}}}
+
+
 @pytest.mark.parametrize("name", ["id", "type", "timestamp"])
 def test_what_makes_a_notification_invalid_is_left_to_the_check_of_notifications(name: str) -> None:
     request = {"notifications": [{"id": "n", "type": "click", "timestamp": 1, name: [1]}]}
@@ -253,3 +290,18 @@ def test_a_model_that_holds_itself_is_written_at_any_depth() -> None:
     assert write(wire) == wire
     with pytest.raises(Misfit):
         write({"parts": [{"parts": [{"city": []}]}]})
+
+
+def test_models_that_hold_each_other_are_written_at_any_depth() -> None:
+    class Tree(Geo):
+        FIELDS: ClassVar[dict[str, Any]] = {"city": ("city", str), "zip": ("id", str)}
+
+    class Branch(Geo):
+        FIELDS: ClassVar[dict[str, Any]] = {"city": ("tree", Tree), "zip": ("free", {str: object})}
+
+    Tree.FIELDS["city"] = ("branch", Branch)
+    write = wire_form._writer_of(Tree)
+    wire = {"branch": {"tree": {"branch": {"free": {"a": [1, None]}}}}}
+    assert write(wire) == wire
+    with pytest.raises(Misfit, match=r"branch\.tree\.branch must be an object \(Branch\), not int"):
+        write({"branch": {"tree": {"branch": 5}}})

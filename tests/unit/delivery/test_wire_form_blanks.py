@@ -198,3 +198,9 @@ def test_what_has_another_shape_is_left_to_the_checks_that_follow(value: Any) ->
     body = dict.fromkeys(("id", "context", "execute", "prefetch", "notifications", "property"), value)
     tidy_request(body)
     assert body == dict.fromkeys(body, value)
+
+
+def test_blank_details_after_something_of_another_shape_are_left_out() -> None:
+    body: dict[str, Any] = {"notifications": [5, {**CLICK, "order": {"id": ""}}]}
+    tidy_request(body)
+    assert body == {"notifications": [5, CLICK]}

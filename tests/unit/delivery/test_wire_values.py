@@ -123,6 +123,7 @@ def test_what_is_meant_is_written(write: Callable[[Any], Any], value: Any, writt
         (write_integer, 1.5, " must be a whole number, not float"),
         (write_integer, MAX_INTEGER + 1, " must be a number of at most 64 bits"),
         (write_integer, -MAX_INTEGER - 1, " must be a number of at most 64 bits"),
+        pytest.param(write_integer, 10**5000, " must be a number of at most 64 bits", id="huge"),
         (write_integer, Decimal(MAX_INTEGER) + 1, " must be a number of at most 64 bits"),
         (write_integer, Decimal("1.5"), " must be a whole number, not Decimal"),
         (write_integer, Decimal("NaN"), " must be a finite number"),
