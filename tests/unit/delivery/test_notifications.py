@@ -20,6 +20,7 @@ from target import (
     TelemetryEntry,
 )
 from target.delivery.notifications import add_impression_ids, drop_invalid
+from target.notices import Notices
 from tests.kit.built_calls import CLICK, PAGE_LOAD, notify, offers
 
 LOGGER = logging.getLogger("target.tests.notifications")
@@ -53,6 +54,21 @@ def test_what_is_no_object_is_dropped_without_being_shown(item: Any, caplog: pyt
     assert drop_invalid([item], LOGGER) == []
     assert f"notifications[0]: it is {type(item).__name__}, not an object" in caplog.text
     assert "SECRET" not in caplog.text
+
+
+def test_of_a_time_that_seems_to_be_in_seconds_one_line_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    notices = Notices(LOGGER)
+    times = [10**8 - 1, 10**11, 10**8, 10**11 - 1]
+    given = [{**CLICK, "timestamp": timestamp} for timestamp in times]
+    assert drop_invalid(given[:2], LOGGER, notices) == given[:2]
+    assert drop_invalid(given, LOGGER) == given
+    assert caplog.messages == []
+    assert drop_invalid(given, LOGGER, notices) == given
+    assert caplog.messages == [
+        "The timestamp of notifications[2] lies before 1973: it is sent as it is, but milliseconds since 1970 are "
+        "meant, int(time.time() * 1000), and this may be seconds"
+    ]
+    assert notices.has_told(("timestamp",))
 
 
 @pytest.mark.parametrize("kind", ["click", "display", MetricType.CLICK, MetricType.DISPLAY], ids=str)
