@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -15,7 +16,21 @@ from target import (
     PrefetchRequest,
     RequestDetails,
 )
-from tests.kit.built_calls import PAGE_LOAD, UTC_OFFSET_MINUTES, expires, full_request, offers
+from target.config import parse_request_options
+from target.delivery.request import add_to_call, build_notifications_call
+from target.delivery.telemetry import add_telemetry
+from tests.kit.built_calls import (
+    CLICK,
+    FAR_HOST,
+    PAGE_LOAD,
+    UTC_OFFSET_MINUTES,
+    config,
+    expires,
+    full_request,
+    notify,
+    offers,
+    runtime,
+)
 
 VIEWS = {"prefetch": {"views": [{}]}}
 SERVER_SIDE_ANALYTICS = {"analytics": {"logging": "server_side"}}
@@ -218,3 +233,32 @@ def test_parts(request_: dict[str, Any], sent: dict[str, Any]) -> None:
 def test_a_part_that_asks_for_nothing_is_refused(request_: Any, says: str) -> None:
     with pytest.raises(OptionsError, match="^" + re.escape(says)):
         offers(request_)
+
+
+@pytest.mark.parametrize("build", [offers, notify])
+def test_a_key_that_is_not_known_is_told_of(build: Any, caplog: pytest.LogCaptureFixture) -> None:
+    build({**PAGE_LOAD, "notifications": [CLICK], "exectue": {}})
+    (line,) = caplog.messages
+    assert line.startswith("request.exectue is not known to the Delivery API")
+
+
+def test_notifications_go_to_the_cluster_that_is_remembered() -> None:
+    request = parse_request_options({"request": {"notifications": [CLICK]}})
+    call = build_notifications_call(config(), request, runtime(), "38")
+    assert call.base_url == f"https://{FAR_HOST}"
+
+
+@pytest.mark.parametrize("own", [{}, {"telemetry": {"entries": [{"requestId": "own"}]}}])
+def test_entries_of_other_calls_are_sent_along(own: dict[str, Any]) -> None:
+    call = offers({**PAGE_LOAD, **own})
+    entries = [{"requestId": "riding"}]
+    sent = add_to_call(call, entries)
+    assert json.loads(sent.content) == add_telemetry(call.body, entries)
+    assert sent.content.count(b'"telemetry"') == 1
+    assert (sent.body, sent.riding) == (call.body, ({"requestId": "riding"},))
+
+
+@pytest.mark.parametrize("part", ["execute", "prefetch"])
+def test_an_mbox_that_is_not_sent_is_told_of_by_its_place(part: str, caplog: pytest.LogCaptureFixture) -> None:
+    offers({part: {"mboxes": [{"name": "a"}, {}]}})
+    assert caplog.messages == [f"Mbox validation failed for: request.{part}.mboxes[1]: it has no name; it is not sent"]

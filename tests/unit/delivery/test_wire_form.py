@@ -270,7 +270,7 @@ def test_blank_fields_are_left_out_and_those_after_them_are_written(blank: Any) 
     given = {"context": {"channel": "web", "screen": {"width": blank, "height": 5}, "timeOffsetInMinutes": 1}}
     left = {"context": {"channel": "web", "screen": {"height": 5}, "timeOffsetInMinutes": 1}}
     assert write_request(given) == left
-    screen = Screen(width=blank, height=5, additional_properties=None)  # type: ignore[arg-type]
+    screen = Screen(width=blank, height=5)
     assert write_request({"context": {"screen": screen}}) == {"context": {"screen": {"height": 5}}}
 
 
