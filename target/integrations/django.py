@@ -20,7 +20,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.core.signals import setting_changed
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -114,13 +114,19 @@ def browser_path(route: str = "seen", name: str = "target-seen") -> URLPattern:
 @csrf_exempt  # type: ignore[untyped-decorator]
 @require_POST  # type: ignore[untyped-decorator]
 def _receive(request: Any) -> HttpResponse:
-    return HttpResponse(status=request.target.receive(request.read(_MOST_BYTES)))
+    body = b""
+    try:
+        while len(body) < _MOST_BYTES and (part := request.read(_MOST_BYTES - len(body))):
+            body += part
+    except UnreadablePostError:  # the browser went away meanwhile
+        return HttpResponse(status=400)
+    return HttpResponse(status=request.target.receive(body))
 
 
 def _read(request: HttpRequest) -> WebRequest:
     try:
         url = request.build_absolute_uri()
-    except SuspiciousOperation:  # a host that is not in ALLOWED_HOSTS
+    except (SuspiciousOperation, ValueError):  # a host that is not in ALLOWED_HOSTS, or that is none
         url = None
     return WebRequest(
         headers=request.headers,
@@ -133,12 +139,9 @@ def _read(request: HttpRequest) -> WebRequest:
 
 def _tell(visit: Visit, response: HttpResponseBase) -> HttpResponseBase:
     if visit.is_used:
-        cookies = []
         for name, value in visit.response_headers(response.get("Cache-Control"), response.get("Vary")):
             if name == "Set-Cookie":
-                cookies.append(value)
+                response.cookies.load(value)
             else:
                 response[name] = value
-        for value in cookies:
-            response.cookies.load(value)
     return response

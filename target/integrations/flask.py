@@ -9,6 +9,7 @@ def home():
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -16,9 +17,9 @@ from flask import Blueprint, Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 
-from target import Site, TargetClient, Visit, WebRequest
+from target import OptionsError, Site, TargetClient, Visit, WebRequest
 
-_KEY = "target.visit"
+_KEY = "_target_visit"
 _MOST_BYTES = 65_537  # one more than a visit reads
 
 
@@ -35,6 +36,7 @@ class Target:
 
     Raises:
         OptionsError: An option is missing, unknown or wrong.
+        RuntimeError: The application has the extension already.
     """
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
@@ -43,24 +45,38 @@ class Target:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Give ``app`` a client, and each of its requests a visit. Raises OptionsError."""
-        app.extensions["target"] = Site.create({**self._options, **app.config.get("TARGET", {})})
+        """Give ``app`` a client, and each of its requests a visit. Raises OptionsError and RuntimeError."""
+        if "target" in app.extensions:
+            raise RuntimeError("This application has a Target already: call init_app once for each")
+        configured = app.config.get("TARGET", {})
+        if not isinstance(configured, Mapping):
+            raise OptionsError("app.config['TARGET'] must be a dict of options")
         app.after_request(_tell)
+        app.extensions["target"] = Site.create({**self._options, **configured})
+
+
+def _request() -> Request:
+    return cast("Any", request)._get_current_object()  # type: ignore[no-any-return]
 
 
 def _visit() -> Visit:
-    of_request: Request = cast("Any", request)._get_current_object()
-    visit = of_request.environ.get(_KEY)  # not in flask.g, which requests share under an outer context
+    try:
+        of_request = _request()
+    except RuntimeError:
+        raise RuntimeError(
+            "There is no visit outside of a request: call the client itself, app.extensions['target'].client"
+        ) from None
+    visit: Visit | None = vars(of_request).get(_KEY)  # not in flask.g, which requests share under an outer context
     if visit is None:
         site: Site[TargetClient] | None = current_app.extensions.get("target")
         if site is None:
             raise RuntimeError("There is no visit: add the extension, Target(app, client=..., organization_id=...)")
-        visit = of_request.environ[_KEY] = Visit(site, partial(_read, of_request), of_request)
+        visit = vars(of_request)[_KEY] = Visit(site, partial(_read, of_request), of_request)
     return visit
 
 
 #: The visit of the request in progress.
-current_target: Visit = cast("Visit", LocalProxy(_visit, unbound_message="There is no visit outside of a request"))
+current_target: Visit = cast("Visit", LocalProxy(_visit))
 
 
 def browser_blueprint(path: str = "/seen", name: str = "target") -> Blueprint:
@@ -76,24 +92,41 @@ def browser_blueprint(path: str = "/seen", name: str = "target") -> Blueprint:
 
 
 def _receive() -> Response:
-    return Response(status=current_target.receive(request.stream.read(_MOST_BYTES)))
+    return Response(status=current_target.receive(_posted(_request())))
+
+
+def _posted(of_request: Request) -> bytes:
+    """The body, or its beginning: more than a visit reads is refused, whatever follows."""
+    length = of_request.content_length
+    if length is not None and length < _MOST_BYTES:
+        return of_request.get_data()  # which another function of the application may have read, too
+    body = b""
+    while len(body) < _MOST_BYTES and (part := of_request.stream.read(_MOST_BYTES - len(body))):
+        body += part
+    return body
 
 
 def _read(of_request: Request) -> WebRequest:
     try:
         url = of_request.url
-    except HTTPException:  # a host that the application does not serve
+    except (HTTPException, ValueError):  # a host that the application does not serve, or that is none
         url = None
     return WebRequest(of_request.environ, of_request.cookies, url, secure=of_request.is_secure)
 
 
 def _tell(response: Response) -> Response:
-    visit: Visit | None = request.environ.pop(_KEY, None)
-    if visit is not None and visit.is_used:
-        headers = response.headers
-        for name, value in visit.response_headers(headers.get("Cache-Control"), headers.get("Vary")):
-            if name == "Set-Cookie":
-                headers.add(name, value)
-            else:
-                headers[name] = value
+    of_request = _request()
+    visit: Visit | None = vars(of_request).get(_KEY)
+    if visit is None:
+        return response
+    if not visit.is_used:
+        vars(of_request).pop(_KEY)  # they hold each other, and would wait for the garbage collector
+        return response
+    headers = response.headers
+    said = (", ".join(headers.getlist(name)) for name in ("Cache-Control", "Vary"))
+    for name, value in visit.response_headers(*said):
+        if name == "Set-Cookie":
+            headers.add(name, value)
+        else:
+            headers[name] = value
     return response

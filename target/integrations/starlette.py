@@ -143,7 +143,8 @@ def _read(connection: HTTPConnection) -> WebRequest:
 async def _tell(visit: AsyncVisit, send: Send, message: Message) -> None:
     if message["type"] == "http.response.start" and visit.is_used:
         headers = MutableHeaders(raw=list(message.get("headers", ())))
-        for name, value in visit.response_headers(headers.get("cache-control"), headers.get("vary")):
+        said = (", ".join(headers.getlist(name)) for name in ("cache-control", "vary"))
+        for name, value in visit.response_headers(*said):
             if name == "Set-Cookie":
                 headers.append(name, value)
             else:

@@ -28,8 +28,8 @@ Read = Callable[[], WebRequest]
 class _Shared:
     """What the calls of one visit share. They may run at once, on threads: ``took`` is for one at a time."""
 
-    def __init__(self, request: WebRequest, known: Known, session_id: str, consents: bool) -> None:
-        self.request = request
+    def __init__(self, secure: bool, known: Known, session_id: str, consents: bool) -> None:
+        self.secure = secure
         self.known = known
         self.session_id = session_id
         self.consents = consents
@@ -141,7 +141,7 @@ class BaseVisit(Generic[C]):
         if shared is None or not shared.consents:
             return []
         config = self.site._config
-        secure = shared.request.secure if config.cookie_secure is None else config.cookie_secure
+        secure = shared.secure if config.cookie_secure is None else config.cookie_secure
         cookies = [cookie for cookie in (*shared.cookies, self._qa_cookie(shared)) if cookie is not None]
         lines = set_cookie_headers(cookies, config.cookie_path, config.cookie_domain, secure, config.cookie_same_site)
         if not lines:
@@ -161,12 +161,14 @@ class BaseVisit(Generic[C]):
         if (shared := self._shared) is not None:
             return shared
         with self._lock:
-            if self._shared is None:
+            if (shared := self._shared) is None:
                 request = self._read()
                 consents = self.site._is_allowed(self._source)
                 known = read_request(request, self.site._client_config, self.site._config, consents)
-                self._shared = _Shared(request, known, self.site._runtime.new_id(), consents)
-            return self._shared
+                shared = self._shared = _Shared(request.secure, known, self.site._runtime.new_id(), consents)
+                # The framework's request holds its visit: let go of it, or both would wait for the garbage collector.
+                del self._read, self._source
+            return shared
 
     def _filled(self, given: Mapping[str, Any]) -> Any:  # the options of whichever call
         """The options of a call, with what the request says where ``given`` says nothing."""

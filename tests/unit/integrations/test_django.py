@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +23,7 @@ from target.integrations.django import TargetMiddleware, current_site
 from tests.kit.calls import options_of
 from tests.kit.loopback import serving
 
+ASKED: Any = {"execute": {"mboxes": [{"name": "home"}]}}
 KEY = "a secret of this test"
 
 
@@ -88,6 +92,44 @@ def test_a_browser_comes_back_and_tells_what_it_shows(server: Any) -> None:
     assert browser.get("/seen").status_code == 405
 
 
+class Gone(io.BytesIO):
+    """A body whose browser goes away."""
+
+    def read(self, _: int | None = -1) -> bytes:
+        raise ConnectionResetError
+
+
+class Bits(io.BytesIO):
+    """A body that arrives bit by bit."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(min(7, size or 7))
+
+
+def test_a_body_that_comes_in_bits_is_read_and_one_that_does_not_come_is_refused(server: Any) -> None:
+    browser = Client(raise_request_exception=False)
+    body = json.dumps({"handles": [browser.get("/").json()["handle"]]}).encode()
+
+    def post(stream: Any) -> int:
+        environ = {"CONTENT_LENGTH": str(len(body)), "wsgi.input": stream}
+        return browser.post("/seen", content_type="text/plain", **environ).status_code
+
+    assert [post(Bits(body)), post(Gone())] == [204, 400]
+    assert len(server.received) == 2 + 1
+
+
+@pytest.mark.parametrize("host", ["[a:.]", "[", "a/b", "::"])
+@pytest.mark.parametrize("path", ["/", "/nothing/./"])
+def test_a_host_that_is_none_makes_no_page_fail(server: Any, host: str, path: str) -> None:
+    def page(request: Any) -> HttpResponse:
+        request.target.get_offers(request=ASKED)
+        return HttpResponse("page")
+
+    with override_settings(ALLOWED_HOSTS=["*"]):
+        answer: Any = TargetMiddleware(page)(RequestFactory().get(path, HTTP_HOST=host))
+    assert names(answer) == ["mbox", "mboxEdgeCluster"]
+
+
 def test_visitors_at_once_share_nothing(server: Any) -> None:
     failed: list[str] = []
 
@@ -148,10 +190,11 @@ ODD = st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_characte
 def test_no_header_cookie_or_address_makes_a_page_fail(
     cookie: str, agent: str, forwarded: str, referrer: str, host: str, path: str, query: str, peer: str
 ) -> None:
-    from django.http import HttpResponse
+    said: list[tuple[str, str]] = []
 
     def page(request: Any) -> HttpResponse:
-        assert request.target.get_offers(request={"execute": {"mboxes": [{"name": "home"}]}}).response is None
+        assert request.target.get_offers(request=ASKED).response is None
+        said[:] = request.target.response_headers()
         return HttpResponse("page")
 
     request = RequestFactory().get("/")
@@ -162,5 +205,7 @@ def test_no_header_cookie_or_address_makes_a_page_fail(
     with override_settings(TARGET=options):
         answer: Any = TargetMiddleware(page)(request)
     lines = [morsel.OutputString() for morsel in answer.cookies.values()]
+    pairs = {morsel.OutputString().partition(";")[0] for morsel in answer.cookies.values()}
+    assert pairs == {value.partition(";")[0] for name, value in said if name == "Set-Cookie"}
     assert lines
     assert all(len(line) <= 4096 and "\n" not in line for line in lines)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import io
+import json
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, Response, abort, jsonify, redirect, stream_with_context
+from flask import Blueprint, Flask, Response, abort, jsonify, redirect, request, stream_with_context
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -64,6 +69,36 @@ def fill(app: Flask) -> None:
         answer.headers["Cache-Control"] = "public, max-age=9"
         answer.set_cookie("own", "1")
         return answer
+
+    @app.get("/asked-while-streamed")
+    def asked_while_streamed() -> Response:
+        current_target.get_offers(request=ASKED)
+
+        def parts() -> Iterator[str]:
+            yield str(current_target.get_offers(request=ASKED).mbox("home").name)
+
+        return Response(stream_with_context(parts()))
+
+    @app.get("/awaited")
+    async def awaited() -> str:
+        results = await asyncio.gather(*(current_target.aget_offers(request=ASKED) for _ in range(3)))
+        return str(results[0].mbox("home").name)
+
+    @app.get("/varying")
+    def varying() -> Response:
+        current_target.get_offers(request=ASKED)
+        answer = Response("varying")
+        for name in ("Accept", "Accept-Language"):
+            answer.headers.add("Vary", name)
+        return answer
+
+    @app.errorhandler(410)
+    def gone_for_good(_: Any) -> tuple[str, int]:
+        return str(current_target.get_offers(request=ASKED).mbox("home").name), 410
+
+    @app.get("/gone-for-good")
+    def raising() -> str:
+        abort(410)
 
     @app.get("/streamed")
     def streamed() -> Response:
@@ -123,6 +158,103 @@ def test_whatever_answers_has_its_cookies_once(app: Flask) -> None:
     assert answers["/streamed"].text == "home"
 
 
+def test_an_error_handler_has_the_visit_of_its_page(app: Flask) -> None:
+    answer = app.test_client().get("/gone-for-good")
+    assert (answer.status_code, answer.text) == (410, "home")
+    assert names(answer) == ["mbox", "mboxEdgeCluster"]
+
+
+def test_what_is_asked_while_a_page_is_streamed_has_the_session_of_the_page(app: Flask, server: Any) -> None:
+    answer = app.test_client().get("/asked-while-streamed")
+    assert answer.text == "home"
+    assert len(server.received) == 2
+    assert len({received.session_id for received in server.received}) == 1
+
+
+def test_a_view_that_is_a_coroutine_awaits(app: Flask, server: Any) -> None:
+    answer = app.test_client().get("/awaited")
+    assert answer.text == "home"
+    assert names(answer) == ["mbox", "mboxEdgeCluster"]
+    assert len({received.session_id for received in server.received}) == 1
+
+
+def test_what_the_application_says_in_several_headers_stays(app: Flask) -> None:
+    assert app.test_client().get("/varying").headers.getlist("Vary") == ["Accept, Accept-Language, Cookie"]
+
+
+def test_an_exception_that_flask_hands_on_is_the_one_of_the_page(app: Flask) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    with pytest.raises(ValueError, match="of the page"):
+        app.test_client().get("/failing")
+
+
+def test_an_application_inside_of_a_page_has_a_visit_of_its_own(app: Flask, server: Any) -> None:
+    inner = shop(**options_of(server.domain, organization_id="inner@AdobeOrg"))
+
+    @app.get("/outer/")
+    def outer() -> Any:
+        current_target.get_offers(request=ASKED)
+        return Response.from_app(inner, {**request.environ, "PATH_INFO": "/part/"})
+
+    with inner.extensions["target"].client:
+        app.test_client().get("/outer/")
+    assert [received.query["imsOrgId"] for received in server.received] == ["1234@AdobeOrg", "inner@AdobeOrg"]
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/asked-while-streamed"])
+def test_a_visit_ends_with_its_request(app: Flask, path: str) -> None:
+    kept: list[weakref.ref[Any]] = []
+
+    @app.before_request
+    def keep() -> None:
+        kept.append(weakref.ref(current_target._get_current_object()))  # type: ignore[attr-defined]
+
+    gc.collect()
+    gc.disable()
+    try:
+        body, _, _ = run_wsgi_app(app, EnvironBuilder(path).get_environ())
+        list(body)
+        body.close()  # type: ignore[attr-defined]
+        assert [visit() for visit in kept] == [None]
+    finally:
+        gc.enable()
+
+
+CHUNKED: Any = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+
+
+class Bits:
+    """A body that arrives bit by bit, as chunks do; without an end where ``body`` is None."""
+
+    def __init__(self, body: bytes | None) -> None:
+        self._body = None if body is None else io.BytesIO(body)
+
+    def read(self, size: int = -1) -> bytes:
+        assert size > 0, "whoever reads all of it at once trusts the browser"
+        return b" " * min(size, 9999) if self._body is None else self._body.read(min(size, 7))
+
+
+@pytest.mark.parametrize("kind", ["by length", "chunked", "read before", "form first"])
+def test_a_browser_tells_however_its_body_arrives(kind: str, app: Flask, server: Any) -> None:
+    before: dict[str, Callable[[], object]] = {"read before": lambda: request.data, "form first": lambda: request.form}
+
+    @app.before_request
+    def reads_it() -> None:
+        before.get(kind, bool)()
+
+    browser = app.test_client()
+    body = json.dumps({"handles": [browser.get("/").json["handle"]]}).encode()
+    environ = CHUNKED if kind == "chunked" else {"CONTENT_LENGTH": str(len(body))}
+    answer = browser.post("/seen", content_type="text/plain", environ_overrides={**environ, "wsgi.input": Bits(body)})
+    assert answer.status_code == 204
+    assert server.received[-1].body["notifications"][0]["tokens"] == ["t"]
+
+
+def test_a_body_that_never_ends_is_refused(app: Flask) -> None:
+    answer = app.test_client().post("/seen", environ_overrides={**CHUNKED, "wsgi.input": Bits(None)})
+    assert answer.status_code == 413
+
+
 def test_a_browser_tells_what_it_shows(app: Flask, server: Any) -> None:
     browser = app.test_client()
     handle = browser.get("/").json["handle"]
@@ -175,8 +307,20 @@ def test_a_mistake_is_told_when_the_application_is_made() -> None:
         shop(client="acme", organization_id="1@AdobeOrg", cookie_domian="x")
 
 
+def test_a_configuration_that_is_no_dict_is_told() -> None:
+    app = Flask(__name__)
+    app.config["TARGET"] = "acme"
+    with pytest.raises(OptionsError, match="must be a dict"):
+        Target(app)
+
+
+def test_an_application_has_one(app: Flask) -> None:
+    with pytest.raises(RuntimeError, match="already"):
+        Target(app, **options_of("127.0.0.1:9"))
+
+
 def test_where_there_is_no_visit_it_says_why() -> None:
-    with pytest.raises(RuntimeError, match="request"):
+    with pytest.raises(RuntimeError, match=r"outside of a request: .* app.extensions\['target'\].client"):
         current_target.consents  # noqa: B018
     app = Flask(__name__)
     with app.test_request_context(), pytest.raises(RuntimeError, match="add the extension"):
@@ -195,6 +339,13 @@ def test_consent_is_asked_with_the_request(server: Any) -> None:
 
 
 ODD = st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_characters="\r\n"), max_size=60)
+
+
+@pytest.mark.parametrize("host", ["[a:.]", "[", "a/b", "::", "[::1]:x", "a]", ""])
+def test_a_host_that_is_none_makes_no_page_fail(app: Flask, host: str) -> None:
+    _, status, headers = run_wsgi_app(app, {**EnvironBuilder("/part/").get_environ(), "HTTP_HOST": host})
+    assert status == "200 OK"
+    assert len(headers.getlist("Set-Cookie")) == 2
 
 
 @given(cookie=ODD, agent=ODD, forwarded=ODD, referrer=ODD, host=ODD, path=ODD, query=ODD, peer=ODD)

@@ -59,6 +59,13 @@ def fastapi_shop(**options: Any) -> FastAPI:
         await visit.get_offers(request=ASKED)
         return RedirectResponse("/", headers={"Cache-Control": "public, max-age=9", "Vary": "Accept"})
 
+    @app.get("/varying")
+    async def varying(visit: AsyncVisit = visitor) -> PlainTextResponse:
+        await visit.get_offers(request=ASKED)
+        answer = PlainTextResponse("varying", headers={"Vary": "Accept"})
+        answer.headers.append("Vary", "Accept-Language")
+        return answer
+
     @app.get("/sync")
     def sync() -> str:
         return "sync"
@@ -98,6 +105,10 @@ def test_errors_and_redirects_have_their_cookies(shop: TestClient) -> None:
     assert (gone.status_code, moved.status_code) == (404, 307)
     assert "mbox" in gone.cookies
     assert (moved.headers["cache-control"], moved.headers["vary"]) == ("max-age=9, private", "Accept, Cookie")
+
+
+def test_what_the_application_says_in_several_headers_stays(shop: TestClient) -> None:
+    assert shop.get("/varying").headers.get_list("vary") == ["Accept, Accept-Language, Cookie"]
 
 
 def test_a_browser_tells_what_it_shows(shop: TestClient, server: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import weakref
 from collections.abc import Iterator
 from functools import partial
 from http.cookies import SimpleCookie
@@ -68,6 +69,19 @@ def test_calls_say_what_the_request_says(client: TargetClient, server: Any) -> N
     assert context["userAgent"] == "Browser/1"
     assert context["clientHints"] == {"platform": "macOS"}
     assert context["geo"] == {"ipAddress": "203.0.113.7"}
+
+
+def test_a_visit_that_has_read_its_request_lets_go_of_it(client: TargetClient) -> None:
+    class Page:
+        pass
+
+    page = Page()
+    kept = weakref.ref(page)
+    visit = Visit(Site(client), partial(lambda _: web_request(), page), page)
+    visit.get_offers(request=ASKED)
+    del page
+    assert kept() is None
+    assert visit.get_offers(request=ASKED).response is not None
 
 
 def test_what_a_call_says_itself_wins(client: TargetClient, server: Any) -> None:
