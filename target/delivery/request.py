@@ -127,8 +127,7 @@ def _build_call(
     body["id"] = ids
     if not ids:
         del body["id"]
-    sent_device_id = ids.get("tntId")
-    device_id = sent_device_id if isinstance(sent_device_id, str) else None
+    device_id: str | None = ids.get("tntId")  # every id of a request is text by now
     for name, new_id in (("requestId", trace_id), ("impressionId", runtime.new_id())):
         body[name] = body.get(name) or new_id
     body["context"] = _build_context(body.get("context") or {}, runtime, config.logger)

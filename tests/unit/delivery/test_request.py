@@ -31,6 +31,7 @@ from tests.kit.built_calls import (
     offers,
     runtime,
 )
+from tests.kit.calls import ACCOUNT
 
 VIEWS = {"prefetch": {"views": [{}]}}
 SERVER_SIDE_ANALYTICS = {"analytics": {"logging": "server_side"}}
@@ -262,3 +263,21 @@ def test_entries_of_other_calls_are_sent_along(own: dict[str, Any]) -> None:
 def test_an_mbox_that_is_not_sent_is_told_of_by_its_place(part: str, caplog: pytest.LogCaptureFixture) -> None:
     offers({part: {"mboxes": [{"name": "a"}, {}]}})
     assert caplog.messages == [f"Mbox validation failed for: request.{part}.mboxes[1]: it has no name; it is not sent"]
+
+
+def test_a_cookie_that_is_a_header_is_read_and_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    call = offers(PAGE_LOAD, target_cookie=f"mbox=session#s1#{expires()}")
+    assert call.session_id == "s1"
+    (line,) = caplog.messages
+    assert line.startswith("The target_cookie of a call is a header")
+
+
+def test_a_visitor_of_the_visitor_cookie_is_sent_with_ids_of_this_call() -> None:
+    call = offers(PAGE_LOAD, visitor_cookie="MCMID|07327024324407615852294135870030620007")
+    assert call.body["id"] == {"marketingCloudVisitorId": "07327024324407615852294135870030620007"}
+    assert call.visitor is not None
+    assert call.visitor.organization_id == ACCOUNT["organization_id"]
+    made = {
+        offers(PAGE_LOAD, consumer_id="top").body["experienceCloud"]["analytics"]["supplementalDataId"] for _ in "ab"
+    }
+    assert len(made) == 1  # the runtime of these calls counts its ids
