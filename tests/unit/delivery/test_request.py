@@ -277,7 +277,13 @@ def test_a_visitor_of_the_visitor_cookie_is_sent_with_ids_of_this_call() -> None
     assert call.body["id"] == {"marketingCloudVisitorId": "07327024324407615852294135870030620007"}
     assert call.visitor is not None
     assert call.visitor.organization_id == ACCOUNT["organization_id"]
-    made = {
-        offers(PAGE_LOAD, consumer_id="top").body["experienceCloud"]["analytics"]["supplementalDataId"] for _ in "ab"
-    }
-    assert len(made) == 1  # the runtime of these calls counts its ids
+    first, second = (offers(PAGE_LOAD, consumer_id="top").body["experienceCloud"] for _ in range(2))
+    assert first == second  # the runtime of these calls counts its ids
+    assert first["analytics"]["supplementalDataId"]
+
+
+def test_a_time_of_a_notification_that_is_in_seconds_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    seconds = {**CLICK, "timestamp": CLICK["timestamp"] // 1000}
+    assert notify({"notifications": [seconds]}).body["notifications"][0]["timestamp"] == seconds["timestamp"]
+    (line,) = caplog.messages
+    assert line.startswith("The timestamp of notifications[0] lies before 1973")
