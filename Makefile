@@ -10,7 +10,7 @@ EXTRAS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproje
 export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
 export no_proxy := $(NO_PROXY),$(no_proxy)
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help docs api api-check mutants record bench bench-official bench-on-device bench-on-device-node hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench: $(READY) ## time per call over bare urllib3, and over bare aiohttp, each 
 
 bench-official: $(READY) ## the same for Adobe's own SDK, in a venv of its own
 	$(BIN)/python benchmarks/official.py
+
+bench-frameworks: $(READY) ## what each integration adds to a page that asks nothing, over its framework alone
+	$(BIN)/python -m benchmarks.frameworks
 
 bench-on-device: $(READY) ## time per decision made in process, and what new rules delay
 	$(BIN)/python -m benchmarks.on_device
