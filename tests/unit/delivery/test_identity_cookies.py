@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target.config import parse_request_options
 from target.delivery import identity as cookies
-from target.delivery.identity import build_location_hint_cookie, build_target_cookie, parse_target_cookie
+from target.delivery.identity import (
+    build_location_hint_cookie,
+    build_target_cookie,
+    find_in_header,
+    parse_identity,
+    parse_target_cookie,
+)
+from target.notices import Notices
 from tests.kit.built_calls import NOW_S
 
 FAR = 9596233214
@@ -55,6 +64,56 @@ def test_parse(value: str | None, entries: dict[str, str]) -> None:
 )
 def test_an_entry_is_valid_while_the_rounded_up_clock_is_not_past_its_expiry(now_s: float, is_valid: bool) -> None:
     assert parse_target_cookie("a#1#1000", now_s) == ({"a": "1"} if is_valid else {})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("mbox=a#1#2", "a#1#2", id="alone"),
+        pytest.param("other=1; mbox=a#1#2; last=x", "a#1#2", id="cookie"),
+        pytest.param(" mbox =a#1#2", "a#1#2", id="spaces"),
+        pytest.param("Set-Cookie: mbox=a#1#2; Path=/", "a#1#2", id="set-cookie"),
+        pytest.param("a: b: mbox=a#1#2", "a#1#2", id="two-colons"),
+        pytest.param("mbox=a=b#1#2", "a=b#1#2", id="equals-in-the-value"),
+        pytest.param("mbox%3Da%231%232", "a#1#2", id="encoded-once-more"),
+        pytest.param('"mbox=a#1#2"', "a#1#2", id="quoted"),
+        pytest.param("mbox=", "", id="empty"),
+        pytest.param("mbox=; mbox=b", "", id="the-first-counts"),
+        pytest.param("mbox; other=1", None, id="no-pair"),
+        pytest.param("other=mbox", None, id="as-a-value"),
+        pytest.param("mboxEdgeCluster=38", None, id="another-cookie"),
+        pytest.param("session#a=b#2", None, id="equals-behind-the-first-mark"),
+        pytest.param("session#mbox=b#2;mbox=a", None, id="a-value-that-looks-like-it"),
+        pytest.param("session#1#2", None, id="a-value"),
+    ],
+)
+def test_the_value_in_a_header(text: str, value: str | None) -> None:
+    assert find_in_header(text) == value
+
+
+@pytest.mark.parametrize(
+    "header", [f"mbox=session#s1#{FAR}", f"a=b; mbox=session#s1#{FAR}", f"mbox%3Dsession%23s1%23{FAR}"]
+)
+def test_a_header_is_read_and_told_of_once(header: str, caplog: pytest.LogCaptureFixture) -> None:
+    notices = Notices(logging.getLogger("shop"))
+    options = parse_request_options({"request": {}, "target_cookie": header})
+    for _ in range(2):
+        identity = parse_identity(options, NOW_S, logging.getLogger("shop"), notices)
+        assert identity.session_id == "s1"
+    assert caplog.messages == [
+        "The target_cookie of a call is a header: its cookie mbox is read, but pass the value of that alone"
+    ]
+    assert notices.has_told(("header",))
+
+
+@pytest.mark.parametrize(
+    "value", [f"session#s1#{FAR}", f"session#s1#{FAR}|a#x=y#{FAR}", f"session#s1#{FAR}|a#%3D#{FAR}"]
+)
+def test_a_value_is_no_header(value: str, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("shop")
+    options = parse_request_options({"request": {}, "target_cookie": value})
+    assert parse_identity(options, NOW_S, logger, Notices(logger)).session_id == "s1"
+    assert caplog.messages == []
 
 
 def test_build_without_device_id() -> None:

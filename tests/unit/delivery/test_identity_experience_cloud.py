@@ -93,6 +93,19 @@ class TestWhichVisitor:
         assert found is not None
         assert found.state() == {ORGANIZATION: {"customerIDs": {"crm": {"id": "1", "authState": 1}}}}
 
+    @pytest.mark.parametrize("made", [{"visitor_cookie": "SECRET"}, {"visitor": Visitor(ORGANIZATION, "SECRET")}])
+    def test_one_of_a_cookie_that_cannot_be_read_is_told_of_once(
+        self, made: dict[str, Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = config()
+        for _ in range(2):
+            find_visitor(parse_request_options(made), client, runtime())
+        assert caplog.messages == [
+            "The AMCV cookie of a call cannot be read, so that its visitor has no Experience Cloud id: pass the value "
+            "of the cookie that client.visitor_cookie_name(organization_id) names"
+        ]
+        assert client.notices.has_told(("AMCV",))
+
     def test_customer_ids_of_the_call_stay_out_of_a_visitor_given(self) -> None:
         given = visitor(crm="1")
         find_visitor(parse_request_options({"visitor": given, "customer_ids": {"crm": "2"}}), config(), runtime())
