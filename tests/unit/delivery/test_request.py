@@ -287,3 +287,11 @@ def test_a_time_of_a_notification_that_is_in_seconds_is_told_of(caplog: pytest.L
     assert notify({"notifications": [seconds]}).body["notifications"][0]["timestamp"] == seconds["timestamp"]
     (line,) = caplog.messages
     assert line.startswith("The timestamp of notifications[0] lies before 1973")
+
+
+def test_the_device_id_of_a_request_names_the_cluster(caplog: pytest.LogCaptureFixture) -> None:
+    call = offers({**PAGE_LOAD, "id": {"tntId": "device.38_0"}})
+    assert (call.cluster, call.names_cluster, call.base_url) == ("38", True, f"https://{FAR_HOST}")
+    call = offers({**PAGE_LOAD, "id": {"tntId": "device.x_0"}})
+    assert (call.cluster, call.names_cluster) == (None, False)
+    assert caplog.messages == ["The device id of a call names no edge cluster of 1 to 4 digits; its suffix is ignored"]
