@@ -292,6 +292,9 @@ def test_a_time_of_a_notification_that_is_in_seconds_is_told_of(caplog: pytest.L
 def test_the_device_id_of_a_request_names_the_cluster(caplog: pytest.LogCaptureFixture) -> None:
     call = offers({**PAGE_LOAD, "id": {"tntId": "device.38_0"}})
     assert (call.cluster, call.names_cluster, call.base_url) == ("38", True, f"https://{FAR_HOST}")
+    assert (call.device_id, call.trace_id, call.session_id) == ("device.38_0", "id-1", "id-3")
+    assert json.loads(call.content) == call.body
+    assert offers(PAGE_LOAD, session_id="own").session_id == "own"
     call = offers({**PAGE_LOAD, "id": {"tntId": "device.x_0"}})
     assert (call.cluster, call.names_cluster) == (None, False)
     assert caplog.messages == ["The device id of a call names no edge cluster of 1 to 4 digits; its suffix is ignored"]
