@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -92,3 +94,19 @@ def test_threads_learn_and_forget_at_once() -> None:
         thread.join(30)
     assert not raised
     assert len(habits._of) <= _MOST_HOSTS + len(threads)
+
+
+@pytest.mark.parametrize("seen", [[], ["gone"]])
+def test_what_another_thread_took_out_a_moment_ago_is_no_error(seen: list[str]) -> None:
+    class Raced(dict[str, Any]):
+        def __len__(self) -> int:
+            return _MOST_HOSTS
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(seen)
+
+    habits = Habits()
+    habits._of = Raced()
+    habits._learn("gone", None)
+    habits._learn("https://api", frozenset())
+    assert habits.judge(MALLORYS, at("api"), True, None)[0] is Verdict.ASK_AGAIN
