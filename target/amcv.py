@@ -226,9 +226,12 @@ def _parse_cookie(value: str, now_s: float) -> tuple[str, dict[str, _Pair]]:
     return leading, {entry.name: entry for entry in _entries(tokens, math.ceil(now_s))}
 
 
+_LONGEST_LOOK = 4096  # in which every cookie of a browser begins with an entry
+
+
 def _holds_anything(cookie: str) -> bool:
     """Whether there is an entry in it, or nothing at all; a number that no entry follows is as good as that."""
-    tokens = unquote(cookie.strip('" ')).split("|")
+    tokens = unquote(cookie[:_LONGEST_LOOK].strip('" ')).split("|")
     return any(map(_KNOWN_KEY.fullmatch, tokens)) or (not any(tokens[1:]) and not tokens[0].strip("-0123456789"))
 
 

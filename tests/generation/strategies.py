@@ -33,32 +33,48 @@ ENUMS = sorted(name for name in SCHEMAS if "enum" in SCHEMAS[name])
 MAPS = sorted(SCHEMAS.keys() - set(MODELS) - set(ENUMS))
 
 
-def wire(schema: Any) -> st.SearchStrategy[Any]:
+Above = tuple[str, ...]
+"""The schemas that a value is inside of."""
+_DEEPEST = 2  # how often a schema may hold itself; more, and few examples would end
+
+
+def wire(schema: Any, above: Above = ()) -> st.SearchStrategy[Any]:
     """Values of a schema as they may arrive, with known and unknown fields and enum values."""
     reference, schema = target(schema)
-    return _component(reference) if reference else _wire(None, schema)
+    return _component(reference, above) if reference else _wire(None, schema, above)
 
 
-@functools.cache  # one for each schema, however often it is named: it may hold itself
-def _component(name: str) -> st.SearchStrategy[Any]:
-    return st.deferred(lambda: _wire(name, SCHEMAS[name]))
+@functools.cache  # one for each schema, however often it is named
+def _component(name: str, above: Above) -> st.SearchStrategy[Any]:
+    return _wire(name, SCHEMAS[name], (*above, name))
 
 
-def _wire(reference: str | None, schema: Any) -> st.SearchStrategy[Any]:
+def _ends(schema: Any, above: Above) -> bool:
+    """Whether values of ``schema`` hold none of those ``above`` once too often."""
+    reference, schema = target(schema)
+    if reference:
+        return above.count(reference) < _DEEPEST
+    inner = schema.get("items") or schema.get("additionalProperties")
+    return _ends(inner, above) if isinstance(inner, dict) else True
+
+
+def _wire(reference: str | None, schema: Any, above: Above) -> st.SearchStrategy[Any]:
     if reference and is_model(reference):
-        known = {key: wire(value) for key, value in properties(reference).items()}
+        known = {key: wire(value, above) for key, value in properties(reference).items() if _ends(value, above)}
         unknown = st.dictionaries(st.text(max_size=8).filter(lambda key: key not in known), JSON, max_size=2)
         return st.builds(lambda fields, rest: rest | fields, st.fixed_dictionaries({}, optional=known), unknown)
     if "enum" in schema:
         return st.sampled_from(schema["enum"]) | st.text()
     if "oneOf" in schema:
-        return st.one_of([wire(choice) for choice in schema["oneOf"]])
+        return st.one_of([wire(choice, above) for choice in schema["oneOf"] if _ends(choice, above)])
     kind = schema.get("type")
     if kind == "array":
-        return st.lists(wire(schema["items"]), max_size=2)
+        return st.lists(wire(schema["items"], above), max_size=2) if _ends(schema["items"], above) else st.just([])
     if kind == "object":
         values = schema.get("additionalProperties", True)
-        return st.dictionaries(st.text(max_size=8), JSON if values is True else wire(values), max_size=3)
+        if not _ends(schema, above):
+            return st.just({})
+        return st.dictionaries(st.text(max_size=8), JSON if values is True else wire(values, above), max_size=3)
     if kind == "string":
         return _TIMES.map(datetime.datetime.isoformat) if schema.get("format") == "date-time" else st.text()
     simple = {"integer": st.integers(), "number": st.floats(allow_nan=False), "boolean": st.booleans()}
@@ -71,21 +87,21 @@ def wire_objects(name: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @functools.cache
-def model_objects(name: str) -> st.SearchStrategy[Any]:
+def model_objects(name: str, above: Above = ()) -> st.SearchStrategy[Any]:
     """Models of a schema, made by their constructors as a user makes them."""
-    return st.deferred(lambda: _model_objects(name))
-
-
-def _model_objects(name: str) -> st.SearchStrategy[Any]:
+    above = (*above, name)
     made = getattr(models, name)
     required = set(SCHEMAS[name].get("required", []))
-    fields = {key: _python(value) for key, value in properties(name).items()}
-    attributes = attribute_names(name)
-    needed = {attributes[key]: value for key, value in fields.items() if key in required}
-    optional = {attributes[key]: value for key, value in fields.items() if key not in required}
-    return st.fixed_dictionaries(needed, optional=optional).map(lambda values: made(**values))
+    ending = {key: value for key, value in properties(name).items() if _ends(value, above)}
+    fields = {attribute_names(name)[key]: _python(value, above) for key, value in ending.items()}
+    needed = {attribute_names(name)[key] for key in required}
+    return st.fixed_dictionaries(
+        {attribute: value for attribute, value in fields.items() if attribute in needed},
+        optional={attribute: value for attribute, value in fields.items() if attribute not in needed},
+    ).map(lambda values: made(**values))
 
 
+@functools.cache
 def attribute_names(name: str) -> dict[str, str]:
     """Attribute name of each wire key: a model that holds nothing but a mark is written out, field by field."""
     made = getattr(models, name)
@@ -97,17 +113,17 @@ def attribute_names(name: str) -> dict[str, str]:
     return found
 
 
-def _python(schema: Any) -> st.SearchStrategy[Any]:
+def _python(schema: Any, above: Above) -> st.SearchStrategy[Any]:
     reference, schema = target(schema)
     if reference and is_model(reference):
-        return model_objects(reference)
+        return model_objects(reference, above)
     if reference and "enum" in schema:
         return st.sampled_from(list(getattr(models, reference))) | st.sampled_from(schema["enum"])
     if schema.get("type") == "array":
-        return st.lists(_python(schema["items"]), max_size=2)
+        return st.lists(_python(schema["items"], above), max_size=2) if _ends(schema["items"], above) else st.just([])
     if schema.get("format") == "date-time":
         return _TIMES
-    return wire(schema)
+    return wire(schema, above)
 
 
 def containers(value: Any) -> Iterator[int]:
