@@ -217,6 +217,12 @@ class TestExperienceCloud:
         assert call.body["id"]["marketingCloudVisitorId"] == "3" * 38
         assert "audienceManager" not in call.body["experienceCloud"]
 
+    def test_a_first_call_that_had_none_of_it_is_told_of_as_well(self) -> None:
+        options: dict[str, Any] = {"visitor_cookie": f"MCMID|{'3' * 38}", "customer_ids": {"crm": "new"}}
+        call = told(asked(), displayed=["home"], **options)
+        assert call.body["id"]["marketingCloudVisitorId"] == "3" * 38
+        assert self.codes(call) == {"crm": "new"}
+
     def test_a_consumer_has_a_hit_of_its_own(self) -> None:
         first = self.first()
         call = told(first, displayed=["home"], consumer_id="footer")

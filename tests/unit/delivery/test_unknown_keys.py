@@ -55,6 +55,23 @@ def test_a_key_that_is_no_name_may_be_an_id_and_is_not_shown(caplog: pytest.LogC
     assert line.startswith("A key in request.id, which no field has for a name,")
 
 
+@pytest.mark.parametrize(
+    ("key", "place", "begins"),
+    [
+        ("x" * 40, f"request.id.{'x' * 40}", f"request.id.{'x' * 40} is not known"),
+        ("x" * 41, "request.id.*", "A key in request.id, "),
+        ("jane@example.org", "request.id.*", "A key in request.id, "),
+    ],
+)
+def test_a_name_has_40_characters_at_most_and_what_is_none_shares_one_place(
+    key: str, place: str, begins: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    notices = Notices(LOGGER)
+    (line,) = told({"id": {key: "SECRET"}}, caplog, notices)
+    assert line.startswith(begins)
+    assert notices.has_told(("unknown key", place))
+
+
 def test_each_place_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     request = {"execute": {"mboxes": [{**MBOX, "paramters": {}}] * 50}, "exectue": {}}
     notices = Notices(LOGGER)
