@@ -191,9 +191,9 @@ def test_half_a_surrogate_pair_is_written_without_an_error(text: str) -> None:
 def test_a_megabyte_is_read_in_linear_time(piece: str) -> None:
     def seconds(size: int) -> float:
         value = (piece * (size // len(piece) + 1))[:size]
-        began = time.perf_counter()
+        began = time.thread_time()
         parse_target_cookie(value, NOW_S)
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     small, large = min(seconds(62_500) for _ in range(3)), seconds(1_000_000)
     assert large < max(16 * small * 5, 1.0)
