@@ -130,6 +130,16 @@ def test_a_host_that_is_none_makes_no_page_fail(server: Any, host: str, path: st
     assert names(answer) == ["mbox", "mboxEdgeCluster"]
 
 
+def test_the_cache_of_django_keeps_what_asks_nothing_and_no_page_of_a_visitor(server: Any) -> None:
+    of_django = "django.middleware.cache"
+    order = [f"{of_django}.UpdateCacheMiddleware", "target.integrations.django.TargetMiddleware"]
+    with override_settings(MIDDLEWARE=[*order, f"{of_django}.FetchFromCacheMiddleware"]):
+        visits = [visit("/") for _ in range(2)]
+        assert visit("/nothing").has_header("Expires")
+    assert [names(answer) for answer in visits] == [["mbox", "mboxEdgeCluster"]] * 2
+    assert len({received.session_id for received in server.received}) == 2
+
+
 def test_visitors_at_once_share_nothing(server: Any) -> None:
     failed: list[str] = []
 
