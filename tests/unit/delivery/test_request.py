@@ -17,7 +17,7 @@ from target import (
     RequestDetails,
 )
 from target.config import parse_request_options
-from target.delivery.request import add_to_call, build_notifications_call
+from target.delivery.request import add_to_call, build_notifications_call, write_body
 from target.delivery.telemetry import add_telemetry
 from tests.kit.built_calls import (
     CLICK,
@@ -298,3 +298,8 @@ def test_the_device_id_of_a_request_names_the_cluster(caplog: pytest.LogCaptureF
     call = offers({**PAGE_LOAD, "id": {"tntId": "device.x_0"}})
     assert (call.cluster, call.names_cluster) == (None, False)
     assert caplog.messages == ["The device id of a call names no edge cluster of 1 to 4 digits; its suffix is ignored"]
+
+
+def test_what_json_cannot_hold_is_refused_in_words() -> None:
+    with pytest.raises(OptionsError, match=r"^The request cannot be written as JSON: Object of type set is not JSON"):
+        write_body({"context": {1}})
