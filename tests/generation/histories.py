@@ -89,6 +89,16 @@ PLACE = {
     },
 }
 MOOD = {"type": "string", "enum": ["good", "bad"]}
+KNOT = {
+    "type": "object",
+    "properties": {
+        "inner": {"$ref": "Knot"},
+        "loop": {"$ref": "Loop"},
+        "byName": {"type": "object", "additionalProperties": {"$ref": "Knot"}},
+        "all": {"type": "array", "items": {"$ref": "Knot"}},
+    },
+}
+LOOP = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "back": {"$ref": "Knot"}}}
 POST = "POST /rest/v1/delivery"
 
 HISTORIES = {
@@ -120,6 +130,14 @@ HISTORIES = {
             "added property Geo.place (Place)",
             "added schema Place (object of id, radius, mood, moods, around)",
             "added schema Mood (string, enum good, bad)",
+        ),
+    ),
+    "new schemas that hold themselves": History(
+        all_of(schemas(Knot=KNOT, Loop=LOOP), field("Geo", "knot", **{"$ref": "Knot"})),
+        (
+            "added property Geo.knot (Knot)",
+            "added schema Knot (object of inner, loop, byName, all)",
+            "added schema Loop (object of name, back)",
         ),
     ),
     "a changed limit": History(changed("Geo", "zip", maxLength=16), ("changed Geo.zip: maxLength 12 -> 16",)),

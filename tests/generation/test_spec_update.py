@@ -32,6 +32,7 @@ GROUPS = {
     "more": [
         *("a new field", "a new field of what is derived", "a new field that is required", "a new enum value"),
         *("enum values that YAML may misread", "new schemas with references of their own", "a limit more"),
+        "new schemas that hold themselves",
         *("a new parameter", "a parameter of the path", "an enum written in place", "an object written in place"),
         *("null", "null of a reference", "one of several", "one more of several", "a base more", "an answer more"),
         *("required more", "a changed limit"),
@@ -257,6 +258,27 @@ def test_models_that_lead_back_to_themselves_are_read_and_written(repo: Repo, tm
         "print(Place.FIELDS['around'][1] == [Place])\n"
     )
     assert repo.python(code) == "True True True\nTrue\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_what_holds_itself_is_read_written_and_emulated(repo: Repo, tmp_path: Path) -> None:
+    document = Published()
+    HISTORIES["new schemas that hold themselves"].edit(document)
+    assert repo.run("update", document.file(tmp_path / "api.json")).returncode == 0
+    code = (
+        "from target.emulator.validation import find_problem\n"
+        "from target_delivery_api.models import Geo\n"
+        "loop = {'name': 'l', 'back': {'byName': {'k': {}}, 'all': [{}]}}\n"
+        "knot = {'inner': {'inner': {}, 'loop': loop}}\n"
+        "print(Geo.from_dict({'knot': knot}).to_dict() == {'knot': knot})\n"
+        "query = {'imsOrgId': 'o', 'sessionId': 's'}\n"
+        "for bad in (knot, {'inner': {'inner': {'loop': {}}}}):\n"
+        "    print(find_problem(query, {'context': {'channel': 'web', 'geo': {'knot': bad}}}))\n"
+    )
+    read, good, bad = repo.python(code).splitlines()
+    assert (read, good) == ("True", "None")
+    assert "context.geo.knot.inner.inner.loop.name" in bad
 
 
 @pytest.mark.slow
