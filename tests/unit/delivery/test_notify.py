@@ -369,3 +369,8 @@ def test_whatever_an_account_answers_the_api_takes_what_is_told(
     assert find_problem({"imsOrgId": ORGANIZATION, "sessionId": call.session_id}, json.loads(call.content)) is None
     orders = [item["order"]["total"] for item in call.body["notifications"] if "order" in item]
     assert [Decimal(str(total)) for total in orders] == ([] if amount is None else [amount])
+
+
+def test_a_notification_that_cannot_be_read_is_named_as_such() -> None:
+    with pytest.raises(OptionsError, match=r"^A notification cannot be read: it raised RuntimeError$"):
+        told(asked(), displayed=[OddMapping()], order={"id": "o"})
