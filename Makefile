@@ -9,6 +9,8 @@ EXTRAS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproje
 # The emulator, and the servers of tests and benchmarks, are on this machine: no proxy of the environment leads there.
 export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
 export no_proxy := $(NO_PROXY),$(no_proxy)
+# Else each process of a run of tests would compile every module that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node hooks release clean
 

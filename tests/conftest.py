@@ -33,8 +33,14 @@ def pytest_configure(config: pytest.Config) -> None:
     properties.begin(thorough=config.option.thorough or config.option.markexpr != QUICK)
 
 
+def pytest_collection() -> None:
+    """Nearly all that is made while tests are collected stays: to look for garbage then takes a second."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """What was collected stays: leave it out where a test looks for garbage, which would take a quarter of a second."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -15,10 +15,10 @@ import spec
 from published import deviations
 from published.reading import read
 from tests.generation.histories import HISTORIES, NOTHING, UNSURE, Edit, changed, field
+from tests.generation.ours import OURS, PLACES
 from tests.generation.published import Published, as_yaml
 
 Run = Callable[..., tuple[int, str, str]]
-OURS, PLACES = read(spec.SPEC), deviations.load()
 
 
 @pytest.fixture

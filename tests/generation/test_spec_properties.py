@@ -13,15 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import spec
-from published import spec_file, update
+from published import update
 from published.compare import compare
 from published.plain import plain
 from published.reading import Document, read
+from tests.generation.ours import LOADED, OURS, loaded
 from tests.generation.published import Published
 
-LOADED = spec_file.load(spec.SPEC.read_text(encoding="utf-8"))
-OURS = read(spec.SPEC)
 NAMES = sorted(OURS.schemas)
 RECORDS = sorted(name for name, schema in OURS.schemas.items() if schema.get("properties"))
 ENUMS = sorted(name for name, schema in OURS.schemas.items() if schema.get("enum"))
@@ -141,7 +139,7 @@ def test_after_the_update_nothing_differs(changes: list[tuple[Any, ...]]) -> Non
     for change in changes:
         edit(document, change)
     wanted = as_read(document)
-    written = copy.deepcopy(LOADED)
+    written = loaded()
     assert update.apply(written, compare(OURS, wanted), remove=True) == []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ours.json"
@@ -157,7 +155,7 @@ def test_what_was_kept_is_all_that_differs(changes: list[tuple[Any, ...]]) -> No
     for change in changes:
         edit(document, change)
     wanted = as_read(document)
-    written = copy.deepcopy(LOADED)
+    written = loaded()
     update.apply(written, compare(OURS, wanted), remove=False)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ours.json"

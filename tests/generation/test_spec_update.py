@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import subprocess
@@ -19,11 +18,9 @@ from published.compare import Change, compare
 from published.prose import MARKER, adjusted
 from published.reading import Document, read
 from tests.generation.histories import HISTORIES, all_of, changed, field
+from tests.generation.ours import OURS, PLACES, TEXT, loaded
 from tests.generation.published import Published, Repo
 
-TEXT = spec.SPEC.read_text(encoding="utf-8")
-LOADED = spec_file.load(TEXT)
-OURS, PLACES = read(spec.SPEC), deviations.load()
 COMMENTS = [line for line in TEXT.splitlines() if line.lstrip().startswith("#")]
 
 
@@ -76,7 +73,7 @@ def test_after_the_update_nothing_differs_and_what_is_new_asks_for_a_description
     name: str, as_read: Callable[[Any], Document]
 ) -> None:
     wanted = published(name, as_read)
-    written = copy.deepcopy(LOADED)
+    written = loaded()
     changes = compare(OURS, wanted)
     assert update.apply(written, changes, remove=True) == []
     assert compare(as_read(written), wanted) == []
@@ -94,7 +91,7 @@ def test_after_the_update_nothing_differs_and_what_is_new_asks_for_a_description
 @pytest.mark.parametrize("name", HISTORIES)
 def test_old_names_are_kept_and_said_again(name: str, as_read: Callable[[Any], Document]) -> None:
     wanted = published(name, as_read)
-    written = copy.deepcopy(LOADED)
+    written = loaded()
     kept = update.apply(written, compare(OURS, wanted), remove=False)
     left = compare(as_read(written), wanted)
     assert kept == [change for change in compare(OURS, wanted) if change.kind in ("removed", "renamed")]
@@ -110,7 +107,7 @@ def test_old_names_are_kept_and_said_again(name: str, as_read: Callable[[Any], D
 @pytest.mark.waits
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_comment_stands_and_what_is_written_is_read_alike(group: str, as_read: Callable[[Any], Document]) -> None:
-    written = copy.deepcopy(LOADED)
+    written = loaded()
     document = Published()
     all_of(*(HISTORIES[name].edit for name in GROUPS[group]))(document)
     update.apply(written, compare(OURS, deviations.applied(as_read(document.bundle()), PLACES)[0]), remove=True)
@@ -124,7 +121,7 @@ def test_a_spec_that_nothing_changed_is_written_byte_for_byte() -> None:
 
 
 def test_a_section_keeps_its_title_when_its_first_schema_goes(as_read: Callable[[Any], Document]) -> None:
-    written = copy.deepcopy(LOADED)
+    written = loaded()
     change = Change("removed", "schema", ("schemas", "Context"), OURS.schemas["Context"])
     update.apply(written, [change], remove=True)
     text = spec_file.dump(written)
