@@ -31,7 +31,7 @@ demo: $(READY) ## a real HTTP round trip against the local emulator: prefetch, d
 	$(BIN)/python examples/demo.py
 
 test: $(READY) ## the fast tests in a random order, several at a time
-	$(BIN)/python -m pytest -q -n 3
+	$(BIN)/python -m pytest -q -n 4
 
 check: lint type generate-check api-check ## everything CI checks: lint, types, generated code, public API, all tests, lowest versions
 	$(BIN)/python -m pytest -q -n 3 -m "not slow" --thorough

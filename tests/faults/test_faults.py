@@ -22,13 +22,18 @@ LATE = [fault for fault in ROWS if fault.stage in (Stage.HEAD, Stage.BODY, Stage
 Row = Callable[[Fault], dict[str, Cell]]
 
 
+def one_by_one(fault: Fault) -> bool:
+    """Whether what is measured beside it would disturb it."""
+    return fault.busy or fault.large
+
+
 def rows(server: FaultServer, **options: bool) -> Iterator[Row]:
     """Measures the cells of a row at the same time, once: most of them just wait."""
     measured: dict[str, dict[str, Cell]] = {}
     with ThreadPoolExecutor(len(WAYS)) as threads:
 
         def row(fault: Fault) -> dict[str, Cell]:
-            if fault.name not in measured and (fault.busy or fault.large):
+            if fault.name not in measured and one_by_one(fault):
                 measured[fault.name] = {way: measure(server, fault, way, **options) for way in WAYS}
             elif fault.name not in measured:
                 pending = {way: threads.submit(measure, server, fault, way, **options) for way in WAYS}
@@ -87,7 +92,10 @@ def check(cell: Cell, fault: Fault, before: int = 0) -> None:
     assert cell.left_open == 0
 
 
-@by_name(ROWS)
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(fault, id=fault.name, marks=[pytest.mark.waits] if one_by_one(fault) else []) for fault in ROWS],
+)
 def test_a_fault_is_the_same_in_every_way(row: Row, fault: Fault, subtests: pytest.Subtests) -> None:
     """One test, and none for each way: where tests run in several processes, each would measure all of the row."""
     for way, cell in row(fault).items():

@@ -130,6 +130,7 @@ def test_rules_that_were_given_are_told_of(shop: Shop, make: Make) -> None:
     assert artifact.age >= 0
 
 
+@pytest.mark.waits
 def test_no_id_is_in_it(shop: Shop, make: Make) -> None:
     client = make(options_of(shop.server.domain, **shop.options, breaker_failures=1, outbox=Outbox.memory(), retries=0))
     client.get_offers(**{**CALL, "request": HOME})

@@ -192,6 +192,7 @@ def test_a_connection_whose_answer_was_complete_serves_the_next_call(transport: 
 
 
 @transports
+@pytest.mark.waits
 def test_cancelling_half_of_a_thousand_calls_leaves_no_socket_and_no_task(transport: str) -> None:
     release = threading.Event()
 
