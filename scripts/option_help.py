@@ -74,11 +74,11 @@ def _parse(path: Path) -> list[ast.stmt]:
 def _takers_in(body: list[ast.stmt]) -> dict[str, dict[str, list[str]]]:
     """Of each class the methods that take options, with the TypedDicts that they unpack."""
     found: dict[str, dict[str, list[str]]] = {}
-    for kind in body:
-        for method in kind.body if isinstance(kind, ast.ClassDef) else ():
+    for kind in (each for each in body if isinstance(each, ast.ClassDef)):
+        for method in kind.body:
             if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and method.args.kwarg:
                 names = re.findall(r"Unpack\[(\w+)\]", ast.unparse(method.args.kwarg.annotation or ast.Constant("")))
-                found.setdefault(kind.name, {}).setdefault(method.name, []).extend(names)  # type: ignore[union-attr]
+                found.setdefault(kind.name, {}).setdefault(method.name, []).extend(names)
     return {kind: {name: names for name, names in methods.items() if names} for kind, methods in found.items()}
 
 

@@ -84,9 +84,9 @@ CHANGES = [
     # members of classes, bases of exceptions
     (
         "target/attributes.py",
-        "def as_object(",
-        "def to_object(",
-        {"-def target.AttributesProvider.as_object(mbox: str | None = None) -> dict[str, Any] | None"},
+        "def get_response(",
+        "def get_result(",
+        {"-def target.AttributesProvider.get_response() -> TargetDeliveryResponse"},
     ),
     (
         "target/errors.py",
