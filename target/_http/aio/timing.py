@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from types import TracebackType
 
 from target._background.clock import monotonic_s
 from target._background.later import do_later
@@ -31,15 +32,26 @@ def begin_timeout(seconds: float) -> tuple[asyncio.Timeout, Callable[[], object]
     return wait, do_later(seconds, ring)
 
 
-@contextlib.asynccontextmanager
-async def timeout(seconds: float) -> AsyncIterator[None]:
-    """Cancels what is within after ``seconds``. Raises TimeoutError then."""
-    wait, end = begin_timeout(seconds)
-    try:
-        async with wait:
-            yield
-    finally:
-        end()
+class timeout:  # noqa: N801  (used as asyncio.timeout is)
+    """Cancels what is within after ``seconds``. Raises TimeoutError then.
+
+    No generator: a loop that ends takes no new ones, and a client may be closed by its end.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def __aenter__(self) -> None:
+        self._wait, self._end = begin_timeout(self._seconds)
+        await self._wait.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._wait.__aexit__(kind, error, trace)
+        finally:
+            self._end()
 
 
 async def sleep(seconds: float) -> None:
