@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from target.config import ClientConfig
-from target.delivery.identity import LOCATION_HINT_COOKIE_NAME, TARGET_COOKIE_NAME
+from target.delivery.identity import LOCATION_HINT_COOKIE_NAME, TARGET_COOKIE_NAME, build_target_cookie
 from target.delivery.wire_form import write_request
 from target.errors import OptionsError
 from target.foreign import exact_text, is_text
@@ -106,9 +106,9 @@ def _context(request: WebRequest, site: SiteConfig) -> Context:
         return Context(channel="web")
 
 
-def fill(asked: Any, known: Known, consents: bool) -> dict[str, Any]:
+def fill(asked: Any, known: Known) -> dict[str, Any]:
     """The request ``asked``, a DeliveryRequest or a mapping, in wire form, with what the page's request says where it
-    says nothing itself; without consent without the ids that it names. It is not changed.
+    says nothing itself. It is not changed.
 
     Raises:
         OptionsError: It cannot be sent.
@@ -118,9 +118,24 @@ def fill(asked: Any, known: Known, consents: bool) -> dict[str, Any]:
     wire["context"] = known.context if not isinstance(own, dict) else {**known.context, **own}
     if known.qa_mode is not None:
         wire.setdefault("qaMode", known.qa_mode)
-    if not consents:
-        wire.pop("id", None)
-        cloud = wire.get("experienceCloud")
-        if isinstance(cloud, dict):
-            cloud.pop("audienceManager", None)
     return wire
+
+
+#: Options of a call that say who the visitor is.
+_NAMING = frozenset({"target_cookie", "visitor", "visitor_cookie", "customer_ids", "consumer_id"})
+
+
+def unnamed(options: Mapping[str, Any], session_id: str, now_s: float) -> dict[str, Any]:
+    """The options of a call without what they say of who the visitor is: a session is all that is left.
+
+    Raises:
+        OptionsError: The request among them cannot be sent.
+    """
+    kept = {name: value for name, value in options.items() if name not in _NAMING and value is not None}
+    if "request" in kept:
+        kept["request"] = wire = write_request(kept["request"])
+        wire.pop("id", None)
+        if isinstance(cloud := wire.get("experienceCloud"), dict):
+            cloud.pop("audienceManager", None)
+    # As a cookie, so that what is told of another visitor's answer is not told as that visitor.
+    return {**kept, "session_id": session_id, "target_cookie": build_target_cookie(session_id, None, now_s).value}

@@ -10,7 +10,7 @@ from target.calls import Calls
 from target.clients import Client
 from target.config import ClientConfig
 from target.errors import OptionsError
-from target.foreign import UNREADABLE
+from target.foreign import UNREADABLE, kind_of
 from target.web.handles import Handles
 from target.web.options import SiteConfig, parse_site_options, split_options
 
@@ -79,11 +79,18 @@ class Site(Generic[C]):
         return self._signer
 
     def _is_allowed(self, source: object) -> bool:
-        """Whether the visitor of the framework's request ``source`` consents. What raises says no."""
+        """Whether the visitor of the framework's request ``source`` consents. Anything but True or False says no."""
         if self._config.consent is None:
             return True
         try:
-            return self._config.consent(source) is True
+            said = self._config.consent(source)
         except UNREADABLE as error:
-            self._client_config.logger.error("consent raised %s: it counts as refused", type(error).__name__)
-            return False
+            problem = f"raised {type(error).__name__}"
+        else:
+            if said is True or said is False:
+                return said
+            problem = f"returned {kind_of(said)}"
+        self._client_config.notices.error_once(
+            ("consent", problem), "The option consent %s, not True or False: that counts as refused", problem
+        )
+        return False

@@ -14,7 +14,7 @@ from target.errors import ApiError, OptionsError, TargetError
 from target.response import TargetCookie, TargetDeliveryResponse
 from target.web.cookies import private_cache_control, set_cookie_headers, varying_by_cookie
 from target.web.handles import Unreadable, marks_of, named_handles
-from target.web.request import QA_COOKIE_NAME, QA_MAX_AGE_S, Known, WebRequest, fill, read_request
+from target.web.request import QA_COOKIE_NAME, QA_MAX_AGE_S, Known, WebRequest, fill, read_request, unnamed
 
 if TYPE_CHECKING:
     from target.visitor import Visitor
@@ -126,7 +126,7 @@ class BaseVisit(Generic[C]):
         if not told:
             raise Unreadable(400)
         now_ms = int(self.site._runtime.now_s() * 1000)
-        by_id = {one["id"]: {**one, "timestamp": now_ms} for one in told}
+        by_id = {one.get("id"): {**one, "timestamp": now_ms} for one in told}
         return self._filled({"request": {"notifications": list(by_id.values())}})
 
     def response_headers(self, cache_control: str | None = None, vary: str | None = None) -> list[tuple[str, str]]:
@@ -172,7 +172,7 @@ class BaseVisit(Generic[C]):
 
     def _filled(self, given: Mapping[str, Any]) -> Any:  # the options of whichever call
         """The options of a call, with what the request says where ``given`` says nothing."""
-        refuse_callbacks(given)
+        _refuse_callbacks(given)
         shared = self._begun()
         known = shared.known
         options: dict[str, Any] = {
@@ -184,20 +184,20 @@ class BaseVisit(Generic[C]):
         options |= {name: value for name, value in given.items() if value is not None}
         if given.get("visitor_cookie") is not None and given.get("visitor") is None:
             del options["visitor"]
-        if not shared.consents:
-            for name in ("target_cookie", "visitor", "visitor_cookie", "customer_ids", "consumer_id"):
-                options.pop(name, None)
-            options["session_id"] = shared.session_id
         if options.get("request") is not None:
-            options["request"] = fill(options["request"], known, shared.consents)
-        return options
+            options["request"] = fill(options["request"], known)
+        return options if shared.consents else self._unnamed(options, shared)
 
-    def _telling(self, options: Mapping[str, Any]) -> Any:
+    def _telling(self, given: Mapping[str, Any]) -> Any:
         """Options of ``notify`` or ``queue``: as the visitor of the result, with newer ids of the same one."""
-        refuse_callbacks(options)
+        _refuse_callbacks(given)
         shared = self._begun()
-        known = {"target_cookie": shared.target_cookie} if shared.consents and shared.target_cookie else {}
-        return {**known, **options}
+        if not shared.consents:
+            return self._unnamed(given, shared)
+        return {"target_cookie": shared.target_cookie, **given} if shared.target_cookie else given
+
+    def _unnamed(self, options: Mapping[str, Any], shared: _Shared) -> dict[str, Any]:
+        return unnamed(options, shared.session_id, self.site._runtime.now_s())
 
     def _took(self, result: TargetDeliveryResponse, options: Mapping[str, Any]) -> TargetDeliveryResponse:
         shared = self._begun()
@@ -224,12 +224,15 @@ class BaseVisit(Generic[C]):
         """
         if isinstance(error, OptionsError):
             raise error
+        self._note(error)
+        return self._took(self.site._calls.unanswered(options, names or []), options)
+
+    def _note(self, error: TargetError) -> None:
         if self.error is None:
             logger = self.site._client_config.logger
             log = logger.error if _is_refusal(error) else logger.warning
             log("The page shows default content: %s", error)
         self.error = error
-        return self._took(self.site._calls.unanswered(options, names or []), options)
 
     def _untold(self, error: TargetError) -> bool:
         """Log why Target could not be told. Raises OptionsError where that is it."""
@@ -240,6 +243,8 @@ class BaseVisit(Generic[C]):
         return False
 
     def _attributes(self, found: AttributesProvider, options: Mapping[str, Any]) -> AttributesProvider:
+        if found.error is not None:  # these are the client's default attributes
+            self._note(found.error)
         self._took(found.get_response(), options)
         return found
 
@@ -249,7 +254,7 @@ class BaseVisit(Generic[C]):
         return AttributesProvider(self._defaults(error, options, parse_names(mbox_names)), {}, error)
 
 
-def refuse_callbacks(options: Mapping[str, Any]) -> None:
+def _refuse_callbacks(options: Mapping[str, Any]) -> None:
     """Raise OptionsError for callbacks: the answer to the browser waits for the calls of its visit."""
     for name in ("callback", "err_callback"):
         if options.get(name) is not None:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.urls import path
 
-from target import MetricType, Notification, NotificationMbox
 from target.integrations.django import TargetRequest, browser_path
-
-ASKED: Any = {"execute": {"mboxes": [{"name": "home"}]}}
-SHOWN = Notification(id="n", type=MetricType.DISPLAY, timestamp=1, mbox=NotificationMbox(name="home"), tokens=["t"])
+from tests.kit.calls import REQUEST
+from tests.kit.pages import SHOWN
 
 
 def home(request: TargetRequest) -> JsonResponse:
-    results = [request.target.get_offers(request=ASKED) for _ in range(2)]
+    results = [request.target.get_offers(request=REQUEST) for _ in range(2)]
     mbox = results[0].mbox("home")
     return JsonResponse({"mbox": mbox and mbox.name, "handle": request.target.handle([SHOWN])})
 
 
 async def awaited(request: TargetRequest) -> JsonResponse:
-    results = await asyncio.gather(*(request.target.aget_offers(request=ASKED) for _ in range(3)))
+    results = await asyncio.gather(*(request.target.aget_offers(request=REQUEST) for _ in range(3)))
     mbox = results[0].mbox("home")
     return JsonResponse({"mbox": mbox and mbox.name, "handle": request.target.handle([SHOWN])})
 
@@ -33,24 +30,24 @@ def nothing(request: TargetRequest) -> HttpResponse:
 
 
 def gone(request: TargetRequest) -> HttpResponse:
-    request.target.get_offers(request=ASKED)
+    request.target.get_offers(request=REQUEST)
     raise Http404
 
 
 def failing(request: TargetRequest) -> HttpResponse:
-    request.target.get_offers(request=ASKED)
+    request.target.get_offers(request=REQUEST)
     raise ValueError("of the page")
 
 
 def moved(request: TargetRequest) -> HttpResponse:
-    request.target.get_offers(request=ASKED)
+    request.target.get_offers(request=REQUEST)
     answer = HttpResponseRedirect("/", headers={"Cache-Control": "public, max-age=9", "Vary": "Accept"})
     answer.set_cookie("own", "1")
     return answer
 
 
 def streamed(request: TargetRequest) -> StreamingHttpResponse:
-    result = request.target.get_offers(request=ASKED)
+    result = request.target.get_offers(request=REQUEST)
 
     def parts() -> Iterator[str]:
         yield "nothing" if result.response is None else "streamed"

@@ -20,11 +20,9 @@ from hypothesis import strategies as st
 
 import tests.kit.django_shop  # noqa: F401  (which makes Django's settings)
 from target.integrations.django import TargetMiddleware, current_site
-from tests.kit.calls import options_of
+from tests.kit.calls import REQUEST, options_of
 from tests.kit.loopback import serving
-
-ASKED: Any = {"execute": {"mboxes": [{"name": "home"}]}}
-KEY = "a secret of this test"
+from tests.kit.pages import KEY
 
 
 @pytest.fixture
@@ -122,7 +120,7 @@ def test_a_body_that_comes_in_bits_is_read_and_one_that_does_not_come_is_refused
 @pytest.mark.parametrize("path", ["/", "/nothing/./"])
 def test_a_host_that_is_none_makes_no_page_fail(server: Any, host: str, path: str) -> None:
     def page(request: Any) -> HttpResponse:
-        request.target.get_offers(request=ASKED)
+        request.target.get_offers(request=REQUEST)
         return HttpResponse("page")
 
     with override_settings(ALLOWED_HOSTS=["*"]):
@@ -203,7 +201,7 @@ def test_no_header_cookie_or_address_makes_a_page_fail(
     said: list[tuple[str, str]] = []
 
     def page(request: Any) -> HttpResponse:
-        assert request.target.get_offers(request=ASKED).response is None
+        assert request.target.get_offers(request=REQUEST).response is None
         said[:] = request.target.response_headers()
         return HttpResponse("page")
 

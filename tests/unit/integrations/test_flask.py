@@ -17,20 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from target import MetricType, Notification, NotificationMbox, OptionsError
+from target import OptionsError
 from target.integrations.flask import Target, browser_blueprint, current_target
-from tests.kit.calls import options_of
-from tests.kit.loopback import serving
-
-ASKED: Any = {"execute": {"mboxes": [{"name": "home"}]}}
-SHOWN = Notification(id="n", type=MetricType.DISPLAY, timestamp=1, mbox=NotificationMbox(name="home"), tokens=["t"])
-KEY = "a secret of this test"
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    with serving() as server:
-        yield server
+from tests.kit.calls import REQUEST, options_of
+from tests.kit.pages import KEY, SHOWN
 
 
 def shop(**options: Any) -> Flask:
@@ -45,7 +35,7 @@ def fill(app: Flask) -> None:
 
     @app.get("/")
     def home() -> Response:
-        results = [current_target.get_offers(request=ASKED) for _ in range(2)]
+        results = [current_target.get_offers(request=REQUEST) for _ in range(2)]
         return jsonify(mbox=results[0].mbox("home").name, handle=current_target.handle([SHOWN]))
 
     @app.get("/nothing")
@@ -54,17 +44,17 @@ def fill(app: Flask) -> None:
 
     @app.get("/gone")
     def gone() -> str:
-        current_target.get_offers(request=ASKED)
+        current_target.get_offers(request=REQUEST)
         abort(404)
 
     @app.get("/failing")
     def failing() -> str:
-        current_target.get_offers(request=ASKED)
+        current_target.get_offers(request=REQUEST)
         raise ValueError("of the page")
 
     @app.get("/moved")
     def moved() -> Any:
-        current_target.get_offers(request=ASKED)
+        current_target.get_offers(request=REQUEST)
         answer = redirect("/")
         answer.headers["Cache-Control"] = "public, max-age=9"
         answer.set_cookie("own", "1")
@@ -72,21 +62,21 @@ def fill(app: Flask) -> None:
 
     @app.get("/asked-while-streamed")
     def asked_while_streamed() -> Response:
-        current_target.get_offers(request=ASKED)
+        current_target.get_offers(request=REQUEST)
 
         def parts() -> Iterator[str]:
-            yield str(current_target.get_offers(request=ASKED).mbox("home").name)
+            yield str(current_target.get_offers(request=REQUEST).mbox("home").name)
 
         return Response(stream_with_context(parts()))
 
     @app.get("/awaited")
     async def awaited() -> str:
-        results = await asyncio.gather(*(current_target.aget_offers(request=ASKED) for _ in range(3)))
+        results = await asyncio.gather(*(current_target.aget_offers(request=REQUEST) for _ in range(3)))
         return str(results[0].mbox("home").name)
 
     @app.get("/varying")
     def varying() -> Response:
-        current_target.get_offers(request=ASKED)
+        current_target.get_offers(request=REQUEST)
         answer = Response("varying")
         for name in ("Accept", "Accept-Language"):
             answer.headers.add("Vary", name)
@@ -94,7 +84,7 @@ def fill(app: Flask) -> None:
 
     @app.errorhandler(410)
     def gone_for_good(_: Any) -> tuple[str, int]:
-        return str(current_target.get_offers(request=ASKED).mbox("home").name), 410
+        return str(current_target.get_offers(request=REQUEST).mbox("home").name), 410
 
     @app.get("/gone-for-good")
     def raising() -> str:
@@ -102,7 +92,7 @@ def fill(app: Flask) -> None:
 
     @app.get("/streamed")
     def streamed() -> Response:
-        result = current_target.get_offers(request=ASKED)
+        result = current_target.get_offers(request=REQUEST)
 
         def parts() -> Iterator[str]:
             yield str(result.mbox("home").name)
@@ -193,7 +183,7 @@ def test_an_application_inside_of_a_page_has_a_visit_of_its_own(app: Flask, serv
 
     @app.get("/outer/")
     def outer() -> Any:
-        current_target.get_offers(request=ASKED)
+        current_target.get_offers(request=REQUEST)
         return Response.from_app(inner, {**request.environ, "PATH_INFO": "/part/"})
 
     with inner.extensions["target"].client:
@@ -358,7 +348,7 @@ def test_no_header_cookie_or_address_makes_a_page_fail(
     @app.get("/", defaults={"rest": ""})
     @app.get("/<path:rest>")
     def page(rest: str) -> str:
-        assert isinstance(current_target.get_offers(request=ASKED).response, type(None))  # nothing listens there
+        assert isinstance(current_target.get_offers(request=REQUEST).response, type(None))  # nothing listens there
         return "page"
 
     environ = EnvironBuilder("/").get_environ()

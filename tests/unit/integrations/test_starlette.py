@@ -19,20 +19,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, StreamingRe
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from target import AsyncVisit, MetricType, Notification, NotificationMbox, OptionsError
+from target import AsyncVisit, OptionsError
 from target.integrations.starlette import TargetMiddleware, browser_route, target_visitor
-from tests.kit.calls import options_of
-from tests.kit.loopback import serving
-
-ASKED: Any = {"execute": {"mboxes": [{"name": "home"}]}}
-SHOWN = Notification(id="n", type=MetricType.DISPLAY, timestamp=1, mbox=NotificationMbox(name="home"), tokens=["t"])
-KEY = "a secret of this test"
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    with serving() as server:
-        yield server
+from tests.kit.calls import REQUEST, options_of
+from tests.kit.pages import KEY, SHOWN
 
 
 def fastapi_shop(**options: Any) -> FastAPI:
@@ -42,7 +32,7 @@ def fastapi_shop(**options: Any) -> FastAPI:
 
     @app.get("/")
     async def home(visit: AsyncVisit = visitor) -> Any:
-        results = await asyncio.gather(*(visit.get_offers(request=ASKED) for _ in range(3)))
+        results = await asyncio.gather(*(visit.get_offers(request=REQUEST) for _ in range(3)))
         return {"mbox": results[0].response.execute.mboxes[0].name, "handle": visit.handle([SHOWN])}
 
     @app.get("/nothing")
@@ -51,17 +41,17 @@ def fastapi_shop(**options: Any) -> FastAPI:
 
     @app.get("/gone")
     async def gone(visit: AsyncVisit = visitor) -> None:
-        await visit.get_offers(request=ASKED)
+        await visit.get_offers(request=REQUEST)
         raise HTTPException(404)
 
     @app.get("/moved")
     async def moved(visit: AsyncVisit = visitor) -> RedirectResponse:
-        await visit.get_offers(request=ASKED)
+        await visit.get_offers(request=REQUEST)
         return RedirectResponse("/", headers={"Cache-Control": "public, max-age=9", "Vary": "Accept"})
 
     @app.get("/varying")
     async def varying(visit: AsyncVisit = visitor) -> PlainTextResponse:
-        await visit.get_offers(request=ASKED)
+        await visit.get_offers(request=REQUEST)
         answer = PlainTextResponse("varying", headers={"Vary": "Accept"})
         answer.headers.append("Vary", "Accept-Language")
         return answer
@@ -147,7 +137,7 @@ def starlette_shop(opened: list[str], **options: Any) -> Starlette:
         opened.append("ended")
 
     async def streamed(request: Request) -> StreamingResponse:
-        result = await target_visitor(request).get_offers(request=ASKED)
+        result = await target_visitor(request).get_offers(request=REQUEST)
 
         async def parts() -> AsyncIterator[str]:
             yield str(result.response.execute.mboxes[0].name)
@@ -156,12 +146,12 @@ def starlette_shop(opened: list[str], **options: Any) -> Starlette:
         return StreamingResponse(parts())
 
     async def failing(request: Request) -> None:
-        await target_visitor(request).get_offers(request=ASKED)
+        await target_visitor(request).get_offers(request=REQUEST)
         raise ValueError("of the page")
 
     async def talk(socket: WebSocket) -> None:
         await socket.accept()
-        result = await target_visitor(socket).get_offers(request=ASKED)
+        result = await target_visitor(socket).get_offers(request=REQUEST)
         await socket.send_text(str(result.response.execute.mboxes[0].name))
         await socket.close()
 
@@ -222,7 +212,7 @@ def test_no_header_cookie_or_address_makes_a_page_fail(
 
     async def page(scope: Any, receive: Any, send: Any) -> None:
         visit = scope["target.visit"]
-        assert (await visit.get_offers(request=ASKED)).response is None  # nothing listens there
+        assert (await visit.get_offers(request=REQUEST)).response is None  # nothing listens there
         await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"y")]})
 
     async def send(message: Any) -> None:

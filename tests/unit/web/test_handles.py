@@ -16,8 +16,8 @@ from target import AsyncVisit, MetricType, Notification, NotificationMbox, Optio
 from target.web.handles import Unreadable, named_handles
 from tests.kit.calls import client_of, options_of
 from tests.kit.loopback import Answer, Received, serving
+from tests.kit.pages import KEY
 
-KEY = "a secret of this test"
 OLD = "session#first#9999999999|PC#device-a.38_0#9999999999"
 SHOWN = Notification(
     id="shown", type=MetricType.DISPLAY, timestamp=1, mbox=NotificationMbox(name="home"), tokens=["token-of-a"]
@@ -30,12 +30,6 @@ def posted(*handles: Any) -> bytes:
 
 def of(cookie: str | None = OLD) -> WebRequest:
     return WebRequest(headers={}, cookies={} if cookie is None else {"mbox": cookie})
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture

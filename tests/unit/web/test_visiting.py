@@ -14,24 +14,9 @@ from typing import Any
 import pytest
 
 from target import AsyncVisit, OptionsError, Outbox, Site, TargetClient, TransportError, Visit, WebRequest
-from tests.kit.calls import client_of, options_of
-from tests.kit.loopback import Answer, Received, ok, serving
-
-ASKED: Any = {"execute": {"mboxes": [{"name": "home"}]}}
-BROWSER = {"User-Agent": "Browser/1", "Referer": "https://search.example/", "Sec-CH-UA-Platform": '"macOS"'}
-PAGE = "https://shop.example/sale"
-
-
-def web_request(cookies: dict[str, str] | None = None, **fields: Any) -> WebRequest:
-    return WebRequest(
-        **{"headers": BROWSER, "cookies": cookies or {}, "url": PAGE, "client_address": "203.0.113.7"} | fields
-    )
-
-
-def a_new_device_each_time(received: Received) -> Answer:
-    device_id = (received.body.get("id") or {}).get("tntId") or f"device-{received.body['requestId'][:8]}.38_0"
-    mboxes = [{"name": "home", "options": [{"type": "html", "content": "offer"}]}]
-    return Answer({"status": 200, "id": {"tntId": device_id}, "execute": {"mboxes": mboxes}})
+from tests.kit.calls import REQUEST, client_of, options_of
+from tests.kit.loopback import serving
+from tests.kit.pages import BROWSER, PAGE, PREFETCHED, a_new_device_each_time, showable, web_request
 
 
 @pytest.fixture
@@ -63,7 +48,7 @@ def test_a_page_that_asks_nothing_reads_and_sets_nothing(client: TargetClient) -
 
 def test_calls_say_what_the_request_says(client: TargetClient, server: Any) -> None:
     visit = Visit(Site(client), web_request)
-    assert visit.get_offers(request=ASKED).response.execute.mboxes[0].options[0].content == "offer"
+    assert visit.get_offers(request=REQUEST).response.execute.mboxes[0].options[0].content == "offer"
     context = server.received[0].body["context"]
     assert context["address"] == {"url": PAGE, "referringUrl": "https://search.example/"}
     assert context["userAgent"] == "Browser/1"
@@ -78,15 +63,15 @@ def test_a_visit_that_has_read_its_request_lets_go_of_it(client: TargetClient) -
     page = Page()
     kept = weakref.ref(page)
     visit = Visit(Site(client), partial(lambda _: web_request(), page), page)
-    visit.get_offers(request=ASKED)
+    visit.get_offers(request=REQUEST)
     del page
     assert kept() is None
-    assert visit.get_offers(request=ASKED).response is not None
+    assert visit.get_offers(request=REQUEST).response is not None
 
 
 def test_what_a_call_says_itself_wins(client: TargetClient, server: Any) -> None:
     visit = Visit(Site(client), web_request)
-    visit.get_offers(request={**ASKED, "context": {"channel": "web", "userAgent": "Own/2"}}, session_id="own")
+    visit.get_offers(request={**REQUEST, "context": {"channel": "web", "userAgent": "Own/2"}}, session_id="own")
     assert server.received[0].body["context"]["userAgent"] == "Own/2"
     assert server.received[0].body["context"]["geo"] == {"ipAddress": "203.0.113.7"}
     assert server.received[0].session_id == "own"
@@ -96,7 +81,7 @@ def test_a_new_visitor_has_one_session_and_one_device_in_the_calls_of_a_request(
     client: TargetClient, server: Any
 ) -> None:
     visit = Visit(Site(client), web_request)
-    threads = [threading.Thread(target=visit.get_offers, kwargs={"request": ASKED}) for _ in range(8)]
+    threads = [threading.Thread(target=visit.get_offers, kwargs={"request": REQUEST}) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -110,33 +95,11 @@ def test_a_new_visitor_has_one_session_and_one_device_in_the_calls_of_a_request(
 
 def test_a_visitor_who_comes_back_is_the_same(client: TargetClient, server: Any) -> None:
     first = Visit(Site(client), web_request)
-    first.get_offers(request=ASKED)
+    first.get_offers(request=REQUEST)
     second = Visit(Site(client), lambda: web_request(cookies_of(first)))
-    second.get_offers(request=ASKED)
+    second.get_offers(request=REQUEST)
     assert server.received[1].session_id == server.received[0].session_id
     assert server.received[1].body["id"]["tntId"] in cookies_of(first)["mbox"]
-
-
-def test_without_consent_nothing_tells_who_it_is(client: TargetClient, server: Any) -> None:
-    asked = {**ASKED, "id": {"thirdPartyId": "me"}, "experienceCloud": {"audienceManager": {"blob": "b"}}}
-    cookies = {"mbox": "session#old#9999999999|PC#device.38_0#9999999999", "mboxEdgeCluster": "38"}
-    site = Site(client, consent=lambda source: source == "yes", experience_cloud=True)
-    visit = Visit(site, lambda: web_request(cookies), "no")
-    result = visit.get_offers(request=asked, customer_ids={"crm": "7"})
-    visit.get_offers(request=asked)
-    assert visit.response_headers() == []
-    bodies = [received.body for received in server.received]
-    assert [body.get("id") for body in bodies] == [None, None]
-    assert all("geo" not in body["context"] and "audienceManager" not in body["experienceCloud"] for body in bodies)
-    assert {received.session_id for received in server.received} == {visit.session_id} != {"old"}
-    assert "device" not in result.target_cookie.value
-    assert Visit(site, web_request, "yes").consents
-
-
-def test_consent_that_raises_is_none(client: TargetClient, caplog: pytest.LogCaptureFixture) -> None:
-    visit = Visit(Site(client, consent=lambda source: source.nothing), web_request)
-    assert not visit.consents
-    assert "consent raised AttributeError" in caplog.text
 
 
 def test_where_no_answer_comes_the_page_gets_its_defaults_and_one_line_is_logged(
@@ -144,7 +107,7 @@ def test_where_no_answer_comes_the_page_gets_its_defaults_and_one_line_is_logged
 ) -> None:
     with client_of("127.0.0.1:9", retries=0) as client, caplog.at_level(logging.WARNING):
         visit = Visit(Site(client), web_request)
-        assert visit.get_offers(request=ASKED).response is None
+        assert visit.get_offers(request=REQUEST).response is None
         assert visit.get_attributes("home").as_object() == {}
     assert isinstance(visit.error, TransportError)
     assert len([record for record in caplog.records if "default content" in record.message]) == 1
@@ -154,16 +117,16 @@ def test_where_no_answer_comes_the_page_gets_its_defaults_and_one_line_is_logged
 def test_a_mistake_of_the_program_is_an_error(client: TargetClient) -> None:
     visit = Visit(Site(client), web_request)
     with pytest.raises(OptionsError, match="session"):
-        visit.get_offers(request=ASKED, sesion_id="x")
+        visit.get_offers(request=REQUEST, sesion_id="x")
     with pytest.raises(OptionsError, match="takes no callback"):
-        visit.get_offers(request=ASKED, callback=print)
+        visit.get_offers(request=REQUEST, callback=print)
 
 
 def test_cookies_are_secure_where_the_request_was_and_for_the_domain_that_is_named(client: TargetClient) -> None:
     lines = {}
     for secure in (True, False):
         visit = Visit(Site(client, cookie_domain=".shop.example"), partial(web_request, secure=secure))
-        visit.get_offers(request=ASKED)
+        visit.get_offers(request=REQUEST)
         lines[secure] = dict(visit.response_headers("public, max-age=60", "Accept"))
     assert "Secure" in lines[True]["Set-Cookie"]
     assert "Secure" not in lines[False]["Set-Cookie"]
@@ -175,7 +138,7 @@ def test_cookies_are_secure_where_the_request_was_and_for_the_domain_that_is_nam
 def test_qa_mode_is_read_from_a_link_kept_and_ended(client: TargetClient, server: Any) -> None:
     def visited(url: str, cookies: dict[str, str]) -> Visit:
         visit = Visit(Site(client), lambda: web_request(cookies, url=url))
-        visit.get_offers(request=ASKED)
+        visit.get_offers(request=REQUEST)
         return visit
 
     by_link = visited(f"{PAGE}?at_preview_token=abc&at_preview_index=1_2", {})
@@ -191,8 +154,8 @@ def test_qa_mode_is_read_from_a_link_kept_and_ended(client: TargetClient, server
 def test_an_experience_cloud_visitor_is_shared_by_the_calls(client: TargetClient, server: Any) -> None:
     cookies = {"AMCV_1234%40AdobeOrg": "1|MCMID|07327024324407615852294135870030620007"}
     visit = Visit(Site(client, experience_cloud=True), lambda: web_request(cookies))
-    visit.get_offers(request=ASKED, consumer_id="a")
-    visit.get_offers(request=ASKED, consumer_id="b")
+    visit.get_offers(request=REQUEST, consumer_id="a")
+    visit.get_offers(request=REQUEST, consumer_id="b")
     first, second = (received.body for received in server.received)
     assert first["id"]["marketingCloudVisitorId"] == "07327024324407615852294135870030620007"
     supplemental = [body["experienceCloud"]["analytics"]["supplementalDataId"] for body in (first, second)]
@@ -204,7 +167,7 @@ def test_a_visit_of_an_asyncio_client(server: Any) -> None:
         site = await Site.create_async({**options_of(server.domain), "trusted_proxies": 1})
         async with site.client:
             visit = AsyncVisit(site, lambda: web_request(headers={**BROWSER, "X-Forwarded-For": "198.51.100.2"}))
-            await asyncio.gather(*(visit.get_offers(request=ASKED) for _ in range(5)))
+            await asyncio.gather(*(visit.get_offers(request=REQUEST) for _ in range(5)))
             assert (await visit.get_attributes("home")).as_object() == {"home": {}}
             return visit
 
@@ -218,7 +181,7 @@ def test_a_view_that_is_a_coroutine_awaits_a_client_that_blocks(client: TargetCl
     visit = Visit(Site(client), web_request)
 
     async def view() -> Any:
-        results = await asyncio.gather(*(visit.aget_offers(request=ASKED) for _ in range(5)))
+        results = await asyncio.gather(*(visit.aget_offers(request=REQUEST) for _ in range(5)))
         return results, await visit.aget_attributes("home")
 
     results, found = asyncio.run(view())
@@ -252,18 +215,6 @@ def test_options_are_the_clients_or_the_sites() -> None:
     site = Site.create({"client": "acme", "organization_id": "1@AdobeOrg", "trusted_proxies": 2})
     site.client.close()
     assert site._config.trusted_proxies == 2
-
-
-SHOWABLE = Answer(
-    {"status": 200, "prefetch": {"mboxes": [{"name": "home", "state": "s", "options": [{"eventToken": "e"}]}]}}
-)
-
-
-def showable(received: Received) -> Any:
-    return SHOWABLE if "prefetch" in received.body else ok(received)
-
-
-PREFETCHED: Any = {"prefetch": {"mboxes": [{"name": "home"}]}}
 
 
 @pytest.mark.parametrize("outbox", [False, True], ids=["sent", "queued"])
@@ -310,10 +261,9 @@ def test_what_target_cannot_be_told_is_logged_and_the_page_goes_on(caplog: pytes
     assert "Target is not told what was shown" in caplog.text
 
 
-def test_without_consent_what_is_told_names_nobody(server: Any) -> None:
-    with serving(lambda _: Answer({**SHOWABLE.body, "id": {"tntId": "device.38_0"}})) as server:
-        with client_of(server.domain) as client:
-            visit = Visit(Site(client, consent=lambda _: False), web_request)
-            assert visit.notify(visit.get_offers(request=PREFETCHED), displayed=["home"])
-        assert all("device" not in received.content.decode() for received in server.received)
-        assert len({received.session_id for received in server.received}) == 1
+def test_defaults_of_the_client_are_told_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    with client_of("127.0.0.1:9", retries=0, default_attributes={"home": {"a": 1}}) as client:
+        visit = Visit(Site(client), web_request)
+        assert visit.get_attributes("home").get_value("home", "a") == 1
+    assert isinstance(visit.error, TransportError)
+    assert caplog.text.count("default content") == 1
