@@ -56,7 +56,8 @@ def measure(server: FaultServer, fault: Fault, way: str, *, secure: bool = False
     log = Attempts()
     with server.port(None if warm else fault.name, secure) as port:
         options = options_of(server, port, secure)
-        client = WAYS[way](**options, timeout=fault.timeout_ms, max_response_bytes=_MOST_BYTES, logger=log.logger)
+        deadline_ms = fault.deadline_ms or fault.timeout_ms
+        client = WAYS[way](**options, timeout=deadline_ms, max_response_bytes=_MOST_BYTES, logger=log.logger)
         try:
             first, attempts = _bad_call(client, port, fault, log, warm)
             after_first = port.report()

@@ -52,7 +52,9 @@ class Fault(NamedTuple):
     ``attempts`` are those that a client with ``retries`` 1 makes. ``kept`` is whether it uses the connection again,
     which is right after an answer that came to its end, and nowhere else; None where it may, and need not. ``error`` is
     None where the call succeeds. Times are seconds: ``rest_s`` between the call and the next, the call itself from
-    ``least_s`` to ``most_s``. What keeps the client ``busy``, or is ``large``, is measured alone, in no other's way.
+    ``least_s`` to ``most_s``, or else to the end of ``timeout_ms`` and a little more. That is the client's deadline,
+    too, but for ``deadline_ms``: a machine that stalls for a moment is not taken for the fault. What keeps the client
+    ``busy``, or is ``large``, is measured alone, in no other's way.
     """
 
     stage: Stage
@@ -67,6 +69,7 @@ class Fault(NamedTuple):
     large: bool = False
     busy: bool = False
     timeout_ms: int = 400
+    deadline_ms: int | None = None
     rest_s: float = 0.0
     least_s: float = 0.0
     most_s: float | None = None
@@ -87,6 +90,7 @@ def never_accept(_: object) -> None:
 
 def broken(name: str, does: Behaviour, attempts: int = 1, **more: object) -> Fault:
     """No usable answer; the connection goes."""
+    more = {"deadline_ms": 2000, **more}
     return Fault(Stage.BODY, name, does, TransportError, attempts=attempts, **more)  # type: ignore[arg-type]
 
 
