@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from target.emulator.rules import (
+from target.emulator.checks import (
     INT32_MAX,
     INT32_MIN,
     INT64_MAX,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from target.emulator.rules import Check, address, also, name, shaped, text
+from target.emulator.checks import Check, address, also, name, shaped, text
 from target.emulator.schemas import Checks, fields_of
 
 

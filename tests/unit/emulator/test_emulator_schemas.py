@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from target.emulator import schemas
-from target.emulator.rules import also
+from target.emulator.checks import also
 from target.emulator.schemas import Checks, fields_of
 
 
