@@ -23,6 +23,7 @@ from target.decisioning.context import Visit
 from target.decisioning.geo import build_geo_tokens, geo_of, ip_to_look_up
 from target.decisioning.notifications import Notifications
 from target.decisioning.parts import Situation, decide_mbox, decide_page_load, decide_views
+from target.decisioning.places import Rule
 from target.decisioning.remote import find_remote, objects, property_token_of, section
 from target.decisioning.trace import Retrieval
 
@@ -39,6 +40,7 @@ class Decision(NamedTuple):
         remote_mboxes: Mboxes that only the server can decide.
         remote_views: Views that only the server can decide.
         tnt_id: The visitor's device id: the given one or, where the request had no id at all, a new one.
+        shown: What gave offers, in order: the mode, ``mbox`` or ``view``, the name, and the rule.
     """
 
     response: dict[str, Any]
@@ -46,6 +48,7 @@ class Decision(NamedTuple):
     remote_mboxes: list[str]
     remote_views: list[str]
     tnt_id: str | None
+    shown: list[tuple[str, str, str, Rule]]
 
     @property
     def is_complete(self) -> bool:
@@ -69,6 +72,7 @@ def decide(
     location_hint: str | None = None,
     geo: Mapping[str, Any] | None = None,
     retrieval: Retrieval | None = None,
+    allocations: Mapping[str, float] | None = None,
 ) -> Decision:
     """Decide a request in wire form. Neither it nor the artifact is changed, and no JSON makes this fail.
 
@@ -82,6 +86,7 @@ def decide(
         location_hint: Edge cluster for the device id of a new visitor.
         geo: Where the visitor is, under the keys of a request, if it was looked up; else what the request says.
         retrieval: How the artifact came here, for the trace only.
+        allocations: Places of the visitor by activity id, 0 up to 100, which win over those that the ids give.
     """
     ids = body.get("id")
     ids = ids if isinstance(ids, Mapping) else {}
@@ -89,6 +94,9 @@ def decide(
     if visitor is None:
         visitor = new_id()
         ids = {**ids, "tntId": f"{visitor}.{location_hint}_0" if location_hint else visitor}
+    places = Allocations(client, visitor)
+    if allocations:
+        places.update(allocations)
     context = body.get("context")
     place = {**geo_of(body), **geo} if geo else geo_of(body)
     situation = Situation(
@@ -97,9 +105,10 @@ def decide(
         ids=ids,
         session_id=session_id,
         property_token=property_token_of(body),
-        visit=Visit(context if isinstance(context, Mapping) else {}, place, Allocations(client, visitor), now_s),
+        visit=Visit(context if isinstance(context, Mapping) else {}, place, places, now_s),
         geo_tokens=build_geo_tokens(place, artifact.geo_tokens),
         notifications=Notifications(now_s, new_id),
+        shown=[],
         is_traced=body.get("trace") is not None,
         retrieval=retrieval,
     )
@@ -113,7 +122,8 @@ def decide(
         if isinstance(body.get(mode), Mapping):
             response[mode] = _decide_section(situation, mode, section(body, mode))
     tnt_id = ids.get("tntId")
-    return Decision(response, situation.notifications.items, *remote, tnt_id if isinstance(tnt_id, str) else None)
+    tnt_id = tnt_id if isinstance(tnt_id, str) else None
+    return Decision(response, situation.notifications.items, *remote, tnt_id, situation.shown)
 
 
 def _decide_section(situation: Situation, mode: str, asked: Mapping[str, Any]) -> dict[str, Any]:

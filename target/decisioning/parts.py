@@ -12,6 +12,9 @@ from target.decisioning.notifications import Notifications
 from target.decisioning.places import Gap, Rule
 from target.decisioning.trace import Retrieval, Trace, build_trace_request
 
+MBOX = "mbox"
+VIEW = "view"
+
 
 class Situation(NamedTuple):
     """All that the parts of one request have in common."""
@@ -24,6 +27,7 @@ class Situation(NamedTuple):
     visit: Visit
     geo_tokens: Mapping[str, Any]
     notifications: Notifications
+    shown: list[tuple[str, str, str, Rule]]
     is_traced: bool
     retrieval: Retrieval | None
 
@@ -35,7 +39,7 @@ def decide_mbox(situation: Situation, mode: str, mbox: Mapping[str, Any]) -> dic
     trace = Trace() if situation.is_traced else None
     answer = {key: mbox[key] for key in ("index", "name") if mbox.get(key) is not None}
     for rule in _matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
-        _deliver(situation, mode, rule, name, trace)
+        _deliver(situation, mode, MBOX, rule, name, trace)
         answer["options"] = rule.consequence.options(mode, mbox, situation.geo_tokens)
         answer["metrics"] = once_per_token(rule.consequence.metrics)
         break
@@ -53,7 +57,7 @@ def decide_page_load(situation: Situation, mode: str, page_load: Mapping[str, An
     options: list[dict[str, Any]] = []
     metrics: list[dict[str, Any]] = []
     for rule in _matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
-        _deliver(situation, mode, rule, name, trace)
+        _deliver(situation, mode, MBOX, rule, name, trace)
         options += rule.consequence.options(mode, part, situation.geo_tokens)
         metrics += rule.consequence.metrics
     answer: dict[str, Any] = {"options": options, "metrics": once_per_token(metrics)}
@@ -87,7 +91,7 @@ def _decide_view(situation: Situation, name: str, scope: Scope) -> dict[str, Any
     is_found = False
     for rule in _matching(situation.artifact.views[name].rules, scope, situation.property_token, trace):
         is_found = True
-        _deliver(situation, PREFETCH, rule, name, trace)
+        _deliver(situation, PREFETCH, VIEW, rule, name, trace)
         options += rule.consequence.options(PREFETCH, part, situation.geo_tokens)
         metrics += [(rule.activity_id, metric) for metric in rule.consequence.metrics]
     answer: dict[str, Any] = {"name": name, "options": options, "metrics": of_one_activity(metrics)}
@@ -117,9 +121,10 @@ def _matching(rules: Iterable[Rule | Gap], scope: Scope, token: str | None, trac
             trace.add_evaluation(rule, scope, False)
 
 
-def _deliver(situation: Situation, mode: str, rule: Rule, mbox: str, trace: Trace | None) -> None:
+def _deliver(situation: Situation, mode: str, kind: str, rule: Rule, name: str, trace: Trace | None) -> None:
     """Count what ``rule`` shows, in execute, and tell the trace."""
-    added = situation.notifications.add(mbox, rule.consequence.event_tokens) if mode == EXECUTE else None
+    situation.shown.append((mode, kind, name, rule))
+    added = situation.notifications.add(name, rule.consequence.event_tokens) if mode == EXECUTE else None
     if trace is not None:
         trace.add_match(rule, situation.artifact.meta.get("environment"), added)
 

@@ -60,6 +60,9 @@ class Rule:
         self._response_tokens = response_tokens
         self._details = None if isinstance(source, Passage) else details
 
+    def __repr__(self) -> str:
+        return f"Rule({self.key!r}, activity {self.activity_id!r})"
+
     @property
     def consequence(self) -> Consequence:
         """What it shows."""

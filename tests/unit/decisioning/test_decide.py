@@ -240,9 +240,28 @@ def test_neither_request_nor_artifact_is_changed() -> None:
         "prefetch": {"pageLoad": {}, "views": [{}], **ask("hero")},
     }
     before = copy.deepcopy(request)
-    first = copy.deepcopy(run(parsed, **request))
+    first, shown = copy.deepcopy(run(parsed, **request)._replace(shown=[])), run(parsed, **request).shown
     assert request == before
-    assert run(parsed, **request) == first
+    assert run(parsed, **request) == first._replace(shown=shown)
+
+
+def test_what_was_shown_names_mode_place_and_rule() -> None:
+    rules = {"mboxes": {"hero": [build_rule(False, 1), build_rule(True, 2)]}, "views": {"home": [build_rule(True, 3)]}}
+    decision = run(build_artifact(rules=rules), execute=ask("hero", "quiet"), prefetch={"views": [{}], **ask("hero")})
+    shown = [(mode, kind, name, rule.activity_id) for mode, kind, name, rule in decision.shown]
+    assert shown == [
+        ("execute", "mbox", "hero", "2"),
+        ("prefetch", "mbox", "hero", "2"),
+        ("prefetch", "view", "home", "3"),
+    ]
+
+
+def test_a_place_that_is_given_wins_over_the_one_of_the_ids() -> None:
+    halves = [build_rule({"<": [{"var": "allocation"}, 50]}, 7), build_rule({">=": [{"var": "allocation"}, 50]}, 7)]
+    for place, rule in ((0.0, 0), (49.99, 0), (50.0, 1), (99.99, 1)):
+        parsed = parse_artifact(build_artifact(*halves))
+        decision = run(parsed, _allocations={"7": place}, execute=ask("hero"))
+        assert decision.shown[0][3] is parsed.mboxes["hero"].rules[rule]
 
 
 UNKNOWN = {"operator of next year": [{"var": "mbox.member"}, "gold"]}
