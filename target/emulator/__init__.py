@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from target.emulator.journal import Received
+from target.emulator.entries import Received
 from target.emulator.offers import Offers, OffersError, load_offers, parse_offers
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the emulator until it is told to stop; returns the exit code."""
     given = _parser().parse_args(arguments)
     try:
-        from target.emulator.app import parse_failure
+        from target.emulator.faults import parse_failure
         from target.emulator.server import serve
     except ModuleNotFoundError as missing:
         return _refuse(str(missing))

@@ -15,8 +15,7 @@ import urllib3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from target.emulator import Emulator, OffersError, create_app, running
-from target.emulator.app import FailingShare, parse_failure
+from target.emulator import Emulator, OffersError, running
 from tests.kit.properties import examples
 
 WEB = {"context": {"channel": "web"}}
@@ -34,9 +33,9 @@ def test_prefetch_then_notification_with_what_the_prefetch_gave(emulator: Emulat
     )
     response = post(emulator, WEB | {"notifications": [shown]})
     assert (response.status, response.json()["notifications"]) == (200, [{"id": "n1"}])
-    assert emulator.notifications == [
-        {"notification": shown, "sessionId": "session-1", "known": True, "repeat": False},
-    ]
+    (entry,) = emulator.notifications
+    assert entry.items() >= {"sessionId": "session-1", "known": True, "repeat": False}.items()
+    assert entry["notification"] == shown
 
 
 def test_notifications_are_listed_and_cleared(emulator: Emulator, post: Any, pool: urllib3.PoolManager) -> None:
@@ -183,27 +182,6 @@ def test_fail_with_429_says_when_to_come_back_and_counts_nothing(post: Any) -> N
 
 def test_fail_rate_0_fails_nothing(post: Any) -> None:
     assert [response.status for response in failing(post, "0:500", 1, 5)] == [200] * 5
-
-
-@pytest.mark.parametrize(
-    ("value", "failure"),
-    [
-        ("0.2:503", FailingShare(0.2, 503)),
-        ("1:400", FailingShare(1, 400)),
-        (".5:429", FailingShare(0.5, 429)),
-        ("1.0:599", FailingShare(1, 599)),
-    ],
-)
-def test_fail_is_a_rate_and_a_status(value: str, failure: FailingShare) -> None:
-    assert parse_failure(value) == failure
-
-
-@pytest.mark.parametrize(
-    "value", ["", "503", "0.2", "2:503", "1.1:503", "-1:503", "0.2:200", "0.2:600", "nan:503", "0.2:503:1"]
-)
-def test_another_fail_is_refused(value: str) -> None:
-    with pytest.raises(ValueError, match=r"is not RATE:STATUS; write .*: 0\.2:503"):
-        create_app(fail=value)
 
 
 def test_bad_offers_are_refused_before_anything_listens() -> None:

@@ -1,0 +1,149 @@
+"""Owns POST /rest/v1/delivery: how a call is read, which status it gets, and what the journal says of it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+from target.emulator.answers import Wire, answer, known_tokens
+from target.emulator.entries import Received
+from target.emulator.faults import RETRY_AFTER_S, FailingShare, Fault, Faults, suffer
+from target.emulator.journal import Journal
+from target.emulator.offers import Offers
+from target.emulator.stopping import Stopping
+from target.emulator.validation import find_problem, parse_body
+
+try:
+    from starlette.requests import ClientDisconnect, Request
+    from starlette.responses import Response
+except ModuleNotFoundError as missing:
+    from target.emulator.extra import needs_extra
+
+    raise needs_extra(missing) from missing
+
+
+class Delivery:
+    """The endpoint. All of it runs in one event loop, so nothing here needs a lock."""
+
+    def __init__(
+        self,
+        offers: Offers,
+        journal: Journal,
+        faults: Faults,
+        stopping: Stopping,
+        *,
+        latency_s: float,
+        failure: FailingShare | None,
+        random: Random,
+        max_body_bytes: int,
+        max_concurrent: int,
+    ) -> None:
+        self._offers = offers
+        self._journal = journal
+        self._faults = faults
+        self._stopping = stopping
+        self._latency_s = latency_s
+        self._failure = failure
+        self._random = random
+        self._max_body_bytes = max_body_bytes
+        self._max_concurrent = max_concurrent
+        self._known = known_tokens(offers)
+        self._in_flight: Counter[str] = Counter()
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a call."""
+        session_id = request.query_params.get("sessionId", "")
+        # Counted when the head of a call arrives: bodies arrive in any order.
+        crowded = self._in_flight[session_id] >= self._max_concurrent
+        self._in_flight[session_id] += 1
+        try:
+            raw = await read_body(request, self._max_body_bytes)
+            fault = self._faults.take("delivery")
+            response = self._reply(request, raw, session_id, crowded, fault)
+            # The work is done before the wait, as in a slow network: who gives up waiting was still counted.
+            await self._stopping.sleep(request, self._latency_s)
+            return await suffer(request, response, fault, self._stopping)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        finally:
+            self._in_flight[session_id] -= 1
+            if not self._in_flight[session_id]:
+                del self._in_flight[session_id]
+
+    def _reply(
+        self, request: Request, raw: bytes | None, session_id: str, crowded: bool, fault: Fault | None
+    ) -> Response:
+        body: Any = None
+        malformed = None
+        try:
+            body = None if raw is None else parse_body(raw)
+        except ValueError as cause:
+            malformed = f"Invalid request: body is not JSON ({cause})"
+        query = dict(request.query_params)
+        received = Received(query, dict(request.headers), body)
+        told: list[Wire] = []
+        try:
+            if fault is not None and fault.stops_early:
+                response = failed(fault.status)
+            elif self._failure is not None and self._random.random() < self._failure.rate:
+                response = failed(self._failure.status)
+            elif raw is None:
+                response = error(413, "Request Entity Too Large")
+            elif crowded:
+                response = error(420, "Too many requests with same session ID")
+            elif problem := malformed or find_problem(query, body):
+                response = error(400, problem)
+            else:
+                told = body.get("notifications") or []
+                response = self._served(body, session_id)
+            received.status = None if fault is not None and fault.fault == "reset" else response.status_code
+            received.fault = None if fault is None else fault.name
+        finally:
+            self._journal.add(received)
+        for notification in told:
+            tokens = notification.get("tokens") or []
+            known = bool(tokens) and self._known[notification["type"]].issuperset(tokens)
+            self._journal.add_notification(notification, session_id=session_id, known=known)
+        return response
+
+    def _served(self, body: Wire, session_id: str) -> Response:
+        if body["context"].get("beacon"):
+            return Response(status_code=204)
+        return json_answer(200, answer(body, self._offers, session_id=session_id, request_id=str(uuid4())))
+
+
+async def read_body(request: Request, limit: int) -> bytes | None:
+    """The body, None where it has more than `limit` bytes. Raises ClientDisconnect."""
+    # A body over the limit is read to its end, unkept: a client that is still writing could not read the 413.
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+    return b"".join(chunks) if size <= limit else None
+
+
+def failed(status: int | None) -> Response:
+    """The answer to a call that was to fail; without a status the answer gets lost."""
+    response = error(status or 503, "The emulator was told to fail this call")
+    if status == 429:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def error(status: int, message: str, **more: Any) -> Response:
+    """An error in the shape of the API."""
+    if status == 304:
+        return Response(status_code=status)
+    return json_answer(status, {"status": status, "message": message, **more})
+
+
+def json_answer(status: int, value: Any) -> Response:
+    """JSON in ASCII: text that is no valid Unicode (a lone surrogate a client sent) can then be echoed."""
+    return Response(json.dumps(value), status, media_type="application/json")

@@ -1,0 +1,45 @@
+"""Owns the certificate that the emulator shows: of an authority of its own, made anew for each run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+#: By these an emulator on this machine is called, whatever it listens on.
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Files in PEM: the authority's certificate, for clients; the server's certificate and key in one, for nobody."""
+
+    ca_file: str
+    server_file: str
+
+
+@contextmanager
+def certificate(*names: str) -> Iterator[Certificate]:
+    """Make a certificate for `names` (host names and IP addresses) and this machine's own; both files go at the end.
+
+    Raises ModuleNotFoundError where the package trustme is missing.
+    """
+    try:
+        import trustme
+    except ModuleNotFoundError as missing:
+        from target.emulator.extra import needs_extra
+
+        raise needs_extra(missing) from missing
+    authority = trustme.CA(organization_name="target emulator")
+    issued = authority.issue_cert(*dict.fromkeys((*names, *LOOPBACK_NAMES)))
+    folder = Path(tempfile.mkdtemp(prefix="target-emulator-"))  # which is for this user alone
+    try:
+        made = Certificate(str(folder / "ca.pem"), str(folder / "server.pem"))
+        authority.cert_pem.write_to_path(made.ca_file)
+        issued.private_key_and_cert_chain_pem.write_to_path(made.server_file)
+        yield made
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
