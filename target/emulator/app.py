@@ -6,10 +6,13 @@ from random import Random
 from typing import Any, TypedDict
 
 from target.emulator.answers import Wire
-from target.emulator.delivery import Delivery, error, json_answer
+from target.emulator.delivery import Delivery
 from target.emulator.faults import Faults, parse_failure
+from target.emulator.geo import SAMPLE as SAMPLE_PLACES
+from target.emulator.geo import GeoService, parse_places
 from target.emulator.journal import Journal
 from target.emulator.offers import SAMPLE, Offers, parse_offers
+from target.emulator.replies import error, json_answer
 from target.emulator.stopping import Stopping
 
 try:
@@ -61,6 +64,7 @@ def create_app(
         offers = parse_offers(SAMPLE if offers is None else offers)
     journal = Journal() if journal is None else journal
     faults, stopping = Faults(), Stopping()
+    places = parse_places(SAMPLE_PLACES)
     deliver = Delivery(
         offers,
         journal,
@@ -87,6 +91,7 @@ def create_app(
         routes=[
             Route("/", about, methods=["GET"]),
             Route("/rest/v1/delivery", deliver.answer, methods=["POST"]),
+            Route("/v1/geo", GeoService(places, journal, faults, stopping).answer, methods=["GET"]),
             Route("/_/notifications", list_notifications, methods=["GET"]),
             Route("/_/notifications", clear, methods=["DELETE"]),
             Route("/_/reset", clear, methods=["POST"]),

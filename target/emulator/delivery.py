@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from random import Random
 from typing import Any
@@ -10,9 +9,10 @@ from uuid import uuid4
 
 from target.emulator.answers import Wire, answer, known_tokens
 from target.emulator.entries import Received
-from target.emulator.faults import RETRY_AFTER_S, FailingShare, Fault, Faults, suffer
+from target.emulator.faults import FailingShare, Fault, Faults, suffer
 from target.emulator.journal import Journal
 from target.emulator.offers import Offers
+from target.emulator.replies import error, failed, json_answer, read_body, status_of
 from target.emulator.stopping import Stopping
 from target.emulator.validation import find_problem, parse_body
 
@@ -83,7 +83,7 @@ class Delivery:
         except ValueError as cause:
             malformed = f"Invalid request: body is not JSON ({cause})"
         query = dict(request.query_params)
-        received = Received(query, dict(request.headers), body)
+        received = Received(query, dict(request.headers), body, path=request.url.path)
         told: list[Wire] = []
         try:
             if fault is not None and fault.stops_early:
@@ -99,7 +99,7 @@ class Delivery:
             else:
                 told = body.get("notifications") or []
                 response = self._served(body, session_id)
-            received.status = None if fault is not None and fault.fault == "reset" else response.status_code
+            received.status = status_of(response, fault)
             received.fault = None if fault is None else fault.name
         finally:
             self._journal.add(received)
@@ -113,37 +113,3 @@ class Delivery:
         if body["context"].get("beacon"):
             return Response(status_code=204)
         return json_answer(200, answer(body, self._offers, session_id=session_id, request_id=str(uuid4())))
-
-
-async def read_body(request: Request, limit: int) -> bytes | None:
-    """The body, None where it has more than `limit` bytes. Raises ClientDisconnect."""
-    # A body over the limit is read to its end, unkept: a client that is still writing could not read the 413.
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-        else:
-            chunks.clear()
-    return b"".join(chunks) if size <= limit else None
-
-
-def failed(status: int | None) -> Response:
-    """The answer to a call that was to fail; without a status the answer gets lost."""
-    response = error(status or 503, "The emulator was told to fail this call")
-    if status == 429:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
-
-
-def error(status: int, message: str, **more: Any) -> Response:
-    """An error in the shape of the API."""
-    if status == 304:
-        return Response(status_code=status)
-    return json_answer(status, {"status": status, "message": message, **more})
-
-
-def json_answer(status: int, value: Any) -> Response:
-    """JSON in ASCII: text that is no valid Unicode (a lone surrogate a client sent) can then be echoed."""
-    return Response(json.dumps(value), status, media_type="application/json")

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 Entry = dict[str, Any]
 
-_FIRST = ("number", "at", "of", "status", "fault")
+_FIRST = ("number", "at", "of", "path", "status", "fault")
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class Received:
     status: int | None = None
     fault: str | None = None
     of: str = "delivery"
+    path: str = ""
     number: int = 0
     at: int = 0
 
