@@ -40,7 +40,8 @@ class Decision(NamedTuple):
         remote_mboxes: Mboxes that only the server can decide.
         remote_views: Views that only the server can decide.
         tnt_id: The visitor's device id: the given one or, where the request had no id at all, a new one.
-        shown: What gave offers, in order: the mode, ``mbox`` or ``view``, the name, and the rule.
+        shown: What gave offers, in order: the mode, what it is (``pageLoad``, ``mbox``, ``view``), the name, and
+            the rule. The page load has the name of the global mbox.
     """
 
     response: dict[str, Any]

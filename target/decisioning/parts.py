@@ -12,6 +12,8 @@ from target.decisioning.notifications import Notifications
 from target.decisioning.places import Gap, Rule
 from target.decisioning.trace import Retrieval, Trace, build_trace_request
 
+# What a part of a request is called.
+PAGE_LOAD = "pageLoad"
 MBOX = "mbox"
 VIEW = "view"
 
@@ -57,7 +59,7 @@ def decide_page_load(situation: Situation, mode: str, page_load: Mapping[str, An
     options: list[dict[str, Any]] = []
     metrics: list[dict[str, Any]] = []
     for rule in _matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
-        _deliver(situation, mode, MBOX, rule, name, trace)
+        _deliver(situation, mode, PAGE_LOAD, rule, name, trace)
         options += rule.consequence.options(mode, part, situation.geo_tokens)
         metrics += rule.consequence.metrics
     answer: dict[str, Any] = {"options": options, "metrics": once_per_token(metrics)}

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from target.emulator.offers import Offers, Placement
@@ -17,6 +17,7 @@ from target.emulator.offers import Offers, Placement
 Wire = dict[str, Any]
 
 _NOTHING = Placement()
+_CLUSTER = re.compile(r"mboxedge(\d+)\.")
 _ID_FIELDS = ("thirdPartyId", "marketingCloudVisitorId")
 _CUSTOMER_ID_FIELDS = ("id", "integrationCode", "authenticatedState")
 
@@ -43,6 +44,11 @@ def answer(body: Wire, offers: Offers, *, session_id: str, request_id: str) -> W
     return response
 
 
+def analytics_of(shown: Iterable[str]) -> Wire:
+    """What an Analytics hit says of what was shown: ``ACTIVITY:EXPERIENCE`` each."""
+    return {"payload": {"pe": "tnt", "tnta": ",".join(f"{each}:0|2" for each in shown)}}
+
+
 def known_tokens(offers: Offers) -> dict[str, frozenset[str]]:
     """Every event token these offers give out, by the notification type that may carry it."""
     display: set[str] = set()
@@ -62,8 +68,8 @@ def _execute(body: Wire, offers: Offers) -> Wire:
         answered["pageLoad"] = _executed(body, "pageLoad", "", offers.page_load or _NOTHING)
     if execute.get("mboxes") is not None:
         answered["mboxes"] = [
-            entry | _executed(body, "mbox", entry["name"], offers.mboxes.get(entry["name"], _NOTHING))
-            for entry in _numbered(execute["mboxes"])
+            _named(entry) | _executed(body, "mbox", entry["name"], offers.mboxes.get(entry["name"], _NOTHING))
+            for entry in numbered(execute["mboxes"])
         ]
     return answered
 
@@ -81,8 +87,8 @@ def _prefetch(body: Wire, offers: Offers) -> Wire:
         ]
     if prefetch.get("mboxes") is not None:
         answered["mboxes"] = [
-            entry | _prefetched(body, "mbox", entry["name"], offers.mboxes.get(entry["name"], _NOTHING))
-            for entry in _numbered(prefetch["mboxes"])
+            _named(entry) | _prefetched(body, "mbox", entry["name"], offers.mboxes.get(entry["name"], _NOTHING))
+            for entry in numbered(prefetch["mboxes"])
         ]
     return answered
 
@@ -96,7 +102,7 @@ def _executed(body: Wire, kind: str, name: str, placement: Placement) -> Wire:
 def _prefetched(body: Wire, kind: str, name: str, placement: Placement) -> Wire:
     tokens = _event_tokens(kind, name, "option", placement.options)
     options = [option | {"eventToken": token} for option, token in zip(placement.options, tokens, strict=True)]
-    state = {"state": _digest(kind, name, "state", placement.options)}
+    state = {"state": digest(kind, name, "state", placement.options)}
     return _placed(body, kind, name, placement, options) | state
 
 
@@ -109,18 +115,20 @@ def _placed(body: Wire, kind: str, name: str, placement: Placement, options: lis
         placed["metrics"] = [
             metric | {"eventToken": token} for metric, token in zip(placement.metrics, tokens, strict=True)
         ]
-    if options and _wants_analytics(body):
-        tnta = ",".join(_activity_and_experience(kind, name, option) for option in options)
-        placed["analytics"] = {"payload": {"pe": "tnt", "tnta": tnta}}
+    if options and wants_analytics(body):
+        placed["analytics"] = analytics_of(_activity_and_experience(kind, name, option) for option in options)
     if body.get("trace") is not None:
         placed["trace"] = {"emulator": {"kind": kind, "name": name, "options": len(options)}}
     return placed
 
 
 def _visitor_id(given: Wire, edge_host: str, session_id: str) -> Wire:
-    tnt_id = given.get("tntId") or hashlib.sha256(session_id.encode()).hexdigest()[:32]
-    if "." not in tnt_id:
-        tnt_id = f"{tnt_id}.{_cluster(edge_host)}_0"
+    tnt_id = given.get("tntId") or hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    cluster = _CLUSTER.match(edge_host)
+    if cluster is None:  # a cluster that came with it would lead the next call away from here
+        tnt_id = tnt_id.partition(".")[0]
+    elif "." not in tnt_id:
+        tnt_id = f"{tnt_id}.{cluster[1]}_0"
     visitor: Wire = {"tntId": tnt_id}
     visitor |= {key: given[key] for key in _ID_FIELDS if given.get(key) is not None}
     if given.get("customerIds"):
@@ -128,16 +136,12 @@ def _visitor_id(given: Wire, edge_host: str, session_id: str) -> Wire:
     return visitor
 
 
-def _cluster(edge_host: str) -> str:
-    found = re.match(r"mboxedge(\d+)\.", edge_host)
-    return found[1] if found else "38"
-
-
 def _has_property(body: Wire, offers: Offers) -> bool:
     return offers.properties is None or (body.get("property") or {}).get("token") in offers.properties
 
 
-def _wants_analytics(body: Wire) -> bool:
+def wants_analytics(body: Wire) -> bool:
+    """Whether the caller sends Analytics hits itself, and so asks for what belongs into them."""
     analytics = (body.get("experienceCloud") or {}).get("analytics") or {}
     return bool(analytics.get("logging") == "client_side")
 
@@ -145,15 +149,19 @@ def _wants_analytics(body: Wire) -> bool:
 def _activity_and_experience(kind: str, name: str, option: Wire) -> str:
     tokens = option.get("responseTokens", {})
     made_up = int(hashlib.sha256(f"{kind} {name}".encode()).hexdigest()[:5], 16)
-    return f"{tokens.get('activity.id', made_up)}:{tokens.get('experience.id', 0)}:0|2"
+    return f"{tokens.get('activity.id', made_up)}:{tokens.get('experience.id', 0)}"
 
 
-def _numbered(mboxes: list[Wire]) -> list[Wire]:
-    # A request without indexes is answered with positions, so that its answers can still be told apart.
+def numbered(mboxes: list[Wire]) -> list[Wire]:
+    """The mboxes of a request with an index each: the position where they have none. So answers can be told apart."""
     return [
-        {"index": position if mbox.get("index") is None else mbox["index"], "name": mbox["name"]}
+        {**mbox, "index": position if mbox.get("index") is None else mbox["index"]}
         for position, mbox in enumerate(mboxes)
     ]
+
+
+def _named(mbox: Wire) -> Wire:
+    return {"index": mbox["index"], "name": mbox["name"]}
 
 
 def _view_names(name: str, view: Placement) -> Wire:
@@ -174,10 +182,11 @@ def _all_placements(offers: Offers) -> Iterator[tuple[str, str, Placement]]:
 
 
 def _event_tokens(kind: str, name: str, what: str, entries: tuple[Wire, ...]) -> list[str]:
-    return [_digest(kind, name, f"{what} {position}", entry) for position, entry in enumerate(entries)]
+    return [digest(kind, name, f"{what} {position}", entry) for position, entry in enumerate(entries)]
 
 
-def _digest(kind: str, name: str, what: str, content: Wire | tuple[Wire, ...]) -> str:
+def digest(kind: str, name: str, what: str, content: Any) -> str:
+    """A text as the API makes event tokens and states of, the same for the same content."""
     # Sixty-four bytes in base64: the length of the API's own tokens.
     text = json.dumps([kind, name, what, content], sort_keys=True)
     return base64.b64encode(hashlib.sha512(text.encode()).digest()).decode()

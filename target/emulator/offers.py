@@ -4,7 +4,7 @@ The file is one JSON object; every key is optional:
 
     {
       "client": "acme",                             the client code the answers name
-      "edgeHost": "mboxedge38.tt.omtrdc.net",       the host the answers send the next call to
+      "edgeHost": "mboxedge38.tt.omtrdc.net",       the host the answers send the next call to; by default none
       "properties": ["<token>"],                    with it, a request that names none of them gets no content
       "mboxes":   {"home": PLACEMENT},              by mbox name
       "views":    {"cart": PLACEMENT},              by view name; here PLACEMENT may hold a "key" as well
@@ -23,12 +23,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-DEFAULT_EDGE_HOST = "mboxedge38.tt.omtrdc.net"
+#: Names no edge cluster: SDKs would send the next call of a visitor to it.
+DEFAULT_EDGE_HOST = "localhost"
 DEFAULT_CLIENT = "emulator"
 
 _OPTION_TYPES = ("html", "json", "redirect", "dynamic", "actions")
@@ -70,6 +71,10 @@ class Offers:
     mboxes: Mapping[str, Placement] = field(default_factory=dict)
     views: Mapping[str, Placement] = field(default_factory=dict)
     page_load: Placement | None = None
+
+    def in_cluster(self, cluster: str) -> Offers:
+        """The same, with answers that send the next call to this edge cluster."""
+        return replace(self, edge_host=f"mboxedge{cluster}.tt.omtrdc.net")
 
 
 def load_offers(path: str | Path) -> Offers:

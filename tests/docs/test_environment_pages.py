@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from target.emulator import Emulator, load_offers, running
+from target.emulator import Emulator, load_offers, parse_offers, running
 from tests.docs.blocks import DOCUMENTED_DOMAIN, leads_somewhere, links, run_blocks
 from tests.kit.processes import ROOT, run_process
 
@@ -31,7 +31,7 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    with running(offers=load_offers(ROOT / "examples/offers.json")) as served:
+    with running(offers=load_offers(ROOT / "examples/offers.json").in_cluster("38")) as served:
         yield served
 
 
@@ -108,7 +108,8 @@ print(sorted(answer.cookies))
 def test_frameworks(has_offers: bool) -> None:
     from fastapi.testclient import TestClient
 
-    with running(offers=load_offers(ROOT / "examples/offers.json") if has_offers else {"mboxes": {}}) as emulator:
+    offers = load_offers(ROOT / "examples/offers.json") if has_offers else parse_offers({})
+    with running(offers=offers.in_cluster("38")) as emulator:
         names: dict[str, Any] = {"__name__": "shop"}
         flask, fastapi, settings, views = blocks("frameworks", emulator.server_domain)
         exec(flask, names)

@@ -18,7 +18,7 @@ README = PAGE.read_text()
 @pytest.fixture(scope="module")
 def page() -> Any:
     """The names that README's blocks define, run one after another as a reader would."""
-    with running(offers=load_offers(ROOT / "examples/offers.json")) as emulator:
+    with running(offers=load_offers(ROOT / "examples/offers.json").in_cluster("38")) as emulator:
         names: dict[str, Any] = {"__name__": "readme"}
         for number in run_blocks(PAGE, names, emulator.server_domain):
             if number == 1:

@@ -58,7 +58,7 @@ def open_shop() -> Iterator[Callable[..., Shop]]:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    with running(offers=load_offers(ROOT / "examples/offers.json")) as one:
+    with running(offers=load_offers(ROOT / "examples/offers.json").in_cluster("38")) as one:
         yield one
 
 
@@ -301,7 +301,7 @@ class TestNothingBreaksOut:
 
 class TestDefaultContent:
     def test_when_target_fails(self, open_shop: Callable[..., Shop], caplog: pytest.LogCaptureFixture) -> None:
-        browser, emulator = open_shop(offers=load_offers(ROOT / "examples/offers.json"), fail="1:503")
+        browser, emulator = open_shop(offers=load_offers(ROOT / "examples/offers.json").in_cluster("38"), fail="1:503")
         browser.set_cookie(AMCV, f"MCMID|{ECID}")
         answer = browser.get(QA_LINK)
         assert answer.status_code == 200

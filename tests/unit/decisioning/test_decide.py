@@ -246,10 +246,14 @@ def test_neither_request_nor_artifact_is_changed() -> None:
 
 
 def test_what_was_shown_names_mode_place_and_rule() -> None:
-    rules = {"mboxes": {"hero": [build_rule(False, 1), build_rule(True, 2)]}, "views": {"home": [build_rule(True, 3)]}}
-    decision = run(build_artifact(rules=rules), execute=ask("hero", "quiet"), prefetch={"views": [{}], **ask("hero")})
+    hero = [build_rule(False, 1), build_rule(True, 2)]
+    mboxes = {"hero": hero, "target-global-mbox": [build_rule(True, 4)]}
+    artifact = build_artifact(rules={"mboxes": mboxes, "views": {"home": [build_rule(True, 3)]}})
+    execute = {"pageLoad": {}, **ask("hero", "quiet")}
+    decision = run(artifact, execute=execute, prefetch={"views": [{}], **ask("hero")})
     shown = [(mode, kind, name, rule.activity_id) for mode, kind, name, rule in decision.shown]
     assert shown == [
+        ("execute", "pageLoad", "target-global-mbox", "4"),
         ("execute", "mbox", "hero", "2"),
         ("prefetch", "mbox", "hero", "2"),
         ("prefetch", "view", "home", "3"),

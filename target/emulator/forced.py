@@ -1,0 +1,94 @@
+"""Owns experiences that are forced: which experience a name means, and rules that show it to everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from target.decisioning.artifact import Artifact
+from target.decisioning.catalogue import VIEW, list_rules
+from target.emulator.rules import Rules, Standing, standing_of, with_forced
+from target.emulator.visitors import without_cluster
+
+_MOST_KEPT = 64
+_MOST_NAMED = 10
+
+#: Experiences with the mbox that each is forced at; None for wherever its activity is.
+Wanted = tuple[tuple[Standing, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """An experience that is forced.
+
+    Attributes:
+        standing: The experience.
+        mbox: Where alone; None for wherever its activity is.
+        visitor: For whom alone: a tntId without its cluster, a thirdPartyId or an ECID; None for everybody.
+    """
+
+    standing: Standing
+    mbox: str | None
+    visitor: str | None
+
+    def is_for(self, names: frozenset[str]) -> bool:
+        """Whether it is for the visitor who goes by these ids."""
+        return self.visitor is None or self.visitor in names
+
+
+class ForcedRules:
+    """The rules with experiences forced; those that were asked for lately are kept."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._kept: dict[Wanted, Rules] = {}
+
+    def __getitem__(self, wanted: Wanted) -> Rules:
+        if not wanted:
+            return self._rules
+        found = self._kept.pop(wanted, None) or with_forced(self._rules, wanted)
+        self._kept[wanted] = found
+        if len(self._kept) > _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return found
+
+
+def names_of(ids: Mapping[str, Any], tnt_id: str) -> frozenset[str]:
+    """Every id that a visitor goes by, tntIds without their cluster."""
+    return frozenset({tnt_id, *(ids[key] for key in ("thirdPartyId", "marketingCloudVisitorId") if ids.get(key))})
+
+
+def parse_forced(
+    artifact: Artifact, experience: str, mbox: str | None, activity: str | None, visitor: str | None
+) -> Forced:
+    """What to force. ``experience`` and ``activity`` are ids or names.
+
+    Raises:
+        ValueError: The rules have no such experience there, or several; the message says which there are.
+    """
+    found: dict[Standing, tuple[Any, Any]] = {}
+    for kind, name, rule in list_rules(artifact):
+        if mbox is None or (name == mbox and kind != VIEW):
+            found[standing_of(rule)] = (rule.meta.get("activity.name"), rule.meta.get("experience.name"))
+    where = "" if mbox is None else f" at the mbox {mbox!r}"
+    if activity is not None:
+        found = {each: names for each, names in found.items() if activity in (each.activity, names[0])}
+        where += f" in the activity {activity!r}"
+    if not found:
+        raise ValueError(f"the rules have no experience{where}")
+    exact = [each for each in found if each.experience == experience]
+    matching = exact or [each for each, names in found.items() if names[1] == experience]
+    if len(matching) == 1:
+        return Forced(matching[0], mbox, None if visitor is None else without_cluster(visitor))
+    if matching:
+        several = _listed(f"{each.activity} ({found[each][0]})" for each in matching)
+        raise ValueError(f"the experience {experience!r}{where} is in several activities, name one of them: {several}")
+    known = _listed(f"{each.experience} ({names[1]})" for each, names in found.items())
+    raise ValueError(f"the rules have no experience {experience!r}{where}; they have {known}")
+
+
+def _listed(items: Iterable[str]) -> str:
+    items = list(dict.fromkeys(items))
+    more = f" and {len(items) - _MOST_NAMED} more" if len(items) > _MOST_NAMED else ""
+    return ", ".join(items[:_MOST_NAMED]) + more
