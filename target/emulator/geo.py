@@ -21,6 +21,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from target.emulator.faults import Faults, suffer
 from target.emulator.journal import Journal
+from target.emulator.offers import under
 from target.emulator.replies import error, failed, fetch_of, json_answer
 from target.emulator.stopping import Stopping
 
@@ -109,7 +110,7 @@ def parse_places(data: Any, source: str = "geo") -> Places:
         _fail(source, "/addresses", "must be an object: a network or address and its place each")
     networks = []
     for written, place in (addresses or {}).items():
-        pointer = f"/addresses/{written.replace('~', '~0').replace('/', '~1')}"
+        pointer = under("/addresses", written)
         try:
             network = ip_network(written, strict=False)
         except ValueError:

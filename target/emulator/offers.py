@@ -99,44 +99,44 @@ def parse_offers(data: Any, source: str = "offers") -> Offers:
     properties = root.get("properties")
     page_load = root.get("pageLoad")
     return Offers(
-        client=_text(root.get("client", DEFAULT_CLIENT), source, "client"),
-        edge_host=_text(root.get("edgeHost", DEFAULT_EDGE_HOST), source, "edgeHost"),
+        client=_text(root.get("client", DEFAULT_CLIENT), source, "/client"),
+        edge_host=_text(root.get("edgeHost", DEFAULT_EDGE_HOST), source, "/edgeHost"),
         properties=None if properties is None else _properties(properties, source),
-        mboxes=_placements(root.get("mboxes", {}), source, "mboxes", keyed=False),
-        views=_placements(root.get("views", {}), source, "views", keyed=True),
-        page_load=None if page_load is None else _placement(page_load, source, "pageLoad", keyed=False),
+        mboxes=_placements(root.get("mboxes", {}), source, "/mboxes", keyed=False),
+        views=_placements(root.get("views", {}), source, "/views", keyed=True),
+        page_load=None if page_load is None else _placement(page_load, source, "/pageLoad", keyed=False),
     )
 
 
 def _properties(value: Any, source: str) -> tuple[str, ...]:
     if not isinstance(value, list):
-        _fail(source, "properties", "must be a list of property tokens")
-    return tuple(_text(token, source, f"properties[{number}]") for number, token in enumerate(value))
+        _fail(source, "/properties", "must be a list of property tokens")
+    return tuple(_text(token, source, f"/properties/{number}") for number, token in enumerate(value))
 
 
 def _placements(value: Any, source: str, path: str, *, keyed: bool) -> dict[str, Placement]:
     if not isinstance(value, dict):
         _fail(source, path, "must be an object: a name and its options each")
-    return {name: _placement(entry, source, f"{path}.{name}", keyed=keyed) for name, entry in value.items()}
+    return {name: _placement(entry, source, under(path, name), keyed=keyed) for name, entry in value.items()}
 
 
 def _placement(value: Any, source: str, path: str, *, keyed: bool) -> Placement:
     if isinstance(value, list):
-        value = {"options": value}
+        return Placement(options=tuple(_option(item, source, at) for item, at in _items(value, source, path)))
     entry = _keys(value, source, path, ("options", "metrics", "key") if keyed else ("options", "metrics"))
     key = entry.get("key")
+    options, metrics = (_items(entry.get(name, []), source, under(path, name)) for name in ("options", "metrics"))
     return Placement(
-        options=tuple(_option(item, source, at) for item, at in _items(entry, "options", source, path)),
-        metrics=tuple(_metric(item, source, at) for item, at in _items(entry, "metrics", source, path)),
-        key=None if key is None else _text(key, source, f"{path}.key"),
+        options=tuple(_option(item, source, at) for item, at in options),
+        metrics=tuple(_metric(item, source, at) for item, at in metrics),
+        key=None if key is None else _text(key, source, f"{path}/key"),
     )
 
 
-def _items(entry: dict[str, Any], name: str, source: str, path: str) -> list[tuple[Any, str]]:
-    items = entry.get(name, [])
+def _items(items: Any, source: str, path: str) -> list[tuple[Any, str]]:
     if not isinstance(items, list):
-        _fail(source, f"{path}.{name}", "must be a list")
-    return [(item, f"{path}.{name}[{number}]") for number, item in enumerate(items)]
+        _fail(source, path, "must be a list")
+    return [(item, f"{path}/{number}") for number, item in enumerate(items)]
 
 
 def _option(value: Any, source: str, path: str) -> dict[str, Any]:
@@ -144,10 +144,10 @@ def _option(value: Any, source: str, path: str) -> dict[str, Any]:
     if ("type" in option) != ("content" in option):
         _fail(source, path, "give type and content together, or neither for default content")
     if "type" in option:
-        _one_of(option["type"], _OPTION_TYPES, source, f"{path}.type")
-        _check_content(option["type"], option["content"], source, f"{path}.content")
+        _one_of(option["type"], _OPTION_TYPES, source, f"{path}/type")
+        _check_content(option["type"], option["content"], source, f"{path}/content")
     if not isinstance(option.get("responseTokens", {}), dict):
-        _fail(source, f"{path}.responseTokens", "must be an object of token names and values")
+        _fail(source, f"{path}/responseTokens", "must be an object of token names and values")
     return option
 
 
@@ -162,9 +162,9 @@ def _check_content(kind: str, content: Any, source: str, path: str) -> None:
 
 def _metric(value: Any, source: str, path: str) -> dict[str, Any]:
     metric = _keys(value, source, path, ("type", "selector"))
-    _one_of(metric.get("type"), _METRIC_TYPES, source, f"{path}.type")
+    _one_of(metric.get("type"), _METRIC_TYPES, source, f"{path}/type")
     if "selector" in metric:
-        _text(metric["selector"], source, f"{path}.selector")
+        _text(metric["selector"], source, f"{path}/selector")
     return metric
 
 
@@ -175,7 +175,7 @@ def _keys(value: Any, source: str, path: str, known: tuple[str, ...]) -> dict[st
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"use {', '.join(known)}"
-            _fail(source, f"{path}.{key}".lstrip("."), f"is no key of the format; {hint}")
+            _fail(source, under(path, key), f"is no key of the format; {hint}")
     return value
 
 
@@ -190,6 +190,11 @@ def _text(value: Any, source: str, path: str) -> str:
     if not isinstance(value, str) or not value:
         _fail(source, path, "must be a string that is not empty")
     return value
+
+
+def under(pointer: str, key: Any) -> str:
+    """The JSON pointer to what is under ``key`` of what ``pointer`` leads to."""
+    return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
 
 
 def _fail(source: str, path: str, problem: str) -> NoReturn:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 from target.decisioning.artifact import DEFAULT_GLOBAL_MBOX, Artifact, parse_artifact
 from target.decisioning.catalogue import experience_id_of
 from target.decisioning.places import Rule
-from target.emulator.offers import Offers
+from target.emulator.offers import Offers, under
 from target.errors import ArtifactError
 from target.reading import UnreadableJson, parse_json
 
@@ -189,12 +189,8 @@ def _located(problem: str) -> str:
     if found is None:
         return problem
     kind, name, position, why = found.groups()
-    pointer = f"/rules/{kind}/{_escaped(name[1:-1])}"
+    pointer = under(f"/rules/{kind}", name[1:-1])
     return f"{pointer if position is None else f'{pointer}/{position}'}: {why}"
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _where(text: bytes) -> str:

@@ -87,7 +87,7 @@ def test_a_bad_offers_file_is_explained(tmp_path: Path, capsys: Any) -> None:
     file.write_text('{"mboxes": {"home": 1}}', encoding="utf-8")
     assert main(["--offers", str(file)]) == 2
     assert capsys.readouterr().err == (
-        f"target emulator: --offers: {file}: mboxes.home: must be an object with options, metrics\n"
+        f"target emulator: --offers: {file}: /mboxes/home: must be an object with options, metrics\n"
     )
 
 

@@ -19,42 +19,42 @@ def option(**fields: Any) -> dict[str, Any]:
 
 BROKEN: list[tuple[Any, str]] = [
     ([], "must be an object with client, edgeHost, properties, mboxes, views, pageLoad"),
-    ({"mboxs": {}}, "mboxs: is no key of the format; did you mean 'mboxes'?"),
+    ({"mboxs": {}}, "/mboxs: is no key of the format; did you mean 'mboxes'?"),
     (
         {"zzz": {}},
-        "zzz: is no key of the format; use client, edgeHost, properties, mboxes, views, pageLoad",
+        "/zzz: is no key of the format; use client, edgeHost, properties, mboxes, views, pageLoad",
     ),
-    ({"client": 5}, "client: must be a string that is not empty"),
-    ({"edgeHost": ""}, "edgeHost: must be a string that is not empty"),
-    ({"properties": "token"}, "properties: must be a list of property tokens"),
-    ({"properties": ["a", 5]}, "properties[1]: must be a string that is not empty"),
-    ({"mboxes": []}, "mboxes: must be an object: a name and its options each"),
-    ({"mboxes": {"home": "hi"}}, "mboxes.home: must be an object with options, metrics"),
-    ({"mboxes": {"home": {"key": "k"}}}, "mboxes.home.key: is no key of the format; use options, metrics"),
-    ({"mboxes": {"home": {"option": []}}}, "mboxes.home.option: is no key of the format; did you mean 'options'?"),
-    ({"mboxes": {"home": {"options": {}}}}, "mboxes.home.options: must be a list"),
-    ({"views": {"cart": {"key": 1}}}, "views.cart.key: must be a string that is not empty"),
-    ({"pageLoad": 5}, "pageLoad: must be an object with options, metrics"),
+    ({"client": 5}, "/client: must be a string that is not empty"),
+    ({"edgeHost": ""}, "/edgeHost: must be a string that is not empty"),
+    ({"properties": "token"}, "/properties: must be a list of property tokens"),
+    ({"properties": ["a", 5]}, "/properties/1: must be a string that is not empty"),
+    ({"mboxes": []}, "/mboxes: must be an object: a name and its options each"),
+    ({"mboxes": {"home": "hi"}}, "/mboxes/home: must be an object with options, metrics"),
+    ({"mboxes": {"home": {"key": "k"}}}, "/mboxes/home/key: is no key of the format; use options, metrics"),
+    ({"mboxes": {"home": {"option": []}}}, "/mboxes/home/option: is no key of the format; did you mean 'options'?"),
+    ({"mboxes": {"home": {"options": {}}}}, "/mboxes/home/options: must be a list"),
+    ({"views": {"cart": {"key": 1}}}, "/views/cart/key: must be a string that is not empty"),
+    ({"pageLoad": 5}, "/pageLoad: must be an object with options, metrics"),
     (
         option(type="htlm"),
-        "mboxes.home.options[0].type: must be one of html, json, redirect, dynamic, actions (did you mean 'html'?)",
+        "/mboxes/home/0/type: must be one of html, json, redirect, dynamic, actions (did you mean 'html'?)",
     ),
-    (option(type="json", content=5), "mboxes.home.options[0].content: must be a string, an object or a list"),
-    (option(content={}), "mboxes.home.options[0].content: must be a string, as the type is html"),
+    (option(type="json", content=5), "/mboxes/home/0/content: must be a string, an object or a list"),
+    (option(content={}), "/mboxes/home/0/content: must be a string, as the type is html"),
     (
         option(type="actions", content=["x"]),
-        "mboxes.home.options[0].content: must be a list of actions (objects), as the type is actions",
+        "/mboxes/home/0/content: must be a list of actions (objects), as the type is actions",
     ),
-    (option(responseTokens=[]), "mboxes.home.options[0].responseTokens: must be an object of token names and values"),
+    (option(responseTokens=[]), "/mboxes/home/0/responseTokens: must be an object of token names and values"),
     (
         {"mboxes": {"home": [{"type": "html"}]}},
-        "mboxes.home.options[0]: give type and content together, or neither for default content",
+        "/mboxes/home/0: give type and content together, or neither for default content",
     ),
-    ({"mboxes": {"home": ["hi"]}}, "mboxes.home.options[0]: must be an object with type, content, responseTokens"),
-    ({"mboxes": {"home": {"metrics": [{}]}}}, "mboxes.home.metrics[0].type: must be one of click, display"),
+    ({"mboxes": {"home": ["hi"]}}, "/mboxes/home/0: must be an object with type, content, responseTokens"),
+    ({"mboxes": {"home": {"metrics": [{}]}}}, "/mboxes/home/metrics/0/type: must be one of click, display"),
     (
         {"mboxes": {"home": {"metrics": [{"type": "click", "selector": 1}]}}},
-        "mboxes.home.metrics[0].selector: must be a string that is not empty",
+        "/mboxes/home/metrics/0/selector: must be a string that is not empty",
     ),
 ]
 
@@ -105,3 +105,9 @@ def test_a_list_is_short_for_an_object_with_options() -> None:
 def test_an_empty_object_serves_nothing() -> None:
     offers = parse_offers({})
     assert (dict(offers.mboxes), dict(offers.views), offers.page_load, offers.properties) == ({}, {}, None, None)
+
+
+def test_a_place_is_named_by_json_pointer_whatever_its_name() -> None:
+    broken = {"views": {"a/b~c": {"options": [{"type": "html", "content": 5}]}}}
+    with pytest.raises(OffersError, match=r"^offers: /views/a~1b~0c/options/0/content: must be a string"):
+        parse_offers(broken)
