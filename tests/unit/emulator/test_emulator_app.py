@@ -185,7 +185,7 @@ def test_fail_rate_0_fails_nothing(post: Any) -> None:
 
 
 def test_bad_offers_are_refused_before_anything_listens() -> None:
-    with pytest.raises(OffersError, match="offers: mboxs"), running({"mboxs": {}}):
+    with pytest.raises(OffersError, match="offers: /mboxs"), running({"mboxs": {}}):
         raise AssertionError
 
 
