@@ -106,9 +106,19 @@ def places_in(ranges: Ranges) -> list[tuple[int, int]]:
     return [(start, stop) for start, stop in runs if start < stop]
 
 
+def covers_places(wide: Ranges, narrow: Ranges) -> bool:
+    """Whether all places of an allocation that are in ``narrow`` are in ``wide``, whatever is between two places."""
+    return covers(_fill(wide), _fill(narrow))
+
+
 def share_in(ranges: Ranges) -> float:
     """The share of visitors whose place is in ``ranges``, from 0 to 1."""
     return sum(stop - start for start, stop in places_in(ranges)) / PLACES
+
+
+def _fill(ranges: Ranges) -> Ranges:
+    """The places in ``ranges``, each with all that lies between it and the next."""
+    return _merge((start / 100, math.nextafter(stop / 100, -math.inf)) for start, stop in places_in(ranges))
 
 
 def _first_at(bound: float) -> int:
