@@ -6,7 +6,7 @@ Safe to share between threads. What is asked is answered under a lock, which tak
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from threading import RLock
 from typing import Any
 from uuid import uuid4
@@ -18,11 +18,11 @@ from target.decisioning.ranges import EVERYWHERE, reach_of
 from target.emulator.answers import Wire, answer, known_tokens, numbered
 from target.emulator.counted import count_activities, index_tokens
 from target.emulator.decided import join
-from target.emulator.forced import Forced, ForcedRules, Wanted, names_of, parse_forced
+from target.emulator.forced import Forced, Forcing, names_of, parse_forced, previewed_by, wanted_of
 from target.emulator.offers import Offers
 from target.emulator.rules import Rules, Standing, only_forced, rules_of, standing_of
 from target.emulator.tally import ActivityCount, Tally
-from target.emulator.visitors import Visitor, Visitors, without_cluster
+from target.emulator.visitors import Visitor, Visitors
 
 #: Finds the place of an IP address, under the keys of ``context.geo``; empty where it is not known.
 FindPlace = Callable[[str], Mapping[str, Any]]
@@ -59,8 +59,8 @@ class Stage:
         self._client, self._cluster, self._clock, self._find_place = client, cluster, now_s, find_place
         self._frozen_s: float | None = None
         self._visitors, self._tally = Visitors(), Tally()
-        self._forced: list[Forced] = []
         self._given_rules = rules
+        self._forcing = Forcing(rules_of(Offers()))
         self.use_offers(offers or Offers())
 
     def use_offers(self, offers: Offers) -> None:
@@ -79,10 +79,9 @@ class Stage:
             self.rules = rules_of(self.offers) if rules is None else rules
             self._activities = list_activities(self.rules.artifact)
             self._tokens = index_tokens(self.rules.artifact)
-            self._rules_by_forced = ForcedRules(self.rules)
+            self._forcing = Forcing(self.rules, self._forcing.forced)
             experiences = {Standing(each.id, one.id): one for each in self._activities for one in each.experiences}
             self._places = {each: _middle(one.shares[0]) for each, one in experiences.items() if one.shares}
-            self._forced = [forced for forced in self._forced if forced.standing in experiences]
 
     @property
     def client(self) -> str:
@@ -93,7 +92,7 @@ class Stage:
     def published(self) -> Rules:
         """The rules for those who decide by themselves: with what is forced for everybody."""
         with self._lock:
-            return self._rules_by_forced[_wanted(each for each in self._forced if each.visitor is None)]
+            return self._forcing.for_everybody()
 
     def now_s(self) -> float:
         """The time that decisions are made at, in epoch seconds."""
@@ -167,25 +166,17 @@ class Stage:
         """
         with self._lock:
             forced = parse_forced(self.rules.artifact, experience, mbox, activity, visitor)
-            place = (forced.standing.activity, forced.mbox, forced.visitor)
-            others = [each for each in self._forced if (each.standing.activity, each.mbox, each.visitor) != place]
-            self._forced = [forced, *others]
+            self._forcing.force(forced)
 
     def release(self, *, mbox: str | None = None, activity: str | None = None, visitor: str | None = None) -> None:
         """Force no longer what was forced: at this mbox, of this activity, for this visitor; everything by default."""
         with self._lock:
-            self._forced = [
-                each
-                for each in self._forced
-                if (mbox not in (None, each.mbox))
-                or (activity not in (None, each.standing.activity))
-                or (visitor is not None and without_cluster(visitor) != each.visitor)
-            ]
+            self._forcing.release(mbox=mbox, activity=activity, visitor=visitor)
 
     @property
     def forced(self) -> list[Forced]:
         """What is forced, what counts first ahead."""
-        return list(self._forced)
+        return list(self._forcing.forced)
 
     def counts(self) -> list[ActivityCount]:
         """What was counted, by activity and experience, those that nobody has seen included."""
@@ -197,12 +188,13 @@ class Stage:
         with self._lock:
             self._visitors.clear()
             self._tally.clear()
-            self._forced, self._frozen_s = [], None
+            self._forcing.release()
+            self._frozen_s = None
 
     def to_dict(self) -> dict[str, Any]:
         """What it remembers, as JSON; for ``restore``."""
         with self._lock:
-            forced = [[*each.standing, each.mbox, each.visitor] for each in self._forced]
+            forced = [[*each.standing, each.mbox, each.visitor] for each in self._forcing.forced]
             return {
                 "version": _STATE_VERSION,
                 **self._visitors.to_dict(),
@@ -228,8 +220,8 @@ class Stage:
         except (AttributeError, KeyError, TypeError, ValueError) as cause:
             raise ValueError(f"is no state of an emulator ({type(cause).__name__}: {cause})") from cause
         with self._lock:
-            self._visitors, self._tally, self._forced, self._frozen_s = visitors, tally, forced, clock
-            self.use_rules(self._given_rules)
+            self._visitors, self._tally, self._frozen_s = visitors, tally, clock
+            self._forcing = Forcing(self.rules, forced)
 
     def _completed(self, body: Wire, visitor: Visitor, address: str | None) -> Wire:
         """The request with what is known of its visitor besides: the tntId, the place, and an index for each mbox."""
@@ -249,21 +241,11 @@ class Stage:
         return {**present, **sections, "id": ids}
 
     def _rules_for(self, body: Wire, visitor: Visitor) -> Rules:
-        names = names_of(body["id"], visitor.tnt_id)
-        previewed = self._previewed(body)
-        if previewed and (body.get("qaMode") or {}).get("listedActivitiesOnly"):
-            return only_forced(self.rules, _wanted(previewed))
-        return self._rules_by_forced[_wanted([*previewed, *(each for each in self._forced if each.is_for(names))])]
-
-    def _previewed(self, body: Wire) -> list[Forced]:
-        """What a QA link shows: its positions are those of the activities and experiences in the rules, from 1."""
-        found = []
-        for index in (body.get("qaMode") or {}).get("previewIndexes") or []:
-            activities = self._activities[(index.get("activityIndex") or 1) - 1 :][:1]
-            for activity in activities:
-                experiences = activity.experiences[(index.get("experienceIndex") or 1) - 1 :][:1]
-                found += [Forced(Standing(activity.id, each.id), None, None) for each in experiences]
-        return found
+        link = body.get("qaMode") or {}
+        previewed = previewed_by(link, self._activities)
+        if previewed and link.get("listedActivitiesOnly"):
+            return only_forced(self.rules, wanted_of(previewed))
+        return self._forcing.for_visitor(names_of(body["id"], visitor.tnt_id), previewed)
 
     def _decide(self, body: Wire, rules: Rules, visitor: Visitor) -> Decision:
         return decide(
@@ -295,10 +277,6 @@ class Stage:
             if standing in visitor.shown or visitor.stays.get(standing.activity) == standing.experience:
                 return standing
         return standings[0] if len(standings) == 1 else None
-
-
-def _wanted(forced: Iterable[Forced]) -> Wanted:
-    return tuple(dict.fromkeys((each.standing, each.mbox) for each in forced))
 
 
 def _middle(share: tuple[float, float]) -> float:
