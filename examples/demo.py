@@ -45,6 +45,7 @@ def main() -> int:
 @contextmanager
 def emulator() -> Iterator[str]:
     command = [sys.executable, "-m", "target.emulator", "--port", "0", "--offers", "examples/offers.json"]
+    command += ["--cluster", "38"]  # as Target answers: the client is told where its visitor is at home
     print(f"$ python {' '.join(command[1:])}", flush=True)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:

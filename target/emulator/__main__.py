@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from target.emulator.offers import Offers, OffersError, load_offers
+from target.emulator.offers import OffersError, load_offers
 
 if TYPE_CHECKING:
-    from target.emulator.server import Emulator
+    from target.emulator.handle import Emulator
+
+_LOGGER = logging.getLogger("target.emulator")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         from target.emulator.faults import parse_failure
+        from target.emulator.geo import GeoError, load_places
+        from target.emulator.guard import is_loopback
+        from target.emulator.rules import RulesError, load_rules
         from target.emulator.server import serve
+        from target.emulator.state import StateError
     except ModuleNotFoundError as missing:
         return _refuse(str(missing))
     try:
@@ -28,17 +36,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as problem:
         return _refuse(f"--fail: {problem}")
     try:
-        offers = None if given.offers is None else load_offers(given.offers)
-    except OffersError as problem:
-        return _refuse(f"--offers: {problem}")
-
-    def announce(emulator: Emulator) -> None:
-        _announce(emulator.url, given.offers, offers)
-
+        if given.offers is not None:
+            load_offers(given.offers)
+        if given.rules is not None:
+            load_rules(given.rules)
+        geo = None if given.geo is None else load_places(given.geo)
+    except (OffersError, RulesError, GeoError) as problem:
+        flag = {OffersError: "--offers: ", GeoError: "--geo: "}.get(type(problem), "")
+        return _refuse(f"{flag}{problem}")
+    if not is_loopback(given.host):
+        print(
+            f"target emulator: warning: --host {given.host} lets every machine that reaches this one use the emulator "
+            "and see what it received; without --host it listens to this machine alone",
+            file=sys.stderr,
+        )
     # uvicorn stops in order on SIGTERM, then raises the signal again for the handler that was there before.
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        serve(offers, given.host, given.port, announce, latency_ms=given.latency_ms, fail=given.fail, seed=given.seed)
+        with _telling():
+            serve(
+                given.offers,
+                given.rules,
+                given.host,
+                given.port,
+                lambda emulator: _announce(emulator, given),
+                tls=given.tls,
+                state=given.state,
+                cluster=given.cluster,
+                client=given.client,
+                geo=geo,
+                allow_hosts=given.allow_host,
+                latency_ms=given.latency_ms,
+                fail=given.fail,
+                seed=given.seed,
+            )
+    except StateError as problem:
+        return _refuse(f"--state: {problem}")
+    except ModuleNotFoundError as missing:
+        return _refuse(str(missing))
     except OSError as problem:
         return _refuse(f"cannot listen on {given.host} port {given.port}: {problem.strerror}; try --port 0")
     except KeyboardInterrupt:
@@ -51,14 +86,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m target.emulator",
-        description="Emulates the Adobe Target Delivery API on this machine, from an offers file, for development. "
-        "It is not Adobe Target: no activities, audiences, profiles or reports.",
+        description="Emulates the Adobe Target Delivery API on this machine, from rules and offers, for development. "
+        "It is not Adobe Target: it decides A/B tests and experience targeting as on a device, knows no Auto-Allocate, "
+        "Auto-Target, Automated Personalization, Recommendations or multivariate tests, and reports nothing. What a "
+        "running one received and serves is looked at and changed at /_/.",
+    )
+    parser.add_argument(
+        "rules",
+        metavar="RULES.json",
+        nargs="?",
+        help="a rules artifact to decide by; without it and --offers, a sample shop is served",
+    )
+    parser.add_argument(
+        "--offers", metavar="FILE", help="a JSON file with what is served where the rules leave it to the server"
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port", type=_port, default=8080, help="the port to listen on; 0 takes any free one (default: %(default)s)"
     )
-    parser.add_argument("--offers", metavar="FILE", help="the JSON file with what to serve (default: a small sample)")
+    parser.add_argument(
+        "--tls", action="store_true", help="serve HTTPS, with a certificate made for it; prints the file to trust it by"
+    )
+    parser.add_argument(
+        "--state", metavar="FILE", help="keep visitors and counts in this file, from one run to the next"
+    )
+    parser.add_argument("--geo", metavar="FILE", help="a JSON file that says where addresses are (default: a sample)")
+    parser.add_argument(
+        "--client", metavar="CODE", help="the client code, by which visitors are allocated (default: as the rules say)"
+    )
+    parser.add_argument(
+        "--cluster",
+        type=_cluster,
+        metavar="NUMBER",
+        help="name this edge cluster in answers: SDKs then go to mboxedgeNUMBER.tt.omtrdc.net with the next call, "
+        "unless they are told not to (default: none)",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name by which the control API at /_/ may be called; may be given several times",
+    )
     parser.add_argument(
         "--latency-ms", type=_latency, default=0.0, metavar="MS", help="how long every answer takes (default: 0)"
     )
@@ -67,6 +136,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, help="a number that makes --fail pick the same calls in every run")
     return parser
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Show people what the log says: files that were read again or are broken, entries that were dropped."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("target emulator: %(message)s"))
+    before = (_LOGGER.level, _LOGGER.propagate)
+    _LOGGER.addHandler(handler)
+    _LOGGER.setLevel(logging.INFO)
+    _LOGGER.propagate = False
+    try:
+        yield
+    finally:
+        _LOGGER.removeHandler(handler)
+        _LOGGER.setLevel(before[0])
+        _LOGGER.propagate = before[1]
 
 
 def _port(value: str) -> int:
@@ -86,15 +172,29 @@ def _latency(value: str) -> float:
     return latency
 
 
-def _announce(url: str, file: str | None, offers: Offers | None) -> None:
+def _cluster(value: str) -> str:
+    if not (value.isascii() and value.isdigit() and len(value) <= 5):
+        raise argparse.ArgumentTypeError(f"{value!r} is no edge cluster; give its number, such as 38")
+    return value
+
+
+def _announce(emulator: Emulator, given: argparse.Namespace) -> None:
     # One line for programs, then the rest for people; flushed, as a reader may be waiting at the other end of a pipe.
-    print(f"target emulator listening on {url}")
+    print(f"target emulator listening on {emulator.url}")
     print("It emulates the Delivery API for development; it is not Adobe Target, and nothing it gets is reported.")
-    if offers is None:
-        print("It serves a small sample; give your own with --offers FILE.", flush=True)
-    else:
+    print("Decided are A/B tests and experience targeting. Not emulated are Auto-Allocate, Auto-Target, Automated")
+    print("Personalization, Recommendations and multivariate tests: their mboxes answer what --offers has for them.")
+    offers, activities = emulator.stage.offers, len(emulator.stage.counts())
+    if given.rules is not None:
+        print(f"It serves {given.rules}: {activities} activities.")
+    if given.offers is not None:
         page_load = "a page load" if offers.page_load else "no page load"
-        print(f"It serves {file}: {len(offers.mboxes)} mboxes, {len(offers.views)} views, {page_load}.", flush=True)
+        print(f"It serves {given.offers}: {len(offers.mboxes)} mboxes, {len(offers.views)} views, {page_load}.")
+    if given.rules is None and given.offers is None:
+        print("It serves a small sample; give your own with RULES.json and --offers FILE.")
+    if emulator.ca_file is not None:
+        print(f"CA file: {emulator.ca_file} (ca_certs of this SDK, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS)")
+    sys.stdout.flush()
 
 
 def _refuse(problem: str) -> int:

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from random import Random
 from typing import Any, TypedDict
 
-from target.emulator.answers import Wire
+from target.emulator.cdn import PATHS as RULES_PATHS
+from target.emulator.cdn import Cdn
+from target.emulator.control import Control
 from target.emulator.delivery import Delivery
-from target.emulator.faults import Faults, parse_failure
+from target.emulator.desk import Desk, Offered, Ruled, desk_of
+from target.emulator.faults import parse_failure
 from target.emulator.geo import SAMPLE as SAMPLE_PLACES
-from target.emulator.geo import GeoService, parse_places
+from target.emulator.geo import GeoService, Places, parse_places
 from target.emulator.journal import Journal
-from target.emulator.offers import SAMPLE, Offers, parse_offers
 from target.emulator.replies import error, json_answer
-from target.emulator.stopping import Stopping
+from target.emulator.sample import load_sample
+from target.emulator.stage import Stage
 
 try:
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.routing import Route
+    from starlette.routing import BaseRoute, Match, Route
+    from starlette.types import Scope
 except ModuleNotFoundError as missing:
     from target.emulator.extra import needs_extra
 
     raise needs_extra(missing) from missing
 
-ABOUT = "This emulates the Adobe Target Delivery API from an offers file, for development; it is not Adobe Target."
+ABOUT = (
+    "This emulates the Adobe Target Delivery API from rules and offers, for development; it is not Adobe Target. A/B "
+    "tests and experience targeting are decided as on a device; Auto-Allocate, Auto-Target, Automated Personalization, "
+    "Recommendations and multivariate tests are not emulated: their mboxes answer what the offers file has."
+)
 MAX_BODY_BYTES = 60 * 1024 * 1024
 MAX_CONCURRENT = 100
 
@@ -39,77 +49,110 @@ class Settings(TypedDict, total=False):
     seed: int | None
     max_body_bytes: int
     max_concurrent: int
+    client: str | None
+    cluster: str | None
+    geo: Places | Mapping[str, Any] | None
+    allow_hosts: Collection[str]
 
 
 def create_app(
-    offers: Offers | Wire | None = None,
+    offers: Offered | str | Path | None = None,
+    rules: Ruled | str | Path | None = None,
     *,
     latency_ms: float = 0,
     fail: str | None = None,
     seed: int | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     max_concurrent: int = MAX_CONCURRENT,
+    client: str | None = None,
+    cluster: str | None = None,
+    geo: Places | Mapping[str, Any] | None = None,
+    allow_hosts: Collection[str] = (),
     journal: Journal | None = None,
 ) -> Starlette:
     """The emulator as an ASGI application.
 
-    `offers` is a checked offers file, or the same as a dict; None serves a small sample. Every delivery call is
-    answered after `latency_ms` milliseconds. `fail` is RATE:STATUS; `seed` makes the failing calls the same in every
-    run. More than `max_body_bytes` in a body is a 413, more than `max_concurrent` calls at once in one session a 420.
-    What arrives goes into `journal`. Raises OffersError for bad offers, ValueError for a bad `fail`.
+    Args:
+        offers: A checked offers file, the same as a dict, or the path of one.
+        rules: A rules artifact, likewise; the offers are for what it leaves to the server. Without both, the sample
+            shop is served.
+        latency_ms: Every delivery call is answered after so many milliseconds.
+        fail: RATE:STATUS, as in ``0.2:503``: so many delivery calls fail, by chance.
+        seed: Makes the failing calls the same in every run.
+        max_body_bytes: More in a body is a 413.
+        max_concurrent: More calls at once in one session are a 420.
+        client: The client code, which is part of what allocates visitors; by default that of the rules or offers.
+        cluster: The edge cluster that answers name, such as ``38``, to which SDKs then turn with their next call.
+        geo: Where addresses are (see `target.emulator.geo`).
+        allow_hosts: Names by which the control API may be called, besides those of this machine to itself.
+        journal: What arrives goes into it.
 
-    Its `state` has what its routes share: `journal`, `faults` to come, and `stopping`, to be set when a server stops.
+    Raises:
+        OffersError: The offers break their format.
+        RulesError: The rules are no artifact.
+        GeoError: The places break their format.
+        ValueError: ``fail`` or ``cluster`` cannot be.
     """
-    if not isinstance(offers, Offers):
-        offers = parse_offers(SAMPLE if offers is None else offers)
+    if offers is None and rules is None:
+        offers, rules = load_sample()
+    if not isinstance(geo, Places):
+        geo = parse_places(SAMPLE_PLACES if geo is None else geo)
+    if cluster is not None and not (cluster.isascii() and cluster.isdigit() and len(cluster) <= 5):
+        raise ValueError(f"{cluster!r} is no edge cluster; give its number, such as 38")
     journal = Journal() if journal is None else journal
-    faults, stopping = Faults(), Stopping()
-    places = parse_places(SAMPLE_PLACES)
+    desk = desk_of(offers, rules, journal, client=client, cluster=cluster, find_place=geo.find)
     deliver = Delivery(
-        offers,
-        journal,
-        faults,
-        stopping,
+        desk,
         latency_s=latency_ms / 1000,
         failure=None if fail is None else parse_failure(fail),
         random=Random(seed),
         max_body_bytes=max_body_bytes,
         max_concurrent=max_concurrent,
     )
-
-    async def list_notifications(_: Request) -> Response:
-        return json_answer(200, {"notifications": journal.notifications})
-
-    async def clear(_: Request) -> Response:
-        journal.reset()
-        return Response(status_code=204)
-
-    async def about(_: Request) -> Response:
-        return json_answer(200, _about(offers))
-
+    control = Control(desk, ABOUT, frozenset(allow_hosts), max_body_bytes)
+    cdn = Cdn(desk)
     app = Starlette(
         routes=[
-            Route("/", about, methods=["GET"]),
+            *_front(desk),
             Route("/rest/v1/delivery", deliver.answer, methods=["POST"]),
-            Route("/v1/geo", GeoService(places, journal, faults, stopping).answer, methods=["GET"]),
-            Route("/_/notifications", list_notifications, methods=["GET"]),
-            Route("/_/notifications", clear, methods=["DELETE"]),
-            Route("/_/reset", clear, methods=["POST"]),
+            Route("/v1/geo", GeoService(geo, desk).answer, methods=["GET"]),
+            *control.routes(),
+            *(Route(path, cdn.answer, methods=["GET"]) for path in RULES_PATHS),
         ],
         exception_handlers={HTTPException: _http_error},
     )
-    app.state.journal, app.state.faults, app.state.stopping = journal, faults, stopping
+    app.state.desk = desk
     return app
 
 
-def _about(offers: Offers) -> dict[str, Any]:
+class _ForPrograms(Route):
+    """A route for those who do not ask for HTML."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        accepted = b",".join(value for name, value in scope.get("headers", ()) if name == b"accept")
+        return (Match.NONE, {}) if b"text/html" in accepted else super().matches(scope)
+
+
+def _front(desk: Desk) -> list[BaseRoute]:
+    """What stands at /: JSON for programs, a page for people."""
+
+    async def about(_: Request) -> Response:
+        return json_answer(200, _about(desk.stage))
+
+    return [_ForPrograms("/", about, methods=["GET"]), Route("/", about, methods=["GET"])]
+
+
+def _about(stage: Stage) -> dict[str, Any]:
     return {
         "about": ABOUT,
         "deliver": "POST /rest/v1/delivery",
+        "rules": "GET /CLIENT/ENVIRONMENT/v1/rules.json",
+        "geo": "GET /v1/geo",
         "received": "GET /_/notifications",
         "forget": "DELETE /_/notifications or POST /_/reset",
-        "mboxes": list(offers.mboxes),
-        "views": list(offers.views),
+        "control": "GET /_/state",
+        "mboxes": list(stage.offers.mboxes),
+        "views": list(stage.offers.views),
     }
 
 

@@ -7,13 +7,12 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
-from target.emulator.answers import Wire, answer, known_tokens
+from target.emulator.answers import Wire
+from target.emulator.desk import Desk
 from target.emulator.entries import Received
-from target.emulator.faults import FailingShare, Fault, Faults, suffer
-from target.emulator.journal import Journal
-from target.emulator.offers import Offers
+from target.emulator.faults import FailingShare, Fault, suffer
+from target.emulator.geo import address_of
 from target.emulator.replies import error, failed, json_answer, read_body, status_of
-from target.emulator.stopping import Stopping
 from target.emulator.validation import find_problem, parse_body
 
 try:
@@ -30,10 +29,7 @@ class Delivery:
 
     def __init__(
         self,
-        offers: Offers,
-        journal: Journal,
-        faults: Faults,
-        stopping: Stopping,
+        desk: Desk,
         *,
         latency_s: float,
         failure: FailingShare | None,
@@ -41,16 +37,12 @@ class Delivery:
         max_body_bytes: int,
         max_concurrent: int,
     ) -> None:
-        self._offers = offers
-        self._journal = journal
-        self._faults = faults
-        self._stopping = stopping
+        self._desk = desk
         self._latency_s = latency_s
         self._failure = failure
         self._random = random
         self._max_body_bytes = max_body_bytes
         self._max_concurrent = max_concurrent
-        self._known = known_tokens(offers)
         self._in_flight: Counter[str] = Counter()
 
     async def answer(self, request: Request) -> Response:
@@ -61,11 +53,11 @@ class Delivery:
         self._in_flight[session_id] += 1
         try:
             raw = await read_body(request, self._max_body_bytes)
-            fault = self._faults.take("delivery")
+            fault = self._desk.faults.take("delivery")
             response = self._reply(request, raw, session_id, crowded, fault)
             # The work is done before the wait, as in a slow network: who gives up waiting was still counted.
-            await self._stopping.sleep(request, self._latency_s)
-            return await suffer(request, response, fault, self._stopping)
+            await self._desk.stopping.sleep(request, self._latency_s)
+            return await suffer(request, response, fault, self._desk.stopping)
         except ClientDisconnect:
             return Response(status_code=400)
         finally:
@@ -84,7 +76,7 @@ class Delivery:
             malformed = f"Invalid request: body is not JSON ({cause})"
         query = dict(request.query_params)
         received = Received(query, dict(request.headers), body, path=request.url.path)
-        told: list[Wire] = []
+        told: list[tuple[Wire, Wire]] = []
         try:
             if fault is not None and fault.stops_early:
                 response = failed(fault.status)
@@ -97,19 +89,22 @@ class Delivery:
             elif problem := malformed or find_problem(query, body):
                 response = error(400, problem)
             else:
-                told = body.get("notifications") or []
-                response = self._served(body, session_id)
+                response, told = self._served(request, body, session_id)
             received.status = status_of(response, fault)
             received.fault = None if fault is None else fault.name
         finally:
-            self._journal.add(received)
-        for notification in told:
-            tokens = notification.get("tokens") or []
-            known = bool(tokens) and self._known[notification["type"]].issuperset(tokens)
-            self._journal.add_notification(notification, session_id=session_id, known=known)
+            self._desk.journal.add(received)
+        for notification, said in told:
+            self._desk.journal.add_notification(notification, session_id=session_id, **said)
         return response
 
-    def _served(self, body: Wire, session_id: str) -> Response:
+    def _served(self, request: Request, body: Wire, session_id: str) -> tuple[Response, list[tuple[Wire, Wire]]]:
+        """The answer, and what each notification turned out to be."""
+        stage = self._desk.stage
+        told = [
+            (each, stage.notified(each, session_id=session_id, body=body)) for each in body.get("notifications") or []
+        ]
+        answer = stage.answer(body, session_id=session_id, request_id=str(uuid4()), address=address_of(request))
         if body["context"].get("beacon"):
-            return Response(status_code=204)
-        return json_answer(200, answer(body, self._offers, session_id=session_id, request_id=str(uuid4())))
+            return Response(status_code=204), told
+        return json_answer(200, answer), told

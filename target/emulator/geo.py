@@ -19,11 +19,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from target.emulator.faults import Faults, suffer
-from target.emulator.journal import Journal
+from target.emulator.desk import Desk
+from target.emulator.faults import suffer
 from target.emulator.offers import under
 from target.emulator.replies import error, failed, fetch_of, json_answer
-from target.emulator.stopping import Stopping
 
 try:
     from starlette.requests import Request
@@ -130,19 +129,19 @@ def address_of(request: Request) -> str | None:
 class GeoService:
     """GET /v1/geo."""
 
-    def __init__(self, places: Places, journal: Journal, faults: Faults, stopping: Stopping) -> None:
-        self._places, self._journal, self._faults, self._stopping = places, journal, faults, stopping
+    def __init__(self, places: Places, desk: Desk) -> None:
+        self._places, self._desk = places, desk
 
     async def answer(self, request: Request) -> Response:
         """Where the address of a request is: the same in headers and as JSON."""
         address = address_of(request)
-        fault = self._faults.take("geo")
+        fault = self._desk.faults.take("geo")
         if fault is not None and fault.stops_early:
             response = failed(fault.status)
         else:
             response = _located(address, self._places.find(address))
-        self._journal.add(fetch_of(request, "geo", response, fault))
-        return await suffer(request, response, fault, self._stopping)
+        self._desk.journal.add(fetch_of(request, "geo", response, fault))
+        return await suffer(request, response, fault, self._desk.stopping)
 
 
 def _located(address: str | None, place: Place) -> Response:

@@ -8,14 +8,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Unpack
 
 from target.emulator.app import Settings, create_app
-from target.emulator.entries import Filters, Received
-from target.emulator.faults import CONNECTION, Faults
-from target.emulator.journal import WAIT_MS, Journal
-from target.emulator.offers import Offers
+from target.emulator.desk import Desk, Offered, Ruled
+from target.emulator.faults import CONNECTION
+from target.emulator.handle import Emulator
+from target.emulator.state import keeping
 from target.emulator.stopping import Stopping
 from target.emulator.tls import certificate
 
@@ -31,117 +31,56 @@ _START_S = 10
 _STOP_S = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Emulator:
-    """A running emulator: where it listens, what it received, and what is to go wrong."""
+class Serving(Settings, total=False):
+    """The keyword arguments of `running`, for those who pass them on."""
 
-    host: str
-    port: int
-    _journal: Journal = field(default_factory=Journal, repr=False)
-    _faults: Faults = field(default_factory=Faults, repr=False)
-    #: A PEM file with the certificate to trust it by, None without TLS.
-    ca_file: str | None = None
-
-    @property
-    def server_domain(self) -> str:
-        """HOST:PORT, as a client's `server_domain` wants it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """http://HOST:PORT, or https with TLS, without a slash at the end."""
-        return f"{'http' if self.ca_file is None else 'https'}://{self.server_domain}"
-
-    @property
-    def received(self) -> list[Received]:
-        """The delivery calls in order of arrival, refused ones included."""
-        return self._journal.received
-
-    @property
-    def notifications(self) -> list[dict[str, Any]]:
-        """The accepted notifications, as GET /_/notifications lists them."""
-        return self._journal.notifications
-
-    def wait_for_requests(
-        self, n: int = 1, *, timeout_ms: float = WAIT_MS, **filters: Unpack[Filters]
-    ) -> list[Received]:
-        """Wait until there are `n` delivery calls, or more, and return them; `filters` say which count.
-
-        Raises TimeoutError where there are fewer after `timeout_ms` milliseconds.
-        """
-        return self._journal.wait_for_requests(n, timeout_ms, **filters)
-
-    def wait_for_notifications(
-        self, n: int = 1, *, timeout_ms: float = WAIT_MS, **filters: Unpack[Filters]
-    ) -> list[dict[str, Any]]:
-        """Wait until there are `n` notifications, or more, and return them; `filters` say which count.
-
-        Raises TimeoutError where there are fewer after `timeout_ms` milliseconds.
-        """
-        return self._journal.wait_for_notifications(n, timeout_ms, **filters)
-
-    def fail_next(
-        self, n: int = 1, fault: str | int | None = None, *, latency_ms: float = 0, of: str = "delivery"
-    ) -> None:
-        """Let the next `n` calls fail, after those that were asked for before.
-
-        Args:
-            n: How many calls.
-            fault: A status from 300 to 599, "reset" (the connection is reset instead of an answer), "drip" (a byte of
-                the answer now and then) or "half" (half of it, then the connection ends); None for latency alone.
-            latency_ms: How long each takes, in milliseconds.
-            of: Which calls: "delivery", "rules" (the artifact) or "geo".
-
-        Raises:
-            ValueError: One of them cannot be; the message says what can.
-        """
-        self._faults.fail_next(n, fault, latency_ms=latency_ms, of=of)
-
-    def fail_no_more(self) -> None:
-        """Forget the faults that are still to come."""
-        self._faults.clear()
-
-    def reset(self) -> None:
-        """Forget what was received, and the faults that are still to come."""
-        self._faults.clear()
-        self._journal.reset()
+    tls: bool
+    state: str | Path | None
 
 
 def serve(
-    offers: Offers | None,
+    offers: Offered | str | Path | None,
+    rules: Ruled | str | Path | None,
     host: str,
     port: int,
     announce: Callable[[Emulator], None],
-    *,
-    tls: bool = False,
-    **settings: Unpack[Settings],
+    **settings: Unpack[Serving],
 ) -> None:
     """Serve until the process gets SIGINT or SIGTERM; `announce` is called once calls are accepted.
 
-    Port 0 takes any free port. Raises OSError when `host` and `port` cannot be listened on, and what `create_app`
-    raises.
+    Port 0 takes any free port. Everything else is as for `running`. Raises OSError when `host` and `port` cannot be
+    listened on, and what `running` raises.
     """
-    with _serving(offers, host, port, tls, settings) as (server, listening, emulator):
+    with _serving(offers, rules, host, port, **settings) as (server, listening, emulator):
         server.accepting = lambda: announce(emulator)
         server.run(sockets=[listening])
 
 
 @contextmanager
 def running(
-    offers: Offers | dict[str, Any] | None = None,
+    offers: Offered | str | Path | None = None,
+    rules: Ruled | str | Path | None = None,
     *,
     host: str = "127.0.0.1",
-    tls: bool = False,
-    **settings: Unpack[Settings],
+    **settings: Unpack[Serving],
 ) -> Iterator[Emulator]:
     """Serve from a thread on any free port of `host` while the `with` block lasts; for tests.
 
-    With `tls`, over HTTPS, with a certificate that clients trust by the emulator's `ca_file`. `offers` and `settings`
-    are those of `create_app`, which also says what is raised. Calls still being answered at the end of the block get
-    a second to finish.
+    Calls still being answered at the end of the block get a second to finish.
+
+    Args:
+        offers: A checked offers file, the same as a dict, or the path of a file, which is watched.
+        rules: A rules artifact, likewise. Without both, the sample shop is served.
+        host: What to listen on.
+        settings: ``tls=True`` serves HTTPS, with a certificate that clients trust by the emulator's `ca_file`; `state`
+            is a file for what the emulator remembers from one run to the next. The others are those of `create_app`,
+            which also says what is raised.
+
+    Raises:
+        StateError: The file `state` is there and holds no state; it is left as it is.
     """
     accepting = threading.Event()
-    with _serving(offers, host, 0, tls, settings) as (server, listening, emulator):
+    with _serving(offers, rules, host, 0, **settings) as (server, listening, emulator):
         server.accepting = accepting.set
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listening]}, name="target-emulator", daemon=True
@@ -158,17 +97,27 @@ def running(
 
 @contextmanager
 def _serving(
-    offers: Offers | dict[str, Any] | None, host: str, port: int, tls: bool, settings: Settings
+    offers: Offered | str | Path | None,
+    rules: Ruled | str | Path | None,
+    host: str,
+    port: int,
+    *,
+    tls: bool = False,
+    state: str | Path | None = None,
+    **settings: Unpack[Settings],
 ) -> Iterator[tuple[_Server, socket.socket, Emulator]]:
     """A server that is ready to run, and where it will listen."""
-    app = create_app(offers, **settings)
+    settings["allow_hosts"] = (host, *settings.get("allow_hosts", ()))
+    app = create_app(offers, rules, **settings)
+    desk: Desk = app.state.desk
     with ExitStack() as held:
         listening = held.enter_context(_listen(host, port))
-        shown = held.enter_context(certificate(host)) if tls else None
-        port = listening.getsockname()[1]
-        ca_file, server_file = (None, None) if shown is None else (shown.ca_file, shown.server_file)
-        emulator = Emulator(host, port, app.state.journal, app.state.faults, ca_file)
-        yield _Server(_config(app, server_file), app.state.stopping), listening, emulator
+        ca_file, server_file = held.enter_context(certificate(host)) if tls else (None, None)
+        if state is not None:
+            held.enter_context(keeping(state, desk.stage, desk.journal))
+        held.enter_context(desk.watching())
+        emulator = Emulator(host, listening.getsockname()[1], ca_file, desk)
+        yield _Server(_config(app, server_file), desk.stopping), listening, emulator
 
 
 class _Server(uvicorn.Server):

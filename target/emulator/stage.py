@@ -98,6 +98,11 @@ class Stage:
         """The time that decisions are made at, in epoch seconds."""
         return self._clock() if self._frozen_s is None else self._frozen_s
 
+    @property
+    def is_clock_set(self) -> bool:
+        """Whether the time stands still because it was set."""
+        return self._frozen_s is not None
+
     def set_clock(self, at_s: float | None) -> None:
         """Decide as at this moment, in epoch seconds, until it is set anew; None: the real time."""
         self._frozen_s = at_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 try:
     from starlette.requests import Request
@@ -17,7 +18,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self._is_set = False
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waking: dict[object, Callable[[], object]] = {}
 
     @property
     def is_set(self) -> bool:
@@ -27,24 +28,30 @@ class Stopping:
     def set(self) -> None:
         """The server stops: whoever waits goes on."""
         self._is_set = True
-        for one in self._waiting:
-            if not one.done():
-                one.set_result(None)
+        for wake in list(self._waking.values()):
+            wake()
+
+    def listen(self, wake: Callable[[], object]) -> Callable[[], object]:
+        """Call `wake` when the server stops, at once if it does. Returns what ends that."""
+        key = object()
+        self._waking[key] = wake
+        if self._is_set:
+            wake()
+        return lambda: self._waking.pop(key, None)
 
     async def sleep(self, request: Request, seconds: float) -> bool:
         """Wait, with the whole body of `request` read; whether the time passed, and nothing ended it early."""
-        if seconds <= 0:
+        if seconds <= 0 or self._is_set:
             return not self._is_set
-        if self._is_set:
-            return False
-        stop = asyncio.get_running_loop().create_future()
-        gone = asyncio.ensure_future(_gone(request))
-        self._waiting.add(stop)
+        stop = asyncio.Event()
+        end = self.listen(stop.set)
+        waiting = [asyncio.ensure_future(_gone(request)), asyncio.ensure_future(stop.wait())]
         try:
-            ended, _ = await asyncio.wait((gone, stop), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._waiting.discard(stop)
-            gone.cancel()
+            end()
+            for one in waiting:
+                one.cancel()
         return not ended
 
 

@@ -6,15 +6,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 #: By these an emulator on this machine is called, whatever it listens on.
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(NamedTuple):
     """Files in PEM: the authority's certificate, for clients; the server's certificate and key in one, for nobody."""
 
     ca_file: str

@@ -56,6 +56,7 @@ def test_the_flask_view_sets_both_cookies(page: dict[str, Any]) -> None:
 def test_who_has_only_the_package_can_follow() -> None:
     """The emulator is started without a file of offers, and all of the page does what it says."""
     with running() as emulator:
+        emulator.force("A: express")  # of two that visitors are in by chance
         names: dict[str, Any] = {"__name__": "readme"}
         assert len(list(run_blocks(PAGE, names, emulator.server_domain))) == 7
         assert names["flags"].get_bool("feature-flag-a", "showFeatureX", False)

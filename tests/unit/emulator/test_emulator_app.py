@@ -45,7 +45,7 @@ def test_notifications_are_listed_and_cleared(emulator: Emulator, post: Any, poo
         listed = pool.request("GET", listing).json()["notifications"]
         assert [entry["notification"]["id"] for entry in listed] == ["n1"]
         assert pool.request(*clear).status == 204
-        assert pool.request("GET", listing).json() == {"notifications": []}
+        assert pool.request("GET", listing).json()["notifications"] == []
         assert emulator.received == []
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
 from target.emulator.__main__ import main
+from tests.kit.cdn import artifact
 from tests.kit.processes import ROOT
 
 EXAMPLE = ROOT / "examples" / "offers.json"
@@ -59,6 +61,57 @@ def test_its_flags_reach_the_server(pool: Any) -> None:
         process.communicate(timeout=20)
 
 
+def listening(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().split()[-1]
+
+
+@pytest.mark.waits
+def test_it_serves_rules_over_https_and_tells_of_files_that_change(tmp_path: Path) -> None:
+    rules, state = tmp_path / "rules.json", tmp_path / "state.json"
+    rules.write_text(json.dumps(artifact("home")), encoding="utf-8")
+    with start(str(rules), "--port", "0", "--tls", "--cluster", "38", "--state", str(state)) as process:
+        try:
+            url = listening(process)
+            assert process.stdout is not None
+            assert process.stderr is not None
+            said = [process.stdout.readline() for _ in range(5)]
+            ca_file = said[-1].split()[2]
+            body = json.dumps({"context": {"channel": "web"}, "execute": {"mboxes": [{"name": "home"}]}})
+            with urllib3.PoolManager(ca_certs=ca_file) as pool:
+                answer = pool.request("POST", f"{url}/rest/v1/delivery?{QUERY}", body=body).json()
+            rules.write_text("{", encoding="utf-8")
+            broken = process.stderr.readline()
+            rules.write_text(json.dumps(artifact("home")), encoding="utf-8")
+            mended = process.stderr.readline()
+        finally:
+            process.terminate()
+        errors = process.communicate(timeout=20)[1]
+    assert url.startswith("https://127.0.0.1:")
+    assert f"It serves {rules}: 1 activities.\n" in said
+    assert "Not emulated are Auto-Allocate" in "".join(said)
+    assert answer["execute"]["mboxes"][0]["options"][0]["content"] == {"from": "home"}
+    assert (answer["edgeHost"], answer["id"]["tntId"][-5:]) == ("mboxedge38.tt.omtrdc.net", ".38_0")
+    assert broken.startswith(f"target emulator: {rules}: line 1, column 2")
+    assert broken.endswith("; the last good rules stay in use\n")
+    assert mended == f"target emulator: {rules}: read again\n"
+    assert (process.returncode, errors) == (0, "")
+    assert json.loads(state.read_text(encoding="utf-8"))["version"] == 1
+
+
+@pytest.mark.waits
+@pytest.mark.parametrize(("host", "warns"), [("0.0.0.0", True), ("localhost", False), ("127.0.0.1", False)])
+def test_only_what_others_reach_is_warned_of(host: str, warns: bool) -> None:
+    with start("--port", "0", "--host", host) as process:
+        try:
+            listening(process)
+        finally:
+            process.terminate()
+        errors = process.communicate(timeout=20)[1]
+    assert ("warning: --host 0.0.0.0 lets every machine" in errors) is warns
+    assert bool(errors) is warns
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -68,6 +121,7 @@ def test_its_flags_reach_the_server(pool: Any) -> None:
         (["--latency-ms", "soon"], "'soon' is no latency"),
         (["--latency-ms", "nan"], "'nan' is no latency"),
         (["--seed", "x"], "invalid int value"),
+        (["--cluster", "edge38"], "'edge38' is no edge cluster; give its number, such as 38"),
     ],
 )
 def test_a_bad_flag_is_explained(arguments: list[str], problem: str, capsys: Any) -> None:
@@ -89,6 +143,17 @@ def test_a_bad_offers_file_is_explained(tmp_path: Path, capsys: Any) -> None:
     assert capsys.readouterr().err == (
         f"target emulator: --offers: {file}: /mboxes/home: must be an object with options, metrics\n"
     )
+
+
+def test_broken_rules_and_places_are_explained(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text('{"version": "1.0.0", "rules": 5}', encoding="utf-8")
+    assert main([str(file)]) == 2
+    assert capsys.readouterr().err.startswith(f"target emulator: {file}: /rules: must be an object")
+    assert main(["--geo", str(file)]) == 2
+    assert capsys.readouterr().err.startswith(f"target emulator: --geo: {file}: /version: is no key of the format")
+    assert main([str(tmp_path / "none.json")]) == 2
+    assert "none.json: cannot be read" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_explained(capsys: Any) -> None:

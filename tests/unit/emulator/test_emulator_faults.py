@@ -120,7 +120,7 @@ def test_without_the_servers_own_connections_a_reset_is_an_error_of_the_applicat
     from starlette.testclient import TestClient
 
     app = create_app()
-    app.state.faults.fail_next(1, "reset")
+    app.state.desk.faults.fail_next(1, "reset")
     with pytest.raises(ConnectionResetError, match="only the emulator's own server"):
         TestClient(app).post(PATH, content=BODY)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -9,10 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import pytest
+import urllib3
 
+from target.emulator import Emulator, running
 from target.emulator.watching import WatchedFile, Watching
+from tests.kit.calls import eventually
+from tests.kit.cdn import artifact
 
 PATIENCE_S = 20
 
@@ -122,3 +128,33 @@ def test_it_leaves_no_thread_and_needs_no_file(file: Path) -> None:
     nothing.start()
     nothing.stop()
     assert "target-emulator-files" not in {thread.name for thread in threading.enumerate()}
+
+
+def ask(pool: urllib3.PoolManager, emulator: Emulator) -> Any:
+    body = {"context": {"channel": "web"}, "execute": {"mboxes": [{"name": "home"}]}}
+    url = f"{emulator.url}/rest/v1/delivery?imsOrgId=o&sessionId=s"
+    answer = pool.request("POST", url, body=json.dumps(body).encode()).json()
+    return [option["content"] for option in answer["execute"]["mboxes"][0].get("options", [])]
+
+
+def problems(pool: urllib3.PoolManager, emulator: Emulator) -> dict[str, str | None]:
+    files = pool.request("GET", f"{emulator.url}/_/state").json()["files"]
+    return {file["kind"]: file["problem"] for file in files}
+
+
+def test_an_emulator_serves_what_its_files_hold_now(tmp_path: Path, pool: urllib3.PoolManager) -> None:
+    rules, offers = tmp_path / "rules.json", tmp_path / "offers.json"
+    rules.write_text(json.dumps(artifact("home")), encoding="utf-8")
+    offers.write_text("{}", encoding="utf-8")
+    with running(offers, rules) as emulator:
+        assert ask(pool, emulator) == [{"from": "home"}]
+        assert problems(pool, emulator) == {"rules": None, "offers": None}
+        replace(rules, '{"version": "1.0.0", "rules": {"mboxes": 5}}')
+        assert eventually(lambda: problems(pool, emulator)["rules"])
+        assert str(problems(pool, emulator)["rules"]).startswith(f"{rules}: /rules/mboxes: must be an object")
+        assert problems(pool, emulator)["offers"] is None
+        assert ask(pool, emulator) == [{"from": "home"}]
+        replace(rules, json.dumps(artifact("other")))
+        replace(offers, '{"mboxes": {"home": [{"type": "html", "content": "offer"}]}}')
+        assert eventually(lambda: ask(pool, emulator) == ["offer"])
+        assert problems(pool, emulator) == {"rules": None, "offers": None}
