@@ -219,6 +219,22 @@ class TargetDeliveryResponse(Answer, _Record):
             visitor_state,
         )
 
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> TargetDeliveryResponse:
+        """A result of plain data, for tests of code that reads results. It is as any other, and nothing is sent.
+
+        Args:
+            data: ``{"mboxes": {"home": "<b>hi</b>", "flags": {"a": True}, "empty": None}}``, a content each: text is
+                HTML, None the default content, anything else a JSON offer. Or an answer in wire form
+                (``{"execute": {...}, "prefetch": {...}, ...}``), or what ``to_dict`` of a result gave.
+
+        Raises:
+            OptionsError: ``data`` is none of these; the message says where.
+        """
+        from target.made import make_result  # which rests on what reads answers, and so on this module
+
+        return make_result(data)
+
     @property
     def request(self) -> DeliveryRequest:
         """The DeliveryRequest as it was sent; built when asked for, since most callers never do."""
