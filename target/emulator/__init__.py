@@ -8,6 +8,7 @@ decided; Auto-Allocate, Auto-Target, Automated Personalization, Recommendations 
         ...  # point a client at emulator.server_domain, then look at emulator.received and emulator.notifications
 
 `running` and `create_app` need the extra `emulator`: pip install 'target-delivery[emulator]'.
+docs/emulator.md has it all.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Emulates the Adobe Target Delivery API on this machine, from rules and offers, for development. "
         "It is not Adobe Target: it decides A/B tests and experience targeting as on a device, knows no Auto-Allocate, "
         "Auto-Target, Automated Personalization, Recommendations or multivariate tests, and reports nothing. What a "
-        "running one received and serves is looked at and changed at /_/.",
+        "running one received and serves is looked at and changed at /_/ (docs/emulator.md).",
     )
     parser.add_argument(
         "rules",

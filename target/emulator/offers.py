@@ -35,18 +35,6 @@ DEFAULT_CLIENT = "emulator"
 _OPTION_TYPES = ("html", "json", "redirect", "dynamic", "actions")
 _METRIC_TYPES = ("click", "display")
 
-# What is served without --offers: enough for a first call.
-SAMPLE: dict[str, Any] = {
-    "mboxes": {
-        "home": {
-            "options": [{"type": "html", "content": "<h1>Hello from the emulator</h1>"}],
-            "metrics": [{"type": "click"}],
-        },
-        "flags": [{"type": "json", "content": {"newCheckout": True}}],
-        "feature-flag-a": [{"type": "json", "content": {"paymentExperience": "express", "showFeatureX": True}}],
-    }
-}
-
 
 class OffersError(ValueError):
     """The offers file cannot be read or breaks the format; the message says file, place and what to do."""
