@@ -54,6 +54,11 @@ class Claim:
         """Whether it asks for a share of visitors."""
         return self.wanted not in (EVERYWHERE, NOWHERE)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its share is all that depends on the activity."""
+        return self.taken == self.wanted and not any(map(_OF_THE_ACTIVITY.search, self.clauses))
+
     def is_below(self, other: Claim) -> bool:
         """Whether whoever fits this rule fits ``other``, too, but for the place in the activity."""
         return other.clauses <= self.clauses and _is_within(self.rule.property_tokens, other.rule.property_tokens)
