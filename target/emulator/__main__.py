@@ -72,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
     except StateError as problem:
         return _refuse(f"--state: {problem}")
-    except ModuleNotFoundError as missing:
-        return _refuse(str(missing))
+    except (ModuleNotFoundError, ValueError) as problem:
+        return _refuse(str(problem))
     except OSError as problem:
         return _refuse(f"cannot listen on {given.host} port {given.port}: {problem.strerror}; try --port 0")
     except KeyboardInterrupt:

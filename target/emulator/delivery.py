@@ -75,7 +75,7 @@ class Delivery:
         except ValueError as cause:
             malformed = f"Invalid request: body is not JSON ({cause})"
         query = dict(request.query_params)
-        received = Received(query, dict(request.headers), body, path=request.url.path)
+        received = Received(query, dict(request.headers), body, path=request.scope["path"])
         told: list[tuple[Wire, Wire]] = []
         try:
             if fault is not None and fault.stops_early:

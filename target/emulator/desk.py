@@ -5,7 +5,6 @@ Whatever changes is told to those who follow the journal.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any, TypeAlias
 
 from target.emulator.faults import Faults
 from target.emulator.journal import Journal
-from target.emulator.offers import Offers, load_offers, parse_offers
+from target.emulator.offers import Offers, load_offers, parse_offers, parse_offers_text
 from target.emulator.rules import Rules, load_rules, parse_rules
 from target.emulator.stage import Stage
 from target.emulator.stopping import Stopping
@@ -60,11 +59,13 @@ class Desk:
         self.stage.use_rules(checked)
         self.journal.publish("rules", {"source": None if checked is None else checked.source})
 
-    def use_offers(self, offers: Offered) -> None:
-        """Serve these offers from now on: checked ones, or what a file of them holds as parsed JSON.
+    def use_offers(self, offers: Offered | bytes) -> None:
+        """Serve these offers from now on: checked ones, or what a file of them holds, parsed or as text.
 
         Raises OffersError, and goes on with those that were there, where they break the format.
         """
+        if isinstance(offers, bytes):
+            offers = parse_offers_text(offers)
         self.stage.use_offers(offers if isinstance(offers, Offers) else parse_offers(offers))
         self.journal.publish("offers", {"source": None})
 
@@ -172,13 +173,3 @@ def parse_moment(at: datetime | str | float) -> float:
     if not _FIRST_MS <= at <= _LAST_MS:
         raise ValueError(advice)
     return at / 1000
-
-
-def parse_json_text(raw: bytes) -> Any:
-    """JSON in UTF-8. Raises ValueError that says where it stops being that."""
-    try:
-        return json.loads(raw.decode())
-    except json.JSONDecodeError as cause:
-        raise ValueError(f"line {cause.lineno}, column {cause.colno}: not JSON ({cause.msg})") from cause
-    except (UnicodeDecodeError, RecursionError) as cause:
-        raise ValueError(f"not JSON in UTF-8 ({cause})") from cause

@@ -59,13 +59,14 @@ class Emulator:
         return self._desk.journal.notifications
 
     def wait_for_requests(
-        self, n: int = 1, *, timeout_ms: float = WAIT_MS, **filters: Unpack[Filters]
+        self, n: int = 1, *, timeout_ms: float = WAIT_MS, of: str = "delivery", **filters: Unpack[Filters]
     ) -> list[Received]:
-        """Wait until there are `n` delivery calls, or more, and return them; `filters` say which count.
+        """Wait until there are `n` requests, or more, and return them; `filters` say which count.
 
-        Raises TimeoutError where there are fewer after `timeout_ms` milliseconds.
+        They are delivery calls, or what `of` says: "rules" or "geo". Raises TimeoutError where there are fewer after
+        `timeout_ms` milliseconds.
         """
-        return self._desk.journal.wait_for_requests(n, timeout_ms, **filters)
+        return self._desk.journal.wait_for_requests(n, timeout_ms, of, **filters)
 
     def wait_for_notifications(
         self, n: int = 1, *, timeout_ms: float = WAIT_MS, **filters: Unpack[Filters]

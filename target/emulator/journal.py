@@ -92,17 +92,20 @@ class Journal:
         with self._changed:
             return {kind: log.counts() for kind, log in self._logs.items()}
 
-    def find_requests(self, **filters: Unpack[Filters]) -> list[Received]:
-        """The delivery calls that fit: see `fits_request`."""
-        return [received for received in self.received if fits_request(received, **filters)]
+    def find_requests(self, of: str = "delivery", **filters: Unpack[Filters]) -> list[Received]:
+        """The requests of a kind ("delivery", "rules", "geo") that fit: see `fits_request`."""
+        kept = self.received if of == "delivery" else [one for one in self.fetched if one.of == of]
+        return [received for received in kept if fits_request(received, **filters)]
 
     def find_notifications(self, **filters: Unpack[Filters]) -> list[Entry]:
         """The notifications that fit: see `fits_notification`."""
         return [entry for entry in self.notifications if fits_notification(entry, **filters)]
 
-    def wait_for_requests(self, n: int, timeout_ms: float, **filters: Unpack[Filters]) -> list[Received]:
-        """The delivery calls that fit, once there are `n`; TimeoutError where there are not within `timeout_ms`."""
-        return self._wait(n, timeout_ms, "requests", lambda: self.find_requests(**filters))
+    def wait_for_requests(
+        self, n: int, timeout_ms: float, of: str = "delivery", **filters: Unpack[Filters]
+    ) -> list[Received]:
+        """The requests that fit, once there are `n`; TimeoutError where there are not within `timeout_ms`."""
+        return self._wait(n, timeout_ms, "requests", lambda: self.find_requests(of, **filters))
 
     def wait_for_notifications(self, n: int, timeout_ms: float, **filters: Unpack[Filters]) -> list[Entry]:
         """The notifications that fit, once there are `n`; TimeoutError where there are not within `timeout_ms`."""

@@ -67,11 +67,17 @@ class Offers:
 
 def load_offers(path: str | Path) -> Offers:
     """Read and check the offers file at `path`; raises OffersError."""
-    source = str(path)
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_no_repeats)
+        text = Path(path).read_bytes()
     except OSError as cause:
-        raise OffersError(f"{source}: cannot be read ({cause.strerror}); name an existing offers file") from cause
+        raise OffersError(f"{path}: cannot be read ({cause.strerror}); name an existing offers file") from cause
+    return parse_offers_text(text, str(path))
+
+
+def parse_offers_text(text: bytes, source: str = "offers") -> Offers:
+    """Check the text of an offers file; `source` names it in errors. Raises OffersError."""
+    try:
+        data = json.loads(text.decode(), object_pairs_hook=_no_repeats, parse_constant=_no_number)
     except json.JSONDecodeError as cause:
         raise OffersError(
             f"{source}: line {cause.lineno}, column {cause.colno}: not JSON ({cause.msg}); correct it there"
@@ -188,6 +194,10 @@ def under(pointer: str, key: Any) -> str:
 def _fail(source: str, path: str, problem: str) -> NoReturn:
     place = f"{path}: " if path else ""
     raise OffersError(f"{source}: {place}{problem}")
+
+
+def _no_number(literal: str) -> NoReturn:
+    raise ValueError(f"{literal} is no JSON number")
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def fetch_of(request: Request, of: str, response: Response, fault: Fault | None)
         status=status_of(response, fault),
         fault=None if fault is None else fault.name,
         of=of,
-        path=request.url.path,
+        path=request.scope["path"],
     )
 
 

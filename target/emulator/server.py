@@ -112,7 +112,7 @@ def _serving(
     desk: Desk = app.state.desk
     with ExitStack() as held:
         listening = held.enter_context(_listen(host, port))
-        ca_file, server_file = held.enter_context(certificate(host)) if tls else (None, None)
+        ca_file, server_file = held.enter_context(certificate(*settings["allow_hosts"])) if tls else (None, None)
         if state is not None:
             held.enter_context(keeping(state, desk.stage, desk.journal))
         held.enter_context(desk.watching())

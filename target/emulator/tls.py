@@ -24,7 +24,7 @@ class Certificate(NamedTuple):
 def certificate(*names: str) -> Iterator[Certificate]:
     """Make a certificate for `names` (host names and IP addresses) and this machine's own; both files go at the end.
 
-    Raises ModuleNotFoundError where the package trustme is missing.
+    Raises ModuleNotFoundError where the package trustme is missing, ValueError for what is no host name.
     """
     try:
         import trustme
@@ -33,7 +33,11 @@ def certificate(*names: str) -> Iterator[Certificate]:
 
         raise needs_extra(missing) from missing
     authority = trustme.CA(organization_name="target emulator")
-    issued = authority.issue_cert(*dict.fromkeys((*names, *LOOPBACK_NAMES)))
+    own = dict.fromkeys((*filter(None, names), *LOOPBACK_NAMES))
+    try:
+        issued = authority.issue_cert(*own)
+    except ValueError as cause:
+        raise ValueError(f"no certificate can be made for one of {', '.join(own)} ({cause})") from cause
     folder = Path(tempfile.mkdtemp(prefix="target-emulator-"))  # which is for this user alone
     try:
         made = Certificate(str(folder / "ca.pem"), str(folder / "server.pem"))

@@ -83,7 +83,9 @@ def test_the_state_says_what_is_served_and_how_it_stands(emulator: Emulator, cal
     assert state["clock"]["is_set"] is False
 
 
-def test_requests_are_listed_filtered_and_forgotten(emulator: Emulator, call: Call, post: Any) -> None:
+def test_requests_are_listed_filtered_and_forgotten(
+    emulator: Emulator, call: Call, post: Any, pool: urllib3.PoolManager
+) -> None:
     post(emulator, WEB | HOME, {"imsOrgId": "o", "sessionId": "one"})
     post(emulator, WEB | {"prefetch": {"mboxes": [{"name": "remote"}]}}, {"imsOrgId": "o", "sessionId": "two"})
     listed = call("GET", "requests").json()
@@ -98,6 +100,10 @@ def test_requests_are_listed_filtered_and_forgotten(emulator: Emulator, call: Ca
         ("mbox=nowhere", []),
     ):
         assert call("GET", f"requests?{query}").json()["requests"] == found
+    pool.request("GET", f"{emulator.url}/v1/geo")
+    (fetched,) = call("GET", "requests?of=geo&wait=1").json()["requests"]
+    assert fetched["path"] == "/v1/geo"
+    assert emulator.wait_for_requests(1, of="geo")[0].number == fetched["number"]
     assert call("DELETE", "requests").status == 204
     assert call("GET", "requests").json() == {"requests": [], "received": 2, "kept": 0, "dropped": 0}
 
@@ -145,7 +151,7 @@ def test_rules_and_offers_are_swapped_and_broken_ones_change_nothing(emulator: E
     refused = call("PUT", "offers", {"mboxes": {"home": 5}})
     assert (refused.status, refused.json()["pointer"]) == (400, "/mboxes/home")
     refused = call("PUT", "offers", b'{"mboxes": }')
-    assert refused.json()["message"] == "line 1, column 12: not JSON (Expecting value)"
+    assert refused.json()["message"] == "offers: line 1, column 12: not JSON (Expecting value); correct it there"
     assert call("PUT", "rules", b"null").status == 200
     assert shown(post, emulator) == ["o"]
 
@@ -196,7 +202,14 @@ def test_counts_and_a_reset(emulator: Emulator, call: Call, post: Any) -> None:
 
 
 REFUSED = [
-    ("GET", "requests?mbx=home", None, None, "mbx is no parameter: use mbox, type, session, since, wait, timeout_ms"),
+    (
+        "GET",
+        "requests?mbx=home",
+        None,
+        None,
+        "mbx is no parameter: use mbox, type, session, since, wait, timeout_ms, of",
+    ),
+    ("GET", "requests?of=cdn", None, None, "of must be one of delivery, rules, geo"),
     ("GET", "counts?mbox=home", None, None, "mbox is no parameter: there are none here"),
     ("GET", "requests?wait=-1", None, None, "wait must be a whole number from 0 to 10000"),
     ("GET", "notifications?wait=1&timeout_ms=soon", None, None, "timeout_ms must be a whole number"),
@@ -205,8 +218,8 @@ REFUSED = [
     ("POST", "forced", {"experience": "none"}, None, "the rules have no experience 'none'; they have 0 (E0), 1 (E1)"),
     ("POST", "forced", {"experience": "0", "mbx": "home"}, "/mbx", "mbx is nothing that can be said here; use exp"),
     ("POST", "forced", [], "", "the body must be a JSON object with experience, mbox, activity, visitor"),
-    ("POST", "faults", b"", "", "the body is line 1, column 1: not JSON"),
-    ("POST", "faults", b"\xff", "", "the body is not JSON in UTF-8"),
+    ("POST", "faults", b"", "", "the body is not JSON (Expecting value"),
+    ("POST", "faults", b"\xff", "", "the body is not JSON ('utf-8' codec"),
     ("POST", "faults", {"fault": "often"}, None, "fault is a status from 300 to 599, or one of reset, drip, half"),
     ("PUT", "clock", {}, "/at", "at is missing: a date and time, milliseconds since 1970, or null"),
     ("PUT", "clock", {"at": "noon"}, "/at", "the time must be a date and time as 2026-11-26T10:00:00Z, or millisec"),

@@ -66,6 +66,7 @@ def test_the_api_itself_stays_open(guarded: Emulator, pool: urllib3.PoolManager)
     assert pool.request("POST", url, body=b'{"context": {"channel": "web"}}', headers=elsewhere).status == 200
     for path in ("/v1/geo", "/acme/production/v1/rules.json"):
         assert pool.request("GET", guarded.url + path, headers=elsewhere).status == 200
+        assert pool.request("GET", guarded.url + path, headers={"Host": "[::1"}).status == 200
 
 
 def test_a_test_client_may_name_the_application_as_it_likes() -> None:

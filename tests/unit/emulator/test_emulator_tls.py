@@ -48,6 +48,11 @@ def test_the_certificate_is_for_the_names_it_listens_on_and_this_machine() -> No
         assert {"shop.example", "192.0.2.7", "localhost", "127.0.0.1"} <= names
 
 
+def test_a_name_that_is_none_is_explained() -> None:
+    with pytest.raises(ValueError, match=r"no certificate can be made for one of a b, localhost"), certificate("a b"):
+        raise AssertionError
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
 def test_node_trusts_it_by_its_environment() -> None:
