@@ -17,7 +17,8 @@ from target.decisioning.address import load_public_suffixes
 from target.decisioning.artifact_text import holds_any, skim, to_utf8
 from target.decisioning.coercion import to_text
 from target.decisioning.geo import RESPONSE_TOKENS as GEO_TOKENS
-from target.decisioning.places import Places, copy_json
+from target.decisioning.places import Places
+from target.decisioning.rules import copy_json
 from target.decisioning.user_agent import load_user_agent_patterns
 from target.decisioning.variables import Undecidable
 from target.errors import ArtifactError

@@ -23,8 +23,8 @@ from target.decisioning.context import Visit
 from target.decisioning.geo import build_geo_tokens, geo_of, ip_to_look_up
 from target.decisioning.notifications import Notifications
 from target.decisioning.parts import Situation, decide_mbox, decide_page_load, decide_views
-from target.decisioning.places import Rule
 from target.decisioning.remote import find_remote, objects, property_token_of, section
+from target.decisioning.rules import Rule
 from target.decisioning.trace import Retrieval
 
 DECIDED = 200

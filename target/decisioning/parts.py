@@ -9,7 +9,7 @@ from target.decisioning.artifact import Artifact
 from target.decisioning.consequence import EXECUTE, PREFETCH, of_one_activity, once_per_token
 from target.decisioning.context import Scope, Visit
 from target.decisioning.notifications import Notifications
-from target.decisioning.places import Gap, Rule
+from target.decisioning.rules import Gap, Rule
 from target.decisioning.trace import Retrieval, Trace, build_trace_request
 
 # What a part of a request is called.

@@ -6,96 +6,16 @@ Safe to share between threads. Two that ask for the same place at the same momen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from target.decisioning.address import load_public_suffixes
 from target.decisioning.artifact_text import Passage, list_items
 from target.decisioning.coercion import to_text
-from target.decisioning.comparison import Test
-from target.decisioning.compile import compile_condition
-from target.decisioning.consequence import Consequence, parse_consequence
-from target.decisioning.context import Scope
-from target.decisioning.user_agent import load_user_agent_patterns
+from target.decisioning.rules import Gap, PropertyTokens, Rule, copy_json, is_id
 from target.decisioning.variables import Undecidable
 
-MAX_DEPTH = 64
+__all__ = ["LARGE_BYTES", "Gap", "Place", "Places", "PropertyTokens", "Rule", "read_rules"]
+
 LARGE_BYTES = 16_384  # of a place's text; reading it takes some milliseconds
-
-PropertyTokens = frozenset[str] | None
-
-
-class _Details(NamedTuple):
-    """What only a visitor whom a rule matches, or a trace, needs of it."""
-
-    consequence: Consequence
-    meta: Mapping[str, Any]
-    condition: Any
-
-
-class Rule:
-    """One experience of an activity at one place. ``property_tokens`` None: for every property.
-
-    Its details are read from the artifact's text once more when it first matches, and only then kept: most of the
-    thousands of rules that a place may have never do, and Python's garbage collector stops all threads to go through
-    what is kept.
-    """
-
-    __slots__ = ("_details", "_response_tokens", "_source", "activity_id", "key", "property_tokens", "test")
-
-    def __init__(
-        self, data: Mapping[Any, Any], property_tokens: PropertyTokens, source: Any, response_tokens: tuple[str, ...]
-    ) -> None:
-        details = _read_details(data, response_tokens)
-        self.property_tokens = property_tokens
-        self.activity_id = _id(data.get("activityId", details.meta.get("activity.id")), "activityId")
-        self.key = _id(data.get("ruleKey"), "ruleKey")
-        compiled = compile_condition(details.condition, self.activity_id)
-        if compiled.reads & {"page", "referring", ""}:
-            load_public_suffixes()
-        if compiled.reads & {"user", ""}:
-            load_user_agent_patterns()
-        self.test: Test = compiled.test
-        self._source = source
-        self._response_tokens = response_tokens
-        self._details = None if isinstance(source, Passage) else details
-
-    def __repr__(self) -> str:
-        return f"Rule({self.key!r}, activity {self.activity_id!r})"
-
-    @property
-    def consequence(self) -> Consequence:
-        """What it shows."""
-        return self._read_details().consequence
-
-    @property
-    def meta(self) -> Mapping[str, Any]:
-        """What the artifact says about it, such as ``activity.id``."""
-        return self._read_details().meta
-
-    @property
-    def condition(self) -> Any:
-        """What ``test`` was made of."""
-        return self._read_details().condition
-
-    def _read_details(self) -> _Details:
-        details = self._details
-        if details is None:
-            details = self._details = _read_details(self._source.read(), self._response_tokens)
-        return details
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Where a rule stands that cannot be decided here. What is below it may not be shown in its place."""
-
-    key: str | None
-    property_tokens: PropertyTokens
-
-    @staticmethod
-    def test(_: Scope) -> bool:
-        """It might have matched."""
-        return True
 
 
 class Place(NamedTuple):
@@ -217,41 +137,22 @@ def read_rules(source: Any, response_tokens: tuple[str, ...]) -> Place:
             property_tokens = _property_tokens(data)
             rules.append(Rule(data, property_tokens, item, response_tokens))
         except (Undecidable, TypeError, ValueError, RecursionError) as error:
-            gaps.append(Gap(_key_of(data), property_tokens))
+            kept = item if isinstance(item, Passage) else _copy_or_none(item)
+            gaps.append(Gap(_key_of(data), property_tokens, str(error), kept))
             rules.append(gaps[-1])
             problems.append(f"rule {position}: {error}")
     return Place(tuple(rules), tuple(gaps), tuple(problems))
 
 
 def _no_rules(why: str) -> Place:
-    gap = Gap(None, None)
+    gap = Gap(None, None, why)
     return Place((gap,), (gap,), (why,))
-
-
-def _read_details(data: Mapping[Any, Any], response_tokens: tuple[str, ...]) -> _Details:
-    meta = copy_json(data.get("meta") or {})
-    consequence = copy_json(data.get("consequence"))
-    if not isinstance(meta, dict) or not isinstance(consequence, dict):
-        raise Undecidable("meta and consequence must be objects")
-    if "condition" not in data:
-        raise Undecidable("it has no condition")
-    return _Details(parse_consequence(consequence, meta, response_tokens), meta, copy_json(data["condition"]))
-
-
-def _id(value: Any, name: str) -> str:
-    if not _is_id(value):
-        raise Undecidable(f"it has no {name}")
-    return to_text(value)
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
 
 
 def _key_of(data: Any) -> str | None:
     """The rule key of a rule that cannot be decided; None where even that cannot be read."""
     key = data.get("ruleKey") if isinstance(data, Mapping) else None
-    return to_text(key) if _is_id(key) else None
+    return to_text(key) if is_id(key) else None
 
 
 def _property_tokens(data: Mapping[Any, Any]) -> PropertyTokens:
@@ -264,20 +165,8 @@ def _property_tokens(data: Mapping[Any, Any]) -> PropertyTokens:
     return frozenset(token for token in tokens if isinstance(token, str)) if tokens else None
 
 
-def copy_json(value: Any, depth: int = 0) -> Any:
-    """A copy of JSON, all the way down. Raises Undecidable for what is nested too deeply, or is no JSON."""
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if depth > MAX_DEPTH:
-        raise Undecidable(f"it is nested more than {MAX_DEPTH} deep")
-    if isinstance(value, Mapping):
-        return {_key(key): copy_json(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [copy_json(item, depth + 1) for item in value]
-    raise Undecidable(f"{type(value).__name__} is no JSON")
-
-
-def _key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise Undecidable("an object has a key that is no text")
-    return key
+def _copy_or_none(value: Any) -> Any:
+    try:
+        return copy_json(value)
+    except Undecidable:
+        return None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from target.decisioning.address import host_of
 from target.decisioning.artifact import Artifact
 from target.decisioning.context import Scope
-from target.decisioning.places import Rule
+from target.decisioning.rules import Rule
 
 
 class Retrieval(NamedTuple):

@@ -14,7 +14,7 @@ from target.decisioning import address, user_agent
 from target.decisioning import artifact as artifact_module
 from target.decisioning.artifact import parse_artifact, parse_artifact_text
 from target.decisioning.decide import decide
-from target.decisioning.places import Gap
+from target.decisioning.rules import Gap
 from target.errors import ArtifactError, TargetError
 from target_delivery_api.models import DeliveryResponse
 from tests.kit.properties import examples

@@ -13,8 +13,9 @@ from target.decisioning import address, user_agent
 from target.decisioning.artifact import Artifact, ArtifactError, parse_artifact, parse_artifact_text  # type: ignore[attr-defined]
 from target.decisioning.artifact_text import Passage
 from target.decisioning.decide import Decision, decide
-from target.decisioning.places import LARGE_BYTES, Gap, Place, Places, Rule, copy_json, read_rules
+from target.decisioning.places import LARGE_BYTES, Place, Places, read_rules
 from target.decisioning.remote import needs_reading
+from target.decisioning.rules import Gap, Rule, copy_json
 from target.decisioning.variables import Undecidable
 from tests.kit.properties import examples
 from tests.kit.rules import NOW_S, ask, build_artifact, build_rule, run
@@ -190,7 +191,7 @@ def test_a_rule_that_cannot_be_decided_leaves_a_gap_with_its_key_and_properties(
     else:
         expected = None
     place = read_rules([build_rule(activity=1), rule, build_rule(activity=3)], ())
-    assert place.gaps == (Gap(key, expected),)
+    assert place.gaps == (Gap(key, expected, problem),)
     assert [item.key for item in place.rules] == ["1", key, "3"]
     assert place.problems == (f"rule 1: {problem}",)
 
@@ -198,7 +199,8 @@ def test_a_rule_that_cannot_be_decided_leaves_a_gap_with_its_key_and_properties(
 @pytest.mark.parametrize("rules", [None, {}, "x", 5])
 def test_rules_that_are_no_list_are_a_gap_for_every_property(rules: Any) -> None:
     for source in (rules, Passage(text := json.dumps(rules).encode(), 0, len(text))):
-        assert read_rules(source, ()) == Place((Gap(None, None),), (Gap(None, None),), ("its rules are not a list",))
+        gap = Gap(None, None, "its rules are not a list")
+        assert read_rules(source, ()) == Place((gap,), (gap,), ("its rules are not a list",))
 
 
 def test_rules_nested_deeper_than_any_stack_are_a_gap() -> None:
