@@ -21,6 +21,7 @@ BETWEEN = "is between"
 HOLDS = "is set"
 
 _RELATIONS = {"==": IS, "!=": IS, "<": BELOW, "<=": AT_MOST, ">": ABOVE, ">=": AT_LEAST}
+_KNOWN = frozenset({"and", "or", "!", *_RELATIONS})
 _MIRRORED = {BELOW: ABOVE, AT_MOST: AT_LEAST, ABOVE: BELOW, AT_LEAST: AT_MOST}
 _MOST_ITEMS = 10_000  # of a condition are looked through for what they name
 
@@ -84,23 +85,27 @@ def variable_of(logic: Any) -> str | None:
 
 def variables_in(logic: Any) -> Iterator[str]:
     """The variables that ``logic`` names, in any order and as often as it does; not all where it is very large."""
+    return (name for item in _operations_in(logic) if (name := variable_of(item)) is not None)
+
+
+def asks_only_for_share(logic: Any) -> bool:
+    """Whether all that ``logic`` asks for is the visitor's place in the activity."""
+    found = [(variable_of(item), operation_of(item)[0]) for item in _operations_in(logic)]
+    is_known = all(name == "allocation" if operator == "var" else operator in _KNOWN for name, operator in found)
+    return is_known and any(operator == "var" for _, operator in found)
+
+
+def _operations_in(logic: Any) -> Iterator[Any]:
     waiting = [logic]
     for _ in range(_MOST_ITEMS):
         if not waiting:
             return
         item = waiting.pop()
         if isinstance(item, Mapping):
-            name = variable_of(item)
-            if name is not None:
-                yield name
+            yield item
             waiting += item.values()
         elif isinstance(item, list | tuple):
             waiting += item
-
-
-def asks_only_for_share(logic: Any) -> bool:
-    """Whether all that ``logic`` asks for is the visitor's place in the activity."""
-    return set(variables_in(logic)) == {"allocation"}
 
 
 def _parse_in(needle: Any, haystack: Any, is_denied: bool) -> Clause:

@@ -89,25 +89,15 @@ def decide(
         retrieval: How the artifact came here, for the trace only.
         allocations: Places of the visitor by activity id, 0 up to 100, which win over those that the ids give.
     """
-    ids = body.get("id")
-    ids = ids if isinstance(ids, Mapping) else {}
-    visitor = visitor_of(ids)
-    if visitor is None:
-        visitor = new_id()
-        ids = {**ids, "tntId": f"{visitor}.{location_hint}_0" if location_hint else visitor}
-    places = Allocations(client, visitor)
-    if allocations:
-        places.update(allocations)
-    context = body.get("context")
-    place = {**geo_of(body), **geo} if geo else geo_of(body)
+    ids, visit = open_visit(body, client, now_s, new_id, location_hint, geo, allocations)
     situation = Situation(
         artifact=artifact,
         client=client,
         ids=ids,
         session_id=session_id,
         property_token=property_token_of(body),
-        visit=Visit(context if isinstance(context, Mapping) else {}, place, places, now_s),
-        geo_tokens=build_geo_tokens(place, artifact.geo_tokens),
+        visit=visit,
+        geo_tokens=build_geo_tokens(visit.geo, artifact.geo_tokens),
         notifications=Notifications(now_s, new_id),
         shown=[],
         is_traced=body.get("trace") is not None,
@@ -125,6 +115,30 @@ def decide(
     tnt_id = ids.get("tntId")
     tnt_id = tnt_id if isinstance(tnt_id, str) else None
     return Decision(response, situation.notifications.items, *remote, tnt_id, situation.shown)
+
+
+def open_visit(
+    body: Mapping[str, Any],
+    client: str,
+    now_s: float,
+    new_id: Callable[[], str],
+    location_hint: str | None,
+    geo: Mapping[str, Any] | None,
+    allocations: Mapping[str, float] | None,
+) -> tuple[Mapping[str, Any], Visit]:
+    """Who a request is for and all that holds for the whole of it; the arguments are those of ``decide``."""
+    ids = body.get("id")
+    ids = ids if isinstance(ids, Mapping) else {}
+    visitor = visitor_of(ids)
+    if visitor is None:
+        visitor = new_id()
+        ids = {**ids, "tntId": f"{visitor}.{location_hint}_0" if location_hint else visitor}
+    places = Allocations(client, visitor)
+    if allocations:
+        places.update(allocations)
+    context = body.get("context")
+    place = {**geo_of(body), **geo} if geo else geo_of(body)
+    return ids, Visit(context if isinstance(context, Mapping) else {}, place, places, now_s)
 
 
 def _decide_section(situation: Situation, mode: str, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,6 +78,14 @@ def describe_value(value: Any, variable: str | None = None) -> str:
     return finished(as_value(value, variable))
 
 
+def describe_ranges(ranges: Sequence[tuple[float, float]]) -> str:
+    """Percent ranges: ``0 to 50 %``."""
+    if not ranges:
+        return "no range"
+    shown = " or ".join(f"{to_text(least)} to {to_text(most)}" for least, most in ranges[:_MAX_ITEMS])
+    return f"{shown} %" if len(ranges) <= _MAX_ITEMS else f"{shown} {MORE} %"
+
+
 def as_value(value: Any, variable: str | None = None) -> str:
     """The same before ``finished``."""
     if variable == "current_timestamp" and (moment := _moment(value)):

@@ -9,6 +9,10 @@ from target.decisioning.artifact import Artifact
 from target.decisioning.consequence import EXECUTE, PREFETCH
 from target.decisioning.places import Places
 
+LEFT_TO_SERVER = "the rules leave it to the server, since it shares an activity that only that can decide"
+UNKNOWN = "the rules do not know it"
+HAS_GAP = "one of its rules cannot be decided here"
+
 
 class Remote(NamedTuple):
     """Mboxes and views, each once and in the order asked, that an artifact cannot decide or not fully."""
@@ -34,6 +38,18 @@ def find_remote(body: Mapping[str, Any], artifact: Artifact) -> Remote:
         elif _is_remote_view(str(name), artifact, token):
             views.append(str(name))
     return Remote(list(dict.fromkeys(mboxes)), list(dict.fromkeys(views)))
+
+
+def why_remote_mbox(name: str, artifact: Artifact, token: str | None) -> str | None:
+    """Why only the server can decide the mbox ``name``, for the property ``token``; None where the rules can."""
+    local = artifact.mboxes if artifact.local_mboxes is None else artifact.local_mboxes
+    return _why_remote(name, name in local, name in artifact.remote_mboxes, artifact.mboxes, token)
+
+
+def why_remote_view(name: str, artifact: Artifact, token: str | None) -> str | None:
+    """The same for a view."""
+    local = artifact.views if artifact.local_views is None else artifact.local_views
+    return _why_remote(name, name in local, name in artifact.remote_views, artifact.views, token)
 
 
 def needs_remote(body: Mapping[str, Any], artifact: Artifact) -> bool:
@@ -81,13 +97,19 @@ def _asked_mboxes(body: Mapping[str, Any], artifact: Artifact) -> Iterator[str]:
 
 
 def _is_remote_mbox(name: str, artifact: Artifact, token: str | None) -> bool:
-    local = artifact.mboxes if artifact.local_mboxes is None else artifact.local_mboxes
-    return name not in local or name in artifact.remote_mboxes or _has_gap(artifact.mboxes, name, token)
+    return why_remote_mbox(name, artifact, token) is not None
 
 
 def _is_remote_view(name: str, artifact: Artifact, token: str | None) -> bool:
-    local = artifact.views if artifact.local_views is None else artifact.local_views
-    return name not in local or name in artifact.remote_views or _has_gap(artifact.views, name, token)
+    return why_remote_view(name, artifact, token) is not None
+
+
+def _why_remote(name: str, is_local: bool, is_remote: bool, places: Places, token: str | None) -> str | None:
+    if is_remote:
+        return LEFT_TO_SERVER
+    if not is_local:
+        return UNKNOWN
+    return HAS_GAP if _has_gap(places, name, token) else None
 
 
 def _has_gap(places: Places, name: str, token: str | None) -> bool:

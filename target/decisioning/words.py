@@ -75,6 +75,13 @@ def describe_clause(condition: Any) -> str:
     return describe(condition) or EVERYBODY if clause is None else finished(_say(clause))
 
 
+def read_condition(condition: Any) -> Clause | tuple[str, tuple[Any, ...]] | bool | str:
+    """``condition`` as it is put in words: a clause; several and what joins them; true for what everybody fulfils,
+    false for what nobody does; or a text for what is shown as it is.
+    """
+    return _read(condition, False, 0)
+
+
 def _read(logic: Any, is_denied: bool, depth: int) -> _Read:
     """``logic`` with what denies it brought down to its clauses."""
     if depth > _MAX_DEPTH:

@@ -66,4 +66,8 @@ def test_what_is_named_inside() -> None:
     assert len(list(variables_in([URL] * 20_000))) < 20_000
     assert asks_only_for_share({"<=": [0, SHARE, 50]})
     assert not asks_only_for_share({"<=": [URL, SHARE]})
+    assert asks_only_for_share({"and": [True, {"!": {"<": [{"var": ["allocation"]}, 5]}}]})
+    assert not asks_only_for_share({"and": [{"odd": []}, {"<": [SHARE, 5]}]})
+    assert not asks_only_for_share({"and": [{"var": 5}, {"<": [SHARE, 5]}]})
+    assert not asks_only_for_share({"==": [1, 1]})
     assert not asks_only_for_share(True)
