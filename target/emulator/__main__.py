@@ -15,6 +15,7 @@ from target.emulator.offers import OffersError, load_offers
 if TYPE_CHECKING:
     from target.emulator.handle import Emulator
 
+_MOST_SAID = 10
 _LOGGER = logging.getLogger("target.emulator")
 
 
@@ -40,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             load_offers(given.offers)
         if given.rules is not None:
             load_rules(given.rules)
-        geo = None if given.geo is None else load_places(given.geo)
+        if given.geo is not None:
+            load_places(given.geo)
     except (OffersError, RulesError, GeoError) as problem:
         flag = {OffersError: "--offers: ", GeoError: "--geo: "}.get(type(problem), "")
         return _refuse(f"{flag}{problem}")
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 state=given.state,
                 cluster=given.cluster,
                 client=given.client,
-                geo=geo,
+                geo=given.geo,
                 allow_hosts=given.allow_host,
                 latency_ms=given.latency_ms,
                 fail=given.fail,
@@ -179,6 +181,8 @@ def _cluster(value: str) -> str:
 
 
 def _announce(emulator: Emulator, given: argparse.Namespace) -> None:
+    from target.emulator.desk import unanswered
+
     # One line for programs, then the rest for people; flushed, as a reader may be waiting at the other end of a pipe.
     print(f"target emulator listening on {emulator.url}")
     print("It emulates the Delivery API for development; it is not Adobe Target, and nothing it gets is reported.")
@@ -190,11 +194,21 @@ def _announce(emulator: Emulator, given: argparse.Namespace) -> None:
     if given.offers is not None:
         page_load = "a page load" if offers.page_load else "no page load"
         print(f"It serves {given.offers}: {len(offers.mboxes)} mboxes, {len(offers.views)} views, {page_load}.")
+    left = unanswered(emulator.stage)
+    if left:
+        print(f"The rules leave to the server, and --offers has nothing for: {_some(left)}.")
+    for problem in emulator.stage.rules.problems[:_MOST_SAID]:
+        print(f"Not decided by: {problem}.")
     if given.rules is None and given.offers is None:
         print("It serves a small sample; give your own with RULES.json and --offers FILE.")
     if emulator.ca_file is not None:
         print(f"CA file: {emulator.ca_file} (ca_certs of this SDK, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS)")
     sys.stdout.flush()
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_SAID} more" if len(names) > _MOST_SAID else ""
+    return ", ".join(names[:_MOST_SAID]) + more
 
 
 def _refuse(problem: str) -> int:

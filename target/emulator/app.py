@@ -14,11 +14,12 @@ from target.emulator.delivery import Delivery
 from target.emulator.desk import Desk, Offered, Ruled, desk_of
 from target.emulator.faults import parse_failure
 from target.emulator.geo import SAMPLE as SAMPLE_PLACES
-from target.emulator.geo import GeoService, Places, parse_places
+from target.emulator.geo import Atlas, GeoService, parse_places
 from target.emulator.journal import Journal
 from target.emulator.replies import error, json_answer
 from target.emulator.sample import load_sample
 from target.emulator.stage import Stage
+from target.emulator.watching import WatchedFile
 
 try:
     from starlette.applications import Starlette
@@ -51,7 +52,7 @@ class Settings(TypedDict, total=False):
     max_concurrent: int
     client: str | None
     cluster: str | None
-    geo: Places | Mapping[str, Any] | None
+    geo: Mapping[str, Any] | str | Path | None
     allow_hosts: Collection[str]
 
 
@@ -66,7 +67,7 @@ def create_app(
     max_concurrent: int = MAX_CONCURRENT,
     client: str | None = None,
     cluster: str | None = None,
-    geo: Places | Mapping[str, Any] | None = None,
+    geo: Mapping[str, Any] | str | Path | None = None,
     allow_hosts: Collection[str] = (),
     journal: Journal | None = None,
 ) -> Starlette:
@@ -83,7 +84,7 @@ def create_app(
         max_concurrent: More calls at once in one session are a 420.
         client: The client code, which is part of what allocates visitors; by default that of the rules or offers.
         cluster: The edge cluster that answers name, such as ``38``, to which SDKs then turn with their next call.
-        geo: Where addresses are (see `target.emulator.geo`).
+        geo: Where addresses are (see `target.emulator.geo`): a dict, or the path of a file.
         allow_hosts: Names by which the control API may be called, besides those of this machine to itself.
         journal: What arrives goes into it.
 
@@ -95,12 +96,15 @@ def create_app(
     """
     if offers is None and rules is None:
         offers, rules = load_sample()
-    if not isinstance(geo, Places):
-        geo = parse_places(SAMPLE_PLACES if geo is None else geo)
+    files: list[WatchedFile] = []
+    atlas = Atlas(parse_places(SAMPLE_PLACES if geo is None or isinstance(geo, str | Path) else geo))
+    if isinstance(geo, str | Path):
+        files.append(WatchedFile("places", geo, atlas.read))
+        atlas.read(str(geo))
     if cluster is not None and not (cluster.isascii() and cluster.isdigit() and len(cluster) <= 5):
         raise ValueError(f"{cluster!r} is no edge cluster; give its number, such as 38")
     journal = Journal() if journal is None else journal
-    desk = desk_of(offers, rules, journal, client=client, cluster=cluster, find_place=geo.find)
+    desk = desk_of(offers, rules, journal, files, client=client, cluster=cluster, find_place=atlas.find)
     deliver = Delivery(
         desk,
         latency_s=latency_ms / 1000,
@@ -115,7 +119,7 @@ def create_app(
         routes=[
             *_front(desk),
             Route("/rest/v1/delivery", deliver.answer, methods=["POST"]),
-            Route("/v1/geo", GeoService(geo, desk).answer, methods=["GET"]),
+            Route("/v1/geo", GeoService(atlas, desk).answer, methods=["GET"]),
             *control.routes(),
             *(Route(path, cdn.answer, methods=["GET"]) for path in RULES_PATHS),
         ],

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from target.emulator.asked import Query, Refused, body_of, number_of, object_of, parameters, query_of, require_texts
-from target.emulator.desk import Desk
+from target.emulator.desk import Desk, unanswered
 from target.emulator.entries import shown
 from target.emulator.events import stream, wait_for
 from target.emulator.guard import refusal
@@ -97,6 +97,7 @@ class Control:
                     "etag": stage.published.etag,
                     "activities": [{"id": one.id, "name": one.name, "type": one.type} for one in stage.counts()],
                     "problems": list(rules.problems),
+                    "unanswered": unanswered(stage),
                 },
                 "offers": {
                     "mboxes": list(offers.mboxes),

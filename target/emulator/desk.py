@@ -6,7 +6,7 @@ Whatever changes is told to those who follow the journal.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -132,17 +132,23 @@ class Desk:
 
 
 def desk_of(
-    offers: Offered | str | Path | None, rules: Ruled | str | Path | None, journal: Journal, **stage: Any
+    offers: Offered | str | Path | None,
+    rules: Ruled | str | Path | None,
+    journal: Journal,
+    files: Iterable[WatchedFile] = (),
+    **stage: Any,
 ) -> Desk:
     """A desk with offers and rules: checked ones, what a file of them holds, or a file, which is then to be watched.
 
+    `files` are to be watched besides, and `stage` is for the Stage.
+
     Raises OffersError and RulesError.
     """
-    files: list[WatchedFile] = []
+    watched_files = list(files)
 
     def watched(kind: str, path: str | Path, read: Callable[[str], object]) -> str:
         # It is looked at before it is read: what changes in between is then read again.
-        files.append(WatchedFile(kind, path, read))
+        watched_files.append(WatchedFile(kind, path, read))
         return str(path)
 
     if isinstance(offers, str | Path):
@@ -151,8 +157,15 @@ def desk_of(
         rules = load_rules(watched("rules", rules, lambda path: desk.use_rules(load_rules(path))))
     checked_offers = offers if isinstance(offers, Offers | None) else parse_offers(offers)
     checked_rules = rules if isinstance(rules, Rules | None) else parse_rules(rules)
-    desk = Desk(Stage(checked_offers, checked_rules, **stage), journal, files=files)
+    desk = Desk(Stage(checked_offers, checked_rules, **stage), journal, files=watched_files)
     return desk
+
+
+def unanswered(stage: Stage) -> list[str]:
+    """The mboxes that the rules leave to the server, and for which there are no offers."""
+    artifact, offers = stage.rules.artifact, stage.offers
+    answered = {*offers.mboxes, *([artifact.global_mbox] if offers.page_load else [])}
+    return sorted(artifact.remote_mboxes - answered)
 
 
 def parse_moment(at: datetime | str | float) -> float:

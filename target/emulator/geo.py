@@ -90,6 +90,21 @@ class Places:
         return self.default
 
 
+class Atlas:
+    """The places that are in use, which may be swapped."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+
+    def find(self, address: str | None) -> Place:
+        """See `Places.find`."""
+        return self.places.find(address)
+
+    def read(self, path: str) -> None:
+        """Use what a file says from now on. Raises GeoError."""
+        self.places = load_places(path)
+
+
 def load_places(path: str | Path) -> Places:
     """Read and check a file of places. Raises GeoError."""
     try:
@@ -129,8 +144,8 @@ def address_of(request: Request) -> str | None:
 class GeoService:
     """GET /v1/geo."""
 
-    def __init__(self, places: Places, desk: Desk) -> None:
-        self._places, self._desk = places, desk
+    def __init__(self, atlas: Atlas, desk: Desk) -> None:
+        self._atlas, self._desk = atlas, desk
 
     async def answer(self, request: Request) -> Response:
         """Where the address of a request is: the same in headers and as JSON."""
@@ -139,7 +154,7 @@ class GeoService:
         if fault is not None and fault.stops_early:
             response = failed(fault.status)
         else:
-            response = _located(address, self._places.find(address))
+            response = _located(address, self._atlas.find(address))
         self._desk.journal.add(fetch_of(request, "geo", response, fault))
         return await suffer(request, response, fault, self._desk.stopping)
 

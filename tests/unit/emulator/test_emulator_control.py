@@ -79,6 +79,7 @@ def test_the_state_says_what_is_served_and_how_it_stands(emulator: Emulator, cal
     assert state["rules"]["activities"] == [{"id": "7", "name": "Seven", "type": "ab"}]
     assert state["offers"] == {"mboxes": ["remote"], "views": [], "pageLoad": False}
     assert state["received"]["requests"] == {"received": 1, "kept": 1, "dropped": 0}
+    assert (state["rules"]["problems"], state["rules"]["unanswered"]) == ([], [])
     assert (state["forced"], state["faults"], state["files"]) == ([], [], [])
     assert state["clock"]["is_set"] is False
 
@@ -235,6 +236,15 @@ def test_what_cannot_be_done_is_explained(
     refused = call(method, path, body)
     assert (refused.status, refused.json().get("pointer")) == (400, pointer)
     assert refused.json()["message"].startswith(message)
+
+
+def test_what_nobody_answers_is_told(emulator: Emulator, call: Call) -> None:
+    odd = rule(0, 0, 100) | {"condition": {"odd": []}}
+    emulator.use_rules(artifact(rules={"mboxes": {"home": [odd]}}, remoteMboxes=["remote", "other", "g"]))
+    emulator.use_offers(OFFERS | {"pageLoad": []})
+    told = call("GET", "state").json()["rules"]
+    assert told["unanswered"] == ["other"]
+    assert told["problems"] == ["/rules/mboxes/home/0: the operator 'odd' is not known"]
 
 
 def test_bodies_are_bounded(emulator: Emulator, call: Call) -> None:

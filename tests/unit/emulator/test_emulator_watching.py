@@ -142,6 +142,17 @@ def problems(pool: urllib3.PoolManager, emulator: Emulator) -> dict[str, str | N
     return {file["kind"]: file["problem"] for file in files}
 
 
+def test_places_are_read_again(tmp_path: Path, pool: urllib3.PoolManager) -> None:
+    file = tmp_path / "geo.json"
+    file.write_text('{"default": {"city": "A"}}', encoding="utf-8")
+    with running(geo=file) as emulator:
+        replace(file, '{"default": {"city": ""}}')
+        assert eventually(lambda: problems(pool, emulator)["places"])
+        replace(file, '{"default": {"city": "B"}}')
+        url = f"{emulator.url}/v1/geo"
+        assert eventually(lambda: pool.request("GET", url).json()["x-geo-city"] == "B")
+
+
 def test_an_emulator_serves_what_its_files_hold_now(tmp_path: Path, pool: urllib3.PoolManager) -> None:
     rules, offers = tmp_path / "rules.json", tmp_path / "offers.json"
     rules.write_text(json.dumps(artifact("home")), encoding="utf-8")
