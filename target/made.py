@@ -32,7 +32,12 @@ def make_result(data: Any) -> TargetDeliveryResponse:
         return _whole(data)
     _check(data, (*_ANSWER, *_SHORT))
     if "mboxes" in data:
-        data["execute"] = {**_dict("execute", data.get("execute") or {}), "mboxes": _placed(data.pop("mboxes"))}
+        data["execute"] = {**_dict("execute", data.get("execute") or {}), "mboxes": data.pop("mboxes")}
+        _require_contents(data["execute"]["mboxes"])
+    for mode in ("execute", "prefetch"):
+        part = data.get(mode)
+        if isinstance(part, Mapping) and isinstance(part.get("mboxes"), Mapping):
+            data[mode] = {**part, "mboxes": _placed(part["mboxes"], mode)}
     answer = _model(models.DeliveryResponse, "response", data).to_dict()
     return _answered({"context": {"channel": "web"}, **_asked(answer)}, answer, None)
 
@@ -68,17 +73,26 @@ def _answered(asked: Any, answer: Any, meta: Any) -> TargetDeliveryResponse:
     return assemble(call, response, default_runtime.now_s(), None if meta is None else _record(Meta, "meta", meta))
 
 
-def _placed(contents: Any) -> list[dict[str, Any]]:
-    """Mboxes of an answer, of a content each: text is HTML, None the default content, anything else a JSON offer."""
+def _require_contents(contents: Any) -> None:
     if not isinstance(contents, Mapping):
         raise OptionsError(f"'mboxes' of a result must be a dict, a name and its content each, not {kind_of(contents)}")
-    placed = []
+
+
+def _placed(contents: Mapping[Any, Any], mode: str) -> list[dict[str, Any]]:
+    """Mboxes of an answer, of a content each: text is HTML, None the default content, anything else a JSON offer.
+
+    There are tokens to tell of clicks and, as the API has counted what ``execute`` shows, of what ``prefetch`` shows.
+    """
+    placed: list[dict[str, Any]] = []
     for index, (name, content) in enumerate(contents.items()):
         if not isinstance(name, str):
             raise OptionsError(f"'mboxes' of a result has a name that is no text, but {kind_of(name)}")
         kind = "html" if isinstance(content, str) else "json"
         options = [] if content is None else [{"type": kind, "content": content}]
-        placed.append({"index": index, "name": name, "options": options})
+        metrics = [{"type": "click", "eventToken": f"click-token-of-{name}"}] if options else []
+        if options and mode == "prefetch":
+            options[0]["eventToken"] = f"display-token-of-{name}"
+        placed.append({"index": index, "name": name, "options": options, "metrics": metrics})
     return placed
 
 

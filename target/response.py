@@ -225,8 +225,10 @@ class TargetDeliveryResponse(Answer, _Record):
 
         Args:
             data: ``{"mboxes": {"home": "<b>hi</b>", "flags": {"a": True}, "empty": None}}``, a content each: text is
-                HTML, None the default content, anything else a JSON offer. Or an answer in wire form
-                (``{"execute": {...}, "prefetch": {...}, ...}``), or what ``to_dict`` of a result gave.
+                HTML, None the default content, anything else a JSON offer. They are in ``execute``, with tokens for
+                clicks; ``{"prefetch": {"mboxes": {"home": "<b>hi</b>"}}}`` has tokens to tell what was shown, too. Or
+                an answer in wire form (``{"execute": {...}, "prefetch": {...}, ...}``), or what ``to_dict`` of a
+                result gave.
 
         Raises:
             OptionsError: ``data`` is none of these; the message says where.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target import OptionsError, TargetDeliveryResponse
+from target import AttributesProvider, OptionsError, TargetDeliveryResponse
 from target.config import default_runtime
 from target.delivery.notify import build_notify_options
 from tests.unit.test_response import ANSWER, result
@@ -59,6 +59,22 @@ def test_an_answer_in_wire_form_makes_a_result() -> None:
     assert (told.tokens, told.mbox.name) == (["t"], "home")
 
 
+def test_what_contents_show_can_be_told() -> None:
+    found = made({"mboxes": {"home": "x"}, "prefetch": {"mboxes": {"hero": "y", "empty": None}}})
+    assert [mbox.name for mbox in found.request.prefetch.mboxes] == ["hero", "empty"]
+    assert (found.content("home"), found.content("hero"), found.content("empty", "z")) == ("x", "y", "z")
+    assert found.displayed("home") == found.displayed("empty") == found.clicked("empty") == []
+    [shown] = found.displayed("hero")
+    clicks = [found.clicked(name)[0] for name in ("home", "hero")]
+    assert shown.tokens == ["display-token-of-hero"]
+    assert [click.tokens for click in clicks] == [["click-token-of-home"], ["click-token-of-hero"]]
+
+
+def test_attributes_are_read_of_it() -> None:
+    flags = AttributesProvider(made({"mboxes": CONTENTS}))
+    assert (flags.get_bool("flags", "express", False), flags.get_int("flags", "limit", 0)) == (True, 3)
+
+
 def test_contents_and_an_answer_go_together() -> None:
     found = made({"mboxes": {"home": "x"}, "execute": {"pageLoad": {"options": [{"type": "html", "content": "y"}]}}})
     assert (found.content("home"), found.page_load()[0].content) == ("x", "y")
@@ -91,6 +107,7 @@ def test_the_data_stays_the_callers() -> None:
         ({"home": "x"}, "Contents of mboxes go under 'mboxes'."),
         ({"response": {}, "metta": 1}, "'metta' is no part of a result: did you mean 'meta'?"),
         ({"mboxes": [1]}, "'mboxes' of a result must be a dict, a name and its content each, not list"),
+        ({"prefetch": {"mboxes": {5: 1}}}, "'mboxes' of a result has a name that is no text, but int"),
         ({"mboxes": {5: 1}}, "'mboxes' of a result has a name that is no text, but int"),
         ({"mboxes": {}, "execute": [1]}, "'execute' of a result must be a dict, not list"),
         ({"execute": {"mboxes": 5}}, "ExecuteResponse.mboxes: expected a list, got a number"),
