@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -29,6 +29,9 @@ except ModuleNotFoundError as missing:
 
 _START_S = 10
 _STOP_S = 10
+_TICK_S = 0.1
+# So long is waited for answers to be finished, before uvicorn waits, and then cancels them.
+_LOOK_S, _LOOKS = 0.002, 100
 
 
 class Serving(Settings, total=False):
@@ -91,7 +94,7 @@ def running(
                 raise RuntimeError(f"the emulator did not start within {_START_S} s")
             yield emulator
         finally:
-            server.should_exit = True
+            server.end()
             thread.join(_STOP_S)
 
 
@@ -121,7 +124,10 @@ def _serving(
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that says when it accepts calls, and when it stops."""
+    """A uvicorn server that says when it accepts calls, and ends at once: tests start many.
+
+    uvicorn looks every tenth of a second whether it is to end, and then sleeps another, whatever there is to wait for.
+    """
 
     def __init__(self, config: uvicorn.Config, stopping: Stopping) -> None:
         super().__init__(config)
@@ -129,11 +135,33 @@ class _Server(uvicorn.Server):
         self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
         await super().startup(sockets)
         self.accepting()
 
+    async def main_loop(self) -> None:
+        counter = 0
+        while not await self.on_tick(counter):
+            counter = (counter + 1) % 864_000
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), _TICK_S)
+
+    def end(self) -> None:
+        """End soon; from any thread."""
+        self.should_exit = True
+        with suppress(RuntimeError):  # the loop has ended by itself
+            self._loop.call_soon_threadsafe(self._told.set)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.set()
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        for _ in range(_LOOKS):
+            if not (self.server_state.connections or self.server_state.tasks):
+                return
+            await asyncio.sleep(_LOOK_S)
         await super().shutdown(sockets)
 
 
