@@ -12,7 +12,7 @@ export no_proxy := $(NO_PROXY),$(no_proxy)
 # Else each process of a run of tests would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help vendor docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ generate: $(READY) ## write generated/ from openapi/delivery-api.yaml
 
 generate-check: $(READY) ## fail if generated/ is not what `make generate` writes
 	$(BIN)/python openapi/generate.py --check
+
+vendor: $(READY) ## take over what the emulator's page needs from the npm registry, in the versions that scripts/vendor.py names
+	$(BIN)/python scripts/vendor.py
 
 option-help: $(READY) ## write target/option_help.py, what `help` of a method says of its options, from target/options.py
 	$(BIN)/python scripts/option_help.py

@@ -16,6 +16,7 @@ from target.emulator.faults import parse_failure
 from target.emulator.geo import SAMPLE as SAMPLE_PLACES
 from target.emulator.geo import Atlas, GeoService, parse_places
 from target.emulator.journal import Journal
+from target.emulator.page.routes import routes as page_routes
 from target.emulator.replies import error, json_answer
 from target.emulator.sample import load_sample
 from target.emulator.stage import Stage
@@ -117,7 +118,7 @@ def create_app(
     cdn = Cdn(desk)
     app = Starlette(
         routes=[
-            *_front(desk),
+            *_front(desk, frozenset(allow_hosts)),
             Route("/rest/v1/delivery", deliver.answer, methods=["POST"]),
             Route("/v1/geo", GeoService(atlas, desk).answer, methods=["GET"]),
             *control.routes(),
@@ -137,13 +138,13 @@ class _ForPrograms(Route):
         return (Match.NONE, {}) if b"text/html" in accepted else super().matches(scope)
 
 
-def _front(desk: Desk) -> list[BaseRoute]:
+def _front(desk: Desk, hosts: Collection[str]) -> list[BaseRoute]:
     """What stands at /: JSON for programs, a page for people."""
 
     async def about(_: Request) -> Response:
         return json_answer(200, _about(desk.stage))
 
-    return [_ForPrograms("/", about, methods=["GET"]), Route("/", about, methods=["GET"])]
+    return [_ForPrograms("/", about, methods=["GET"]), *page_routes(desk, hosts)]
 
 
 def _about(stage: Stage) -> dict[str, Any]:

@@ -6,16 +6,18 @@ Safe to share between threads. What is asked is answered under a lock, which tak
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import RLock
 from typing import Any
 from uuid import uuid4
 
 from target.decisioning.catalogue import list_activities
 from target.decisioning.decide import Decision, decide
-from target.decisioning.geo import geo_of
+from target.decisioning.explain import explain
+from target.decisioning.explanation import Explanation
 from target.decisioning.ranges import EVERYWHERE, reach_of
-from target.emulator.answers import Wire, answer, known_tokens, numbered
+from target.emulator.answers import Wire, answer, known_tokens
+from target.emulator.completed import FindPlace, complete
 from target.emulator.counted import count_activities, index_tokens
 from target.emulator.decided import join
 from target.emulator.forced import Forced, Forcing, names_of, parse_forced, previewed_by, wanted_of
@@ -24,11 +26,7 @@ from target.emulator.rules import Rules, Standing, only_forced, rules_of, standi
 from target.emulator.tally import ActivityCount, Tally
 from target.emulator.visitors import Visitor, Visitors
 
-#: Finds the place of an IP address, under the keys of ``context.geo``; empty where it is not known.
-FindPlace = Callable[[str], Mapping[str, Any]]
-
 _STATE_VERSION = 1
-_ID_FIELDS = ("marketingCloudVisitorId", "tntId", "thirdPartyId")
 
 
 class Stage:
@@ -118,18 +116,29 @@ class Stage:
         """
         with self._lock:
             visitor = self._visitors.find(body.get("id") or {}, session_id)
-            body = self._completed(body, visitor, address)
-            ids = {**body["id"], "tntId": body["id"].get("tntId") or visitor.tnt_id}
-            offered = answer({**body, "id": ids}, self.offers, session_id=session_id, request_id=request_id)
-            offered["client"] = self.client
-            if "execute" not in body and "prefetch" not in body:
-                return offered
+            body = complete(body, visitor.tnt_id, address, self._find_place)
             rules = self._rules_for(body, visitor)
-            decision = self._decide(body, rules, visitor)
+            decision = self._decide(body, rules, visitor, self.now_s())
             if body.get("qaMode") is None:
                 self._remember(body, visitor, decision)
-            tokens = frozenset(filter(_is_text, rules.data.get("responseTokens") or ()))
-            return join(body, offered, decision, rules.artifact.global_mbox, tokens)
+            return self._joined(body, rules, visitor, decision, session_id, request_id)
+
+    def try_out(self, body: Wire, *, session_id: str, at_s: float | None = None) -> tuple[Wire, Explanation]:
+        """What ``answer`` would say, and why. Nothing is counted, and nothing new remembered.
+
+        Args:
+            body: The request.
+            session_id: Names a visitor who has no id.
+            at_s: When, in epoch seconds; by default ``now_s``.
+        """
+        with self._lock:
+            visitor = self._visitors.look_up(body.get("id") or {}, session_id)
+            body = complete(body, visitor.tnt_id, None, self._find_place)
+            rules = self._rules_for(body, visitor)
+            at_s = self.now_s() if at_s is None else at_s
+            decision = self._decide(body, rules, visitor, at_s)
+            explanation = explain(body, rules.artifact, **self._circumstances(visitor, at_s))
+            return self._joined(body, rules, visitor, decision, session_id, "tried"), explanation
 
     def notified(self, notification: Wire, *, session_id: str, body: Wire) -> dict[str, Any]:
         """Count what a notification of a valid request tells; what it was of.
@@ -228,23 +237,6 @@ class Stage:
             self._visitors, self._tally, self._frozen_s = visitors, tally, clock
             self._forcing = Forcing(self.rules, forced)
 
-    def _completed(self, body: Wire, visitor: Visitor, address: str | None) -> Wire:
-        """The request with what is known of its visitor besides: the tntId, the place, and an index for each mbox."""
-        ids = {**(body.get("id") or {})}
-        if not any(ids.get(key) for key in _ID_FIELDS):
-            ids["tntId"] = visitor.tnt_id
-        geo = geo_of(body)
-        looked_up = geo.get("ipAddress") or (None if geo else address)
-        if looked_up and not set(geo) - {"ipAddress"}:
-            body = {**body, "context": {**body["context"], "geo": {**geo, **self._find_place(looked_up)}}}
-        sections = {
-            mode: {**body[mode], "mboxes": numbered(body[mode]["mboxes"])}
-            for mode in ("execute", "prefetch")
-            if body.get(mode) is not None and body[mode].get("mboxes") is not None
-        }
-        present = {key: value for key, value in body.items() if value is not None}
-        return {**present, **sections, "id": ids}
-
     def _rules_for(self, body: Wire, visitor: Visitor) -> Rules:
         link = body.get("qaMode") or {}
         previewed = previewed_by(link, self._activities)
@@ -252,15 +244,22 @@ class Stage:
             return only_forced(self.rules, wanted_of(previewed))
         return self._forcing.for_visitor(names_of(body["id"], visitor.tnt_id), previewed)
 
-    def _decide(self, body: Wire, rules: Rules, visitor: Visitor) -> Decision:
-        return decide(
-            body,
-            rules.artifact,
-            client=self.client,
-            now_s=self.now_s(),
-            new_id=lambda: uuid4().hex,
-            allocations=self._kept_places(visitor),
-        )
+    def _decide(self, body: Wire, rules: Rules, visitor: Visitor, at_s: float) -> Decision:
+        return decide(body, rules.artifact, **self._circumstances(visitor, at_s))
+
+    def _circumstances(self, visitor: Visitor, at_s: float) -> dict[str, Any]:
+        """What decisions are made with, besides request and rules."""
+        places = self._kept_places(visitor)
+        return {"client": self.client, "now_s": at_s, "new_id": lambda: uuid4().hex, "allocations": places}
+
+    def _joined(
+        self, body: Wire, rules: Rules, visitor: Visitor, decision: Decision, session_id: str, request_id: str
+    ) -> Wire:
+        ids = {**body["id"], "tntId": body["id"].get("tntId") or visitor.tnt_id}
+        offered = answer({**body, "id": ids}, self.offers, session_id=session_id, request_id=request_id)
+        offered["client"] = self.client
+        tokens = frozenset(filter(_is_text, rules.data.get("responseTokens") or ()))
+        return join(body, offered, decision, rules.artifact.global_mbox, tokens)
 
     def _kept_places(self, visitor: Visitor) -> dict[str, float]:
         """Where the visitor is to stand in activities, so that the rules give the experiences to stay in."""

@@ -1,0 +1,198 @@
+"""Owns the page's routes: what is shown at which address, and what each form does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from functools import partial
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+from target.emulator.desk import Desk, parse_moment
+from target.emulator.events import followed
+from target.emulator.guard import refusal
+from target.emulator.page.actions import ACTIONS, Action
+from target.emulator.page.forms import TOKEN, TryForm, build_request, is_own, parse_try
+from target.emulator.page.views import (
+    contents_of,
+    show_activities,
+    show_event,
+    show_part,
+    show_requests,
+    show_switches,
+)
+from target.emulator.validation import find_problem
+
+try:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import Request
+    from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+    from starlette.routing import BaseRoute, Route
+except ModuleNotFoundError as missing:
+    from target.emulator.extra import needs_extra
+
+    raise needs_extra(missing) from missing
+
+_HEADERS = {
+    # Nothing from elsewhere, and no script or style that is written into the page.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_TYPES = {"js": "text/javascript", "css": "text/css", "LICENSE": "text/plain"}
+_STATIC = {
+    name: f"{_TYPES[name.rpartition('.')[2]]}; charset=utf-8"
+    for name in (
+        "htmx.min.js",
+        "sse.min.js",
+        "pico.classless.min.css",
+        "page.css",
+        "htmx.LICENSE",
+        "sse.LICENSE",
+        "pico.LICENSE",
+    )
+}
+_TRIED = "a visitor of the page"
+_IDLE_S = 15.0
+_MOST_SAID = 300
+
+
+def routes(desk: Desk, hosts: Collection[str]) -> list[BaseRoute]:
+    """All routes of the page; ``hosts`` are names that the emulator goes by besides those of this machine to itself."""
+    page = _Page(desk, hosts)
+    return [
+        Route("/", page.index, methods=["GET"]),
+        Route("/_/page/activities", page.activities, methods=["GET"]),
+        Route("/_/live", page.live, methods=["GET"]),
+        Route("/_/static/{name}", page.static, methods=["GET"]),
+        *(Route(f"/_/page/{name}", partial(page.change, action), methods=["POST"]) for name, action in ACTIONS.items()),
+    ]
+
+
+class _Page:
+    def __init__(self, desk: Desk, hosts: Collection[str]) -> None:
+        self._desk, self._hosts = desk, hosts
+        self._templates = Environment(
+            loader=PackageLoader("target.emulator", "page/templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    async def index(self, request: Request) -> Response:
+        """The page."""
+        if refused := refusal(request, self._hosts):
+            return PlainTextResponse(refused, 403, _HEADERS)
+        query = dict(request.query_params)
+        # Not on the event loop: the numbers take a moment, and calls to the API go on meanwhile.
+        return HTMLResponse(await run_in_threadpool(self._index, query), headers=_HEADERS)
+
+    async def activities(self, request: Request) -> Response:
+        """The activities alone, for a page that is open."""
+        if refused := refusal(request, self._hosts):
+            return PlainTextResponse(refused, 403, _HEADERS)
+        number = _number(request.query_params.get("page"))
+        shown = await run_in_threadpool(lambda: show_activities(self._desk.stage.counts(), number))
+        return HTMLResponse(self._templates.get_template("activities.html").render(shown), headers=_HEADERS)
+
+    async def live(self, request: Request) -> Response:
+        """What comes in, as rows, and a word whenever counts may have changed."""
+        if refused := refusal(request, self._hosts):
+            return PlainTextResponse(refused, 403, _HEADERS)
+        return StreamingResponse(self._rows(), media_type="text/event-stream", headers=_HEADERS)
+
+    async def static(self, request: Request) -> Response:
+        """A file that the page needs."""
+        name = request.path_params["name"]
+        if name not in _STATIC:
+            return PlainTextResponse("There is no such file", 404, _HEADERS)
+        content = (files("target.emulator") / "page" / "static" / name).read_bytes()
+        return Response(content, headers={**_HEADERS, "Content-Type": _STATIC[name], "Cache-Control": "max-age=3600"})
+
+    async def change(self, action: Action, request: Request) -> Response:
+        """What a form of the page asks for; then the page again, which says what was done."""
+        if refused := refusal(request, self._hosts):
+            return PlainTextResponse(refused, 403, _HEADERS)
+        async with request.form(max_fields=20, max_part_size=65_536) as form:
+            typed = {name: value for name, value in form.items() if isinstance(value, str)}
+        if not is_own(typed.get("token")):
+            return PlainTextResponse("This form is not of this page as it is now: open the page anew", 403, _HEADERS)
+        try:
+            said, is_bad = action(self._desk, typed), ""
+        except ValueError as problem:
+            said, is_bad = str(problem), "&bad=1"
+        # 303: the browser asks for the page, and a reload sends the form no second time.
+        return RedirectResponse(f"/?said={quote(said)}{is_bad}#switches", 303, _HEADERS)
+
+    def _index(self, query: dict[str, str]) -> str:
+        desk, stage = self._desk, self._desk.stage
+        counts, form = stage.counts(), parse_try(query)
+        received = desk.journal.counts()
+        rows = show_requests(desk)
+        tried, problem = self._tried(form)
+        last = [entry.number for entry in (*desk.journal.received[-1:], *desk.journal.fetched[-1:])]
+        last += [entry["number"] for entry in desk.journal.notifications[-1:]]
+        problems = [*stage.rules.problems, *(file.problem for file in desk.files if file.problem)]
+        return self._templates.get_template("index.html").render(
+            client=stage.client,
+            source=stage.rules.source or "the sample shop or a program",
+            said={"text": query["said"][:_MOST_SAID], "is_bad": "bad" in query} if "said" in query else None,
+            problems=problems[:10],
+            requests=rows,
+            received=sum(each.received for each in received.values()),
+            dropped=sum(each.dropped for each in received.values()),
+            last_number=max(last, default=0),
+            form=form,
+            tried=tried,
+            problem=problem,
+            token=TOKEN,
+            **show_activities(counts, _number(query.get("page"))),
+            **show_switches(desk, counts),
+        )
+
+    def _tried(self, form: TryForm) -> tuple[list[dict[str, Any]], str | None]:
+        """What the visitor of the form would get, and why; or what is wrong with the form."""
+        if form.is_empty:
+            return [], None
+        try:
+            body = build_request(form)
+            at_s = parse_moment(form.time) if form.time else None
+        except ValueError as wrong:
+            return [], str(wrong)
+        if problem := find_problem({"client": "page", "sessionId": "page"}, body):
+            return [], problem
+        answered, explanation = self._desk.stage.try_out(body, session_id=_TRIED, at_s=at_s)
+        return [show_part(part, contents_of(answered, part)) for part in explanation.parts], None
+
+    async def _rows(self) -> AsyncIterator[str]:
+        row = self._templates.get_template("request.html")
+        with followed(self._desk.journal, self._desk.stopping) as queue:
+            yield ": rows, as they come\n\n"
+            while True:
+                try:
+                    event = await asyncio.wait_for(queue.get(), _IDLE_S)
+                except TimeoutError:
+                    yield ": nothing new\n\n"
+                    continue
+                if event is None:
+                    return
+                shown = show_event(event)
+                if shown is not None:
+                    yield _event("row", row.render(row=shown), event.number)
+                yield _event("counted", "")
+
+
+def _event(kind: str, data: str, number: int | None = None) -> str:
+    """A server-sent event; a line break in what is sent begins no field of its own."""
+    lines = "".join(f"data: {line}\n" for line in data.splitlines() or [""])
+    return ("" if number is None else f"id: {number}\n") + f"event: {kind}\n{lines}\n"
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else 1
