@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from typing import Any, TypeVar
 
 from target.emulator.asked import Query, Refused, body_of, number_of, object_of, parameters, query_of, require_texts
 from target.emulator.desk import Desk, unanswered
@@ -13,6 +13,7 @@ from target.emulator.entries import shown
 from target.emulator.events import stream, wait_for
 from target.emulator.guard import refusal
 from target.emulator.replies import error, json_answer
+from target.emulator.validation import parse_body
 
 try:
     from starlette.requests import ClientDisconnect, Request
@@ -28,6 +29,7 @@ _POINTER = re.compile(r"(?:rules|offers): (/.*?): ")
 _EVENTS = "text/event-stream"
 _PLACE = ("mbox", "activity", "visitor")
 
+_T = TypeVar("_T")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -56,6 +58,7 @@ class Control:
             "faults": {"GET": self.list_faults, "POST": self.fail_next, "DELETE": self.fail_no_more},
             "clock": {"GET": self.clock, "PUT": self.set_clock},
             "counts": {"GET": self.counts},
+            "explain": {"POST": self.explain},
             "reset": {"POST": self.reset},
             "events": {"GET": self.events},
         }
@@ -212,6 +215,12 @@ class Control:
         parameters(request, ())
         return json_answer(200, {"activities": self._desk.counts()})
 
+    async def explain(self, request: Request) -> Response:
+        """What a delivery request, the body, would be answered, and why; nothing is counted."""
+        asked = await body_of(request, self._most_bytes)
+        answer, explanation = _doing(lambda: self._desk.try_out(parse_body(asked)))
+        return json_answer(200, {"answer": answer, "explanation": explanation.to_dict()})
+
     async def reset(self, request: Request) -> Response:
         """Stand as at the start, with the rules and offers that are served now."""
         parameters(request, ())
@@ -228,9 +237,9 @@ class Control:
         return StreamingResponse(events, media_type=_EVENTS, headers={"Cache-Control": "no-store"})
 
 
-def _doing(act: Callable[[], object], pointer: str | None = None) -> None:
+def _doing(act: Callable[[], _T], pointer: str | None = None) -> _T:
     try:
-        act()
+        return act()
     except ValueError as problem:
         found = _POINTER.match(str(problem))
         raise Refused(str(problem), found[1] if found else pointer) from problem

@@ -13,18 +13,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from target.decisioning.explanation import Explanation
 from target.emulator.faults import Faults
 from target.emulator.journal import Journal
 from target.emulator.offers import Offers, load_offers, parse_offers, parse_offers_text
 from target.emulator.rules import Rules, load_rules, parse_rules
 from target.emulator.stage import Stage
 from target.emulator.stopping import Stopping
+from target.emulator.validation import find_problem
 from target.emulator.watching import WatchedFile, Watching
 
 #: Checked, or what a file of it holds as parsed JSON.
 Offered: TypeAlias = Offers | Mapping[str, Any]
 Ruled: TypeAlias = Rules | Mapping[str, Any]
 
+_TRIED = "tried-out"  # the session of who has no id
 _FIRST_MS = 0
 _LAST_MS = 253_402_300_799_000  # the end of the year 9999
 
@@ -120,6 +123,16 @@ class Desk:
     def counts(self) -> list[dict[str, Any]]:
         """What was counted by activity and experience, as JSON."""
         return [asdict(activity) for activity in self.stage.counts()]
+
+    def try_out(self, body: Any) -> tuple[dict[str, Any], Explanation]:
+        """What a delivery request would be answered, and why; nothing is counted.
+
+        Raises ValueError where the API would refuse it.
+        """
+        problem = find_problem({"imsOrgId": "-", "sessionId": _TRIED}, body)
+        if problem is not None:
+            raise ValueError(problem)
+        return self.stage.try_out(body, session_id=_TRIED)
 
     def reset(self) -> None:
         """Forget what was received, visitors, counts, what is forced, faults to come and the clock."""

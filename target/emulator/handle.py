@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Unpack
 
+from target.decisioning.explanation import Explanation
 from target.emulator.desk import Desk, Offered, Ruled
 from target.emulator.entries import Filters, Received
 from target.emulator.journal import WAIT_MS
@@ -151,6 +152,13 @@ class Emulator:
     def counts(self) -> list[ActivityCount]:
         """Visitors, impressions and conversions, by activity and experience."""
         return self._desk.stage.counts()
+
+    def explain(self, request: dict[str, Any]) -> Explanation:
+        """Why a delivery request, in wire form, is answered as it is; nothing is counted.
+
+        Raises ValueError where the API would refuse it.
+        """
+        return self._desk.try_out(request)[1]
 
     def reset(self) -> None:
         """Forget what was received, visitors, counts, what is forced, faults to come and the clock."""

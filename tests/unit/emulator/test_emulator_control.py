@@ -202,7 +202,19 @@ def test_counts_and_a_reset(emulator: Emulator, call: Call, post: Any) -> None:
     assert (emulator.received, emulator.forced) == ([], [])
 
 
+def test_a_request_is_explained_and_not_counted(emulator: Emulator, call: Call, post: Any) -> None:
+    ask = WEB | HOME | {"id": {"tntId": "visitor-7"}}
+    emulator.set_clock("2026-11-26T10:00:00Z")
+    explained = call("POST", "explain", ask).json()
+    assert explained["explanation"] == emulator.explain(ask).to_dict()
+    assert explained["answer"]["execute"] == post(emulator, ask).json()["execute"]
+    assert sum(one.impressions for one in emulator.counts()[0].experiences) == 1
+    assert len(emulator.received) == 1
+
+
 REFUSED = [
+    ("POST", "explain", {}, None, "Invalid request: context must not be null"),
+    ("POST", "explain", b"{", None, "Expecting property name"),
     (
         "GET",
         "requests?mbx=home",
