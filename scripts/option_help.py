@@ -47,7 +47,7 @@ def write_module(package: Path) -> str:
     literals = {ast.unparse(node.targets[0]): ast.unparse(node.value) for node in body if isinstance(node, ast.Assign)}
     takers = {
         f"target.{file}.{kind}": {method: _unite(names, classes) for method, names in methods.items()}
-        for file in ("clients", "notifying", "client", "aio")
+        for file in ("clients", "notifying", "explaining", "client", "aio")
         for kind, methods in _takers_in(_parse(package / f"{file}.py")).items()
         if methods
     }

@@ -30,6 +30,7 @@ from target.version import __version__ as __version__
 if TYPE_CHECKING:
     from target._outbox.handle import OutboxHandle
     from target.aio import AsyncTargetClient
+    from target.decisioning.explanation import Explanation
     from target.model_methods import ClientHints, Context
     from target.options import ClientOptions, RequestOptions
     from target.outbox import DeadLetter, Outbox
@@ -58,6 +59,7 @@ __all__ = [
     "ClientStatus",
     "Context",
     "DeadLetter",
+    "Explanation",
     "Meta",
     "OptionsError",
     "Outbox",
@@ -221,6 +223,7 @@ _ELSEWHERE = {
     "ClientOptions": "target.options",
     "Context": "target.model_methods",
     "DeadLetter": "target.outbox",
+    "Explanation": "target.decisioning.explanation",
     "Outbox": "target.outbox",
     "OutboxHandle": "target._outbox.handle",
     "RequestOptions": "target.options",

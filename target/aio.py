@@ -21,6 +21,7 @@ from target.config import AsyncClientConfig, RequestConfig, parse_async_client_o
 from target.delivery.request import Call
 from target.environment import AsyncFromEnvironment
 from target.errors import ClientClosed, TargetError
+from target.explaining import AsyncExplainingClient
 from target.notifying import AsyncNotifyingClient
 from target.reading import SMALL_BYTES
 from target.response import TargetDeliveryResponse
@@ -38,7 +39,7 @@ _READY = Host("the first rules")
 _READING_THREADS = 2  # for large answers; they take turns anyway
 
 
-class AsyncTargetClient(AsyncNotifyingClient, AsyncFromEnvironment):
+class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEnvironment):
     """A client of the Adobe Target Delivery API for asyncio: make one with ``create``, share it between the tasks of
     its event loop, close it.
 

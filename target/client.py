@@ -19,6 +19,7 @@ from target.config import ClientConfig, RequestConfig, parse_client_options, par
 from target.delivery.request import Call
 from target.environment import FromEnvironment
 from target.errors import ClientClosed, TargetError
+from target.explaining import ExplainingClient
 from target.notifying import NotifyingClient
 from target.response import TargetDeliveryResponse
 from target.services import Decider, Services
@@ -36,11 +37,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Work = Callable[[Abort | None], T]
-
 _ABORT_S = 0.2  # how long a call that was ended may take to notice
 
 
-class TargetClient(NotifyingClient, FromEnvironment):
+class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
     """A client of the Adobe Target Delivery API: make one with ``create``, share it between threads, close it.
 
     Options of every method may be given as a dict, as keyword arguments, or both (keywords win);

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from target._background.breaker import Breaker
 from target._background.clock import monotonic_s
@@ -17,7 +18,7 @@ from target._on_device.background import Background
 from target._on_device.delivery import Delivery
 from target._on_device.download import Downloads
 from target._on_device.geo_lookup import GeoLookup
-from target.config import HYBRID, ON_DEVICE, ClientConfig, Runtime
+from target.config import HYBRID, ON_DEVICE, SERVER_SIDE, ClientConfig, Runtime
 from target.decisioning.artifact import Artifact, require_packages
 from target.decisioning.decide import Decision, decide, needs_geo
 from target.decisioning.remote import needs_reading, needs_remote
@@ -38,6 +39,14 @@ from target.foreign import copied
 from target.on_device_config import OnDeviceConfig
 from target.response import Meta, TargetDeliveryResponse
 from target_delivery_api.models import DeliveryResponse
+
+if TYPE_CHECKING:
+    from target.decisioning.explanation import Explanation
+
+_WHY_SERVER = {
+    SERVER_SIDE: "The call is server-side: what follows is what the rules would say",
+    HYBRID: "The server decides it, since there is something in it that the rules cannot: what follows is theirs",
+}
 
 
 class OnDevice:
@@ -186,8 +195,7 @@ class OnDevice:
     def decide(self, call: Call, artifact: Artifact, deadline: Deadline) -> TargetDeliveryResponse:
         """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""
         started = monotonic_s()
-        address = needs_geo(call.body, artifact)
-        geo = self._geo.find(address, deadline.remaining_s()) if address else None
+        geo = self._find_place(call, artifact, deadline)
         now_s = self._runtime.now_s()
         decision = decide(
             call.body,
@@ -206,6 +214,31 @@ class OnDevice:
         self._follow_up(call, decision, started, decided)
         return result
 
+    def explain(self, call: Call, method: str, deadline: Deadline) -> Explanation:
+        """Why ``call`` is decided as it is. Blocks only to look up a place, until ``deadline`` at most.
+
+        Raises:
+            ArtifactNotReady: There are no rules yet.
+        """
+        from target.decisioning.explain import explain  # which a service that only asks never needs
+
+        artifact = self._keeper.current
+        if artifact is None:
+            raise ArtifactNotReady("There are no rules yet that could explain anything: call wait_until_ready() first")
+        explanation = explain(
+            call.body,
+            artifact,
+            client=self._config.client,
+            now_s=self._runtime.now_s(),
+            new_id=self._runtime.new_id,
+            location_hint=call.cluster,
+            geo=self._find_place(call, artifact, deadline),
+        )
+        why = _WHY_SERVER.get(method)
+        if why is None or (method == HYBRID and not needs_remote(call.body, artifact)):
+            return explanation
+        return replace(explanation, decided_by=SERVER_SIDE, why=why)
+
     def hurry(self) -> None:
         """Send at once what waits to be told of what was decided."""
         self._background.hurry()
@@ -220,6 +253,11 @@ class OnDevice:
         self._background.close(timeout_s)
         self._keeper.close(max(ends_at_s - monotonic_s(), 0.1))
         self._downloads.close()
+
+    def _find_place(self, call: Call, artifact: Artifact, deadline: Deadline) -> dict[str, Any] | None:
+        """Where the visitor is, if the rules ask for that and the call does not say it."""
+        address = needs_geo(call.body, artifact)
+        return self._geo.find(address, deadline.remaining_s()) if address else None
 
     def _follow_up(self, call: Call, decision: Decision, started: float, decided: float) -> None:
         """Tell Target, in the background, what was shown and how long it took."""

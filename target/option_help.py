@@ -155,6 +155,12 @@ OPTIONS = {
         "notify": _CALL_OPTIONS + _NOTIFY_OPTIONS,
         "queue": _CALL_OPTIONS + _NOTIFY_OPTIONS,
     },
+    "target.explaining.ExplainingClient": {
+        "explain": _REQUEST_OPTIONS + _CALL_OPTIONS,
+    },
+    "target.explaining.AsyncExplainingClient": {
+        "explain": _REQUEST_OPTIONS + _CALL_OPTIONS,
+    },
     "target.client.TargetClient": {
         "create": _COMMON_OPTIONS + _CLIENT_OPTIONS,
         "get_offers": _REQUEST_OPTIONS + _CALL_OPTIONS + _REQUEST_CALLBACK_OPTIONS,

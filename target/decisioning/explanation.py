@@ -29,7 +29,7 @@ class ExplainedClause:
     Attributes:
         words: What it asks for: ``country is "US"``.
         holds: Whether that is so; None where it cannot be decided here.
-        variables: What it asks about, by the names that rules have for it, and what is seen there; None: not given.
+        seen: What is seen where it looks, by the names of the variables; None: not given.
         wanted: The values that it compares with.
         joint: ``"and"`` or ``"or"`` where it is several, which ``parts`` has; else None.
         parts: The clauses inside.
@@ -38,7 +38,7 @@ class ExplainedClause:
 
     words: str
     holds: bool | None
-    variables: Mapping[str, Any]
+    seen: Mapping[str, Any]
     wanted: tuple[Any, ...] = ()
     joint: str | None = None
     parts: tuple[ExplainedClause, ...] = ()
@@ -48,7 +48,7 @@ class ExplainedClause:
         """The same as plain JSON."""
         told: dict[str, Any] = {"words": self.words, "holds": self.holds}
         if self.joint is None:
-            told |= {"wanted": _plain(self.wanted), "seen": _plain(self.variables)}
+            told |= {"wanted": _plain(self.wanted), "seen": _plain(self.seen)}
         else:
             told |= {"joint": self.joint, "parts": [part.to_dict() for part in self.parts]}
         return told if self.why is None else {**told, "why": self.why}

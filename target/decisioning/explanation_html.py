@@ -54,7 +54,7 @@ def _clauses(clauses: Iterable[ExplainedClause]) -> str:
 
 
 def _clause(clause: ExplainedClause) -> str:
-    seen = f" (seen: {seen_in(clause)})" if clause.variables else ""
+    seen = f" (seen: {seen_in(clause)})" if clause.seen else ""
     why = f": {clause.why}" if clause.why is not None and not clause.parts else ""
     inner = _clauses(clause.parts) if clause.parts else ""
     return f"{_HOLDS[clause.holds]} {_text(f'{clause.words}{seen}{why}')}{inner}"

@@ -54,7 +54,7 @@ def rule_title(rule: ExplainedRule) -> str:
 
 def seen_in(clause: ExplainedClause) -> str:
     """What is seen where ``clause`` looks, in words."""
-    seen = list(clause.variables.items())
+    seen = list(clause.seen.items())
     if len(seen) == 1:
         return describe_value(seen[0][1], seen[0][0])
     return ", ".join(f"{name_of(name)} {describe_value(value, name)}" for name, value in seen)
@@ -95,7 +95,7 @@ def _clause(clause: ExplainedClause, indent: str) -> Iterator[str]:
 
 
 def _with_seen(clause: ExplainedClause) -> str:
-    return f"{clause.words} (seen: {seen_in(clause)})" if clause.variables else clause.words
+    return f"{clause.words} (seen: {seen_in(clause)})" if clause.seen else clause.words
 
 
 def _named(given_id: str | None, name: str | None) -> str:

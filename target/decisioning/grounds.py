@@ -76,7 +76,7 @@ class _Reader:
         if asks_only_for_share(logic):
             ranges = in_percent(reach_of(asked, _SHARE).perhaps)
             words, seen = f"place in the activity is in {describe_ranges(ranges)}", self._seen(logic, ())
-            return ExplainedClause(words=words, holds=holds, variables=seen, wanted=ranges, why=why)
+            return ExplainedClause(words=words, holds=holds, seen=seen, wanted=ranges, why=why)
         read = read_condition(asked)
         clause = read if isinstance(read, Clause) and not _names_share(logic) else None
         joint = _joint(operation_of(logic)[0], is_denied)
@@ -84,10 +84,10 @@ class _Reader:
             operands = _operands(joint, logic, is_denied, 0)
             parts = tuple(self._clause(*each, depth + 1) for each in operands)
             words = describe(asked) or _ALL_OR_ANY[joint]
-            return ExplainedClause(words=words, holds=holds, variables={}, joint=joint, parts=parts, why=why)
+            return ExplainedClause(words=words, holds=holds, seen={}, joint=joint, parts=parts, why=why)
         wanted = () if clause is None else tuple(map(_as_wanted, clause.wanted))
         words = describe(asked) or EVERYBODY
-        return ExplainedClause(words=words, holds=holds, variables=self._seen(logic, wanted), wanted=wanted, why=why)
+        return ExplainedClause(words=words, holds=holds, seen=self._seen(logic, wanted), wanted=wanted, why=why)
 
     def _seen(self, logic: Any, wanted: tuple[Any, ...]) -> dict[str, Any]:
         """What the visitor has where ``logic`` looks."""

@@ -25,6 +25,7 @@ CLIENT = {
     "TargetCookie",
     "AttributesProvider",
     "AsyncResult",
+    "Explanation",
     "Meta",
 }
 OPTIONS = {"ClientOptions", "RequestOptions"}

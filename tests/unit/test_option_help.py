@@ -96,7 +96,7 @@ def test_what_is_listed_is_what_the_options_say() -> None:
 
 def test_the_check_sees_what_the_options_say_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "target").mkdir()
-    for name in ("options", "option_help", "clients", "notifying", "client", "aio"):
+    for name in ("options", "option_help", "clients", "notifying", "explaining", "client", "aio"):
         shutil.copy(ROOT / "target" / f"{name}.py", tmp_path / "target")
     assert script.main(["--check", "--root", str(tmp_path)]) == 0
     options = tmp_path / "target" / "options.py"

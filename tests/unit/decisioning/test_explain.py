@@ -70,7 +70,7 @@ def test_a_clause_says_what_is_wanted_what_is_seen_and_whether_it_holds() -> Non
         "seen": {"mbox.level": "gold"},
     }
     assert (either.holds, either.joint) == (False, "or")
-    assert [(each.words, each.holds, each.variables) for each in either.parts] == [
+    assert [(each.words, each.holds, each.seen) for each in either.parts] == [
         ('country is "US"', False, {"geo.country": None}),
         ("parameter total is above 10", False, {"mbox.total": "5"}),
     ]
@@ -89,7 +89,7 @@ def test_what_is_denied_is_said_so() -> None:
 def test_a_variable_of_two_readings_shows_both() -> None:
     address = {"url": "https://stage.example.com/"}
     (rule,) = part(build_rule({"==": ["example.com", var("page.domain")]}), address=address).rules
-    assert rule.clauses[0].variables == {"page.domain": "example.com", "host of page": "stage.example.com"}
+    assert rule.clauses[0].seen == {"page.domain": "example.com", "host of page": "stage.example.com"}
 
 
 def test_another_property() -> None:

@@ -79,7 +79,7 @@ def test_no_repr_shows_what_the_visitor_sent() -> None:
     [(math.nan, "NaN"), (math.inf, "Infinity"), ({"a": [1, {"b": None}]}, {"a": [1, {"b": None}]}), ({1}, "…")],
 )
 def test_what_is_seen_becomes_json(seen: Any, plain: Any) -> None:
-    clause = ExplainedClause(words="", holds=None, variables={"mbox.a": seen}, why="so")
+    clause = ExplainedClause(words="", holds=None, seen={"mbox.a": seen}, why="so")
     assert clause.to_dict() == {"words": "", "holds": None, "wanted": [], "seen": {"mbox.a": plain}, "why": "so"}
 
 
@@ -87,7 +87,7 @@ def test_what_is_seen_is_bounded() -> None:
     deep: Any = "end"
     for _ in range(10_000):
         deep = [deep]
-    clause = ExplainedClause(words="", holds=None, variables={"mbox.a": deep})
+    clause = ExplainedClause(words="", holds=None, seen={"mbox.a": deep})
     assert len(json.dumps(clause.to_dict())) < 300
     while isinstance(deep, list):
         deep = deep.pop()  # or the interpreter recurses to free it

@@ -49,7 +49,7 @@ def test_a_share_inside_an_alternative_is_a_clause() -> None:
         ("place in the activity is in 0 to 50 %", False),
         ('parameter level is "gold"', False),
     ]
-    assert inner.parts[0].variables == {"allocation": 76.07}
+    assert inner.parts[0].seen == {"allocation": 76.07}
     assert (odd.holds, odd.why) == (None, "the operator 'odd' is not known")
     assert (clause.holds, clause.why) == (None, "the operator 'odd' is not known")
 
@@ -84,15 +84,15 @@ def test_the_device_is_seen_where_it_is_asked_for() -> None:
         {"userAgent": "Mozilla/5.0 (iPhone; CPU iPhone OS 16_0 like Mac OS X) Version/16.0 Safari/604.1"}
     )
     (clause,) = explain_condition({"==": ["iphone", var("user.browserType")]}, "1", scope).clauses
-    assert (clause.holds, clause.variables["device"]) == (True, "iphone")
+    assert (clause.holds, clause.seen["device"]) == (True, "iphone")
     (clause,) = explain_condition({"==": ["safari", var("user.browserType")]}, "1", scope).clauses
-    assert set(clause.variables) == {"user.browserType"}
+    assert set(clause.seen) == {"user.browserType"}
 
 
 def test_many_variables_are_only_begun() -> None:
     condition = {"==": [{"substr": [var("mbox.a"), *(var(f"mbox.p{number}") for number in range(100))]}, "x"]}
     (clause,) = explain_condition(condition, "1", build_scope()).clauses
-    assert len(clause.variables) < 60
+    assert len(clause.seen) < 60
 
 
 @given(logic=LOGIC)

@@ -1,0 +1,38 @@
+"""docs/explain.md tells the truth: what it prints is what is printed, and its table has every verdict."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args
+
+import pytest
+
+from target.decisioning.explanation import Reason, Verdict
+from tests.docs.blocks import leads_somewhere, links, run_blocks
+from tests.kit.processes import ROOT
+
+PAGE = ROOT / "docs/explain.md"
+TEXT = PAGE.read_text()
+
+
+def test_the_blocks_print_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    blocks = run_blocks(PAGE, names, "127.0.0.1:1")
+    assert next(blocks) == 1
+    (shown,) = re.findall(r"^```text\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    assert capsys.readouterr().out == shown
+    assert next(blocks) == 2
+    assert capsys.readouterr().out.splitlines() == [
+        "targeting ['Members']",
+        "country is \"US\" True ('US',) {'geo.country': 'US'}",
+    ]
+
+
+def test_every_verdict_and_reason_is_told_of() -> None:
+    assert set(re.findall(r"^\| `([^`]+)` \|", TEXT, re.MULTILINE)) == set(get_args(Verdict))
+    assert all(f"`{reason}`" in TEXT for reason in get_args(Reason))
+
+
+@pytest.mark.parametrize("link", links(PAGE))
+def test_links_lead_somewhere(link: str) -> None:
+    assert leads_somewhere(PAGE, link)
