@@ -29,7 +29,9 @@ def followed(journal: Journal, stopping: Stopping) -> Iterator[Queue]:
     loop = asyncio.get_running_loop()
 
     def put(event: Event | None) -> None:
-        queue.put_nowait(event if queue.qsize() < _MOST_WAITING else None)
+        waiting = queue.qsize()
+        if waiting <= _MOST_WAITING:
+            queue.put_nowait(event if waiting < _MOST_WAITING else None)
 
     def tell(event: Event) -> None:
         with suppress(RuntimeError):  # the loop has ended: nobody listens any longer

@@ -8,13 +8,17 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import urllib3
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from target.emulator import Emulator, running
 from target.emulator.desk import parse_moment
 from tests.kit.cdn import artifact
+from tests.kit.properties import examples
 
 WEB = {"context": {"channel": "web"}}
 HOME = {"execute": {"mboxes": [{"name": "home"}]}}
@@ -269,3 +273,40 @@ def test_bodies_are_bounded(emulator: Emulator, call: Call) -> None:
 def test_a_moment_that_is_none(value: Any) -> None:
     with pytest.raises(ValueError, match="the time must be a date and time"):
         parse_moment(value)
+
+
+ENDPOINTS = [
+    *(("PUT", "rules"), ("PUT", "offers"), ("PUT", "clock"), ("POST", "forced"), ("POST", "explain")),
+    *(("GET", "requests"), ("GET", "notifications"), ("GET", "counts"), ("DELETE", "forced"), ("DELETE", "faults")),
+]
+WORDS = [
+    "experience",
+    "mbox",
+    "at",
+    "version",
+    "1.0.0",
+    "rules",
+    "mboxes",
+    "home",
+    "offers",
+    "options",
+    "type",
+    "content",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(WORDS),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.sampled_from(WORDS) | st.text(), one, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    endpoint=st.sampled_from(ENDPOINTS),
+    body=JSON | st.binary(),
+    query=st.dictionaries(st.text(), st.text(), max_size=2),
+)
+def test_nothing_that_is_asked_makes_it_a_500(endpoint: Any, body: Any, query: dict[str, str], call: Call) -> None:
+    method, path = endpoint
+    asked = urlencode(query, errors="surrogatepass")
+    assert call(method, f"{path}?{asked}" if asked else path, body).status in (200, 201, 204, 400, 408)

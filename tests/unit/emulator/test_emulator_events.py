@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ import pytest
 import urllib3
 
 from target.emulator import Emulator, running
+from target.emulator.events import Queue, followed
+from target.emulator.journal import Event, Journal
+from target.emulator.stopping import Stopping
 from tests.kit.calls import eventually
 
 WEB = {"context": {"channel": "web"}}
@@ -44,6 +48,7 @@ def test_what_happens_is_told_as_it_happens(emulator: Emulator, post: Any) -> No
         post(emulator, WEB | {"notifications": [SHOWN]})
         emulator.fail_next(1, 503)
         told = [next(events) for _ in range(3)]
+    assert eventually(lambda: not emulator._desk.journal._listeners)
     assert [kind for _, kind, _ in told] == ["request", "notification", "faults"]
     assert told[0][2]["body"]["notifications"] == [SHOWN]
     assert told[1][2]["notification"] == SHOWN
@@ -70,6 +75,24 @@ def test_a_stream_ends_when_the_server_stops(caplog: pytest.LogCaptureFixture) -
             assert answer.read1().startswith(b": ")
         assert answer.read() == b""
     assert caplog.messages == []
+
+
+def test_who_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("target.emulator.events._MOST_WAITING", 2)
+
+    async def follow() -> list[int | None]:
+        journal = Journal()
+        with followed(journal, Stopping()) as queue:
+            for number in range(5):
+                journal.publish("file", {"number": number})
+            await asyncio.sleep(0)
+            return [None if event is None else event.number for event in drained(queue)]
+
+    assert asyncio.run(follow()) == [1, 2, None]
+
+
+def drained(queue: Queue) -> list[Event | None]:
+    return [queue.get_nowait() for _ in range(queue.qsize())]
 
 
 def test_a_number_that_is_none_is_refused(emulator: Emulator, pool: urllib3.PoolManager) -> None:
