@@ -15,10 +15,14 @@ _SEEN, _WANTED = "#1f5fa8", "#e0a030"
 _FORMATS = (".png", ".svg", ".pdf")
 
 
-def check_plot(path: Path) -> None:
-    """Raises BatchError where a plot cannot be drawn into ``path``: before a long run, not after it."""
+def check_name(path: Path) -> None:
+    """Raises BatchError where the name of a file says no format of a picture."""
     if path.suffix.lower() not in _FORMATS:
         raise BatchError(f"{path}: a plot is drawn into a file whose name ends in {', '.join(_FORMATS)}")
+
+
+def require_package() -> None:
+    """Raises BatchError where what draws is not installed: before a long run, not after it."""
     require("matplotlib.figure", "drawing a plot")
 
 

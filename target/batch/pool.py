@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import connection
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from target.batch.errors import BatchError
 from target.batch.tables import BATCH_ROWS, read_batches
 
-_WAITING_PER_PROCESS = 3
+_AHEAD_PER_PROCESS = 4  # results that wait for an earlier one
 #: Below so many visitors it takes longer to start processes than to do without.
 WORTH_PROCESSES = 20_000
 WORTH_PROCESSES_BYTES = 500_000  # of a file
+
+_Pipe = connection.Connection
 
 
 class Chunk(NamedTuple):
@@ -71,33 +72,93 @@ def run(work: Work[Result_co], chunks: Iterable[Chunk], processes: int) -> Itera
         for chunk in chunks:
             yield chunk, do(chunk)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=(work,))
-    waiting: deque[tuple[Chunk, Future[Any]]] = deque()
+    source = enumerate(chunks)
+    free = [_Worker(work) for _ in range(processes)]
+    workers = {worker.pipe: worker for worker in free}
+    results: dict[int, tuple[Chunk, Any]] = {}
     failed: BatchError | None = None
+    turn, has_more = 0, True
     try:
-        source = iter(chunks)
-        while True:
-            while failed is None and len(waiting) < processes * _WAITING_PER_PROCESS:
+        while has_more or len(free) < processes or results:
+            while free and has_more and len(results) < processes * _AHEAD_PER_PROCESS:
                 try:
-                    chunk = next(source)
+                    number, chunk = next(source)
                 except StopIteration:
-                    break
+                    has_more = False
                 except BatchError as error:
-                    failed = error
-                    break
-                with _deaf_to_interrupts():
-                    waiting.append((chunk, pool.submit(_do, chunk)))
-            if not waiting:
-                break
-            chunk, future = waiting.popleft()
-            yield chunk, future.result()
-    except BrokenProcessPool as error:
-        raise BatchError("A process that decided for visitors was ended from outside, or ran out of memory") from error
+                    failed, has_more = error, False
+                else:
+                    free.pop().begin(number, chunk)
+            if turn in results:
+                chunk, result = results.pop(turn)
+                turn += 1
+                if isinstance(result, BaseException):
+                    raise result
+                yield chunk, result
+                continue
+            for pipe in connection.wait([pipe for pipe, worker in workers.items() if worker not in free]):
+                worker = workers[cast("_Pipe", pipe)]
+                results[worker.number] = worker.end()
+                free.append(worker)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for worker in workers.values():
+            worker.kill()
     if failed is not None:
         raise failed
+
+
+class _Worker:
+    """A process that does one chunk after the other.
+
+    All that joins the two is a pipe, of which nobody else has an end: a process whose parent was killed reads its end
+    and goes, too. It is never sent a chunk before its last result was read, so that neither waits for the other.
+    """
+
+    def __init__(self, work: Work[Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, inner = context.Pipe()
+        self.number = -1
+        self._chunk: Chunk | None = None
+        self._process = context.Process(target=_do_all, args=(work, inner), daemon=True)
+        with _deaf_to_interrupts():
+            self._process.start()
+        inner.close()
+
+    def begin(self, number: int, chunk: Chunk) -> None:
+        """Give it a chunk."""
+        self.number, self._chunk = number, chunk
+        with contextlib.suppress(OSError):  # it is gone, which ``end`` tells
+            self.pipe.send(chunk)
+
+    def end(self) -> tuple[Any, Any]:
+        """The chunk, and what it made of it, or the error that it raised."""
+        try:
+            return self._chunk, self.pipe.recv()
+        except (EOFError, OSError):
+            return self._chunk, BatchError("A process that decided for visitors was ended, or ran out of memory")
+
+    def kill(self) -> None:
+        """End it: what it has not told is not needed."""
+        self.pipe.close()
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+
+def _do_all(work: Work[Any], pipe: _Pipe) -> None:
+    """What a process does until its parent is done or gone. Ctrl-C, which a terminal sends to all, is the parent's."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    do = None
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            chunk = pipe.recv()
+            try:
+                do = do or work.start()
+                result = do(chunk)
+            except Exception as error:  # noqa: BLE001 - the parent raises it
+                result = error
+            pipe.send(result)
 
 
 def processes_for(path: Path | None, count: int, wanted: int | None) -> int:
@@ -124,18 +185,3 @@ def _deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_doing: Callable[[Chunk], Any] | None = None  # of a process of the pool
-
-
-def _start(work: Work[Any]) -> None:
-    global _doing  # noqa: PLW0603 - how a pool hands its processes what they begin with
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _doing = work.start()
-
-
-def _do(chunk: Chunk) -> Any:
-    if _doing is None:
-        raise RuntimeError("the process was not started")
-    return _doing(chunk)

@@ -36,6 +36,11 @@ class ArtifactPayload(Mapping[str, Any]):
         self._text = text
         self._data: dict[str, Any] | None = None
 
+    @property
+    def text(self) -> bytes:
+        """The same as it came."""
+        return self._text
+
     def __getitem__(self, key: str) -> Any:
         return self._read()[key]
 

@@ -90,13 +90,15 @@ def _lint_gaps(kind: str, name: str, place: Place, source: Any) -> Iterator[Find
             found = list(_find_unknown(condition, f"{start}/condition"))
             found = found or [(start, reason.removeprefix(f"rule {position}: "))]
         below = len(place.rules) - position - 1
-        rest = f" nor the {_count(below, 'rule')} below it" if below else ""
+        what = "this rule cannot"
+        if below:
+            what = f"neither this rule nor the {'one' if below == 1 else f'{below:,} rules'} below it can"
         for pointer, why in found:
             yield Finding(
                 code="undecidable",
                 severity=ERROR,
                 pointer=pointer,
-                message=f"In {in_place(kind, name)}, {why}: neither this rule{rest} can be shown on the device",
+                message=f"In {in_place(kind, name)}, {why}: {what} be shown on the device",
                 advice="Use a newer version of target-delivery, write the rule otherwise, or decide it as hybrid",
             )
 
@@ -258,7 +260,3 @@ def _lint_dates(artifact: Artifact, now_s: float, ends_within_s: float) -> Itera
             if end_s < now_s:
                 message = f"In {where}, {name_rule(rule)} ended at {say_date(end_s)}"
                 yield Finding(code="rule-ended", severity=NOTE, pointer=pointer, message=message, advice="Remove it")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -112,3 +112,14 @@ def test_rare_experiences_are_tested_together() -> None:
     stratum = (("0", 9900), ("1", 40), ("2", 60))
     assert compare_ratios({stratum: Counter({"0": 990, "1": 4, "2": 6})}).degrees_of_freedom == 1
     assert compare_ratios({stratum: Counter({"0": 99, "1": 1})}).p_value is None
+
+
+@pytest.mark.waits
+def test_one_stratum_is_the_test_of_a_library() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for seen in ([50, 50], [300, 340, 360], [10, 30, 15, 45]):
+        stratum = tuple((str(at), 10_000 // len(seen)) for at in range(len(seen)))
+        found = compare_ratios({stratum: Counter({str(at): number for at, number in enumerate(seen)})})
+        expected = stats.chisquare(seen)
+        assert found.statistic == pytest.approx(float(expected.statistic))
+        assert found.p_value == pytest.approx(float(expected.pvalue))
