@@ -48,12 +48,13 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEn
     """
 
     _config: AsyncClientConfig
-    _calls: Calls
     _transport: AsyncTransport
     _gate: Gate
     _aside: Threads
     _reading: Threads
     _blocking: Transport
+    _open_blocking: Callable[..., Transport] = Transport
+    _open_transport: Callable[..., AsyncTransport] = staticmethod(open_transport)
     _closing: asyncio.Lock
     _ended: bool
 
@@ -84,8 +85,8 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEn
         self._closing = asyncio.Lock()
         self._ended = False
         # Outbox and on-device decisioning work on threads, and wait for disks and hosts as no event loop may.
-        self._blocking = Transport(config, self._calls.routes)
-        self._transport = open_transport(self._config, self._calls.routes)
+        self._blocking = self._open_blocking(config, self._calls.routes)
+        self._transport = self._open_transport(self._config, self._calls.routes)
         try:
             self._services = Services(config, runtime, self._calls.routes, self._blocking.send_aside, may_wait=False)
             if self._services.on_device is None:

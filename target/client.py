@@ -48,8 +48,8 @@ class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
     """
 
     _config: ClientConfig
-    _calls: Calls
     _transport: Transport
+    _open_transport: Callable[..., Transport] = Transport
     _workers: Workers
     _running: Aborts
     _closed = False
@@ -73,7 +73,7 @@ class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
         self._config = parse_client_options(merge(options, keywords))
         runtime = system_runtime()
         self._calls = Calls(self._config, runtime)
-        self._transport = Transport(self._config, self._calls.routes)
+        self._transport = self._open_transport(self._config, self._calls.routes)
         self._workers = Workers(self._config.async_workers, self._config.logger)
         self._services = Services(self._config, runtime, self._calls.routes, self._transport.send_aside)
         self._running = Aborts()
