@@ -3,19 +3,13 @@ else is named `target`."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
 import platform
-import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from target.installed import DISTRIBUTION, list_extras, others_named_target
 from target.version import __version__
-
-DISTRIBUTION = "target-delivery"
-_EXTRA = re.compile(r"""extra *== *["']([A-Za-z0-9._-]+)["']""")
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def main(places: Sequence[str] | None = None) -> int:
@@ -25,7 +19,7 @@ def main(places: Sequence[str] | None = None) -> int:
         places: Where modules are looked for; by default the current directory and ``sys.path``.
     """
     own = Path(__file__).resolve().parent
-    others = [*_files(own, [os.getcwd(), *sys.path] if places is None else places), *_distributions()]
+    others = others_named_target(own, places)
     lines = [f"{DISTRIBUTION} {__version__} in {own}", f"Python {platform.python_version()}", *_extras()]
     lines += [f"Also named target: {other}" for other in others]
     if others:
@@ -36,48 +30,16 @@ def main(places: Sequence[str] | None = None) -> int:
     return 1 if others else 0
 
 
-def _files(own: Path, places: Iterable[str]) -> Iterator[Path]:
-    """Other modules and packages of that name, in the order in which they would be found."""
-    seen = {own}
-    for place in places:
-        for path in (Path(place or os.curdir, "target", "__init__.py"), Path(place or os.curdir, "target.py")):
-            found = path.resolve()
-            here = found.parent if found.name == "__init__.py" else found
-            if here not in seen and found.is_file():
-                seen.add(here)
-                yield here
-
-
-def _distributions() -> list[str]:
-    """Other installed packages that brought a module of that name, and may have written over files of this one."""
-    found = importlib.metadata.packages_distributions().get("target", [])
-    return [f"the installed package {name}" for name in sorted(set(found) - {DISTRIBUTION})]
-
-
 def _extras() -> Iterator[str]:
     """A line for each extra: what it installs, and what of that is missing."""
-    try:
-        required = importlib.metadata.requires(DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError:
+    extras = list_extras()
+    if extras is None:
         yield "Extras: unknown, since it was not installed but is run from its source"
         return
-    by_extra: dict[str, list[str]] = {}
-    for requirement in required:
-        of, named = _EXTRA.search(requirement), _NAME.match(requirement)
-        if of and named:
-            by_extra.setdefault(of[1], []).append(named[0])
-    for extra, names in by_extra.items():
-        missing = [name for name in names if not _is_installed(name)]
-        said = f"needs {', '.join(missing)}: pip install '{DISTRIBUTION}[{extra}]'" if missing else "installed"
-        yield f"Extra {extra}: {said}"
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+    for extra in extras:
+        missing = ", ".join(extra.missing)
+        said = f"needs {missing}: pip install '{DISTRIBUTION}[{extra.name}]'" if missing else "installed"
+        yield f"Extra {extra.name}: {said}"
 
 
 if __name__ == "__main__":

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from target.emulator.handle import Emulator
 
 _MOST_SAID = 10
+_NAME = "python -m target.emulator"
 _LOGGER = logging.getLogger("target.emulator")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the emulator until it is told to stop; returns the exit code."""
-    given = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, *, name: str = _NAME) -> int:
+    """Run the emulator until it is told to stop; returns the exit code. ``name`` is what it is called by."""
+    given = _parser(name).parse_args(arguments)
     try:
         from target.emulator.faults import parse_failure
         from target.emulator.geo import GeoError, load_places
@@ -85,9 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(name: str = _NAME) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m target.emulator",
+        prog=name,
         description="Emulates the Adobe Target Delivery API on this machine, from rules and offers, for development. "
         "It is not Adobe Target: it decides A/B tests and experience targeting as on a device, knows no Auto-Allocate, "
         "Auto-Target, Automated Personalization, Recommendations or multivariate tests, and reports nothing. What a "

@@ -90,6 +90,6 @@ def test_extras_that_lack_something_say_how_to_install_it(
 def test_without_an_installation_extras_are_unknown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "DISTRIBUTION", "no-such-thing")
+    monkeypatch.setattr("target.installed.DISTRIBUTION", "no-such-thing")
     _, lines = said([], capsys)
     assert lines[2].startswith("Extras: unknown")
