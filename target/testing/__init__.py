@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from target.testing._fakes import AsyncFakeTargetClient, FakeTargetClient
+    from target.testing._recording import target_vcr_config
 
-__all__ = ["AsyncFakeTargetClient", "FakeTargetClient"]
+__all__ = ["AsyncFakeTargetClient", "FakeTargetClient", "target_vcr_config"]
 
 # Loaded on first use: pytest loads this package in every run, whoever's tests these are.
 _WHERE = {
     "AsyncFakeTargetClient": "target.testing._fakes",
     "FakeTargetClient": "target.testing._fakes",
+    "target_vcr_config": "target.testing._recording",
 }
 _SUITES = ("bench", "lanes", "leases", "room", "sharing")
 

@@ -10,7 +10,7 @@ from typing import Any
 import vcr
 import yaml
 
-from tests.contract.scrubbing import scrub_request, scrub_response
+from target.testing._scrubbing import scrub_request, scrub_response
 
 CASSETTES = Path(__file__).parent / "cassettes"
 RECORDED = CASSETTES / "recorded"  # from the emulator, by `make record`

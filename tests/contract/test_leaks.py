@@ -10,9 +10,8 @@ import pytest
 import yaml
 from vcr.request import Request
 
-from tests.contract.leaks import PATTERNS, find_leaks, mask
-from tests.contract.recorded import SECRETS
-from tests.contract.scrubbing import (
+from target.testing._masking import PATTERNS, mask
+from target.testing._scrubbing import (
     HOST,
     KEPT_REQUEST_HEADERS,
     KEPT_RESPONSE_HEADERS,
@@ -22,6 +21,8 @@ from tests.contract.scrubbing import (
     scrub_request,
     scrub_response,
 )
+from tests.contract.leaks import find_leaks
+from tests.contract.recorded import SECRETS
 from tests.contract.tape import CASSETTES
 
 PATHS = sorted(CASSETTES.glob("*/*.yaml"))

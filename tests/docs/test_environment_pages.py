@@ -23,6 +23,7 @@ PAGES = [
     "gevent",
     "index",
     "serverless",
+    "testing",
     "uwsgi",
     "vcrpy",
     "versioning",
@@ -77,7 +78,8 @@ def test_vcrpy(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert names["recorded"] == "<h1>Summer sale: 20 % off everything</h1>"
     cassette = (tmp_path / "home.yaml").read_text(encoding="utf-8")
     assert "1234567890@AdobeOrg" not in cassette.replace("%40", "@")
-    assert "sessionId=a-session" in cassette
+    assert "sessionId=SESSION" in cassette
+    assert "acmeclient" not in cassette
     assert "X-Request-Id" not in cassette
 
 

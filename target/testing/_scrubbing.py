@@ -1,4 +1,4 @@
-"""Owns what of a request and an answer goes into a cassette: ids, cookies, tokens and times become placeholders.
+"""What of a request and an answer goes into a cassette: ids, cookies, tokens and times become placeholders.
 
 The same functions run when a cassette is recorded, when it is loaded and when a request is looked up in it, and they
 leave placeholders as they are. So a replayed answer hands out placeholders that match when they are sent back.
@@ -10,12 +10,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from vcr.request import Request
+from target.testing._masking import mask
 
-from tests.contract.leaks import mask
+if TYPE_CHECKING:
+    from vcr.request import Request
 
 Rule = Callable[[Any], Any]
 
@@ -27,15 +28,18 @@ KEPT_RESPONSE_TOKENS = ("activity.", "experience.", "option.", "offer.")
 _EPOCH_MS = range(1_500_000_000_000, 2_000_000_000_000)
 
 
-def scrub_request(request: Request) -> Request:
+def scrub_request(request: Request, secrets: Collection[str] = ()) -> Request:
     """The request without ids: host, headers, query and JSON body in one canonical form."""
     parts = urlsplit(request.uri)
-    query = [(key, str(_scrub_field("", key, value))) for key, value in parse_qsl(parts.query, keep_blank_values=True)]
+    query = [
+        (key, str(_scrub_field("", key, value, None, secrets)))
+        for key, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
     request.uri = f"{HOST}{parts.path}" + (f"?{urlencode(sorted(query))}" if query else "")
     request.headers = {
         key.lower(): value for key, value in sorted(request.headers.items()) if key.lower() in KEPT_REQUEST_HEADERS
     }
-    request.body = _scrub_body(request.body, REQUEST_RULES)
+    request.body = _scrub_body(request.body, REQUEST_RULES, secrets)
     return request
 
 
@@ -86,7 +90,7 @@ def _scrub_body(body: Any, rules: Mapping[str, Rule], secrets: Collection[str] =
 
 
 def _always(placeholder: Any) -> Rule:
-    return lambda value: placeholder
+    return lambda _: placeholder
 
 
 def _device_id(value: Any) -> str:
