@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from target.batch.engine import Shown
-from target.batch.expected import Expectations, Stratum, first_of
+from target.batch.expected import Expectations, Stratum
 
 MAX_STRATA = 200
 
@@ -41,14 +41,18 @@ class Tally:
         if not shown:
             self.with_nothing += 1
             return
-        self.places.update(shown)
-        self.experiences.update({(each.activity_id, each.experience_id) for each in shown})
-        activities = {each.activity_id for each in shown}
-        self.activities.update(activities)
-        for activity_id in activities:
-            stratum = expectations.stratum_of(activity_id, visitor)
-            if stratum:
-                self._add(activity_id, stratum, Counter([first_of(activity_id, shown) or ""]))
+        pairs = set()
+        firsts: dict[str, str] = {}
+        for each in shown:
+            self.places[each] += 1
+            pairs.add((each.activity_id, each.experience_id))
+            firsts.setdefault(each.activity_id, each.experience_id)
+        for pair in pairs:
+            self.experiences[pair] += 1
+        for activity_id, experience_id in firsts.items():
+            self.activities[activity_id] += 1
+            if stratum := expectations.stratum_of(activity_id, visitor):
+                self._add(activity_id, stratum, experience_id, 1)
 
     def add(self, other: Tally) -> None:
         """Count all that another has counted."""
@@ -60,11 +64,15 @@ class Tally:
         self.unstratified += other.unstratified
         for activity_id, strata in other.strata.items():
             for stratum, counts in strata.items():
-                self._add(activity_id, stratum, counts)
+                for experience_id, count in counts.items():
+                    self._add(activity_id, stratum, experience_id, count)
 
-    def _add(self, activity_id: str, stratum: Stratum, counts: Counter[str]) -> None:
+    def _add(self, activity_id: str, stratum: Stratum, experience_id: str, count: int) -> None:
         strata = self.strata.setdefault(activity_id, {})
-        if stratum not in strata and len(strata) >= MAX_STRATA:
-            self.unstratified[activity_id] += counts.total()
-        else:
-            strata.setdefault(stratum, Counter()).update(counts)
+        counts = strata.get(stratum)
+        if counts is None:
+            if len(strata) >= MAX_STRATA:
+                self.unstratified[activity_id] += count
+                return
+            counts = strata[stratum] = Counter()
+        counts[experience_id] += count

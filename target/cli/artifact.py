@@ -9,8 +9,29 @@ from typing import Any
 
 import click
 
-from target.cli.artifact_options import RULES_HELP, at_option, json_option, reported
+from target.cli.account import EMULATOR
+from target.cli.artifact_options import RULES_HELP, at_option, reported
 from target.cli.artifact_visitors import diff, simulate
+from target.cli.printing import json_option, print_json
+
+#: The client code of the shop that an emulator serves where it is given no files.
+_SHOP = "acmeclient"
+#: The options of a client that have to do with fetching rules.
+_FETCHING = frozenset(
+    {
+        "artifact_headers",
+        "artifact_location",
+        "ca_certs",
+        "cdn_base_path",
+        "cdn_environment",
+        "client",
+        "environment",
+        "max_response_bytes",
+        "property_token",
+        "proxy",
+        "trust_env",
+    }
+)
 
 
 @click.group()
@@ -23,54 +44,48 @@ def artifact() -> None:
     """
 
 
-@artifact.command()
+@artifact.command(short_help="Fetch the artifact of an account, of the emulator, or at a URL.")
 @click.argument("url", required=False)
-@click.option("--client", envvar="TARGET_CLIENT", help="Client code of the account.")
-@click.option("--environment", envvar="TARGET_ENVIRONMENT", default="production", show_default=True)
-@click.option("--property", "property_token", envvar="TARGET_PROPERTY_TOKEN", help="Token of a property.")
+@click.option("--profile", metavar="NAME", help="Profile of ~/.config/target/config.toml; default: [default].")
+@click.option("--client", metavar="CODE", help="Client code of the account (TARGET_CLIENT).")
+@click.option("--environment", metavar="NAME", help="production, staging, ... (TARGET_ENVIRONMENT).")
+@click.option("--property-token", metavar="TOKEN", help="Rules of one property (TARGET_PROPERTY_TOKEN).")
 @click.option(
-    "--cdn",
-    envvar="TARGET_CDN_BASE_PATH",
-    help="Where rules are served, as http://127.0.0.1:8080; default: Adobe's CDN.",
+    "--emulator", is_flag=False, flag_value=EMULATOR, metavar="[URL]", help=f"Ask an emulator; default {EMULATOR}."
 )
-@click.option("--header", "headers", multiple=True, help="A header to send, as 'Authorization: Bearer TOKEN'.")
-@click.option("--timeout", type=click.IntRange(min=1), default=30_000, show_default=True, help="Milliseconds.")
+@click.option("--cdn", "cdn_base_path", metavar="URL", help="Where rules are served (TARGET_CDN_BASE_PATH).")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header to send, for private rules.")
+@click.option("--timeout", type=click.IntRange(min=1), default=30_000, show_default=True, metavar="MS")
 @click.option("--out", "-o", default="rules.json", show_default=True, help="File to write; - for standard output.")
 @reported
 def fetch(
-    url: str | None,
-    client: str | None,
-    environment: str,
-    property_token: str | None,
-    cdn: str | None,
-    headers: tuple[str, ...],
-    timeout: int,
-    out: str,
+    url: str | None, profile: str | None, headers: tuple[str, ...], timeout: int, out: str, **flags: str | None
 ) -> None:
     """Fetch the artifact of an account, of the emulator, or at URL.
 
     The file is replaced when all is there and is an artifact, not before.
 
-    Example: target artifact fetch --client acmeclient --cdn http://127.0.0.1:8080 -o rules.json
+    Example: target artifact fetch --emulator --out rules.json
     """
     from target.cli.artifact_files import STDIN, fetch_text, write_whole
+    from target.cli.inputs import read_profile
+    from target.cli.known import CLIENT_OPTIONS, from_environment
     from target.emulator.rules import parse_rules
 
-    if url is None and not client:
-        raise click.UsageError("Say which artifact: a URL, or --client with the client code of an account.")
-    options: dict[str, Any] = {}
+    emulator = flags.pop("emulator")
+    said = {**read_profile(profile, CLIENT_OPTIONS), **from_environment()}
+    options: dict[str, Any] = {name: value for name, value in said.items() if name in _FETCHING}
+    if emulator is not None:
+        options = {"client": _SHOP, **options, "cdn_base_path": emulator, "artifact_location": None}
+    options |= {name: value for name, value in flags.items() if value is not None}
     if url is not None:
         options["artifact_location"] = url
-    if client:
-        options["client"] = client
-    if cdn is not None:
-        options["cdn_base_path"] = cdn
-    if property_token:
-        options["property_token"] = property_token
     if headers:
         options["artifact_headers"] = dict(_header(each) for each in headers)
-    text = fetch_text(timeout_ms=timeout, environment=environment, **options)
-    parse_rules(text, url.partition("?")[0] if url else f"the artifact of {client}")
+    if not (options.get("client") or options.get("artifact_location")):
+        raise click.UsageError("Say which artifact: a URL, --emulator, or --client with the client code of an account.")
+    text = fetch_text(timeout_ms=timeout, **options)
+    parse_rules(text, url.partition("?")[0] if url else f"the artifact of {options.get('client')}")
     if out == STDIN:
         sys.stdout.buffer.write(text)
         return
@@ -78,7 +93,7 @@ def fetch(
     click.echo(f"{out}: {len(text):,} bytes", err=True)
 
 
-@artifact.command(epilog=RULES_HELP)
+@artifact.command(epilog=RULES_HELP, short_help="Show who gets what, in words.")
 @click.argument("rules")
 @json_option
 @reported
@@ -90,7 +105,7 @@ def show(rules: str, as_json: bool) -> None:
     from dataclasses import asdict
 
     from target.cli.artifact_files import read_rules
-    from target.cli.artifact_shown import print_json, show_activities
+    from target.cli.artifact_shown import show_activities
     from target.decisioning.catalogue import list_activities
 
     read = read_rules(rules)
@@ -102,7 +117,7 @@ def show(rules: str, as_json: bool) -> None:
         show_activities(activities, read.problems)
 
 
-@artifact.command(epilog=RULES_HELP)
+@artifact.command(epilog=RULES_HELP, short_help="Say what is wrong, where, and what to do.")
 @click.argument("rules")
 @json_option
 @at_option
@@ -131,7 +146,7 @@ def lint(rules: str, as_json: bool, at: float | None, ends_within: float, max_si
     Example: target artifact lint rules.json --fail-on error
     """
     from target.cli.artifact_files import read_rules
-    from target.cli.artifact_shown import print_json, show_findings
+    from target.cli.artifact_shown import show_findings
     from target.decisioning.findings import SEVERITIES
     from target.decisioning.lint import DAY_S
     from target.decisioning.lint import lint as look

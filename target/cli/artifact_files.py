@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from target.cli.printing import one_line
 from target.decisioning.artifact_text import ArtifactPayload
 from target.emulator.rules import Rules, parse_rules
 
@@ -25,11 +26,6 @@ class Failure(click.ClickException):
 
     def __init__(self, message: object) -> None:
         super().__init__(one_line(str(message)))
-
-
-def one_line(text: str) -> str:
-    """``text`` as a terminal may show it: without ends of lines and what a terminal would obey."""
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def read_rules(source: str) -> Rules:

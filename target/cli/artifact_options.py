@@ -32,11 +32,6 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option of what prints JSON, too."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")(command)
-
-
 def at_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option of what goes by a date."""
     return click.option(
@@ -57,10 +52,10 @@ def deciding_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--client",
-            envvar="TARGET_CLIENT",
+            metavar="CODE",
             help="Client code, part of what allocates visitors; default: the artifact's.",
         ),
-        click.option("--property", "property_token", help="Token of the property of visitors who name none."),
+        click.option("--property-token", metavar="TOKEN", help="Property of visitors who name none."),
         click.option("--mbox", "only", multiple=True, help="Ask for this mbox or view alone; repeat for several."),
         click.option("--seed", type=int, default=0, help="Make up other visitors."),
         click.option("--processes", type=click.IntRange(1, 256), help="How many processes; default: all cores."),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from target.cli.artifact_files import one_line
+from target.cli.printing import one_line, print_text
 from target.decisioning.catalogue import Activity, Experience
 
 if TYPE_CHECKING:
@@ -25,18 +24,6 @@ _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _WIDE = 240  # of what is no terminal, where nobody wants lines broken
 _MOVES = 20
-
-
-def print_json(data: Any) -> None:
-    """Print ``data`` as JSON. What Python reads beyond JSON, such as NaN, is null."""
-    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print_line(json.dumps(_strict(data), indent=2, ensure_ascii=not is_utf8))
-
-
-def print_line(text: str) -> None:
-    """Print a line of text, whatever the encoding of standard output."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def show_activities(activities: Sequence[Activity], problems: Sequence[str]) -> None:
@@ -213,14 +200,4 @@ def _print_text(console: Console, text: str, style: str = "") -> None:
 def _render(console: Console, shown: RenderableType) -> None:
     with console.capture() as capture:
         console.print(shown, soft_wrap=not hasattr(shown, "columns"))
-    print_line(capture.get().rstrip("\n"))
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if value - value == 0 else None
-    if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    return value
+    print_text(capture.get().rstrip("\n"))

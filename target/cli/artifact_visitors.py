@@ -12,10 +12,14 @@ from typing import Any
 
 import click
 
-from target.cli.artifact_options import RULES_HELP, deciding_options, json_option, reported
+from target.cli.artifact_options import RULES_HELP, deciding_options, reported
+from target.cli.printing import json_option, print_json
 
 
-@click.command(epilog="BEFORE and AFTER are rules artifacts: files, URLs, or - for standard input.")
+@click.command(
+    epilog="BEFORE and AFTER are rules artifacts: files, URLs, or - for standard input.",
+    short_help="Say what differs, and for which share of visitors.",
+)
 @click.argument("before")
 @click.argument("after")
 @json_option
@@ -33,7 +37,7 @@ def diff(before: str, after: str, as_json: bool, no_progress: bool, **deciding: 
     """
     from target.batch.changes import measure_changes
     from target.cli.artifact_files import read_rules
-    from target.cli.artifact_shown import print_json, progress_bar, show_differences
+    from target.cli.artifact_shown import progress_bar, show_differences
     from target.decisioning.catalogue import list_activities
     from target.decisioning.differences import compare
 
@@ -56,7 +60,7 @@ def diff(before: str, after: str, as_json: bool, no_progress: bool, **deciding: 
         raise click.exceptions.Exit(1)
 
 
-@click.command(epilog=RULES_HELP)
+@click.command(epilog=RULES_HELP, short_help="Decide for many visitors, and count who gets what.")
 @click.argument("rules")
 @json_option
 @deciding_options
@@ -78,7 +82,7 @@ def simulate(
     from target.batch.simulate import simulate as decide_all
     from target.batch.written import format_of
     from target.cli.artifact_files import read_rules
-    from target.cli.artifact_shown import print_json, progress_bar, show_simulation
+    from target.cli.artifact_shown import progress_bar, show_simulation
 
     if out is not None:
         _check_name("--out", format_of, out)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -15,8 +17,15 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def print_json(value: Any) -> None:
-    """JSON, laid out."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """JSON, laid out. What Python reads beyond JSON, such as NaN, is null."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print_text(json.dumps(_strict(value), indent=2, ensure_ascii=not is_utf8, default=str))
+
+
+def print_text(text: str) -> None:
+    """A line of text, whatever the encoding of standard output."""
+    encoding = sys.stdout.encoding or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def heading(text: str) -> None:
@@ -35,6 +44,21 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() or each in "\n\t" else f"\\x{ord(each):02x}" for each in text)
 
 
+def one_line(text: str) -> str:
+    """The same in one line."""
+    return printable(" ".join(text.splitlines()).replace("\t", " "))
+
+
 def laid_out(content: Any) -> str:
     """The content of an offer as people read it."""
     return content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return value

@@ -76,19 +76,16 @@ def _lint_size(size_bytes: int | None, max_bytes: int) -> Iterator[Finding]:
 
 def _lint_gaps(kind: str, name: str, place: Place, source: Any) -> Iterator[Finding]:
     """Rules that the engine cannot decide, with each operator or variable that it does not know."""
-    reasons = iter(place.problems)
     for position, rule in enumerate(place.rules):
         if not isinstance(rule, Gap):
             continue
-        reason = next(reasons, "").removeprefix(f"{kind} {name!r}: ")
         if not isinstance(source, list):
-            found = [(pointer_to("rules", kind, name), reason)]
+            found = [(pointer_to("rules", kind, name), rule.why)]
         else:
             start = pointer_to("rules", kind, name, position)
             item = source[position]
             condition = item.get("condition") if isinstance(item, Mapping) else None
-            found = list(_find_unknown(condition, f"{start}/condition"))
-            found = found or [(start, reason.removeprefix(f"rule {position}: "))]
+            found = list(_find_unknown(condition, f"{start}/condition")) or [(start, rule.why)]
         below = len(place.rules) - position - 1
         what = "this rule cannot"
         if below:

@@ -28,6 +28,8 @@ LOCAL = {"localMboxes": ["hero"]}
 
 
 def run(*arguments: object, **more: Any) -> Result:
+    more.setdefault("env", {})
+    more["env"] = {"XDG_CONFIG_HOME": "/nowhere", **more["env"]}
     result = CliRunner().invoke(artifact, [str(each) for each in arguments], **more)
     assert "Traceback" not in result.output
     return result
@@ -179,12 +181,21 @@ def test_fetch_writes_what_came(server: LoopbackServer, tmp_path: Path) -> None:
     text = json.dumps(build_artifact(*HALVES), indent=1).encode()
     server.answer = lambda _: Answer(text)
     fetched = run(
-        "fetch", "--client", "acme", "--cdn", server.url, "--environment", "Staging", "--property", "p", "-o", out
+        "fetch", "--client", "acme", "--cdn", server.url, "--environment", "Staging", "--property-token", "p", "-o", out
     )
     assert (fetched.exit_code, fetched.output) == (0, f"{out}: {len(text):,} bytes\n")
     assert server.received[-1].target == "/acme/staging/v1/p/rules.json"
     assert out.read_bytes() == text
     assert stat.S_IMODE(out.stat().st_mode) == 0o666 & ~current_umask()
+    variables = {"TARGET_CLIENT": "other", "TARGET_ENVIRONMENT": "production", "TARGET_TIMEOUT": "1"}
+    for arguments, target in (
+        (["--emulator", server.url], "/other/production/v1/rules.json"),
+        (["--cdn", server.url, "--client", "own"], "/own/production/v1/rules.json"),
+    ):
+        assert run("fetch", *arguments, "-o", out, env=variables).exit_code == 0
+        assert server.received[-1].target == target
+    assert run("fetch", "--emulator", server.url, "-o", out).exit_code == 0
+    assert server.received[-1].target == "/acmeclient/production/v1/rules.json"
     got = run("fetch", f"{server.url}/x.json?key=1", "--header", "Authorization: Bearer t", "-o", "-")
     assert got.stdout_bytes == text
     assert server.received[-1].headers["Authorization"] == "Bearer t"
