@@ -11,6 +11,7 @@ from target.delivery.reply import assemble
 from target.delivery.request import Call
 from target.errors import OptionsError
 from target.foreign import copied, kind_of
+from target.reasons import PartDecision
 from target.response import Meta, TargetCookie, TargetDeliveryResponse
 from target_delivery_api import models
 from target_delivery_api.schemas import SCHEMAS
@@ -70,7 +71,17 @@ def _answered(asked: Any, answer: Any, meta: Any) -> TargetDeliveryResponse:
         trace_id="",
         visitor=None,
     )
-    return assemble(call, response, default_runtime.now_s(), None if meta is None else _record(Meta, "meta", meta))
+    return assemble(call, response, default_runtime.now_s(), None if meta is None else _meta(meta))
+
+
+def _meta(value: Any) -> Meta:
+    decisions = value.get("decisions") if isinstance(value, Mapping) else None
+    if decisions is None:
+        return _record(Meta, "meta", value)  # type: ignore[no-any-return]
+    if not isinstance(decisions, list):
+        raise OptionsError(f"'decisions' of a result's meta must be a list, not {kind_of(decisions)}")
+    made = [_record(PartDecision, "decisions", each) for each in decisions]
+    return _record(Meta, "meta", {**value, "decisions": made})  # type: ignore[no-any-return]
 
 
 def _require_contents(contents: Any) -> None:
@@ -131,5 +142,5 @@ def _record(kind: Any, name: str, value: Any) -> Any:
     try:
         return kind(**value)
     except TypeError as error:
-        keys = ", ".join(kind._keys)
+        keys = ", ".join(kind.__slots__ if kind is PartDecision else kind._keys)
         raise OptionsError(f"{name!r} of a result must be a dict with {keys}") from error

@@ -195,7 +195,8 @@ class OnDevice:
     def decide(self, call: Call, artifact: Artifact, deadline: Deadline) -> TargetDeliveryResponse:
         """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""
         started = monotonic_s()
-        geo = self._find_place(call, artifact, deadline)
+        address = needs_geo(call.body, artifact)
+        geo = self._geo.find(address, deadline.remaining_s()) if address else None
         now_s = self._runtime.now_s()
         decision = decide(
             call.body,
@@ -210,7 +211,8 @@ class OnDevice:
         )
         decided = monotonic_s()
         response = DeliveryResponse.from_dict(decision.response)
-        result = assemble(call, response, now_s, Meta(ON_DEVICE, decision.remote_mboxes, decision.remote_views))
+        meta = Meta(ON_DEVICE, decision.remote_mboxes, decision.remote_views, decision.outcomes)
+        result = assemble(call, response, now_s, meta)
         self._follow_up(call, decision, started, decided)
         return result
 
@@ -225,6 +227,7 @@ class OnDevice:
         artifact = self._keeper.current
         if artifact is None:
             raise ArtifactNotReady("There are no rules yet that could explain anything: call wait_until_ready() first")
+        address = needs_geo(call.body, artifact)
         explanation = explain(
             call.body,
             artifact,
@@ -232,7 +235,7 @@ class OnDevice:
             now_s=self._runtime.now_s(),
             new_id=self._runtime.new_id,
             location_hint=call.cluster,
-            geo=self._find_place(call, artifact, deadline),
+            geo=self._geo.find(address, deadline.remaining_s()) if address else None,
         )
         why = _WHY_SERVER.get(method)
         if why is None or (method == HYBRID and not needs_remote(call.body, artifact)):
@@ -253,11 +256,6 @@ class OnDevice:
         self._background.close(timeout_s)
         self._keeper.close(max(ends_at_s - monotonic_s(), 0.1))
         self._downloads.close()
-
-    def _find_place(self, call: Call, artifact: Artifact, deadline: Deadline) -> dict[str, Any] | None:
-        """Where the visitor is, if the rules ask for that and the call does not say it."""
-        address = needs_geo(call.body, artifact)
-        return self._geo.find(address, deadline.remaining_s()) if address else None
 
     def _follow_up(self, call: Call, decision: Decision, started: float, decided: float) -> None:
         """Tell Target, in the background, what was shown and how long it took."""

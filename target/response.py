@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from target.answer import Answer
 from target.errors import OptionsError
+from target.plain import plain, written
+from target.reasons import PartDecision
 from target.values import parse_flag, parse_integer, parse_string
 
 if TYPE_CHECKING:
     from target_delivery_api.models import AnalyticsResponse, DeliveryRequest, DeliveryResponse
-
-T = TypeVar("T")
 
 
 class _Record(Mapping[str, Any]):
@@ -55,7 +55,7 @@ class _Record(Mapping[str, Any]):
         Raises:
             OptionsError: What its reader has put into it is nested too deeply, or holds itself.
         """
-        return _written(lambda: {key: _plain(self[key]) for key in self})
+        return written(lambda: {key: plain(self[key]) for key in self})
 
     def to_str(self) -> str:
         """What ``to_dict`` gives, laid out for people. It holds ids: print it where they may be seen.
@@ -65,27 +65,7 @@ class _Record(Mapping[str, Any]):
         """
         from pprint import pformat  # only who looks closely needs it
 
-        return _written(lambda: pformat(self.to_dict(), sort_dicts=False))
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _written(write: Callable[[], T]) -> T:
-    """What ``write`` returns. An answer as it came can be written: only its reader can have made it what cannot."""
-    try:
-        return write()
-    except (RecursionError, ValueError) as error:
-        if isinstance(error, OptionsError):
-            raise
-    raise OptionsError("The result cannot be written: something that was put into it is nested too deeply")
+        return written(lambda: pformat(self.to_dict(), sort_dicts=False))
 
 
 class TargetCookie(_Record):
@@ -144,14 +124,44 @@ class Meta(_Record):
         remote_views: Names of views that only the server can decide.
     """
 
-    __slots__ = ("decisioning_method", "remote_mboxes", "remote_views")
-    _keys = __slots__
+    __slots__ = ("decisioning_method", "remote_mboxes", "remote_views", "_decisions")
+    _keys = __slots__[:3]
     decisioning_method: str
     remote_mboxes: list[str]
     remote_views: list[str]
+    _decisions: Callable[[], Iterable[tuple[Any, ...]]] | list[PartDecision] | None
 
-    def __init__(self, decisioning_method: str, remote_mboxes: list[str], remote_views: list[str]) -> None:
-        self._fill(decisioning_method, remote_mboxes, remote_views)
+    def __init__(
+        self,
+        decisioning_method: str,
+        remote_mboxes: list[str],
+        remote_views: list[str],
+        decisions: Callable[[], Iterable[tuple[Any, ...]]] | list[PartDecision] | None = None,
+    ) -> None:
+        self._fill(decisioning_method, remote_mboxes, remote_views, decisions)
+
+    @property
+    def decisions(self) -> list[PartDecision]:
+        """What each part of a call that was decided on the device shows, and why, in the order asked: one for each
+        mbox, and for a page load or view one for each activity that it shows. Empty where the server decided, which
+        does not say. No key of the mapping, but ``to_dict()`` has it.
+        """
+        decisions = self._decisions
+        if decisions is None:
+            return []
+        if callable(decisions):  # made when it is first asked for, since most callers never do
+            decisions = [PartDecision(*each) for each in decisions()]
+            type(self)._setters[-1](self, decisions)
+        return decisions
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON-ready data; raises as that of a result."""
+        told = super().to_dict()
+        return {**told, "decisions": plain(self.decisions)} if self.decisions else told
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        decisions = None if self._decisions is None else self.decisions
+        return type(self), (self.decisioning_method, self.remote_mboxes, self.remote_views, decisions)
 
     def __repr__(self) -> str:
         counts = f"remote_mboxes=[{len(self.remote_mboxes)}], remote_views=[{len(self.remote_views)}]"
@@ -274,7 +284,7 @@ class TargetDeliveryResponse(Answer, _Record):
         from target.page import build_server_state
 
         response = self.response
-        return None if response is None else _written(lambda: build_server_state(self._sent, response.to_dict()))
+        return None if response is None else written(lambda: build_server_state(self._sent, response.to_dict()))
 
     def server_state_json(self) -> str:
         """``server_state()`` as JSON that is safe inside a script element."""

@@ -13,7 +13,7 @@ The response shares its parts with the artifact, which is what makes it cheap. M
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from target.decisioning.allocation import Allocations, visitor_of
@@ -22,6 +22,7 @@ from target.decisioning.consequence import EXECUTE, PREFETCH
 from target.decisioning.context import Visit
 from target.decisioning.geo import build_geo_tokens, geo_of, ip_to_look_up
 from target.decisioning.notifications import Notifications
+from target.decisioning.outcomes import Outcome, list_outcomes
 from target.decisioning.parts import Situation, decide_mbox, decide_page_load, decide_views
 from target.decisioning.remote import find_remote, objects, property_token_of, section
 from target.decisioning.rules import Rule
@@ -42,6 +43,7 @@ class Decision(NamedTuple):
         tnt_id: The visitor's device id: the given one or, where the request had no id at all, a new one.
         shown: What gave offers, in order: the mode, what it is (``pageLoad``, ``mbox``, ``view``), the name, and
             the rule. The page load has the name of the global mbox.
+        parts: What was decided, in order: the mode, what it is, the name, and how many of ``shown`` there were then.
     """
 
     response: dict[str, Any]
@@ -50,6 +52,11 @@ class Decision(NamedTuple):
     remote_views: list[str]
     tnt_id: str | None
     shown: list[tuple[str, str, str, Rule]]
+    parts: list[tuple[str, str, str, int]]
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """What each part comes to, and why; see ``list_outcomes``."""
+        return list_outcomes(self.parts, self.shown, self.remote_mboxes, self.remote_views)
 
     @property
     def is_complete(self) -> bool:
@@ -100,6 +107,7 @@ def decide(
         geo_tokens=build_geo_tokens(visit.geo, artifact.geo_tokens),
         notifications=Notifications(now_s, new_id),
         shown=[],
+        parts=[],
         is_traced=body.get("trace") is not None,
         retrieval=retrieval,
     )
@@ -114,7 +122,7 @@ def decide(
             response[mode] = _decide_section(situation, mode, section(body, mode))
     tnt_id = ids.get("tntId")
     tnt_id = tnt_id if isinstance(tnt_id, str) else None
-    return Decision(response, situation.notifications.items, *remote, tnt_id, situation.shown)
+    return Decision(response, situation.notifications.items, *remote, tnt_id, situation.shown, situation.parts)
 
 
 def open_visit(

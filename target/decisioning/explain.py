@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 
 from target.decisioning.allocation import visitor_of
 from target.decisioning.artifact import Artifact
-from target.decisioning.coercion import to_text
 from target.decisioning.consequence import EXECUTE, PREFETCH
 from target.decisioning.context import Scope, Visit
 from target.decisioning.decide import DECIDED, PARTLY_DECIDED, open_visit
-from target.decisioning.explanation import ExplainedPart, ExplainedRule, Explanation, Reason, Verdict
+from target.decisioning.explanation import ExplainedPart, ExplainedRule, Explanation, Verdict
 from target.decisioning.grounds import Grounds, explain_condition
 from target.decisioning.labels import describe_ranges, describe_value
+from target.decisioning.outcomes import Reason, as_id, reason_of
 from target.decisioning.parts import MBOX, PAGE_LOAD, VIEW
 from target.decisioning.places import Place
 from target.decisioning.remote import find_remote, objects, property_token_of, section, why_remote_mbox, why_remote_view
-from target.decisioning.rules import Gap, Rule, is_id
+from target.decisioning.rules import Gap, Rule
 from target.decisioning.words import describe
 
 _NO_GROUNDS = Grounds((), None, (), None)
@@ -151,9 +151,9 @@ def _reason(asked: _Asked, explained: tuple[ExplainedRule, ...]) -> tuple[Reason
     rules = asked.place.rules
     won = [rule for rule in explained if rule.has_won]
     if won:
-        has_share = any(isinstance(rule := rules[each.position], Rule) and rule.has_share for each in won)
+        reasons = {reason_of(rule) for each in won if isinstance(rule := rules[each.position], Rule)}
         shown = ", ".join(f"rule {rule.position}" for rule in won[:10])
-        return "split" if has_share else "targeting", f"{shown}{' and more' if len(won) > 10 else ''} matches"
+        return "split" if "split" in reasons else "targeting", f"{shown}{' and more' if len(won) > 10 else ''} matches"
     if asked.why_remote is not None:
         return "remote", f"Only the server can decide it: {asked.why_remote}"
     return "default", "No rule of it matches" if explained else "There are no rules for it"
@@ -190,7 +190,7 @@ def _explain_rule(
     rule: Rule | Gap, position: int, verdict: Verdict, behind: int | None, scope: Scope, token: str | None
 ) -> ExplainedRule:
     meta, condition = rule.look_up()
-    activity_id = rule.activity_id if isinstance(rule, Rule) else _text(meta.get("activity.id"))
+    activity_id = rule.activity_id if isinstance(rule, Rule) else as_id(meta.get("activity.id"))
     grounds = explain_condition(condition, activity_id, scope) if activity_id is not None else _NO_GROUNDS
     if verdict == "audience" and grounds.fits_audience:
         verdict = "share"
@@ -200,10 +200,10 @@ def _explain_rule(
         verdict=verdict,
         why=_why(rule, verdict, behind, grounds, token),
         activity_id=activity_id,
-        activity_name=_text(meta.get("activity.name")),
-        activity_type=_text(meta.get("activity.type")),
-        experience_id=_text(meta.get("experience.id")),
-        experience_name=_text(meta.get("experience.name")),
+        activity_name=as_id(meta.get("activity.name")),
+        activity_type=as_id(meta.get("activity.type")),
+        experience_id=as_id(meta.get("experience.id")),
+        experience_name=as_id(meta.get("experience.name")),
         rule_key=rule.key,
         audience=describe(condition) if activity_id is not None else "",
         clauses=grounds.clauses,
@@ -237,7 +237,3 @@ def _kind_of_visitor(body: Mapping[str, Any], ids: Mapping[str, Any]) -> str:
     if not isinstance(given, Mapping) or visitor_of(given) is None:
         return "new"
     return next(key for key in ("marketingCloudVisitorId", "tntId", "thirdPartyId") if visitor_of({key: ids.get(key)}))
-
-
-def _text(value: Any) -> str | None:
-    return to_text(value) if is_id(value) else None

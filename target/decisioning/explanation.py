@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from target.decisioning.coercion import to_text
+from target.decisioning.outcomes import Reason
 
 _MAX_DEPTH = 64
-
-#: Why a part is answered as it is: by a share of visitors; by an audience alone; by no activity; not here.
-Reason = Literal["split", "targeting", "default", "remote"]
 
 #: What became of a rule.
 Verdict = Literal["won", "lost", "audience", "share", "property", "undecidable", "below undecidable"]

@@ -30,6 +30,7 @@ class Situation(NamedTuple):
     geo_tokens: Mapping[str, Any]
     notifications: Notifications
     shown: list[tuple[str, str, str, Rule]]
+    parts: list[tuple[str, str, str, int]]
     is_traced: bool
     retrieval: Retrieval | None
 
@@ -45,6 +46,7 @@ def decide_mbox(situation: Situation, mode: str, mbox: Mapping[str, Any]) -> dic
         answer["options"] = rule.consequence.options(mode, mbox, situation.geo_tokens)
         answer["metrics"] = once_per_token(rule.consequence.metrics)
         break
+    situation.parts.append((mode, MBOX, name, len(situation.shown)))
     if trace is not None:
         answer["trace"] = _build_trace(situation, trace, scope, {"mbox": mbox}, mode)
     return answer
@@ -62,6 +64,7 @@ def decide_page_load(situation: Situation, mode: str, page_load: Mapping[str, An
         _deliver(situation, mode, PAGE_LOAD, rule, name, trace)
         options += rule.consequence.options(mode, part, situation.geo_tokens)
         metrics += rule.consequence.metrics
+    situation.parts.append((mode, PAGE_LOAD, name, len(situation.shown)))
     answer: dict[str, Any] = {"options": options, "metrics": once_per_token(metrics)}
     if trace is not None:
         answer["trace"] = _build_trace(situation, trace, scope, {"mbox": part}, mode)
@@ -80,8 +83,13 @@ def decide_views(situation: Situation, asked: Iterable[Mapping[str, Any]]) -> li
         names = list(artifact.views) if wanted is None else [wanted] if isinstance(wanted, str) else []
         scope = Scope(situation.visit, view)
         for name in names:
-            if name not in answers and (answer := _decide_view(situation, name, scope)):
+            if name in answers:
+                continue
+            answer = _decide_view(situation, name, scope)
+            if answer is not None:
                 answers[name] = answer
+            if answer is not None or wanted is not None:
+                situation.parts.append((PREFETCH, VIEW, name, len(situation.shown)))
     return list(answers.values())
 
 

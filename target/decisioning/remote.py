@@ -42,14 +42,20 @@ def find_remote(body: Mapping[str, Any], artifact: Artifact) -> Remote:
 
 def why_remote_mbox(name: str, artifact: Artifact, token: str | None) -> str | None:
     """Why only the server can decide the mbox ``name``, for the property ``token``; None where the rules can."""
-    local = artifact.mboxes if artifact.local_mboxes is None else artifact.local_mboxes
-    return _why_remote(name, name in local, name in artifact.remote_mboxes, artifact.mboxes, token)
+    if not _is_remote_mbox(name, artifact, token):
+        return None
+    if name in artifact.remote_mboxes:
+        return LEFT_TO_SERVER
+    return HAS_GAP if _has_gap(artifact.mboxes, name, token) else UNKNOWN
 
 
 def why_remote_view(name: str, artifact: Artifact, token: str | None) -> str | None:
     """The same for a view."""
-    local = artifact.views if artifact.local_views is None else artifact.local_views
-    return _why_remote(name, name in local, name in artifact.remote_views, artifact.views, token)
+    if not _is_remote_view(name, artifact, token):
+        return None
+    if name in artifact.remote_views:
+        return LEFT_TO_SERVER
+    return HAS_GAP if _has_gap(artifact.views, name, token) else UNKNOWN
 
 
 def needs_remote(body: Mapping[str, Any], artifact: Artifact) -> bool:
@@ -97,19 +103,13 @@ def _asked_mboxes(body: Mapping[str, Any], artifact: Artifact) -> Iterator[str]:
 
 
 def _is_remote_mbox(name: str, artifact: Artifact, token: str | None) -> bool:
-    return why_remote_mbox(name, artifact, token) is not None
+    local = artifact.mboxes if artifact.local_mboxes is None else artifact.local_mboxes
+    return name not in local or name in artifact.remote_mboxes or _has_gap(artifact.mboxes, name, token)
 
 
 def _is_remote_view(name: str, artifact: Artifact, token: str | None) -> bool:
-    return why_remote_view(name, artifact, token) is not None
-
-
-def _why_remote(name: str, is_local: bool, is_remote: bool, places: Places, token: str | None) -> str | None:
-    if is_remote:
-        return LEFT_TO_SERVER
-    if not is_local:
-        return UNKNOWN
-    return HAS_GAP if _has_gap(places, name, token) else None
+    local = artifact.views if artifact.local_views is None else artifact.local_views
+    return name not in local or name in artifact.remote_views or _has_gap(artifact.views, name, token)
 
 
 def _has_gap(places: Places, name: str, token: str | None) -> bool:

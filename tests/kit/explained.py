@@ -32,6 +32,8 @@ def differences(decision: Decision, told: Explanation, artifact: Artifact) -> It
         yield f"remote: {told.remote_mboxes} and {told.remote_views}"
     won = []
     for part in told.parts:
+        if part.is_remote is not (part.name in (told.remote_views if part.kind == "view" else told.remote_mboxes)):
+            yield f"{part.name} is remote: {part.is_remote}"
         places = artifact.views if part.kind == "view" else artifact.mboxes
         rules = places[part.name].rules
         if len(rules) != len(part.rules):
@@ -40,12 +42,43 @@ def differences(decision: Decision, told: Explanation, artifact: Artifact) -> It
         yield from _contradictions(part)
     if won != decision.shown:
         yield f"{won} are said to be shown, but {decision.shown} are"
+    yield from _other_outcomes(decision, told)
     for mode in ("execute", "prefetch"):
         answers = decision.response.get(mode, {}).get("mboxes", [])
         explained = [part for part in told.parts if (part.mode, part.kind) == (mode, "mbox")]
         if ["options" in answer for answer in answers] != [bool(part.won) for part in explained]:
             yield f"mboxes of {mode}"
     json.dumps(told.to_dict(), allow_nan=False)
+
+
+def _other_outcomes(decision: Decision, told: Explanation) -> Iterator[str]:
+    """What ``result.meta`` says otherwise."""
+    outcomes = list(decision.outcomes())
+    won = [
+        (
+            part.kind,
+            part.name,
+            part.mode,
+            rule.activity_id,
+            rule.activity_name,
+            rule.experience_id,
+            rule.experience_name,
+        )
+        for part in told.parts
+        for rule in part.won
+    ]
+    if won != [(*each[:3], *each[4:]) for each in outcomes if each.activity_id is not None]:
+        yield f"{outcomes}, but {won} won"
+    reasons = {(part.kind, part.name, part.mode): part.reason for part in told.parts if len(part.won) < 2}
+    said = [(each[:3], each.reason) for each in outcomes if each.activity_id is None]
+    if any(reasons.get(part) != reason for part, reason in said if part[0] == "view"):
+        yield f"{outcomes}, but {reasons}"
+    others = [((part.kind, part.name, part.mode), part.reason) for part in told.parts if not part.won]
+    if [each for each in said if each[0][0] != "view"] != [each for each in others if each[0][0] != "view"]:
+        yield f"{said}, but {others}"
+    remote = {part for part, reason in others if part[0] == "view" and reason == "remote"}
+    if not remote <= {part for part, _ in said}:
+        yield f"{said}, but {remote} are remote"
 
 
 def _contradictions(part: Any) -> Iterator[str]:

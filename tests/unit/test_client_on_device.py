@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 from typing import Any
@@ -25,6 +26,20 @@ def test_a_call_is_decided_without_the_server(shop: Shop, make_client: MakeClien
     result = client.get_offers(request=PREFETCH, session_id="s1", target_cookie="PC#visitor.38_0#9999999999")
     assert shown(result) == [{"from": "home"}]
     assert result.meta == {"decisioning_method": "on-device", "remote_mboxes": [], "remote_views": []}
+    assert [part.to_dict() for part in result.meta.decisions] == [
+        {
+            "kind": "mbox",
+            "name": "home",
+            "mode": "prefetch",
+            "reason": "targeting",
+            "activity_id": "100",
+            "activity_name": None,
+            "experience_id": "0",
+            "experience_name": None,
+        }
+    ]
+    assert result.to_dict()["meta"]["decisions"] == [result.meta.decisions[0].to_dict()]
+    assert pickle.loads(pickle.dumps(result)).meta.decisions == result.meta.decisions
     assert result.response.status == 200
     assert result.response.client == "acme"
     assert result.request.prefetch.mboxes[0].name == "home"

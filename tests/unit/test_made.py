@@ -80,8 +80,16 @@ def test_contents_and_an_answer_go_together() -> None:
     assert (found.content("home"), found.page_load()[0].content) == ("x", "y")
 
 
+def decided_here() -> TargetDeliveryResponse:
+    part = {"kind": "mbox", "name": "home", "mode": "execute", "reason": "split", "activity_id": "1"}
+    meta = {"decisioning_method": "on-device", "remote_mboxes": [], "remote_views": [], "decisions": [part]}
+    return made({"response": {"status": 200}, "meta": meta})
+
+
 @pytest.mark.parametrize(
-    "whole", [result(), made({"mboxes": CONTENTS}), made({"response": None})], ids=["a", "b", "204"]
+    "whole",
+    [result(), made({"mboxes": CONTENTS}), made({"response": None}), decided_here()],
+    ids=["a", "b", "204", "on device"],
 )
 def test_a_result_is_made_again_of_what_it_gives(whole: TargetDeliveryResponse) -> None:
     again = made(json.loads(json.dumps(whole.to_dict())))
@@ -113,6 +121,11 @@ def test_the_data_stays_the_callers() -> None:
         ({"execute": {"mboxes": 5}}, "ExecuteResponse.mboxes: expected a list, got a number"),
         ({"response": 5}, "'response' of a result must be a dict, not int"),
         ({"response": None, "request": 5}, "'request' of a result is not as the Delivery API documents it"),
+        ({"response": None, "meta": {"decisions": 5}}, "'decisions' of a result's meta must be a list, not int"),
+        (
+            {"response": None, "meta": {"decisions": [{"kin": "mbox"}]}},
+            "'decisions' of a result must be a dict with kind, name, mode, reason, activity_id",
+        ),
         ({"response": None, "meta": 5}, "'meta' of a result must be a dict with decisioning_method"),
         ({"response": None, "target_cookie": {"name": "mbox"}}, "'target_cookie' of a result must be a dict with name"),
     ],

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from target import DeliveryResponse, OptionsError, TargetCookie, TargetDeliveryResponse
+from target import DeliveryResponse, Meta, OptionsError, TargetCookie, TargetDeliveryResponse
 from target.delivery.identity import parse_target_cookie
 from target.delivery.reply import assemble
+from target.reasons import PartDecision
 from tests.kit.built_calls import NOW_S, expires, offers
 
 COOKIE = TargetCookie("mbox", "session#a%7Cb#1570321860|PC#d.38_0#1633564800", 63244800)
@@ -120,3 +121,42 @@ def test_a_browser_sends_back_what_the_next_call_reads() -> None:
 def test_the_repr_of_a_result_tells_its_status() -> None:
     assert repr(result()).startswith("TargetDeliveryResponse(status=200, ")
     assert repr(assemble(offers(), None, NOW_S)).startswith("TargetDeliveryResponse(status=None, ")
+
+
+PART = PartDecision("mbox", "home", "execute", "split", "100", "Sale", "1")
+
+
+def test_what_was_decided_is_made_when_it_is_read_and_once() -> None:
+    asked = []
+
+    def outcomes() -> list[tuple[str, ...]]:
+        asked.append(1)
+        return [("mbox", "home", "execute", "split", "100", "Sale", "1")]
+
+    meta = Meta("on-device", [], [], outcomes)
+    assert repr(meta) == "Meta(decisioning_method='on-device', remote_mboxes=[0], remote_views=[0])"
+    assert meta == {"decisioning_method": "on-device", "remote_mboxes": [], "remote_views": []}
+    assert asked == []
+    assert meta.decisions == [PART]
+    assert meta.decisions is meta.decisions
+    assert asked == [1]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda record: pickle.loads(pickle.dumps(record))])
+def test_what_was_decided_is_kept_by_copies(copied: Any) -> None:
+    meta = Meta("on-device", ["till"], [], lambda: [("mbox", "home", "execute", "split", "100", "Sale", "1")])
+    again = copied(meta)
+    assert (again.decisions, again) == ([PART], meta)
+    assert again.to_dict() == meta.to_dict()
+    assert meta.to_dict() == {
+        "decisioning_method": "on-device",
+        "remote_mboxes": ["till"],
+        "remote_views": [],
+        "decisions": [PART.to_dict()],
+    }
+
+
+def test_the_server_does_not_say_what_it_decided() -> None:
+    meta = Meta("server-side", [], [])
+    assert meta.decisions == pickle.loads(pickle.dumps(meta)).decisions == []
+    assert "decisions" not in meta.to_dict()

@@ -1,0 +1,77 @@
+"""What each part of a decision comes to, and why, in a word: read off what was noted while deciding."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+from target.decisioning.coercion import to_text
+from target.decisioning.consequence import PREFETCH
+from target.decisioning.parts import VIEW
+from target.decisioning.rules import Rule, is_id
+
+#: Why a part is answered as it is: by a share of visitors; by an audience alone; by no activity; not here.
+Reason = Literal["split", "targeting", "default", "remote"]
+
+
+class Outcome(NamedTuple):
+    """What a part shows, or that it shows nothing; as ``target.reasons.PartDecision`` says it."""
+
+    kind: str
+    name: str
+    mode: str
+    reason: Reason
+    activity_id: str | None = None
+    activity_name: str | None = None
+    experience_id: str | None = None
+    experience_name: str | None = None
+
+
+def list_outcomes(
+    parts: Iterable[tuple[str, str, str, int]],
+    shown: Sequence[tuple[str, str, str, Rule]],
+    remote_mboxes: Collection[str],
+    remote_views: Collection[str],
+) -> Iterator[Outcome]:
+    """What each part of a decision comes to, in the order decided; the arguments are those of a Decision.
+
+    Views that were asked for as "all" and neither show anything nor are remote are left out.
+    """
+    before = 0
+    views = set()
+    for mode, kind, name, end in parts:
+        for _, _, _, rule in shown[before:end]:
+            yield _shown(mode, kind, name, rule)
+        if before == end:
+            is_remote = name in (remote_views if kind == VIEW else remote_mboxes)
+            yield Outcome(kind, name, mode, "remote" if is_remote else "default")
+        before = end
+        if kind == VIEW:
+            views.add(name)
+    for name in remote_views:
+        if name not in views:
+            yield Outcome(VIEW, name, PREFETCH, "remote")
+
+
+def reason_of(rule: Rule) -> Reason:
+    """Why ``rule`` is shown, where it is."""
+    return "split" if rule.has_share else "targeting"
+
+
+def as_id(value: Any) -> str | None:
+    """The id or name ``value`` as text; None for what is none."""
+    return to_text(value) if is_id(value) else None
+
+
+def _shown(mode: str, kind: str, name: str, rule: Rule) -> Outcome:
+    meta = rule.meta
+    return Outcome(
+        kind,
+        name,
+        mode,
+        reason_of(rule),
+        rule.activity_id,
+        as_id(meta.get("activity.name")),
+        as_id(meta.get("experience.id")),
+        as_id(meta.get("experience.name")),
+    )
