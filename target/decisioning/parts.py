@@ -41,7 +41,7 @@ def decide_mbox(situation: Situation, mode: str, mbox: Mapping[str, Any]) -> dic
     scope = Scope(situation.visit, mbox)
     trace = Trace() if situation.is_traced else None
     answer = {key: mbox[key] for key in ("index", "name") if mbox.get(key) is not None}
-    for rule in _matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
+    for rule in matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
         _deliver(situation, mode, MBOX, rule, name, trace)
         answer["options"] = rule.consequence.options(mode, mbox, situation.geo_tokens)
         answer["metrics"] = once_per_token(rule.consequence.metrics)
@@ -60,7 +60,7 @@ def decide_page_load(situation: Situation, mode: str, page_load: Mapping[str, An
     trace = Trace() if situation.is_traced else None
     options: list[dict[str, Any]] = []
     metrics: list[dict[str, Any]] = []
-    for rule in _matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
+    for rule in matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
         _deliver(situation, mode, PAGE_LOAD, rule, name, trace)
         options += rule.consequence.options(mode, part, situation.geo_tokens)
         metrics += rule.consequence.metrics
@@ -99,7 +99,7 @@ def _decide_view(situation: Situation, name: str, scope: Scope) -> dict[str, Any
     options: list[dict[str, Any]] = []
     metrics: list[tuple[str, dict[str, Any]]] = []
     is_found = False
-    for rule in _matching(situation.artifact.views[name].rules, scope, situation.property_token, trace):
+    for rule in matching(situation.artifact.views[name].rules, scope, situation.property_token, trace):
         is_found = True
         _deliver(situation, PREFETCH, VIEW, rule, name, trace)
         options += rule.consequence.options(PREFETCH, part, situation.geo_tokens)
@@ -110,7 +110,9 @@ def _decide_view(situation: Situation, name: str, scope: Scope) -> dict[str, Any
     return answer if is_found else None
 
 
-def _matching(rules: Iterable[Rule | Gap], scope: Scope, token: str | None, trace: Trace | None) -> Iterator[Rule]:
+def matching(
+    rules: Iterable[Rule | Gap], scope: Scope, token: str | None, trace: Trace | None = None
+) -> Iterator[Rule]:
     """The rules that match, for this property, in order; of those with one key only the first.
 
     None below a rule that cannot be decided and might have matched: what it would have shown comes first, and an
