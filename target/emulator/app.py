@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from random import Random
@@ -105,7 +106,7 @@ def create_app(
     if cluster is not None and not (cluster.isascii() and cluster.isdigit() and len(cluster) <= 5):
         raise ValueError(f"{cluster!r} is no edge cluster; give its number, such as 38")
     journal = Journal() if journal is None else journal
-    desk = desk_of(offers, rules, journal, files, client=client, cluster=cluster, find_place=atlas.find)
+    desk = desk_of(offers, rules, journal, files, client=client, cluster=cluster, now_s=_now_s, find_place=atlas.find)
     deliver = Delivery(
         desk,
         latency_s=latency_ms / 1000,
@@ -128,6 +129,10 @@ def create_app(
     )
     app.state.desk = desk
     return app
+
+
+def _now_s() -> float:
+    return time.time()  # looked up each time, as a test may set the date
 
 
 class _ForPrograms(Route):

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Unpack
 
+from target._background.clock import monotonic_s
 from target.emulator.app import Settings, create_app
 from target.emulator.desk import Desk, Offered, Ruled
 from target.emulator.faults import CONNECTION
@@ -56,7 +57,7 @@ def serve(
     """
     with _serving(offers, rules, host, port, **settings) as (server, listening, emulator):
         server.accepting = lambda: announce(emulator)
-        server.run(sockets=[listening])
+        server.run_on(listening)
 
 
 @contextmanager
@@ -85,9 +86,7 @@ def running(
     accepting = threading.Event()
     with _serving(offers, rules, host, 0, **settings) as (server, listening, emulator):
         server.accepting = accepting.set
-        thread = threading.Thread(
-            target=server.run, kwargs={"sockets": [listening]}, name="target-emulator", daemon=True
-        )
+        thread = threading.Thread(target=server.run_on, args=(listening,), name="target-emulator", daemon=True)
         thread.start()
         try:
             if not accepting.wait(_START_S):
@@ -133,9 +132,16 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.accepting: Callable[[], object] = lambda: None
         self._stopping = stopping
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
+
+    def run_on(self, listening: socket.socket) -> None:
+        """Serve until it is to end, on this thread."""
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(self.serve(sockets=[listening]))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.accepting()
 
@@ -149,8 +155,9 @@ class _Server(uvicorn.Server):
     def end(self) -> None:
         """End soon; from any thread."""
         self.should_exit = True
-        with suppress(RuntimeError):  # the loop has ended by itself
-            self._loop.call_soon_threadsafe(self._told.set)
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._told.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.set()
@@ -177,6 +184,12 @@ class _Protocol(H11Protocol):
             await told(scope, receive, send)
 
         self.app = app
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.time = monotonic_s  # type: ignore[method-assign]  # a test that stops the date stops no timer
+    return loop
 
 
 def _listen(host: str, port: int) -> socket.socket:

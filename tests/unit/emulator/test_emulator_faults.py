@@ -12,7 +12,9 @@ import time
 from typing import Any
 
 import pytest
+import time_machine
 import urllib3
+from freezegun import freeze_time
 
 from target.emulator import Emulator, create_app, running
 from target.emulator.faults import FailingShare, Faults, parse_failure
@@ -194,3 +196,13 @@ def test_urllib3_meets_them_as_the_errors_of_a_bad_network(faulty: Emulator) -> 
         faulty.fail_next(1, fault)
         with urllib3.PoolManager(ca_certs=faulty.ca_file) as pool, pytest.raises(error):
             pool.request("POST", f"{faulty.url}{PATH}", body=BODY, retries=False)
+
+
+@pytest.mark.parametrize("stop", [freeze_time("2026-03-01"), time_machine.travel("2026-03-01T00:00Z", tick=False)])
+def test_a_test_that_stops_the_date_stops_no_timer_and_sets_that_of_decisions(stop: Any) -> None:
+    with stop, running() as emulator:
+        emulator.fail_next(1, 503, latency_ms=50)
+        assert ask(emulator).status == 503
+        assert emulator.received[0].at == emulator.stage.now_s() * 1000 == 1772323200000
+        with pytest.raises(TimeoutError):
+            emulator.wait_for_notifications(1, timeout_ms=20)
