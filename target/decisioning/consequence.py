@@ -32,6 +32,11 @@ class Consequence:
     metrics: list[dict[str, Any]]
     event_tokens: tuple[str, ...]
 
+    @property
+    def has_content(self) -> bool:
+        """Whether it shows anything; without, the page keeps its default content."""
+        return any(offer.in_execute for offer in self.offers)
+
     def options(self, mode: str, part: Mapping[str, Any], geo_tokens: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The options for the asked ``part``; not to be changed, since they may be shared."""
         options = _build_options(self.offers, mode, part) if self.fixed is None else self.fixed[mode]

@@ -189,7 +189,7 @@ def _explain_rules(asked: _Asked, token: str | None) -> Iterator[ExplainedRule]:
 def _explain_rule(
     rule: Rule | Gap, position: int, verdict: Verdict, behind: int | None, scope: Scope, token: str | None
 ) -> ExplainedRule:
-    meta, condition = rule.look_up()
+    consequence, meta, condition = rule.look_up()
     activity_id = rule.activity_id if isinstance(rule, Rule) else as_id(meta.get("activity.id"))
     grounds = explain_condition(condition, activity_id, scope) if activity_id is not None else _NO_GROUNDS
     if verdict == "audience" and grounds.fits_audience:
@@ -198,7 +198,7 @@ def _explain_rule(
     return ExplainedRule(
         position=position,
         verdict=verdict,
-        why=_why(rule, verdict, behind, grounds, token),
+        why=_why(rule, verdict, behind, grounds, token) + _aside(verdict, consequence.has_content),
         activity_id=activity_id,
         activity_name=as_id(meta.get("activity.name")),
         activity_type=as_id(meta.get("activity.type")),
@@ -211,6 +211,7 @@ def _explain_rule(
         ranges=grounds.ranges,
         behind=behind,
         property_tokens=None if tokens is None else tuple(sorted(tokens)),
+        has_content=consequence.has_content,
     )
 
 
@@ -230,6 +231,10 @@ def _why(rule: Rule | Gap, verdict: Verdict, behind: int | None, grounds: Ground
         missed = next((clause.words for clause in grounds.clauses if clause.holds is False), "its audience")
         return f"The visitor is not in its audience: {missed}"
     return "It is the first that matches"
+
+
+def _aside(verdict: Verdict, has_content: bool) -> str:
+    return "; it has no content, so that the page keeps its own" if verdict == "won" and not has_content else ""
 
 
 def _kind_of_visitor(body: Mapping[str, Any], ids: Mapping[str, Any]) -> str:

@@ -78,6 +78,7 @@ class ExplainedRule:
         ranges: Where that has to be, in percent; empty where the rule does not ask for it.
         behind: The ``position`` of the rule that kept it from being shown.
         property_tokens: The properties that it is for; None: for every one.
+        has_content: Whether it has any content; where one without wins, the page keeps its default content.
     """
 
     position: int
@@ -95,6 +96,7 @@ class ExplainedRule:
     ranges: tuple[tuple[float, float], ...]
     behind: int | None
     property_tokens: tuple[str, ...] | None
+    has_content: bool
 
     @property
     def has_won(self) -> bool:
@@ -117,6 +119,7 @@ class ExplainedRule:
             "ranges": [list(each) for each in self.ranges],
             "behind": self.behind,
             "propertyTokens": None if tokens is None else list(tokens),
+            "hasContent": self.has_content,
         }
 
     def __repr__(self) -> str:

@@ -74,7 +74,7 @@ def _part(part: ExplainedPart) -> Iterator[str]:
         yield f"  Only the server can decide all of it: {part.why_remote}"
     for rule in part.rules[:MOST_RULES]:
         yield f"  rule {rule.position}: {rule_title(rule)}: {VERDICTS[rule.verdict]}"
-        if rule.verdict != "won":
+        if not rule.has_won or not rule.has_content:
             yield f"    {rule.why}"
         for clause in rule.clauses[:MOST_CLAUSES]:
             yield from _clause(clause, "    ")

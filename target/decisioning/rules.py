@@ -19,9 +19,10 @@ from target.decisioning.variables import Undecidable
 MAX_DEPTH = 64
 
 PropertyTokens = frozenset[str] | None
+_NOTHING = Consequence((), None, [], ())
 
 
-class _Details(NamedTuple):
+class RuleDetails(NamedTuple):
     """What only a visitor whom a rule matches, or a trace, needs of it."""
 
     consequence: Consequence
@@ -85,12 +86,11 @@ class Rule:
         """What ``test`` was made of."""
         return self._read_details().condition
 
-    def look_up(self) -> tuple[Mapping[str, Any], Any]:
-        """``meta`` and ``condition``, without keeping what was read for that."""
-        details = self._details or _read_details(self._source.read(), self._response_tokens)
-        return details.meta, details.condition
+    def look_up(self) -> RuleDetails:
+        """What it says, without keeping what was read for that."""
+        return self._details or _read_details(self._source.read(), self._response_tokens)
 
-    def _read_details(self) -> _Details:
+    def _read_details(self) -> RuleDetails:
         details = self._details
         if details is None:
             details = self._details = _read_details(self._source.read(), self._response_tokens)
@@ -112,8 +112,8 @@ class Gap:
     why: str
     _source: Any = field(default=None, compare=False, repr=False)
 
-    def look_up(self) -> tuple[Mapping[str, Any], Any]:
-        """``meta`` with ``activityId``, and ``condition``, as far as they can be read: no meta and None otherwise."""
+    def look_up(self) -> RuleDetails:
+        """What it says, as far as that can be read, with ``activityId`` in its meta; of its consequence nothing."""
         try:
             data = self._source.read() if isinstance(self._source, Passage) else self._source
             data = data if isinstance(data, Mapping) else {}
@@ -121,9 +121,9 @@ class Gap:
             meta = meta if isinstance(meta, dict) else {}
             if is_id(data.get("activityId")):
                 meta["activity.id"] = data["activityId"]
-            return meta, copy_json(data.get("condition"))
+            return RuleDetails(_NOTHING, meta, copy_json(data.get("condition")))
         except (Undecidable, ValueError, RecursionError):
-            return {}, None
+            return RuleDetails(_NOTHING, {}, None)
 
     @staticmethod
     def test(_: Scope) -> bool:
@@ -131,14 +131,14 @@ class Gap:
         return True
 
 
-def _read_details(data: Mapping[Any, Any], response_tokens: tuple[str, ...]) -> _Details:
+def _read_details(data: Mapping[Any, Any], response_tokens: tuple[str, ...]) -> RuleDetails:
     meta = copy_json(data.get("meta") or {})
     consequence = copy_json(data.get("consequence"))
     if not isinstance(meta, dict) or not isinstance(consequence, dict):
         raise Undecidable("meta and consequence must be objects")
     if "condition" not in data:
         raise Undecidable("it has no condition")
-    return _Details(parse_consequence(consequence, meta, response_tokens), meta, copy_json(data["condition"]))
+    return RuleDetails(parse_consequence(consequence, meta, response_tokens), meta, copy_json(data["condition"]))
 
 
 def _id(value: Any, name: str) -> str:

@@ -153,6 +153,14 @@ def test_default_content_says_why() -> None:
     assert (hero.reason, hero.why) == ("default", "No rule of it matches")
 
 
+def test_an_experience_without_content_is_said_so() -> None:
+    options = [{"eventToken": "t"}]
+    (rule,) = part(build_rule(True, 1, consequence={"options": options})).rules
+    assert (rule.verdict, rule.has_content) == ("won", False)
+    assert rule.why == "It is the first that matches; it has no content, so that the page keeps its own"
+    assert part(build_rule()).rules[0].has_content
+
+
 def test_of_a_page_load_each_key_has_its_winner() -> None:
     rules = [build_rule(GOLD, 1), build_rule(True, 2), build_rule(True, 3, ruleKey="2"), build_rule(FIRST_HALF, 4)]
     artifact = build_artifact(rules={"mboxes": {"target-global-mbox": rules}})

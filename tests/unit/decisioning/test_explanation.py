@@ -61,6 +61,7 @@ def test_the_whole_as_plain_json() -> None:
         "ranges": [],
         "behind": None,
         "propertyTokens": None,
+        "hasContent": True,
     }
 
 

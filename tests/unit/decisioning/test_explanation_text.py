@@ -53,6 +53,12 @@ mbox quiet (execute): default content
     )
 
 
+def test_an_experience_without_content_is_told_of() -> None:
+    rule = build_rule(True, consequence={"options": []})
+    text = str(both({"execute": ask("hero")}, parse_artifact(build_artifact(rule)))[1])
+    assert "experience 0: shown\n    It is the first that matches; it has no content, so that the page" in text
+
+
 def test_a_visitor_without_an_id_is_told_of() -> None:
     text = str(both({"execute": ask("hero")}, parse_artifact(build_artifact(build_rule(FIRST_HALF))))[1])
     assert "The visitor has no id yet: its places are drawn by lot, and differ with each call" in text
