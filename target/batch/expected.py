@@ -22,9 +22,9 @@ from target.batch.engine import Engine, Shown
 from target.batch.visitors import Asked
 from target.decisioning.artifact import Artifact
 from target.decisioning.catalogue import experience_id_of
-from target.decisioning.places import Gap
 from target.decisioning.ranges import PLACES, Ranges, intersect, invert, operation_of, places_in, reach_of, unite
 from target.decisioning.rivals import ALLOCATION, Claim, group_claims
+from target.decisioning.rules import Gap
 
 #: Experiences by id, with how many of the 10,000 places give each.
 Stratum = tuple[tuple[str, int], ...]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from target.decisioning.catalogue import experience_id_of
-from target.decisioning.places import Rule
 from target.decisioning.ranges import Ranges, in_percent
+from target.decisioning.rules import Rule
 
 #: Severities, the worst first. An error keeps visitors from what the author wanted; a warning may be meant so.
 ERROR = "error"

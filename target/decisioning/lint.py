@@ -20,9 +20,10 @@ from target.decisioning.findings import (
     say_date,
     say_ranges,
 )
-from target.decisioning.places import Gap, Place, Places, Rule
+from target.decisioning.places import Place, Places
 from target.decisioning.ranges import PLACES, invert, places_in, reach_of, share_in
 from target.decisioning.rivals import ALLOCATION, Claim, find_overlaps, find_sums, find_unreachable, group_claims
+from target.decisioning.rules import Gap, Rule
 from target.decisioning.variables import Undecidable
 
 DAY_S = 86_400.0

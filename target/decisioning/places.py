@@ -13,8 +13,6 @@ from target.decisioning.coercion import to_text
 from target.decisioning.rules import Gap, PropertyTokens, Rule, copy_json, is_id
 from target.decisioning.variables import Undecidable
 
-__all__ = ["LARGE_BYTES", "Gap", "Place", "Places", "PropertyTokens", "Rule", "read_rules"]
-
 LARGE_BYTES = 16_384  # of a place's text; reading it takes some milliseconds
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from target.decisioning.places import Gap, PropertyTokens, Rule
 from target.decisioning.ranges import (
     EVERYWHERE,
     NOWHERE,
@@ -25,6 +24,7 @@ from target.decisioning.ranges import (
     reach_of,
     unite,
 )
+from target.decisioning.rules import Gap, PropertyTokens, Rule
 
 ALLOCATION = "allocation"
 # Variables that differ from activity to activity; the one without a name holds them all.
