@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from target.decisioning.artifact import Artifact
 from target.decisioning.coercion import to_text
-from target.decisioning.places import Rule
 from target.decisioning.ranges import EVERYWHERE, Ranges, in_percent, reach_of, unite
+from target.decisioning.rules import Rule
 from target.decisioning.words import describe
 
 #: The kinds of places, as people are told of them.

@@ -10,7 +10,7 @@ from typing import Any
 
 from target.decisioning.decide import Decision
 from target.decisioning.parts import MBOX, PAGE_LOAD, VIEW
-from target.decisioning.places import Rule
+from target.decisioning.rules import Rule
 from target.emulator.answers import Wire, analytics_of, digest, wants_analytics
 from target.emulator.rules import standing_of
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from target.decisioning.artifact import DEFAULT_GLOBAL_MBOX, Artifact, parse_artifact
 from target.decisioning.catalogue import experience_id_of
-from target.decisioning.places import Rule
+from target.decisioning.rules import Rule
 from target.emulator.offers import Offers, under
 from target.errors import ArtifactError
 from target.reading import UnreadableJson, parse_json
