@@ -17,6 +17,8 @@ from tests.kit.loopback import LoopbackServer, serving
 from tests.kit.shop import Shop
 from tests.kit.tls import Authority
 
+pytest_plugins = ["pytester"]  # by which tests of fixtures run tests
+
 # Servers of tests are on this machine, and so are those of the processes that tests start: no proxy leads to them.
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]

@@ -39,8 +39,19 @@ def test_18_the_wheel_declares_what_it_needs(wheel: Path) -> None:
     plain = [requirement for requirement in requirements if "extra ==" not in requirement]
     assert sorted(re.split(r"[<>=!~ ;\[]", requirement)[0] for requirement in plain) == ["python-dateutil", "urllib3"]
     extras = metadata(wheel).get_all("Provides-Extra") or []
-    what_users_ask_for = ["aiohttp", "django", "emulator", "flask", "migrate", "on-device", "starlette"]
-    assert sorted(extras) == what_users_ask_for  # and nothing of development
+    of_users = [
+        "aiohttp",
+        "cli",
+        "django",
+        "emulator",
+        "flask",
+        "migrate",
+        "on-device",
+        "simulate",
+        "starlette",
+        "testing",
+    ]
+    assert sorted(extras) == of_users  # and nothing of development
     assert metadata(wheel)["Requires-Python"] == ">=3.11"
     assert metadata(wheel)["Version"] == target.__version__
 
@@ -62,11 +73,15 @@ def test_what_the_package_index_shows_leads_to_the_site(wheel: Path) -> None:
     assert [page for page in pages if not (ROOT / "docs" / page.replace(".html", ".md")).exists()] == []
 
 
-def test_the_wheel_holds_the_two_packages_and_their_types(wheel: Path) -> None:
+def test_the_wheel_holds_the_packages_and_their_types(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"target", "target_delivery_api"}
-    assert {"target/py.typed", "target_delivery_api/py.typed"} <= set(names)
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {
+        "target",
+        "target_delivery_api",
+        "target_delivery_pytest",
+    }
+    assert {"target/py.typed", "target_delivery_api/py.typed", "target_delivery_pytest/py.typed"} <= set(names)
     assert not [name for name in names if name.endswith((".pyc", ".jinja")) or "tests" in name]
 
 
