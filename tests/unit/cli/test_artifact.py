@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 
 from target.cli.artifact import artifact
 from tests.kit.loopback import Answer, LoopbackServer
-from tests.kit.processes import environment
+from tests.kit.processes import ROOT, environment
 from tests.kit.rules import build_artifact
 from tests.unit.decisioning.test_lint import CHROME, random_artifacts, rule, share
 
@@ -243,8 +243,10 @@ def test_every_command_has_help_with_an_example() -> None:
 @given(data=random_artifacts)
 def test_no_artifact_makes_a_command_fail(data: Any) -> None:
     text = json.dumps(data)
-    for command in (["show"], ["lint"], ["simulate", "-n", "3"]):
-        result = run(*command, "-", "--json", input=text)
+    shop = ROOT / "target/emulator/shop/rules.json"
+    for command in (["show"], ["lint"], ["simulate", "-n", "3"], ["diff", "-n", "3", shop], ["diff", "-n", "3"]):
+        after = [shop] if command == ["diff", "-n", "3"] else []
+        result = run(*command, "-", *after, "--json", input=text)
         assert result.exit_code in (0, 1)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         if result.stdout:
@@ -324,3 +326,33 @@ def test_a_run_that_is_stopped_keeps_whole_lines(save: Any, tmp_path: Path, sent
         told = json.loads(stdout)
         assert (running.returncode, stderr) == (1, b"")
         assert (told["partial"], told["out"], told["visitors"]) == (True, str(partial), len(lines) - 1)
+
+
+@pytest.mark.waits
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals")
+def test_a_terminal_shows_how_far_it_is_and_nothing_else_does(save: Any, tmp_path: Path) -> None:
+    import pty
+
+    script = tmp_path / "run.py"
+    script.write_text(_SIMULATE)
+    command = [sys.executable, script, "simulate", save(*HALVES), "-n", "30000", "--processes", "1"]
+    terminal, inner = pty.openpty()
+    with subprocess.Popen(command, env=environment(TERM="xterm"), stdout=subprocess.PIPE, stderr=inner) as running:
+        os.close(inner)
+        shown = b""
+        while True:
+            try:
+                read = os.read(terminal, 65_536)
+            except OSError:  # how Linux tells that the other end is closed
+                break
+            if not read:
+                break
+            shown += read
+        stdout, _ = running.communicate(timeout=50)
+    os.close(terminal)
+    assert running.returncode == 0
+    assert b"30,000 visitors" in stdout
+    assert b"\x1b" not in stdout
+    assert re.search(rb"simulating .*\d+%.* visitors .*left", shown)
+    quiet = subprocess.run(command, env=environment(), capture_output=True, check=True)
+    assert quiet.stderr == b""
