@@ -14,6 +14,7 @@ from target.batch.errors import BatchError
 from target.batch.extra import require
 
 BATCH_ROWS = 2000
+_MOST_BYTES = 16_000_000  # of a line
 _FORMATS = ".csv, .tsv, .jsonl, .ndjson or .parquet"
 
 
@@ -71,7 +72,9 @@ def _read_lines(path: Path, size: int, open_rows: Callable[[Any], Iterator[dict[
 
 def _decode(binary: Any) -> Iterator[str]:
     """The lines of a file; ends of lines are kept, since a quoted value may hold some."""
-    for number, line in enumerate(binary, 1):
+    for number, line in enumerate(iter(lambda: binary.readline(_MOST_BYTES), b""), 1):
+        if len(line) >= _MOST_BYTES:
+            raise ValueError(f"a line of it has more than {_MOST_BYTES:,} bytes")
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
@@ -80,7 +83,10 @@ def _decode(binary: Any) -> Iterator[str]:
 
 def _read_csv(path: Path, size: int, delimiter: str = ",") -> Iterator[Rows]:
     def open_rows(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        first = next(lines, "")
+        # What spreadsheets write where a comma is part of a number.
+        used = ";" if delimiter not in first and ";" in first else delimiter
+        reader = csv.reader(itertools.chain([first], lines), delimiter=used, strict=True)
         header = next(reader, None)
         if not header:
             raise ValueError("there is no header with the names of columns")

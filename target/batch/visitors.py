@@ -104,6 +104,11 @@ def read_row(row: Mapping[str, Any], new_id: str) -> dict[str, Any]:
     return request
 
 
+def has_id(row: Mapping[str, Any]) -> bool:
+    """Whether a row has a column for an id of the visitor, filled or not."""
+    return any(path_of(column)[0] == "id" for column in row)
+
+
 def path_of(column: str) -> tuple[str, ...]:
     """Where in a request the value of a column stands."""
     for prefix in _PARAMETERS:

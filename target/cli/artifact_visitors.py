@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from target.cli.artifact_options import RULES_HELP, deciding_options, reported
-from target.cli.printing import json_option, print_json
+from target.cli.printing import json_option, one_line, print_json
 
 
 @click.command(
@@ -135,8 +135,20 @@ def _settings(deciding: dict[str, Any], client: str | None) -> tuple[Any, dict[s
     )
     visitors = deciding["visitors"]
     run: dict[str, Any] = {"processes": deciding["processes"]}
+    if isinstance(visitors, Path):
+        _warn_of_missing_ids(visitors)
     run |= {"visitors": visitors} if isinstance(visitors, Path) else {"count": visitors}
     return settings, run
+
+
+def _warn_of_missing_ids(path: Path) -> None:
+    from target.batch.tables import read_batches
+    from target.batch.visitors import has_id
+
+    first = next(read_batches(path, 1), None)
+    if first is not None and not has_id(first.rows[0]):
+        known = "tntId, thirdPartyId, marketingCloudVisitorId"
+        click.echo(f"{one_line(str(path))}: no column is an id ({known}), so visitors get new ones", err=True)
 
 
 class _Stop:

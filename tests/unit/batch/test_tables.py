@@ -28,6 +28,7 @@ def rows(path: Path, size: int = 2) -> list[dict[str, Any]]:
         ("a.csv", "id,x\na,1\nb,\n", [{"id": "a", "x": "1"}, {"id": "b", "x": ""}]),
         ("a.csv", '\ufeffid,x\r\na,"1\n2"\r\n\r\n', [{"id": "a", "x": "1\n2"}]),
         ("A.CSV", "id\n", []),
+        ("a.csv", 'id;x\na;"1;5"\n', [{"id": "a", "x": "1;5"}]),
         ("a.tsv", "id\tx\na\t1\n", [{"id": "a", "x": "1"}]),
         (
             "a.jsonl",
@@ -71,6 +72,13 @@ def test_what_cannot_be_read_is_named_in_one_line(tmp_path: Path, name: str, con
         rows(path)
     assert str(failed.value).startswith(f"{path}: ")
     assert "\n" not in str(failed.value)
+
+
+def test_a_line_without_end_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("target.batch.tables._MOST_BYTES", 1000)
+    for name in ("a.csv", "a.jsonl"):
+        with pytest.raises(BatchError, match="row 1: a line of it has more than 1,000 bytes"):
+            rows(write(tmp_path, name, "x" * 5000))
 
 
 def test_rows_before_a_broken_one_are_given(tmp_path: Path) -> None:

@@ -110,6 +110,14 @@ def test_simulate_counts_and_tests_and_writes(save: Any, tmp_path: Path) -> None
     assert sum(row["experience_id"] == "0" for row in rows) == told["activities"][0]["experiences"][0]["visitors"]
 
 
+def test_visitors_without_ids_are_told_of(save: Any, tmp_path: Path) -> None:
+    visitors = tmp_path / "visitors.csv"
+    for header, told in (("user,colour", "no column is an id"), ("visitor_id,colour", "")):
+        visitors.write_text(f"{header}\na,b\n")
+        result = run("simulate", save(*HALVES), "--visitors", visitors)
+        assert (result.exit_code, told in result.stderr, bool(result.stderr)) == (0, True, bool(told))
+
+
 def test_a_plot_is_a_picture(save: Any, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     plot = tmp_path / "counts.png"
