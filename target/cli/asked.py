@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from target.cli.inputs import read_object
+from target import OptionsError
+from target.cli.inputs import named, read_object
 
 _GEO = {
     "ip": "ipAddress",
@@ -18,93 +21,92 @@ _GEO = {
     "latitude": "latitude",
     "longitude": "longitude",
 }
+_PLACE = re.compile(r"request((?:\.\w+|\[\d+\])+):? (.*)", re.DOTALL)
 _NUMBERS = ("latitude", "longitude")
-_NAMES = (
-    "view",
-    "views",
-    "page_load",
-    "prefetch",
-    "param",
-    "profile_param",
-    "url",
-    "referrer",
-    "user_agent",
-    "geo",
-    "tnt_id",
-    "third_party_id",
-    "ecid",
-    "customer_id",
-    "session_id",
-    "cookie",
-    "location_hint",
-    "trace",
-    "request",
-)
-
-_FLAGS = [
-    click.option("--view", multiple=True, metavar="NAME", help="Ask for this view; repeat for several."),
-    click.option("--views", is_flag=True, help="Ask for all views."),
-    click.option("--page-load", is_flag=True, help="Ask for the page as a whole."),
-    click.option("--prefetch", is_flag=True, help="Ask for later: it counts when it is told."),
-    click.option("--param", multiple=True, metavar="NAME=VALUE", help="A parameter of every mbox; repeat for several."),
-    click.option("--profile-param", multiple=True, metavar="NAME=VALUE", help="A profile parameter, likewise."),
-    click.option("--url", metavar="URL", help="Address of the page."),
-    click.option("--referrer", metavar="URL", help="Address of the page before it."),
-    click.option("--user-agent", metavar="TEXT", help="The visitor's browser, as its header says."),
-    click.option(
+_VISITOR = {
+    "tnt_id": click.option("--tnt-id", metavar="ID", help="The visitor's device id."),
+    "third_party_id": click.option("--third-party-id", metavar="ID", help="The visitor's id in your systems."),
+    "ecid": click.option("--ecid", metavar="ID", help="The visitor's Experience Cloud id."),
+    "customer_id": click.option(
+        "--customer-id", multiple=True, metavar="CODE=ID", help="An id by its integration code; repeat for several."
+    ),
+    "session_id": click.option("--session-id", metavar="ID", help="The visitor's session."),
+    "cookie": click.option("--cookie", metavar="VALUE", help="Value of the visitor's mbox cookie."),
+    "location_hint": click.option(
+        "--location-hint", metavar="N", help="Value of the visitor's mboxEdgeCluster cookie."
+    ),
+}
+_ASKED = {
+    "view": click.option("--view", multiple=True, metavar="NAME", help="Ask for this view; repeat for several."),
+    "views": click.option("--views", is_flag=True, help="Ask for all views."),
+    "page_load": click.option("--page-load", is_flag=True, help="Ask for the page as a whole."),
+    "prefetch": click.option("--prefetch", is_flag=True, help="Ask for later: it counts when it is told."),
+    "param": click.option(
+        "--param", multiple=True, metavar="NAME=VALUE", help="A parameter of all that is asked; repeat for several."
+    ),
+    "profile_param": click.option(
+        "--profile-param", multiple=True, metavar="NAME=VALUE", help="A profile parameter, likewise."
+    ),
+    "url": click.option("--url", metavar="URL", help="Address of the page."),
+    "referrer": click.option("--referrer", metavar="URL", help="Address of the page before it."),
+    "user_agent": click.option("--user-agent", metavar="TEXT", help="The visitor's browser, as its header says."),
+    "geo": click.option(
         "--geo",
         multiple=True,
         metavar="NAME=VALUE",
         help=f"Where the visitor is: {', '.join(_GEO)}; repeat for several.",
     ),
-    click.option("--tnt-id", metavar="ID", help="The visitor's device id."),
-    click.option("--third-party-id", metavar="ID", help="The visitor's id in your systems."),
-    click.option("--ecid", metavar="ID", help="The visitor's Experience Cloud id."),
-    click.option("--customer-id", multiple=True, metavar="CODE=ID", help="An id by its integration code; repeat."),
-    click.option("--session-id", metavar="ID", help="The visitor's session."),
-    click.option("--cookie", metavar="VALUE", help="Value of the visitor's mbox cookie."),
-    click.option("--location-hint", metavar="N", help="Value of the visitor's mboxEdgeCluster cookie."),
-    click.option("--trace", is_flag=True, help="Ask for a trace (on device; an account wants a token in --request)."),
-    click.option("--request", metavar="FILE", help="The request as JSON, - for standard input; flags add to it."),
-]
+    "trace": click.option(
+        "--trace", is_flag=True, help="Ask for a trace (on device; an account wants a token in --request)."
+    ),
+    "request": click.option(
+        "--request", metavar="FILE", help="The request as JSON, - for standard input; flags add to it."
+    ),
+}
+
+
+def visitor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags that say who the visitor is; a command gets them by their names."""
+    for option in reversed(_VISITOR.values()):
+        command = option(command)
+    return command
 
 
 def asking_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags; a command gets them by their names."""
-    for option in reversed(_FLAGS):
+    """The same, and those that say what is asked."""
+    command = visitor_options(command)
+    for option in reversed(_ASKED.values()):
         command = option(command)
     return command
 
 
 def take_asked(given: dict[str, Any]) -> dict[str, Any]:
-    """Those of the flags that ``asking_options`` adds, out of all that a command was given."""
-    return {name: given.pop(name) for name in _NAMES}
+    """Those of the flags that are here, out of all that a command was given."""
+    return {name: given.pop(name) for name in (*_ASKED, *_VISITOR) if name in given}
 
 
 def build_request(mboxes: Iterable[str], asked: Mapping[str, Any]) -> dict[str, Any]:
     """The request in wire form: what the file of ``--request`` has, with what flags add.
 
     Raises:
-        BadParameter: A flag is not as it has to be.
+        UsageError: A flag is not as it has to be.
         ClickException: The file cannot be read.
     """
     request: dict[str, Any] = {} if asked["request"] is None else read_object(asked["request"])
-    part: dict[str, Any] = {}
-    for name, key in (("param", "parameters"), ("profile_param", "profileParameters")):
-        if pairs := _pairs(asked[name], f"--{name.replace('_', '-')}"):
-            part[key] = pairs
     section: dict[str, Any] = {}
-    names = list(mboxes)
-    if names:
-        section["mboxes"] = [{"index": index, "name": name, **part} for index, name in enumerate(names)]
+    if names := list(mboxes):
+        section["mboxes"] = [{"name": name} for name in names]
     if asked["page_load"]:
-        section["pageLoad"] = part
+        section["pageLoad"] = {}
     if section:
         _add(request, "prefetch" if asked["prefetch"] else "execute", section)
     if asked["views"] or asked["view"]:
-        views = [{**part}] if asked["views"] else [{"name": name, **part} for name in asked["view"]]
-        _add(request, "prefetch", {"views": views})
-    for key, value in (("context", _context(asked)), ("id", _ids(asked))):
+        _add(request, "prefetch", {"views": [{}] if asked["views"] else [{"name": name} for name in asked["view"]]})
+    for name, key in (("param", "parameters"), ("profile_param", "profileParameters")):
+        if pairs := _pairs(asked[name], f"--{name.replace('_', '-')}"):
+            for part in _parts(request):
+                _add(part, key, pairs)
+    for key, value in (("context", _context(asked)), ("id", build_ids(asked))):
         if value:
             _add(request, key, value)
     if asked["trace"]:
@@ -112,13 +114,40 @@ def build_request(mboxes: Iterable[str], asked: Mapping[str, Any]) -> dict[str, 
     return request
 
 
+def build_ids(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The ids of the request that flags name."""
+    named = {"tntId": "tnt_id", "thirdPartyId": "third_party_id", "marketingCloudVisitorId": "ecid"}
+    return {key: asked[name] for key, name in named.items() if asked[name] is not None}
+
+
 def call_options(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of the call besides its request. Raises BadParameter."""
+    """The options of the call besides its request. Raises UsageError."""
     named = {"target_cookie": "cookie", "target_location_hint": "location_hint", "session_id": "session_id"}
     options = {option: asked[name] for option, name in named.items() if asked[name] is not None}
     if codes := _pairs(asked["customer_id"], "--customer-id"):
         options["customer_ids"] = {code: {"id": value, "authState": "unknown"} for code, value in codes.items()}
     return options
+
+
+@contextmanager
+def placed(source: str | None) -> Iterator[None]:
+    """What is wrong with a request that came from a file is told with the file and the place in it."""
+    try:
+        yield
+    except OptionsError as problem:
+        if source is None or str(problem).startswith("Option "):
+            raise
+        found = _PLACE.fullmatch(str(problem))
+        where = f"{re.sub(r'[.[]', '/', found[1].replace(']', ''))}: {found[2]}" if found else str(problem)
+        raise click.ClickException(f"{named(source)}: {where}") from problem
+
+
+def _parts(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a request asks for, one by one, so far as it is as it has to be: what is not is told later."""
+    for section in (request.get("execute"), request.get("prefetch")):
+        if isinstance(section, dict):
+            lists = [each for each in (section.get("mboxes"), section.get("views")) if isinstance(each, list)]
+            yield from (part for each in [*lists, [section.get("pageLoad")]] for part in each if isinstance(part, dict))
 
 
 def _context(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +164,7 @@ def _context(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _geo_key(name: str) -> str:
     if name not in _GEO:
-        raise click.BadParameter(f"{name!r} is none of {', '.join(_GEO)}", param_hint="--geo")
+        raise click.UsageError(f"--geo: {name!r} is none of {', '.join(_GEO)}")
     return _GEO[name]
 
 
@@ -145,20 +174,15 @@ def _geo_value(name: str, value: str) -> Any:
     try:
         return float(value)
     except ValueError:
-        raise click.BadParameter(f"{name} is a number, not {value!r}", param_hint="--geo") from None
-
-
-def _ids(asked: Mapping[str, Any]) -> dict[str, Any]:
-    named = {"tntId": "tnt_id", "thirdPartyId": "third_party_id", "marketingCloudVisitorId": "ecid"}
-    return {key: asked[name] for key, name in named.items() if asked[name] is not None}
+        raise click.UsageError(f"--geo: {name} is a number, not {value!r}") from None
 
 
 def _pairs(given: Iterable[str], flag: str) -> dict[str, str]:
     pairs = {}
     for each in given:
         name, equals, value = each.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{each!r} is not NAME=VALUE", param_hint=flag)
+        if not equals or not name:  # which may be an id: it is not quoted
+            raise click.UsageError(f"{flag}: write NAME=VALUE")
         pairs[name] = value
     return pairs
 
@@ -169,7 +193,7 @@ def _add(request: dict[str, Any], key: str, added: Mapping[str, Any]) -> None:
     if own is None:
         own = {}
     if not isinstance(own, dict):
-        raise click.ClickException(f"--request: /{key}: must be an object, not {type(own).__name__}")
+        raise click.ClickException(f"{key} of the request must be an object, not {type(own).__name__}")
     merged = dict(own)
     for name, value in added.items():
         there = merged.get(name)

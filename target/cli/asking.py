@@ -29,7 +29,10 @@ def offers(mboxes: tuple[str, ...], as_json: bool, **given: Any) -> int:
     request = build_request(mboxes, asked)
     if not {"execute", "prefetch"} & request.keys():
         raise click.UsageError("Say what to ask for: an MBOX, --view, --views, --page-load or --request FILE.")
-    result = send(account, given, as_json, lambda client: client.get_offers(request=request, **call_options(asked)))
+    options = call_options(asked)
+    result = send(
+        account, given, as_json, lambda client: client.get_offers(request=request, **options), asked["request"]
+    )
     if result is None:
         return 0
     if as_json:
@@ -53,7 +56,7 @@ def attributes(mboxes: tuple[str, ...], as_json: bool, **given: Any) -> int:
     account, asked = take_account(given), take_asked(given)
     # What flags say goes with each mbox, so they are part of the request.
     options = {"request": build_request(mboxes, asked), **call_options(asked)}
-    found = send(account, given, as_json, lambda client: client.get_attributes(list(mboxes), options))
+    found = send(account, given, as_json, lambda client: client.get_attributes(list(mboxes), options), asked["request"])
     if found is None:
         return 0
     values = {name: found.as_object(name) for name in mboxes}

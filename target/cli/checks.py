@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import email.utils
 import json
-import os
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,6 +22,8 @@ _LEAST_DAYS = 14
 _OLD_ARTIFACT_DAYS = 30
 _MOST_BYTES = 64 * 1024 * 1024
 _DAY_S = 86_400
+_NETWORK = "check the network on the way to it"
+T = TypeVar("T")
 
 GOOD, BAD, NOTE = "ok", "finding", "note"
 
@@ -45,16 +47,39 @@ class Answer(NamedTuple):
     at_s: float
 
 
-def ask(url: str, method: str = "GET") -> Answer | str:
+class Way(NamedTuple):
+    """How hosts are asked: the file of certificates to trust, and the proxy of the options."""
+
+    ca_certs: str | None = None
+    proxy: str | None = None
+
+    def proxy_to(self, url: str) -> str | None:
+        """The proxy on the way to a URL."""
+        parts = urlsplit(url)
+        return self.proxy or (None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme))
+
+
+def bounded(check: Callable[[], T], otherwise: Callable[[str], T]) -> T:
+    """What a check found; what ``otherwise`` makes of the reason where it took too long, a name lookup included."""
+    found: list[T] = []
+    thread = threading.Thread(target=lambda: found.append(check()), daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_S)
+    return found[0] if found else otherwise(f"no answer within {TIMEOUT_S:.0f} s")
+
+
+def ask(url: str, way: Way = Way()) -> Answer | str:  # noqa: B008 - it cannot be changed
     """The answer of a URL, whatever its status; else why there is none."""
-    proxies = getproxies()
-    parts = urlsplit(url)
-    proxy = None if proxy_bypass(parts.netloc) else proxies.get(parts.scheme)
-    timeout = urllib3.Timeout(total=TIMEOUT_S)
-    started_s = time.time()
+    return bounded(lambda: _ask(url, way), lambda why: why)
+
+
+def _ask(url: str, way: Way) -> Answer | str:
+    proxy = way.proxy_to(url)
+    trusted: Any = {"ca_certs": way.ca_certs} if way.ca_certs else {}
     try:
-        with urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager() as pool:
-            answer = pool.request(method, url, timeout=timeout, retries=False, redirect=False, preload_content=False)
+        with urllib3.ProxyManager(proxy, **trusted) if proxy else urllib3.PoolManager(**trusted) as pool:
+            started_s = time.time()
+            answer = pool.request("GET", url, timeout=TIMEOUT_S, retries=False, redirect=False, preload_content=False)
             body = answer.read(_MOST_BYTES, decode_content=True)
             headers = {name.lower(): value for name, value in answer.headers.items()}
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
@@ -87,15 +112,24 @@ def check_clock(answer: Answer | str) -> Check:
     return Check("clock", GOOD, f"within {_MOST_SKEW_S} s of the host's")
 
 
-def check_certificate(url: str) -> Check:
+def check_certificate(url: str, way: Way = Way()) -> Check:  # noqa: B008 - it cannot be changed
     """Whether the certificate of a host is trusted, and for how long it is valid."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 443
     if parts.scheme != "https":
         return Check("certificate", NOTE, f"none: {parts.netloc} is asked over plain HTTP")
-    if not proxy_bypass(parts.netloc) and getproxies().get("https"):
-        return Check("certificate", NOTE, "not looked at: the way leads through a proxy")
-    context = ssl.create_default_context()
+    if way.proxy_to(url):
+        return Check("certificate", NOTE, f"{parts.netloc}: not looked at, since the way leads through a proxy")
+    return bounded(
+        lambda: _certificate(parts.hostname or "", parts.port or 443, way),
+        lambda why: Check("certificate", BAD, f"{parts.netloc}: {why}", _NETWORK),
+    )
+
+
+def _certificate(host: str, port: int, way: Way) -> Check:
+    try:
+        context = ssl.create_default_context(cafile=way.ca_certs)
+    except OSError as problem:
+        return Check("certificate", BAD, f"{way.ca_certs}: {problem}", "name a file of certificates (PEM) in ca_certs")
     try:
         with (
             socket.create_connection((host, port), TIMEOUT_S) as plain,
@@ -104,9 +138,11 @@ def check_certificate(url: str) -> Check:
             ends_s = ssl.cert_time_to_seconds(str((secured.getpeercert() or {}).get("notAfter")))
     except ssl.SSLCertVerificationError as problem:
         advice = "set ca_certs (or SSL_CERT_FILE) to the file of the authority that your network uses"
+        if "expired" in problem.verify_message:
+            advice = "whoever runs the host has to renew it"
         return Check("certificate", BAD, f"{host}: {problem.verify_message}", advice)
     except (OSError, ValueError) as problem:
-        return Check("certificate", BAD, f"{host}: {problem}", "check the network on the way to it")
+        return Check("certificate", BAD, f"{host}: {problem}", _NETWORK)
     days = (ends_s - time.time()) / _DAY_S
     found = f"{host}: valid until {datetime.fromtimestamp(ends_s, UTC):%Y-%m-%d}"
     if days < _LEAST_DAYS:
@@ -114,14 +150,14 @@ def check_certificate(url: str) -> Check:
     return Check("certificate", GOOD, found)
 
 
-def check_proxy(url: str) -> Check:
-    """Whether a proxy of the environment stands on the way."""
+def check_proxy(url: str, way: Way = Way()) -> Check:  # noqa: B008 - it cannot be changed
+    """Whether a proxy of the options or of the environment stands on the way."""
     parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
+    proxy = way.proxy or getproxies().get(parts.scheme)
     if not proxy:
-        return Check("proxy", GOOD, "none in the environment")
-    named = urlsplit(proxy).hostname or proxy.partition("@")[2] or "one"
-    if proxy_bypass(parts.netloc):
+        return Check("proxy", GOOD, "none")
+    named = urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or "one"  # which leaves out a password
+    if not way.proxy_to(url):
         return Check("proxy", GOOD, f"{named}, but not for {parts.netloc}")
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     advice = f"set NO_PROXY={parts.hostname}, since no proxy leads to this machine" if local else ""
@@ -149,12 +185,6 @@ def check_artifact(url: str, answer: Answer | str) -> Check:
     if age is not None and age > _OLD_ARTIFACT_DAYS:
         return Check("rules", NOTE, found, "fine if no activity changed since; else Target has not published them")
     return Check("rules", GOOD, found)
-
-
-def check_settings() -> Check:
-    """Variables that mean something to this package."""
-    names = sorted(name for name in os.environ if name.startswith("TARGET_"))
-    return Check("environment", GOOD if names else NOTE, ", ".join(names) or "no variable TARGET_... is set")
 
 
 def _age_days(said: str, now_s: float) -> float | None:

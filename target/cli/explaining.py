@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from target.cli.account import open_client
-from target.cli.asked import asking_options, build_request, call_options, take_asked
+from target.cli.asked import asking_options, build_request, call_options, placed, take_asked
 from target.cli.printing import json_option, print_json, printable
 from target.cli.unsent import Unsent
 
@@ -24,7 +24,7 @@ def explain(
 ) -> int:
     """Say why rules decide a request as they do: each rule, each clause of its audience, the share.
 
-    RULES is a rules artifact in a file. Nothing is sent and nothing counted.
+    RULES is a rules artifact: a file, a URL, or - for standard input. Nothing is sent and nothing counted.
 
     Example: target explain rules.json home --param membership=gold
     """
@@ -32,9 +32,10 @@ def explain(
     request = build_request(mboxes, asked)
     if not {"execute", "prefetch"} & request.keys():
         raise click.UsageError("Say what to explain: --request FILE, an MBOX, --view, --views or --page-load.")
-    account = {"profile": None, "emulator": None, "artifact": rules, "client": client, "property_token": property_token}
-    with open_client(account, pool=Unsent()) as opened:
-        explanation = opened.explain(request=request, **call_options(asked))
+    options = call_options(asked)
+    account = {"artifact": rules, "client": client, "property_token": property_token}
+    with open_client(account, pool=Unsent()) as opened, placed(asked["request"]):
+        explanation = opened.explain(request=request, **options)
     if as_json:
         print_json(explanation.to_dict())
     else:

@@ -1,14 +1,18 @@
-"""Owns which options a client has, and which of them the environment names."""
+"""Owns which options a client has, what reads each, and which of them the environment sets."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from target import ClientOptions
+from target.config import ALL_CLIENT_OPTIONS
 from target.environment import read_environment
 
-CLIENT_OPTIONS = dict.fromkeys(sorted(ClientOptions.__required_keys__ | ClientOptions.__optional_keys__))
+_NAMES = ClientOptions.__required_keys__ | ClientOptions.__optional_keys__
+#: By name; takes name and value, and raises OptionsError.
+CLIENT_OPTIONS: Mapping[str, Callable[[str, Any], Any]] = {name: ALL_CLIENT_OPTIONS[name][0] for name in sorted(_NAMES)}
 _REQUIRED = ("client", "organization_id")
 _PREFIX = "TARGET_"
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from itertools import takewhile
 
 import click
+
+from target import __version__
+from target.cli.printing import printable
 
 #: The commands: where each is, and what it is for, so that help loads none of them.
 COMMANDS = {
@@ -43,12 +47,20 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="target-delivery", prog_name="target")
+@click.version_option(__version__, prog_name="target")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of what goes wrong.")
 def root() -> None:
     """Adobe Target from a shell: ask for offers, look at rules, run an emulator, check an installation.
 
-    Exit codes: 0 all is well, 1 something was found or failed, 2 not called as it can be.
+    Exit codes: 0 all is well, 1 something was found or failed, 2 not called as it can be, 130 stopped by Ctrl-C.
+
+    \b
+    Environment:
+      TARGET_CLIENT, TARGET_ORGANIZATION_ID and the other options of a client
+      NO_COLOR    no colours, even on a terminal
+    \b
+    Files:
+      ~/.config/target/config.toml    options, in tables [default] and others
 
     Example: target emulate
     """
@@ -57,37 +69,65 @@ def root() -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """See `target.cli.main`. What goes wrong is one line on standard error, never a traceback unless asked for."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what an encoding lacks is shown all the same
+            stream.reconfigure(errors="backslashreplace")
+    code = _run(given)
     try:
-        code = root.main(given, prog_name="target", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as where a shell closed it
+            sys.stdout.flush()
+    except OSError as problem:
+        return _unwritten(problem)
+    return code
+
+
+def _run(given: list[str]) -> int:
+    color = False if os.environ.get("NO_COLOR") else None
+    try:
+        code = root.main(given, prog_name="target", standalone_mode=False, color=color)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.ClickException as problem:
+    except click.exceptions.NoArgsIsHelpError as problem:
         problem.show()
+        return problem.exit_code
+    except click.UsageError as problem:
+        path = problem.ctx.command_path if problem.ctx else "target"
+        _say(f"{problem.format_message()} (see {path} --help)", path)
+        return problem.exit_code
+    except click.ClickException as problem:
+        _say(problem.format_message())
         return problem.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Who reads has gone; Python would complain once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except Exception as problem:  # noqa: BLE001 - whatever it is, a person in a shell reads one line
-        return _failed(problem, "--debug" in given)
+    except BrokenPipeError as problem:
+        return _unwritten(problem)
+    except Exception as problem:
+        if "--debug" in takewhile(lambda each: each.startswith("-"), given):
+            raise
+        return _failed(problem)
     return code if isinstance(code, int) else 0
 
 
-def _failed(problem: Exception, is_debugging: bool) -> int:
-    if is_debugging:
-        raise problem
+def _failed(problem: Exception) -> int:
     from target import TargetError  # which click's own errors have no need of
 
-    said = " ".join(str(problem).split()) or type(problem).__name__
-    if not isinstance(problem, TargetError | OSError):
-        said = f"{type(problem).__name__}: {said} (target --debug ... shows where)"
-    click.echo(f"target: {said}", err=True)
+    if isinstance(problem, TargetError):
+        _say(str(problem))
+    elif isinstance(problem, OSError) and problem.strerror:
+        _say(f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror)
+    else:
+        _say(f"{type(problem).__name__}: {problem} (target --debug ... shows where)")
     return 1
 
 
-def complain(message: str) -> Any:
-    """What to raise where something failed: one line, exit code 1."""
-    return click.ClickException(" ".join(message.split()))
+def _unwritten(problem: OSError) -> int:
+    """What was printed cannot be written: who reads has gone, which is no news to anybody, or the disk is full."""
+    # Python would try once more when it ends, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not isinstance(problem, BrokenPipeError):
+        _say(f"standard output: {problem.strerror}")
+    return 1
+
+
+def _say(message: str, command: str = "target") -> None:
+    click.echo(f"{command}: {printable(' '.join(message.split()))}", err=True)

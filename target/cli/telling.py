@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from target.cli.account import account_options, take_account
+from target.cli.account import host_options, take_account
+from target.cli.asked import build_ids, call_options, take_asked, visitor_options
 from target.cli.inputs import read_object
 from target.cli.printing import json_option, print_json
 from target.cli.sending import send, sending_options
@@ -21,11 +22,10 @@ from target.cli.sending import send, sending_options
 @click.option("--mbox", metavar="NAME", help="Without a result: the mbox ...")
 @click.option("--token", multiple=True, metavar="TOKEN", help="... and its event token.")
 @click.option("--type", "kind", type=click.Choice(["display", "click"]), default="display", show_default=True)
-@click.option("--tnt-id", metavar="ID", help="The visitor's device id.")
-@click.option("--cookie", metavar="VALUE", help="Value of the visitor's mbox cookie.")
 @click.option("--order-id", metavar="ID", help="An order that came of it ...")
 @click.option("--order-total", type=float, metavar="AMOUNT", help="... and what it came to.")
-@account_options
+@visitor_options
+@host_options
 @sending_options
 @json_option
 def notify(
@@ -35,9 +35,11 @@ def notify(
 
     Example: target notify --emulator --mbox home --token abc --tnt-id anna
     """
-    account = take_account(given)
+    account, asked = take_account(given), take_asked(given)
     order = _order(given)
     if result is not None:
+        if given["mbox"] or given["token"] or any(asked.values()):
+            raise click.UsageError("--result says whose it is: give it without ids, --mbox and --token.")
         if not displayed and not clicked:
             raise click.UsageError("Say what was shown or clicked: --displayed MBOX, --clicked MBOX.")
         from target import TargetDeliveryResponse  # only this way of telling needs it
@@ -46,8 +48,7 @@ def notify(
         told = {"displayed": list(displayed), "clicked": list(clicked), **({"order": order} if order else {})}
         answer = send(account, given, as_json, lambda client: client.notify(made, **told))
     elif given["mbox"] and given["token"]:
-        request = _request(given, order)
-        options = {} if given["cookie"] is None else {"target_cookie": given["cookie"]}
+        request, options = _request(given, asked, order), call_options(asked)
         answer = send(account, given, as_json, lambda client: client.send_notifications(request=request, **options))
     else:
         raise click.UsageError("Say what to tell of: --result FILE, or --mbox NAME and --token TOKEN.")
@@ -70,7 +71,7 @@ def _order(given: dict[str, Any]) -> dict[str, Any]:
     return {"id": given["order_id"], **total}
 
 
-def _request(given: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
+def _request(given: dict[str, Any], asked: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
     notification: dict[str, Any] = {
         "id": secrets.token_hex(16),
         "impressionId": secrets.token_hex(16),
@@ -81,5 +82,5 @@ def _request(given: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
     }
     if order:
         notification["order"] = order
-    ids = {} if given["tnt_id"] is None else {"id": {"tntId": given["tnt_id"]}}
-    return {**ids, "context": {"channel": "web"}, "notifications": [notification]}
+    ids = build_ids(asked)
+    return {**({"id": ids} if ids else {}), "context": {"channel": "web"}, "notifications": [notification]}

@@ -13,9 +13,28 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import click
 import urllib3
 
+from target.cli.printing import print_json
+
 _SHOWN = 4
+#: Keys of what tells who somebody is, or lets somebody in.
 _IDS = frozenset(
-    {"tntId", "thirdPartyId", "marketingCloudVisitorId", "id", "requestId", "impressionId", "sessionId", "imsOrgId"}
+    {
+        "authorizationToken",
+        "blob",
+        "eventToken",
+        "id",
+        "imsOrgId",
+        "impressionId",
+        "marketingCloudVisitorId",
+        "requestId",
+        "sessionId",
+        "state",
+        "supplementalDataId",
+        "thirdPartyId",
+        "tntId",
+        "token",
+        "tokens",
+    }
 )
 _SHORTENED = frozenset({"x-request-id", "cookie", "authorization"})
 
@@ -52,30 +71,42 @@ class Unsent(urllib3.PoolManager):
 
 def show_request(request: Request) -> None:
     """Print a request; ids, organization and session only begin."""
-    parts = urlsplit(request.url)
-    query = urlencode([(name, _short(value) if name in _IDS else value) for name, value in parse_qsl(parts.query)])
-    click.echo(f"{request.method} {urlunsplit(parts._replace(query=query))}")
+    click.echo(f"{request.method} {_url(request)}")
     for name, value in request.headers.items():
-        click.echo(f"{name}: {_short(value) if name.lower() in _SHORTENED else value}")
+        click.echo(f"{name}: {_header(name, value)}")
     click.echo("")
-    click.echo(json.dumps(_shortened(json.loads(request.body)), indent=2, ensure_ascii=False))
+    print_json(_body(request))
 
 
 def request_as_json(request: Request) -> dict[str, Any]:
-    """The same for machines: nothing is shortened."""
-    body = json.loads(request.body)
-    return {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
+    """The same for machines."""
+    headers = {name: _header(name, value) for name, value in request.headers.items()}
+    return {"method": request.method, "url": _url(request), "headers": headers, "body": _body(request)}
 
 
 def show_curl(request: Request) -> None:
-    """Print a command of curl that sends the request. It has all ids, and says so on standard error."""
+    """Print a command of curl that sends the request. It has all ids and tokens, and says so on standard error."""
     command = ["curl", "--request", request.method, request.url]
     for name, value in request.headers.items():
         if name.lower() not in ("accept-encoding", "content-length"):
             command += ["--header", f"{name}: {value}"]
     command += ["--data-raw", request.body.decode()]
     click.echo(shlex.join(command))
-    click.echo("This has the ids of the call in clear: mind where you paste it.", err=True)
+    click.echo("This has the ids and tokens of the call in clear: mind where you paste it.", err=True)
+
+
+def _url(request: Request) -> str:
+    parts = urlsplit(request.url)
+    query = urlencode([(name, _short(value) if name in _IDS else value) for name, value in parse_qsl(parts.query)])
+    return urlunsplit(parts._replace(query=query))
+
+
+def _header(name: str, value: str) -> str:
+    return _short(value) if name.lower() in _SHORTENED else value
+
+
+def _body(request: Request) -> Any:
+    return _shortened(json.loads(request.body))
 
 
 def _shortened(value: Any, key: str = "") -> Any:

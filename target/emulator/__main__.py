@@ -86,6 +86,12 @@ def main(arguments: Sequence[str] | None = None, *, name: str = _NAME) -> int:
     return 0
 
 
+def flags() -> dict[str, str]:
+    """What it can be called with, and what each is for."""
+    actions = _parser()._actions
+    return {flag: str(action.help) for action in actions for flag in action.option_strings if flag.startswith("--")}
+
+
 def _parser(name: str = _NAME) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=name,
@@ -93,6 +99,7 @@ def _parser(name: str = _NAME) -> argparse.ArgumentParser:
         "It is not Adobe Target: it decides A/B tests and experience targeting as on a device, knows no Auto-Allocate, "
         "Auto-Target, Automated Personalization, Recommendations or multivariate tests, and reports nothing. What a "
         "running one received and serves is looked at and changed at /_/ (docs/emulator.md).",
+        epilog=f"Example: {name} rules.json --port 8080",
     )
     parser.add_argument(
         "rules",
