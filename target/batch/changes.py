@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from target.batch.engine import Shown
+from target.batch.errors import BatchError
 from target.batch.pool import Chunk, chunks_of, processes_for, run
 from target.batch.simulate import Progress, Settings, build_engine, visitors_reader
 from target.decisioning.artifact import parse_artifact_text
@@ -26,12 +27,14 @@ class Changes:
         changed: How many of them get another experience anywhere, or one where they got none, or none.
         moves: How many moved how, by activity.
         partial: Whether it was stopped before all visitors were decided for.
+        failure: What stopped it, such as a row that makes no sense; None after Ctrl-C, and where nothing did.
     """
 
     visitors: int = 0
     changed: int = 0
     moves: Counter[Move] = field(default_factory=Counter)
     partial: bool = False
+    failure: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON."""
@@ -40,6 +43,7 @@ class Changes:
             "changed": self.changed,
             "share": self.changed / self.visitors if self.visitors else None,
             "partial": self.partial,
+            "failure": self.failure,
             "moves": [
                 {"activityId": activity_id, "before": before, "after": after, "visitors": count}
                 for (activity_id, before, after), count in self.moves.most_common()
@@ -95,10 +99,11 @@ def measure_changes(
         on_progress: Is told how many visitors are done, and which share of all, 0 to 1.
 
     Returns:
-        What was counted. After Ctrl-C (KeyboardInterrupt) that of the visitors before it, and it says so.
+        What was counted. After Ctrl-C (KeyboardInterrupt), or where a row makes no sense, that of the visitors before
+        it: it says that it is partial, and why.
 
     Raises:
-        BatchError: What was given cannot be used; a row of the file makes no sense.
+        BatchError: What was given cannot be used, and nobody was decided for.
         ArtifactError: One of them is no artifact.
     """
     total = Changes()
@@ -113,6 +118,10 @@ def measure_changes(
                 on_progress(total.visitors, chunk.done)
     except KeyboardInterrupt:
         total.partial = True
+    except BatchError as error:
+        if not total.visitors:
+            raise
+        total.partial, total.failure = True, str(error)
     return total
 
 

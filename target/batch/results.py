@@ -44,6 +44,7 @@ class Simulation:
         visitors: How many were decided for.
         with_nothing: How many of them got no experience at all.
         partial: Whether it was stopped before all visitors were decided for.
+        failure: What stopped it, such as a row that makes no sense; None after Ctrl-C, and where nothing did.
         activities: In the order of the artifact.
         places: By kind, name, activity and experience: how many visitors got it there.
         settings: What it depends on: the client code, the time in epoch seconds, the seed of visitors made up.
@@ -54,6 +55,7 @@ class Simulation:
     visitors: int
     with_nothing: int
     partial: bool
+    failure: str | None
     activities: tuple[ActivityResult, ...]
     places: tuple[tuple[str, str, str, str, int], ...]
     settings: Mapping[str, Any]
@@ -72,6 +74,7 @@ class Simulation:
             "visitors": self.visitors,
             "withNothing": self.with_nothing,
             "partial": self.partial,
+            "failure": self.failure,
             "settings": {**self.settings, "at": at},
             "activities": [_activity_to_dict(each) for each in self.activities],
             "places": [
@@ -110,6 +113,7 @@ def build_simulation(
     *,
     settings_told: Mapping[str, Any],
     partial: bool,
+    failure: str | None,
     processes: int,
     out: str | None,
 ) -> Simulation:
@@ -146,6 +150,7 @@ def build_simulation(
         visitors=tally.visitors,
         with_nothing=tally.with_nothing,
         partial=partial,
+        failure=failure,
         activities=tuple(activities),
         places=tuple((*shown, count) for shown, count in sorted(tally.places.items())),
         settings=settings_told,

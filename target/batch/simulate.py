@@ -91,18 +91,18 @@ def simulate(
         on_progress: Is told how many visitors are done, and which share of all, 0 to 1.
 
     Returns:
-        What was counted. After Ctrl-C (KeyboardInterrupt) that of the visitors before it, and it says so.
+        What was counted. After Ctrl-C (KeyboardInterrupt), or where a row makes no sense, that of the visitors before
+        it: it says that it is partial, and why.
 
     Raises:
-        BatchError: What was given cannot be used; a row of the file makes no sense.
+        BatchError: What was given cannot be used, and nobody was decided for.
         ArtifactError: ``text`` is no artifact.
     """
     artifact = parse_artifact_text(text)
     engine = build_engine(artifact, settings)
-    tally, partial = Tally(), False
+    tally, partial, failure = Tally(), False, None
     used = processes_for(visitors, count, processes)
     written = Written(out) if out else None
-    kept = None
     try:
         work = _Simulating(text, settings, visitors, format_of(out) if out else None)
         for chunk, (counted, encoded) in run(work, chunks_of(visitors, count), used):
@@ -114,18 +114,17 @@ def simulate(
     except KeyboardInterrupt:
         partial = True
     except BatchError as error:
-        if written is None:
-            raise
-        kept = written.finish(partial=True)
-        raise BatchError(f"{error} (the decisions for {tally.visitors:,} visitors before it are in {kept})") from error
-    if written is not None:
-        kept = written.finish(partial=partial)
+        partial, failure = True, error
+    kept = None if written is None else written.finish(partial=partial)
+    if failure is not None and not tally.visitors:
+        raise failure
     return build_simulation(
         artifact,
         tally,
         Expectations(engine).untested,
         settings_told={"client": settings.client, "at": settings.now_s, "seed": None if visitors else settings.seed},
         partial=partial,
+        failure=None if failure is None else str(failure),
         processes=used,
         out=str(kept) if kept else None,
     )

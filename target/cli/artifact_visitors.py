@@ -36,7 +36,7 @@ def diff(before: str, after: str, as_json: bool, no_progress: bool, **deciding: 
     Example: target artifact diff old.json new.json --visitors visitors.csv
     """
     from target.batch.changes import measure_changes
-    from target.cli.artifact_files import read_rules
+    from target.cli.artifact_files import Failure, read_rules
     from target.cli.artifact_shown import progress_bar, show_differences
     from target.decisioning.catalogue import list_activities
     from target.decisioning.differences import compare
@@ -56,6 +56,8 @@ def diff(before: str, after: str, as_json: bool, no_progress: bool, **deciding: 
             names[activity.id, ""] = " ".join(filter(None, [activity.id, activity.name]))
             names |= {(activity.id, each.id): each.name or each.id for each in activity.experiences if each.id}
         show_differences(differences, changes, names)
+    if changes.failure is not None:
+        raise Failure(changes.failure)
     if differences or changes.changed or changes.partial:
         raise click.exceptions.Exit(1)
 
@@ -81,7 +83,7 @@ def simulate(
     """
     from target.batch.simulate import simulate as decide_all
     from target.batch.written import format_of
-    from target.cli.artifact_files import read_rules
+    from target.cli.artifact_files import Failure, read_rules
     from target.cli.artifact_shown import progress_bar, show_simulation
 
     if out is not None:
@@ -103,6 +105,8 @@ def simulate(
         print_json(simulation.to_dict())
     else:
         show_simulation(simulation)
+    if simulation.failure is not None:
+        raise Failure(simulation.failure)
     if simulation.partial or simulation.mismatches:
         raise click.exceptions.Exit(1)
 

@@ -166,6 +166,17 @@ def test_bad_input_is_one_line_that_names_file_and_place(
     assert why.format(**names) in lines[0]
 
 
+def test_a_row_far_down_that_makes_no_sense_keeps_what_was_counted(save: Any, tmp_path: Path) -> None:
+    visitors = tmp_path / "visitors.csv"
+    visitors.write_text("id\n" + "a\n" * 2500 + "b,c\n")
+    for command in (["simulate", save(*HALVES)], ["diff", save(*HALVES), save(*HALVES)]):
+        result = run(*command, "--visitors", visitors)
+        assert result.exit_code == 1
+        assert "partial, since it was stopped: " in result.stdout
+        assert "2,500 visitors" in result.stdout
+        assert result.stderr == f"Error: {visitors}: row 2501: it has 2 values (line 2502), and the header 1\n"
+
+
 def test_what_a_terminal_would_obey_is_not_printed(save: Any) -> None:
     meta = {"activity.id": 10, "activity.name": "a\x1b[31m[bold]b\n\x07", "experience.id": 0}
     path = save({**rule(False), "meta": meta})
