@@ -69,13 +69,12 @@ def _other_outcomes(decision: Decision, told: Explanation) -> Iterator[str]:
     ]
     if won != [(*each[:3], *each[4:]) for each in outcomes if each.activity_id is not None]:
         yield f"{outcomes}, but {won} won"
-    reasons = {(part.kind, part.name, part.mode): part.reason for part in told.parts if len(part.won) < 2}
     said = [(each[:3], each.reason) for each in outcomes if each.activity_id is None]
-    if any(reasons.get(part) != reason for part, reason in said if part[0] == "view"):
-        yield f"{outcomes}, but {reasons}"
     others = [((part.kind, part.name, part.mode), part.reason) for part in told.parts if not part.won]
     if [each for each in said if each[0][0] != "view"] != [each for each in others if each[0][0] != "view"]:
         yield f"{said}, but {others}"
+    if not set(said) <= set(others):
+        yield f"{said} of {others}"
     remote = {part for part, reason in others if part[0] == "view" and reason == "remote"}
     if not remote <= {part for part, _ in said}:
         yield f"{said}, but {remote} are remote"

@@ -170,6 +170,20 @@ def test_of_a_page_load_each_key_has_its_winner() -> None:
     assert explained.rules[2].behind == 1
 
 
+def test_what_cannot_be_decided_holds_nothing_back_where_its_key_is_taken() -> None:
+    rules = [build_rule(True, 1), build_rule({"odd": []}, 2, ruleKey="1"), build_rule(True, 3)]
+    artifact = build_artifact(rules={"mboxes": {"target-global-mbox": rules}})
+    (explained,) = told(artifact, execute={"pageLoad": {}}).parts
+    assert verdicts(explained) == ["won", "undecidable", "won"]
+
+
+def test_a_view_that_showed_nothing_when_named_is_decided_again_with_all() -> None:
+    artifact = build_artifact(rules={"views": {"home": [build_rule(GOLD)]}})
+    asked = [{"name": "home"}, {"parameters": {"level": "gold"}}]
+    named, of_all = told(artifact, prefetch={"views": asked}).parts
+    assert (named.reason, of_all.reason) == ("default", "targeting")
+
+
 def test_views_are_explained_by_the_parameters_they_are_asked_with() -> None:
     views = {"home": [build_rule(GOLD)], "cart": [build_rule(True)]}
     artifact = build_artifact(rules={"views": views}, remoteViews=["far"])
