@@ -257,3 +257,86 @@ def test_shown(target_client, target_offers, assert_notified, number):
 """
     )
     pytester.runpytest_subprocess(*PLUGIN, "-p", "xdist", "-n", "2").assert_outcomes(passed=20)
+
+
+DJANGO = """
+import pytest
+from django.conf import settings
+from django.http import HttpResponse
+from django.test import Client, override_settings
+from django.urls import path
+
+settings.configure(
+    ALLOWED_HOSTS=["testserver"],
+    MIDDLEWARE=["target.integrations.django.TargetMiddleware"],
+    ROOT_URLCONF=__name__,
+    SECRET_KEY="of this test",
+)
+import django
+django.setup()
+
+def home(request):
+    shown = request.target.get_offers(request=LATER)
+    if shown.mbox("home"):
+        request.target.notify(shown, displayed=["home"])
+    return HttpResponse(shown.content("home", default="<h1>Welcome"))
+
+urlpatterns = [path("", home)]
+
+@pytest.fixture
+def browser(target_client_options):
+    with override_settings(TARGET=target_client_options):
+        yield Client()
+
+def test_shown(browser, target_offers, assert_notified):
+    target_offers({"mboxes": {"home": "<h1>Sale"}})
+    assert browser.get("/").content == b"<h1>Sale"
+    assert_notified("home")
+
+def test_a_bad_day(browser, target_faults):
+    target_faults(404)
+    assert browser.get("/").content == b"<h1>Welcome"
+"""
+
+
+@pytest.mark.slow
+def test_by_the_test_client_of_django(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(ASK + DJANGO)
+    pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(passed=2)
+
+
+STARLETTE = """
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from target.integrations.starlette import TargetMiddleware, target_visitor
+
+async def home(request):
+    visit = target_visitor(request)
+    shown = await visit.get_offers(request=LATER)
+    if shown.mbox("home"):
+        await visit.notify(shown, displayed=["home"])
+    return PlainTextResponse(shown.content("home", default="<h1>Welcome"))
+
+@pytest.fixture
+def browser(target_client_options):
+    app = Starlette(routes=[Route("/", home)])
+    app.add_middleware(TargetMiddleware, **target_client_options)
+    with TestClient(app) as visitor:
+        yield visitor
+
+def test_shown(browser, target_offers, assert_notified):
+    target_offers({"mboxes": {"home": "<h1>Sale"}})
+    assert browser.get("/").text == "<h1>Sale"
+    assert_notified("home")
+
+def test_a_bad_day(browser, target_faults):
+    target_faults(404)
+    assert browser.get("/").text == "<h1>Welcome"
+"""
+
+
+def test_by_the_test_client_of_starlette(run: Run) -> None:
+    run(STARLETTE).assert_outcomes(passed=2)
