@@ -119,18 +119,22 @@ class Control:
         """The delivery calls, or those of the parameter `of`, filtered; at once, or when `wait` are there."""
         query = query_of(request, "of")
         find = functools.partial(self._desk.journal.find_requests, query.of, **query.filters)
-        return await self._listed("requests", query, lambda: [shown(one) for one in find()])
+        return await self._listed(request, "requests", query, lambda: [shown(one) for one in find()])
 
     async def list_notifications(self, request: Request) -> Response:
         """The notifications, likewise."""
         query = query_of(request)
         find = functools.partial(self._desk.journal.find_notifications, **query.filters)
-        return await self._listed("notifications", query, find)
+        return await self._listed(request, "notifications", query, find)
 
-    async def _listed(self, kind: str, query: Query, find: Callable[[], list[dict[str, Any]]]) -> Response:
-        journal, timeout_s = self._desk.journal, query.timeout_ms / 1000
-        found = find() if not query.wait else await wait_for(find, query.wait, timeout_s, journal, self._desk.stopping)
-        listed = {kind: list(found), **journal.counts()[kind]._asdict()}
+    async def _listed(
+        self, request: Request, kind: str, query: Query, find: Callable[[], list[dict[str, Any]]]
+    ) -> Response:
+        journal, stopping = self._desk.journal, self._desk.stopping
+        found = find()
+        if len(found) < query.wait:
+            found = await wait_for(find, query.wait, query.timeout_ms / 1000, journal, stopping, request)
+        listed = {kind: found, **journal.counts()[kind]._asdict()}
         if len(found) >= query.wait:
             return json_answer(200, listed)
         message = f"{len(found)} of {query.wait} {kind} came within {query.timeout_ms:g} ms"
@@ -233,7 +237,7 @@ class Control:
         since = number_of(request.headers.get("last-event-id") or given.get("since"), "since", 2**53)
         if request.method == "HEAD":
             return Response(media_type=_EVENTS)
-        events = stream(self._desk.journal, self._desk.stopping, since)
+        events = stream(self._desk.journal, self._desk.stopping, request, since)
         return StreamingResponse(events, media_type=_EVENTS, headers={"Cache-Control": "no-store"})
 
 

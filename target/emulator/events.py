@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeAlias, TypeVar
 
 from target.emulator.entries import shown
 from target.emulator.journal import Event, Journal
-from target.emulator.stopping import Stopping
+from target.emulator.stopping import Stopping, hung_up
+
+try:
+    from starlette.requests import Request
+except ModuleNotFoundError as missing:
+    from target.emulator.extra import needs_extra
+
+    raise needs_extra(missing) from missing
 
 # An idle stream says something now and then, so that nothing on the way takes it for dead.
 _IDLE_S = 15.0
@@ -23,8 +30,8 @@ _T = TypeVar("_T")
 
 
 @contextmanager
-def followed(journal: Journal, stopping: Stopping) -> Iterator[Queue]:
-    """What comes from now on, until the block is left or the server stops."""
+def followed(journal: Journal, stopping: Stopping, request: Request | None = None) -> Iterator[Queue]:
+    """What comes from now on, until the block is left, the server stops, or the client of `request` hangs up."""
     queue: Queue = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -37,7 +44,11 @@ def followed(journal: Journal, stopping: Stopping) -> Iterator[Queue]:
         with suppress(RuntimeError):  # the loop has ended: nobody listens any longer
             loop.call_soon_threadsafe(put, event)
 
-    ends = (journal.listen(tell), stopping.listen(lambda: put(None)))
+    ends: list[Callable[[], object]] = [journal.listen(tell), stopping.listen(lambda: put(None))]
+    if request is not None:
+        gone = asyncio.ensure_future(hung_up(request))
+        gone.add_done_callback(lambda _: put(None))
+        ends.append(gone.cancel)
     try:
         yield queue
     finally:
@@ -45,9 +56,11 @@ def followed(journal: Journal, stopping: Stopping) -> Iterator[Queue]:
             end()
 
 
-async def stream(journal: Journal, stopping: Stopping, since: int | None = None) -> AsyncIterator[str]:
+async def stream(
+    journal: Journal, stopping: Stopping, request: Request, since: int | None = None
+) -> AsyncIterator[str]:
     """The journal as server-sent events: first what is kept after the number `since`, then what comes."""
-    with followed(journal, stopping) as queue:
+    with followed(journal, stopping, request) as queue:
         last = 0
         yield ": what the emulator receives, as it comes\n\n"
         for event in [] if since is None else _kept_after(journal, since):
@@ -66,10 +79,10 @@ async def stream(journal: Journal, stopping: Stopping, since: int | None = None)
 
 
 async def wait_for(
-    find: Callable[[], Sequence[_T]], n: int, timeout_s: float, journal: Journal, stopping: Stopping
-) -> Sequence[_T]:
-    """What `find` finds once it is `n`, or fewer where the time has passed or the server stops."""
-    with followed(journal, stopping) as queue, suppress(TimeoutError):
+    find: Callable[[], list[_T]], n: int, timeout_s: float, journal: Journal, stopping: Stopping, request: Request
+) -> list[_T]:
+    """What `find` finds once it is `n`, or fewer where the time has passed, the client has gone or the server stops."""
+    with followed(journal, stopping, request) as queue, suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             while len(find()) < n and await queue.get() is not None:
                 pass

@@ -45,7 +45,7 @@ class Stopping:
             return not self._is_set
         stop = asyncio.Event()
         end = self.listen(stop.set)
-        waiting = [asyncio.ensure_future(_gone(request)), asyncio.ensure_future(stop.wait())]
+        waiting = [asyncio.ensure_future(hung_up(request)), asyncio.ensure_future(stop.wait())]
         try:
             ended, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -55,6 +55,7 @@ class Stopping:
         return not ended
 
 
-async def _gone(request: Request) -> None:
+async def hung_up(request: Request) -> None:
+    """Wait, with the whole body of `request` read, until the client hangs up."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -105,7 +105,7 @@ class _Page:
         """What comes in, as rows, and a word whenever counts may have changed."""
         if refused := refusal(request, self._hosts):
             return PlainTextResponse(refused, 403, _HEADERS)
-        return StreamingResponse(self._rows(), media_type="text/event-stream", headers=_HEADERS)
+        return StreamingResponse(self._rows(request), media_type="text/event-stream", headers=_HEADERS)
 
     async def static(self, request: Request) -> Response:
         """A file that the page needs."""
@@ -170,9 +170,9 @@ class _Page:
         answered, explanation = self._desk.stage.try_out(body, session_id=_TRIED, at_s=at_s)
         return [show_part(part, contents_of(answered, part)) for part in explanation.parts], None
 
-    async def _rows(self) -> AsyncIterator[str]:
+    async def _rows(self, request: Request) -> AsyncIterator[str]:
         row = self._templates.get_template("request.html")
-        with followed(self._desk.journal, self._desk.stopping) as queue:
+        with followed(self._desk.journal, self._desk.stopping, request) as queue:
             yield ": rows, as they come\n\n"
             while True:
                 try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -48,12 +49,7 @@ def test_what_happens_is_told_as_it_happens(emulator: Emulator, post: Any) -> No
         post(emulator, WEB | {"notifications": [SHOWN]})
         emulator.fail_next(1, 503)
         told = [next(events) for _ in range(3)]
-
-    def is_left_alone() -> bool:
-        emulator.fail_no_more()  # some servers notice with what they send next
-        return not emulator._desk.journal._listeners
-
-    assert eventually(is_left_alone)
+    assert eventually(lambda: not emulator._desk.journal._listeners)
     assert [kind for _, kind, _ in told] == ["request", "notification", "faults"]
     assert told[0][2]["body"]["notifications"] == [SHOWN]
     assert told[1][2]["notification"] == SHOWN
@@ -98,6 +94,14 @@ def test_who_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def drained(queue: Queue) -> list[Event | None]:
     return [queue.get_nowait() for _ in range(queue.qsize())]
+
+
+def test_who_waits_and_hangs_up_is_waited_for_no_longer(emulator: Emulator) -> None:
+    listeners = emulator._desk.journal._listeners
+    with socket.create_connection((emulator.host, emulator.port)) as caller:
+        caller.sendall(b"GET /_/requests?wait=1&timeout_ms=600000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert eventually(lambda: listeners)
+    assert eventually(lambda: not listeners)
 
 
 def test_a_number_that_is_none_is_refused(emulator: Emulator, pool: urllib3.PoolManager) -> None:
