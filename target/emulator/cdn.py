@@ -10,6 +10,7 @@ from target.emulator.replies import failed, fetch_of
 from target.emulator.rules import Rules
 
 try:
+    from starlette.concurrency import run_in_threadpool
     from starlette.requests import Request
     from starlette.responses import Response
 except ModuleNotFoundError as missing:
@@ -32,7 +33,10 @@ class Cdn:
     async def answer(self, request: Request) -> Response:
         """The rules, or that they are the ones that the caller has."""
         fault = self._desk.faults.take("rules")
-        response = failed(fault.status) if fault is not None and fault.stops_early else self._rules(request)
+        if fault is not None and fault.stops_early:
+            response = failed(fault.status)
+        else:  # large ones take a moment to pack, while calls go on
+            response = await run_in_threadpool(self._rules, request)
         self._desk.journal.add(fetch_of(request, "rules", response, fault))
         return await suffer(request, response, fault, self._desk.stopping)
 

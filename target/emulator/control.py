@@ -16,6 +16,7 @@ from target.emulator.replies import error, json_answer
 from target.emulator.validation import parse_body
 
 try:
+    from starlette.concurrency import run_in_threadpool
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response, StreamingResponse
     from starlette.routing import Route
@@ -155,14 +156,15 @@ class Control:
     async def put_rules(self, request: Request) -> Response:
         """Decide by other rules: the body is the artifact; `null` for none."""
         text = await body_of(request, self._most_bytes)
-        with_none = text.strip() == b"null"
-        _doing(lambda: self._desk.use_rules(None if with_none else text))
+        rules = None if text.strip() == b"null" else text
+        # Large ones take a moment to read, while calls go on.
+        await run_in_threadpool(_doing, lambda: self._desk.use_rules(rules))
         return json_answer(200, {"etag": self._desk.stage.published.etag})
 
     async def put_offers(self, request: Request) -> Response:
         """Serve other offers: the body is what a file of them holds."""
         text = await body_of(request, self._most_bytes)
-        _doing(lambda: self._desk.use_offers(text))
+        await run_in_threadpool(_doing, lambda: self._desk.use_offers(text))
         return json_answer(200, {"mboxes": list(self._desk.stage.offers.mboxes)})
 
     async def list_forced(self, request: Request) -> Response:
