@@ -15,6 +15,7 @@ from target import (
     DeliveryRequest,
     DeliveryResponse,
     ExecuteRequest,
+    Explanation,
     MboxRequest,
     MboxResponse,
     MetricType,
@@ -163,6 +164,20 @@ def results(result: TargetDeliveryResponse) -> list[Option]:
         for mbox in result.response.execute.mboxes or []:
             found += mbox.options or []
     return found
+
+
+def explanations(client: TargetClient, result: TargetDeliveryResponse) -> None:
+    assert_type(client.explain(request=request), Explanation)
+    assert_type(client.explain({"request": request, "target_cookie": None}), Explanation)
+    assert_type(client.explain(request=request).to_dict(), dict[str, Any])
+    client.explain(request=request, callback=on_result)  # type: ignore
+    for part in client.explain(request=request).parts:
+        for rule in part.won:
+            assert_type(rule.activity_id, str | None)
+            assert_type([clause.holds for clause in rule.clauses], list[bool | None])
+    for decided in result.meta.decisions:
+        assert_type(decided.activity_id, str | None)
+        assert_type(decided.reason, str)
 
 
 def errors(client: TargetClient) -> None:
