@@ -24,6 +24,7 @@ from target.decisioning.remote import find_remote, objects, property_token_of, s
 from target.decisioning.rules import Gap, Rule
 from target.decisioning.words import describe
 
+_MOST_TOKENS = 5
 _NO_GROUNDS = Grounds((), None, (), None)
 
 
@@ -221,7 +222,8 @@ def _why(rule: Rule | Gap, verdict: Verdict, behind: int | None, grounds: Ground
     if verdict == "below undecidable":
         return f"It matches, but rule {behind}, which cannot be decided here, might have been shown in its place"
     if verdict == "property":
-        return f"It is not for {'a request without a property' if token is None else 'the property of the request'}"
+        wanted = _listed(rule.property_tokens or ())
+        return f"It is for the property {wanted}, and the request names {'none' if token is None else _listed([token])}"
     if isinstance(rule, Gap):
         return f"It cannot be decided here: {rule.why}"
     if verdict == "share":
@@ -231,6 +233,12 @@ def _why(rule: Rule | Gap, verdict: Verdict, behind: int | None, grounds: Ground
         missed = next((clause.words for clause in grounds.clauses if clause.holds is False), "its audience")
         return f"The visitor is not in its audience: {missed}"
     return "It is the first that matches"
+
+
+def _listed(tokens: Iterable[str]) -> str:
+    shown = [describe_value(token) for token in sorted(tokens)]
+    more = [f"{len(shown) - _MOST_TOKENS} more"] if len(shown) > _MOST_TOKENS else []
+    return " or ".join([*shown[:_MOST_TOKENS], *more])
 
 
 def _aside(verdict: Verdict, has_content: bool) -> str:

@@ -92,12 +92,24 @@ def test_a_variable_of_two_readings_shows_both() -> None:
     assert rule.clauses[0].seen == {"page.domain": "example.com", "host of page": "stage.example.com"}
 
 
-def test_another_property() -> None:
-    rule = build_rule(True, propertyTokens=["p"])
-    assert verdicts(part(rule)) == ["property"]
-    assert part(rule).rules[0].why == "It is not for a request without a property"
-    assert part(rule, token="q").rules[0].why == "It is not for the property of the request"
-    assert verdicts(part(rule, token="p")) == ["won"]
+@pytest.mark.parametrize(
+    ("tokens", "token", "why"),
+    [
+        (["p"], None, 'It is for the property "p", and the request names none'),
+        (["q", "p"], "r", 'It is for the property "p" or "q", and the request names "r"'),
+        (
+            list("abcdefg"),
+            "r",
+            'It is for the property "a" or "b" or "c" or "d" or "e" or 2 more, and the request names "r"',
+        ),
+    ],
+)
+def test_another_property(tokens: list[str], token: str | None, why: str) -> None:
+    rule = build_rule(True, propertyTokens=tokens)
+    explained = part(rule, token=token).rules[0]
+    assert (explained.verdict, explained.why) == ("property", why)
+    assert explained.property_tokens == tuple(sorted(tokens))
+    assert verdicts(part(rule, token=tokens[0])) == ["won"]
 
 
 def test_what_cannot_be_decided_says_why_and_holds_back_what_is_below() -> None:
