@@ -19,7 +19,7 @@ from typing import Any
 import griffe
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("target", "target_delivery_api")
+PACKAGES = ("target", "target_delivery_api", "target_delivery_pytest")
 HEADER = "# What users of the package can rely on, written by `make api`: do not edit."
 #: The modules that users import from, those that are not there yet included.
 MODULES = (

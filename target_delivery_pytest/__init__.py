@@ -1,7 +1,7 @@
 """Fixtures for tests of services that use Target, which pytest finds by itself where target-delivery is installed.
 
 pytest imports this in every run, whatever is tested: so nothing else is imported before a test asks for a fixture, and
-it is no part of ``target``, which something else may be named. What the fixtures give is in ``target.testing.plugin``.
+it is no part of ``target``, which something else may be named. See also ``target.testing.plugin``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from target import TargetClient
     from target.emulator import Emulator
-    from target.testing.plugin import (
+    from target.testing._fixtures import (
         AssertNotified,
         ForceExperience,
         OpenAsyncClient,
@@ -35,7 +35,7 @@ def target_server_domain(_target_emulator_of_run: Emulator) -> str:
 @pytest.fixture(scope="session")
 def _target_emulator_of_run() -> Iterator[Emulator]:
     try:
-        from target.testing.plugin import serving
+        from target.testing._fixtures import serving
     except ImportError as error:
         _fail_for("target_emulator", error)
     try:
@@ -53,7 +53,7 @@ def target_emulator(_target_emulator_of_run: Emulator) -> Iterator[Emulator]:
 
     It is one server for the whole run (of each worker of pytest-xdist), so its address stays.
     """
-    from target.testing.plugin import begin_anew
+    from target.testing._fixtures import begin_anew
 
     begin_anew(_target_emulator_of_run)
     yield _target_emulator_of_run
@@ -63,7 +63,7 @@ def target_emulator(_target_emulator_of_run: Emulator) -> Iterator[Emulator]:
 @pytest.fixture
 def target_client_options(target_emulator: Emulator) -> dict[str, Any]:
     """Options of clients of ``target_emulator``: for ``TargetClient.create`` and for integrations."""
-    from target.testing.plugin import options_for
+    from target.testing._fixtures import options_for
 
     return options_for(target_emulator.server_domain)
 
@@ -80,7 +80,7 @@ def target_client(target_client_options: dict[str, Any]) -> Iterator[TargetClien
 @pytest.fixture
 def async_target_client(target_client_options: dict[str, Any]) -> OpenAsyncClient:
     """Makes AsyncTargetClients of ``target_emulator``: ``async with async_target_client() as client``."""
-    from target.testing.plugin import OpenAsyncClient
+    from target.testing._fixtures import OpenAsyncClient
 
     return OpenAsyncClient(target_client_options)
 
@@ -88,7 +88,7 @@ def async_target_client(target_client_options: dict[str, Any]) -> OpenAsyncClien
 @pytest.fixture
 def target_offers(target_emulator: Emulator) -> UseOffers:
     """What ``target_emulator`` answers: ``target_offers({"mboxes": {"home": "<h1>Sale</h1>"}})``."""
-    from target.testing.plugin import UseOffers
+    from target.testing._fixtures import UseOffers
 
     return UseOffers(target_emulator)
 
@@ -96,7 +96,7 @@ def target_offers(target_emulator: Emulator) -> UseOffers:
 @pytest.fixture
 def target_rules(target_emulator: Emulator) -> UseRules:
     """The rules that ``target_emulator`` decides by: ``target_rules("rules.json")``; the sample shop without a file."""
-    from target.testing.plugin import UseRules
+    from target.testing._fixtures import UseRules
 
     return UseRules(target_emulator)
 
@@ -104,7 +104,7 @@ def target_rules(target_emulator: Emulator) -> UseRules:
 @pytest.fixture
 def force_experience(target_emulator: Emulator) -> ForceExperience:
     """Shows an experience of the rules to everybody, or to one visitor: ``force_experience("flags", "B: legacy")``."""
-    from target.testing.plugin import ForceExperience
+    from target.testing._fixtures import ForceExperience
 
     return ForceExperience(target_emulator)
 
@@ -112,7 +112,7 @@ def force_experience(target_emulator: Emulator) -> ForceExperience:
 @pytest.fixture
 def target_faults(target_emulator: Emulator) -> TargetFaults:
     """What goes wrong next: ``target_faults(503)``, ``target_faults("reset", n=2)``, or ``latency_ms=500``."""
-    from target.testing.plugin import TargetFaults
+    from target.testing._fixtures import TargetFaults
 
     return TargetFaults(target_emulator)
 
@@ -120,7 +120,7 @@ def target_faults(target_emulator: Emulator) -> TargetFaults:
 @pytest.fixture
 def assert_notified(target_emulator: Emulator) -> AssertNotified:
     """Fails unless Target was told: ``assert_notified("home", type="click", times=1)``."""
-    from target.testing.plugin import AssertNotified
+    from target.testing._fixtures import AssertNotified
 
     return AssertNotified(target_emulator)
 

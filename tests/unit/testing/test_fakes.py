@@ -243,6 +243,7 @@ def test_wrong_offers_are_told_where(offers: Any, message: str) -> None:
         assert message in str(refused.value)
 
 
+@pytest.mark.slow
 def test_neither_pytest_nor_an_extra_is_needed() -> None:
     program = """
 import sys

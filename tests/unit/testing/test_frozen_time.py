@@ -15,7 +15,7 @@ import time_machine
 from target import TargetClient, TargetDeliveryResponse, TargetTimeout
 from target.emulator import Emulator
 from target.testing import AsyncFakeTargetClient, FakeTargetClient
-from target.testing.plugin import AssertNotified, TargetFaults, UseOffers, begin_anew, options_for, serving
+from target.testing._fixtures import AssertNotified, TargetFaults, UseOffers, begin_anew, options_for, serving
 
 DATE = datetime.datetime(2021, 3, 4, 5, 6, 7, tzinfo=datetime.UTC)
 DATE_S = int(DATE.timestamp())

@@ -234,9 +234,20 @@ def test_own():
 
 @pytest.mark.slow
 def test_the_module_that_the_package_has_serves_as_well(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_shown(target_client): assert target_client.status()['ready']\n")
+    pytester.makepyfile(
+        """
+import sys
+
+def test_own():
+    assert not {"target.emulator", "starlette", "uvicorn"} & sys.modules.keys()
+
+def test_shown(target_client):
+    from target.testing.plugin import AssertNotified, UseOffers
+    assert target_client.status()["ready"]
+"""
+    )
     options = ("-p", "target.testing.plugin", "-p", "target_delivery_pytest", "-q")
-    pytester.runpytest_subprocess(*options).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*options, "-p", "no:randomly").assert_outcomes(passed=2)
 
 
 @pytest.mark.slow
