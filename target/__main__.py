@@ -1,5 +1,5 @@
 """`python -m target`: which version of this package runs, where it lies, which extras are there, and whether anything
-else is named `target`."""
+else is named `target`. With arguments, it is the command `target`."""
 
 from __future__ import annotations
 
@@ -42,5 +42,11 @@ def _extras() -> Iterator[str]:
         yield f"Extra {extra.name}: {said}"
 
 
+def _command() -> int:
+    from target.cli import main as command  # an extra, which what is printed without arguments does not need
+
+    return command()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_command() if sys.argv[1:] else main())

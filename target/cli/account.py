@@ -119,7 +119,8 @@ def _emulator(url: str) -> dict[str, Any]:
         parts = urlsplit(url if "//" in url else f"//{url}", scheme="http")
         is_one = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
         # What is only a name may be an mbox that was meant to be asked for.
-        is_one = is_one and parts.path in ("", "/") and ("//" in url or parts.port is not None)
+        is_host = parts.port is not None or "//" in url
+        is_one = is_one and is_host and parts.path in ("", "/") and not parts.query
     except ValueError:
         is_one = False
     if not is_one:

@@ -125,7 +125,7 @@ def _unwritten(problem: OSError) -> int:
     # Python would try once more when it ends, and complain.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if not isinstance(problem, BrokenPipeError):
-        _say(f"standard output: {problem.strerror}")
+        _say(str(problem.strerror))
     return 1
 
 

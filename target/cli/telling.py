@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from target.cli.account import host_options, take_account
-from target.cli.asked import build_ids, call_options, take_asked, visitor_options
+from target.cli.asked import build_ids, call_options, placed, take_asked, visitor_options
 from target.cli.inputs import read_object
 from target.cli.printing import json_option, print_json
 from target.cli.sending import send, sending_options
@@ -44,9 +44,10 @@ def notify(
             raise click.UsageError("Say what was shown or clicked: --displayed MBOX, --clicked MBOX.")
         from target import TargetDeliveryResponse  # only this way of telling needs it
 
-        made = TargetDeliveryResponse.from_data(read_object(result))
+        with placed(result):
+            made = TargetDeliveryResponse.from_data(read_object(result))
         told = {"displayed": list(displayed), "clicked": list(clicked), **({"order": order} if order else {})}
-        answer = send(account, given, as_json, lambda client: client.notify(made, **told))
+        answer = send(account, given, as_json, lambda client: client.notify(made, **told), result)
     elif given["mbox"] and given["token"]:
         request, options = _request(given, asked, order), call_options(asked)
         answer = send(account, given, as_json, lambda client: client.send_notifications(request=request, **options))
