@@ -41,6 +41,7 @@ def options_for(server_domain: str) -> dict[str, Any]:
         "server_domain": server_domain,
         "secure": False,
         "edge_routing": False,
+        "cdn_base_path": f"http://{server_domain}",  # for those that decide in process
         "timeout": _TIMEOUT_MS,
     }
 

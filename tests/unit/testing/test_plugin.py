@@ -116,6 +116,16 @@ def test_forced(target_client, target_rules, force_experience):
         seen.add(target_client.get_attributes("feature-flag-a").get_str("feature-flag-a", "paymentExperience", ""))
     assert len(seen) == 2
 
+def test_on_a_device(target_client_options, target_rules, force_experience):
+    from target import TargetClient
+
+    target_rules()
+    force_experience("feature-flag-a", "B: legacy")
+    with TargetClient.create(**{**target_client_options, "decisioning_method": "on-device"}) as client:
+        flags = client.get_attributes("feature-flag-a")
+    assert flags.get_str("feature-flag-a", "paymentExperience", "") == "legacy"
+    assert flags.get_response().meta.decisioning_method == "on-device"
+
 def test_there_is_no_such(target_rules, force_experience):
     target_rules()
     force_experience("home", "nobody")
@@ -124,7 +134,7 @@ def test_files(target_rules):
     target_rules("missing.json")
 """
     )
-    result.assert_outcomes(passed=1, failed=2)
+    result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*ValueError:*", "*RulesError: missing.json: cannot be read*"])
 
 
