@@ -26,8 +26,8 @@ class Emulator:
 
     host: str
     port: int
-    ca_file: str | None
-    _desk: Desk = field(repr=False)
+    ca_file: str | None = None
+    _desk: Desk = field(default_factory=lambda: Desk(Stage()), repr=False)
 
     @property
     def server_domain(self) -> str:
