@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from target.batch.errors import BatchError
@@ -109,6 +110,7 @@ def has_id(row: Mapping[str, Any]) -> bool:
     return any(path_of(column)[0] == "id" for column in row)
 
 
+@lru_cache(maxsize=1024)
 def path_of(column: str) -> tuple[str, ...]:
     """Where in a request the value of a column stands."""
     for prefix in _PARAMETERS:
