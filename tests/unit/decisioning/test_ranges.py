@@ -60,6 +60,55 @@ def test_a_condition_reaches_these_places(logic: Any, runs: list[Any], shown: An
     assert (places_in(perhaps), in_percent(perhaps)) == (runs, shown)
 
 
+@pytest.mark.parametrize(
+    ("logic", "holds"),
+    [
+        ({"==": [1, 1]}, True),
+        ({"==": [1, 2]}, False),
+        ({"==": ["1", 1]}, True),
+        ({"!=": [1, 2]}, True),
+        ({"<": ["a", "b"]}, True),
+        ({"<": ["b", "a"]}, False),
+        ({"<=": [2, 2]}, True),
+        ({"<=": [1, 2, 3]}, True),
+        ({"<=": [1, 2, 1]}, False),
+        ({">": [2, 1]}, True),
+        ({"==": [ALLOCATION, ALLOCATION]}, True),
+        ({"<=": [ALLOCATION, ALLOCATION]}, True),
+        ({"<": [ALLOCATION, ALLOCATION]}, False),
+        ({"==": [None, ALLOCATION]}, False),
+        ({"==": [ALLOCATION, None]}, False),
+        ({"<=": [ALLOCATION, None]}, None),
+        ({"!": [False]}, True),
+        ({"!": True}, False),
+    ],
+)
+def test_what_is_the_same_at_every_place(logic: Any, holds: bool | None) -> None:
+    expected = {True: EVERYWHERE, False: NOWHERE, None: ((-math.inf, 0.0),)}[holds]
+    assert reach_of(logic, "allocation") == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    "logic",
+    [
+        {"and": []},
+        {"or": []},
+        {"!": [True, True]},
+        {"==": [1, 2, 3]},
+        {"<": [1]},
+        {">": [1, 2, 3]},
+        {"==": [[50], ALLOCATION]},
+        {"<": [ALLOCATION, {"var": "mbox.a"}]},
+        {"in": [50, ALLOCATION]},
+        {"var": "allocation"},
+        {"<": [ALLOCATION, 1], ">": [ALLOCATION, 2]},
+        {},
+    ],
+)
+def test_what_is_not_understood_may_hold_anywhere(logic: Any) -> None:
+    assert reach_of(logic, "allocation") == (NOWHERE, EVERYWHERE)
+
+
 def test_what_asks_for_more_than_the_number_is_never_sure() -> None:
     assert reach_of(FIRST_HALF, "allocation").is_exact
     assert reach_of(CHROME, "allocation") == (NOWHERE, EVERYWHERE)
