@@ -9,8 +9,9 @@ from typing import Any
 
 from target.batch.ratio import RatioTest, compare_ratios
 from target.batch.tally import Tally
+from target.batch.visitors import Asked
 from target.decisioning.artifact import Artifact
-from target.decisioning.catalogue import list_activities
+from target.decisioning.catalogue import MBOX, PAGE_LOAD, VIEW, list_activities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Simulation:
         with_nothing: How many of them got no experience at all.
         partial: Whether it was stopped before all visitors were decided for.
         failure: What stopped it, such as a row that makes no sense; None after Ctrl-C, and where nothing did.
-        activities: In the order of the artifact.
+        activities: Those that have rules in what was asked for, in the order of the artifact.
         places: By kind, name, activity and experience: how many visitors got it there.
         settings: What it depends on: the client code, the time in epoch seconds, the seed of visitors made up.
         processes: On how many processes.
@@ -108,6 +109,7 @@ def _activity_to_dict(activity: ActivityResult) -> dict[str, Any]:
 
 def build_simulation(
     artifact: Artifact,
+    asked: Asked,
     tally: Tally,
     untested: Mapping[str, str],
     *,
@@ -117,9 +119,14 @@ def build_simulation(
     processes: int,
     out: str | None,
 ) -> Simulation:
-    """What ``tally`` says, by the activities of ``artifact``; ``untested`` are those of which nothing is expected."""
+    """What ``tally`` says of what was ``asked``, by activity; ``untested`` are those of which nothing is expected."""
     activities = []
+    places = {*((MBOX, name) for name in asked.mboxes), *((VIEW, name) for name in asked.views)}
+    if asked.page_load:
+        places.add((PAGE_LOAD, artifact.global_mbox))
     for activity in list_activities(artifact):
+        if not any(places.intersection(each.places) for each in activity.experiences):
+            continue
         ratio = compare_ratios(tally.strata[activity.id]) if activity.id in tally.strata else None
         if activity.id in untested:
             ratio = RatioTest(expected={}, why_not=untested[activity.id])

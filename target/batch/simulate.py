@@ -120,6 +120,7 @@ def simulate(
         raise failure
     return build_simulation(
         artifact,
+        engine.asked,
         tally,
         Expectations(engine).untested,
         settings_told={"client": settings.client, "at": settings.now_s, "seed": None if visitors else settings.seed},

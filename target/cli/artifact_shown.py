@@ -99,7 +99,8 @@ def show_simulation(simulation: Simulation) -> None:
     _print_table(("activity", "experience", "visitors", "share", "expected", "sample ratio"), rows)
     state = "partial, since it was stopped: " if simulation.partial else ""
     nothing = f", {simulation.with_nothing:,} of them with no experience" if simulation.with_nothing else ""
-    _print_text(console, f"{state}{simulation.visitors:,} visitors{nothing}")
+    noun = "visitor" if simulation.visitors == 1 else "visitors"
+    _print_text(console, f"{state}{simulation.visitors:,} {noun}{nothing}")
     for activity in simulation.mismatches:
         _print_text(console, f"sample ratio mismatch in activity {activity.id}", _COLOURS["error"])
     if simulation.out:
