@@ -134,7 +134,7 @@ CHANGES = [
 def changed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """What becomes of the public API when all changes are made."""
     folder = tmp_path_factory.mktemp("changed")
-    for name in ("target", "generated"):
+    for name in ("target", "generated", "target_delivery_pytest"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     before = set(api.read_surface(folder))
     for name, text, other, _ in CHANGES:
@@ -163,7 +163,7 @@ def test_the_file_is_what_the_code_has(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.slow
 def test_what_differs_is_told_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("target", "generated"):
+    for name in ("target", "generated", "target_delivery_pytest"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "docs").mkdir()
     path = tmp_path / "docs" / "api.txt"
