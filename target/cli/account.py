@@ -39,13 +39,18 @@ _FLAGS = {
         "--timeout", type=click.IntRange(min=1), metavar="MS", help="Milliseconds for the whole call (TARGET_TIMEOUT)."
     ),
     "ca_certs": click.option(
-        "--ca-certs", metavar="FILE", help="Certificates to trust, as those of emulate --tls (TARGET_CA_CERTS)."
+        "--ca-certs",
+        type=click.Path(),
+        metavar="FILE",
+        help="Certificates to trust, as those of emulate --tls (TARGET_CA_CERTS).",
     ),
     "emulator": click.option(
         "--emulator", is_flag=False, flag_value=EMULATOR, metavar="[URL]", help=f"Ask an emulator; default: {EMULATOR}."
     ),
 }
-_ARTIFACT = click.option("--artifact", metavar="RULES", help="Decide by rules in a file; nothing is sent.")
+_ARTIFACT = click.option(
+    "--artifact", type=click.Path(), metavar="RULES", help="Decide by rules in a file; nothing is sent."
+)
 
 
 def host_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -60,7 +60,10 @@ _ASKED = {
         "--trace", is_flag=True, help="Ask for a trace (on device; an account wants a token in --request)."
     ),
     "request": click.option(
-        "--request", metavar="FILE", help="The request as JSON, - for standard input; flags add to it."
+        "--request",
+        type=click.Path(),
+        metavar="FILE",
+        help="The request as JSON, - for standard input; flags add to it.",
     ),
 }
 

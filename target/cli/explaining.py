@@ -13,7 +13,7 @@ from target.cli.unsent import Unsent
 
 
 @click.command()
-@click.argument("rules", metavar="RULES")
+@click.argument("rules", type=click.Path(), metavar="RULES")
 @click.argument("mboxes", nargs=-1, metavar="[MBOX]...")
 @asking_options
 @click.option("--client", metavar="CODE", help="Client code, part of what allocates visitors; default: the rules' own.")

@@ -16,7 +16,12 @@ from target.cli.sending import send, sending_options
 
 
 @click.command()
-@click.option("--result", metavar="FILE", help="What `target offers --prefetch --json` printed; - for standard input.")
+@click.option(
+    "--result",
+    type=click.Path(),
+    metavar="FILE",
+    help="What `target offers --prefetch --json` printed; - for standard input.",
+)
 @click.option("--displayed", multiple=True, metavar="MBOX", help="This mbox of the result was shown; repeat.")
 @click.option("--clicked", multiple=True, metavar="MBOX", help="This mbox of the result was clicked; repeat.")
 @click.option("--mbox", metavar="NAME", help="Without a result: the mbox ...")
