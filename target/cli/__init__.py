@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: all is well. 1: it found or met something. 2: it was not called as it can be.
     """
     try:
-        from target.cli.main import run
+        from target.cli.root import run
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] == "target":
             raise

@@ -16,7 +16,7 @@ def completion(shell: str) -> int:
 
     Example: target completion bash > ~/.local/share/bash-completion/completions/target
     """
-    from target.cli.main import root
+    from target.cli.root import root
 
     found = get_completion_class(shell)
     if found is None:

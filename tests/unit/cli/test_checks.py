@@ -108,6 +108,7 @@ def test_plain_http_has_no_certificate_and_a_proxy_hides_it() -> None:
     assert check_certificate("https://a.example", Way(proxy="http://p.example:3128")).verdict == NOTE
 
 
+@pytest.mark.waits
 def test_every_check_ends_soon_whatever_a_host_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing

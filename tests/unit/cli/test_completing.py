@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from target.cli.main import COMMANDS
+from target.cli.root import COMMANDS
 from tests.kit.processes import environment
 from tests.unit.cli.conftest import Target
 

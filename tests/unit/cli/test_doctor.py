@@ -14,6 +14,7 @@ from target.emulator import Emulator, running
 from tests.unit.cli.conftest import Target
 
 
+@pytest.mark.slow
 def test_an_emulator_is_well(target: Target, emulator: Emulator) -> None:
     ended = target("doctor", "--emulator", emulator.url)
     assert (ended.code, ended.err) == (0, "")
@@ -39,6 +40,7 @@ def test_for_machines_it_is_json(target: Target, emulator: Emulator) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_host_that_is_away_is_a_finding_with_advice(target: Target) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -50,6 +52,7 @@ def test_a_host_that_is_away_is_a_finding_with_advice(target: Target) -> None:
     assert all(check["advice"] for check in found)
 
 
+@pytest.mark.slow
 def test_what_else_is_named_target_is_a_finding(target: Target, emulator: Emulator, tmp_path: Path) -> None:
     (tmp_path / "target.py").write_text("")
     ended = target("doctor", "--emulator", emulator.url)
@@ -57,6 +60,7 @@ def test_what_else_is_named_target_is_a_finding(target: Target, emulator: Emulat
     assert f"finding  name: also named target: {tmp_path / 'target.py'}" in ended.out
 
 
+@pytest.mark.slow
 def test_without_an_account_it_checks_what_is_here(target: Target) -> None:
     ended = target("doctor")
     assert ended.code == 0
@@ -64,6 +68,7 @@ def test_without_an_account_it_checks_what_is_here(target: Target) -> None:
     assert "  delivery: " not in ended.out
 
 
+@pytest.mark.slow
 def test_what_options_come_from_is_told(
     target: Target, profile: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from target.cli.account import EMULATOR
-from target.cli.main import COMMANDS, root
+from target.cli.root import COMMANDS, root
 from target.emulator import Emulator
 from tests.unit.cli.conftest import Target
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from target.cli.checks import BAD, GOOD, NOTE
 from target.cli.versions import check_packages, check_required
 
@@ -39,6 +41,7 @@ def test_what_of_an_extra_is_missing_or_old_is_a_note() -> None:
     assert checked(aiohttp="3.9.5")["extra aiohttp"][1] == "aiohttp is 3.9.5, not <4,>=3.11"
 
 
+@pytest.mark.slow
 def test_this_installation_is_well() -> None:
     found = {check.name: check.verdict for check in check_packages()}
     assert found["version"] == found["packages"] == found["extra cli"] == GOOD

@@ -14,7 +14,7 @@ import pytest
 
 import target as package
 from target.cli import main
-from target.cli.main import COMMANDS, root
+from target.cli.root import COMMANDS, root
 from tests.kit.processes import ROOT, environment, run_process
 from tests.unit.cli.conftest import Target
 
@@ -43,7 +43,7 @@ def test_help_lists_every_command_and_loads_none_of_them() -> None:
     assert done.returncode == 0, done.stderr
     loaded, _, shown = done.stdout.partition("\n")
     names = loaded.split()
-    assert {each for each in names if each.startswith("target.cli.")} == {"target.cli.main", "target.cli.printing"}
+    assert {each for each in names if each.startswith("target.cli.")} == {"target.cli.root", "target.cli.printing"}
     assert not HEAVY & set(names)
     assert len(names) < 420  # 349 on Python 3.11
     assert all(f"  {name} " in shown for name in COMMANDS)
@@ -112,7 +112,7 @@ def test_a_host_that_is_away_is_one_line(target: Target) -> None:
 def test_without_the_extra_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "target.cli.main")
+    monkeypatch.delitem(sys.modules, "target.cli.root")
     monkeypatch.setitem(sys.modules, "click", None)
     assert main([]) == 2
     assert capsys.readouterr().err == "target: needs the package click: pip install 'target-delivery[cli]'\n"
