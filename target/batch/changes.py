@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,12 +111,13 @@ def measure_changes(
     work = _Comparing(before, after, settings, visitors)
     used = processes_for(visitors, count, processes)
     try:
-        for chunk, changes in run(work, chunks_of(visitors, count), used):
-            total.visitors += changes.visitors
-            total.changed += changes.changed
-            total.moves += changes.moves
-            if on_progress is not None:
-                on_progress(total.visitors, chunk.done)
+        with closing(run(work, chunks_of(visitors, count), used)) as results:
+            for chunk, changes in results:
+                total.visitors += changes.visitors
+                total.changed += changes.changed
+                total.moves += changes.moves
+                if on_progress is not None:
+                    on_progress(total.visitors, chunk.done)
     except KeyboardInterrupt:
         total.partial = True
     except BatchError as error:

@@ -6,7 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import connection
 from pathlib import Path
@@ -61,8 +61,10 @@ def chunks_of(path: Path | None, count: int) -> Iterator[Chunk]:
         yield Chunk(start + 1, stop - start, None, stop / count)
 
 
-def run(work: Work[Result_co], chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[Chunk, Result_co]]:
-    """What ``work`` makes of each chunk, in order. With one process, in this one.
+def run(
+    work: Work[Result_co], chunks: Iterable[Chunk], processes: int
+) -> Generator[tuple[Chunk, Result_co], None, None]:
+    """What ``work`` makes of each chunk, in order; with one process, in this one. To be closed, which ends the others.
 
     Raises:
         BatchError: A process ended by itself, or what ``work`` or ``chunks`` raised; after all results before it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,12 +106,13 @@ def simulate(
     written = Written(out) if out else None
     try:
         work = _Simulating(text, settings, visitors, format_of(out) if out else None)
-        for chunk, (counted, encoded) in run(work, chunks_of(visitors, count), used):
-            if written is not None:
-                written.write(encoded)
-            tally.add(counted)
-            if on_progress is not None:
-                on_progress(tally.visitors, chunk.done)
+        with closing(run(work, chunks_of(visitors, count), used)) as results:
+            for chunk, (counted, encoded) in results:
+                if written is not None:
+                    written.write(encoded)
+                tally.add(counted)
+                if on_progress is not None:
+                    on_progress(tally.visitors, chunk.done)
     except KeyboardInterrupt:
         partial = True
     except BatchError as error:
