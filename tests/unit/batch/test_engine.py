@@ -46,7 +46,7 @@ def test_published_kinds_of_rules_are_decided_alike() -> None:
     for path in (*ARTIFACTS, ROOT / "target/emulator/shop/rules.json"):
         data = json.loads(path.read_text())
         engine = engine_of(data)
-        for visitor in Population(engine.artifact).visitors(1, 40):
+        for visitor in Population(engine.artifact).visitors(1, 10):
             assert engine.decide(visitor) == asked_one_by_one(data, visitor, None, None), (path, visitor)
 
 

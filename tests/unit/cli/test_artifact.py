@@ -118,6 +118,7 @@ def test_visitors_without_ids_are_told_of(save: Any, tmp_path: Path) -> None:
         assert (result.exit_code, told in result.stderr, bool(result.stderr)) == (0, True, bool(told))
 
 
+@pytest.mark.slow
 def test_a_plot_is_a_picture(save: Any, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     plot = tmp_path / "counts.png"
@@ -169,7 +170,8 @@ def test_bad_input_is_one_line_that_names_file_and_place(
 def test_a_row_far_down_that_makes_no_sense_keeps_what_was_counted(save: Any, tmp_path: Path) -> None:
     visitors = tmp_path / "visitors.csv"
     visitors.write_text("id\n" + "a\n" * 2500 + "b,c\n")
-    for command in (["simulate", save(*HALVES)], ["diff", save(*HALVES), save(*HALVES)]):
+    path = save(*HALVES)
+    for command in (["simulate", path], ["diff", path, path]):
         result = run(*command, "--visitors", visitors)
         assert result.exit_code == 1
         assert "partial, since it was stopped: " in result.stdout
@@ -258,6 +260,7 @@ def test_every_command_has_help_with_an_example() -> None:
         assert f"Example: target artifact {name}" in " ".join(shown.output.split())
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=random_artifacts)
 def test_no_artifact_makes_a_command_fail(data: Any) -> None:

@@ -173,7 +173,7 @@ def test_what_is_no_artifact_is_refused() -> None:
 
 def test_many_experiences_are_looked_through_in_time() -> None:
     clause = {"==": [{"var": "mbox.a"}, "b"]}
-    rules = [rule(share(at / 20, (at + 1) / 20, clause), experience=at) for at in range(2000)]
+    rules = [rule(share(at / 5, (at + 1) / 5, clause), experience=at) for at in range(500)]
     assert [finding.code for finding in find(*rules)] == []
 
 
