@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from target.cli.inputs import profile_path, read_profile
+
+if TYPE_CHECKING:
+    from target.cli.unsent import Unsent
 
 EMULATOR = "http://127.0.0.1:8080"
 #: What an emulator asks nobody for.
@@ -92,12 +95,13 @@ def read_account(account: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, **flags, **({"decisioning_method": "on-device"} if artifact is not None else {})}
 
 
-def open_client(account: Mapping[str, Any], **more: Any) -> Any:
+def open_client(account: Mapping[str, Any], *, pool: Unsent | None = None, **more: Any) -> Any:
     """A client: by flags, else by environment variables, else by the profile. One that decides by rules has them.
 
     Args:
         account: What ``take_account`` gave.
-        **more: Options that win over all of these.
+        pool: What keeps the calls of the client in place of sending them.
+        **more: Further options that win over all of these.
 
     Raises:
         ClickException: As ``read_account``.
@@ -111,8 +115,9 @@ def open_client(account: Mapping[str, Any], **more: Any) -> Any:
             "Say whom to ask: --client and --organization-id (or variables TARGET_..., or a profile "
             f"in {profile_path()}), --emulator, or rules"
         )
-    if "pool" in more:
-        options = _without(options, *_POOLED)
+    if pool is not None:
+        pool.ca_certs, pool.through = options.get("ca_certs"), options.get("proxy")
+        options = {**_without(options, *_POOLED), "pool": pool}
     client = TargetClient.create(options)
     if options.get("decisioning_method") in ("on-device", "hybrid"):
         client.wait_until_ready(_READY_MS)

@@ -11,6 +11,7 @@ import click
 
 from target import OptionsError
 from target.cli.inputs import named, read_object
+from target.cli.warned import kept_warnings
 
 _GEO = {
     "ip": "ipAddress",
@@ -134,15 +135,22 @@ def call_options(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def placed(source: str | None) -> Iterator[None]:
-    """What is wrong with a request that came from a file is told with the file and the place in it."""
-    try:
-        yield
-    except OptionsError as problem:
-        if source is None or str(problem).startswith("Option "):
-            raise
-        found = _PLACE.fullmatch(str(problem))
-        where = f"{re.sub(r'[.[]', '/', found[1].replace(']', ''))}: {found[2]}" if found else str(problem)
-        raise click.ClickException(f"{named(source)}: {where}") from problem
+    """What is wrong with a request is told with the file that it came from and the place in it, or is a flag's mistake.
+
+    Raises:
+        ClickException: The request cannot be sent.
+    """
+    with kept_warnings() as warnings:
+        try:
+            yield
+        except OptionsError as problem:
+            said = str(problem)
+            if source is None or said.startswith("Option "):
+                raise click.UsageError(said) from problem
+            # What was left out of a request is logged with its place before nothing is left of it.
+            found = next((found for each in [said, *warnings] if (found := _PLACE.search(each))), None)
+            where = f"{re.sub(r'[.[]', '/', found[1].replace(']', ''))}: {found[2]}" if found else said
+            raise click.ClickException(f"{named(source)}: {where}") from problem
 
 
 def _parts(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -87,7 +87,7 @@ def _print_result(result: Any) -> None:
             _print_place(f"view {view.name}", view)
     if result.meta.remote_mboxes or result.meta.remote_views:
         remote = ", ".join([*result.meta.remote_mboxes, *result.meta.remote_views])
-        click.echo(f"Only the server can decide all of: {remote}")
+        line(f"Only the server can decide all of: {remote}", indent=0)
 
 
 def _print_place(name: str, place: Any) -> None:

@@ -13,6 +13,7 @@ import click
 
 from target import __version__
 from target.cli.printing import printable
+from target.cli.warned import kept_warnings
 
 #: The commands: where each is, and what it is for, so that help loads none of them.
 COMMANDS = {
@@ -84,7 +85,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str]) -> int:
     color = False if os.environ.get("NO_COLOR") else None
     try:
-        code = root.main(given, prog_name="target", standalone_mode=False, color=color)
+        with kept_warnings() as warnings:
+            try:
+                code = root.main(given, prog_name="target", standalone_mode=False, color=color)
+            except click.ClickException:  # which says itself what has to be mended
+                warnings.clear()
+                raise
+            finally:
+                for warning in warnings:
+                    _say(f"warning: {warning}")
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.exceptions.NoArgsIsHelpError as problem:

@@ -50,7 +50,7 @@ def send(
 
     for request in more["pool"].requests:
         if given["curl"]:
-            show_curl(request)
+            show_curl(request, more["pool"])
         elif as_json:
             print_json(request_as_json(request))
         else:

@@ -51,9 +51,14 @@ class Request:
 
 @dataclass(eq=False)
 class Unsent(urllib3.PoolManager):
-    """A pool that keeps what it is to send, and answers that it was taken: no socket is opened."""
+    """A pool that keeps what it is to send, and answers that it was taken: no socket is opened.
+
+    ``ca_certs`` and ``through`` (its proxy) are the options of a client that would send it.
+    """
 
     requests: list[Request] = field(default_factory=list)
+    ca_certs: str | None = None
+    through: str | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -84,9 +89,11 @@ def request_as_json(request: Request) -> dict[str, Any]:
     return {"method": request.method, "url": _url(request), "headers": headers, "body": _body(request)}
 
 
-def show_curl(request: Request) -> None:
+def show_curl(request: Request, pool: Unsent) -> None:
     """Print a command of curl that sends the request. It has all ids and tokens, and says so on standard error."""
     command = ["curl", "--request", request.method, request.url]
+    for flag, value in (("--cacert", pool.ca_certs), ("--proxy", pool.through)):
+        command += [flag, value] if value else []
     for name, value in request.headers.items():
         if name.lower() not in ("accept-encoding", "content-length"):
             command += ["--header", f"{name}: {value}"]

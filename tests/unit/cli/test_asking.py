@@ -102,3 +102,8 @@ def test_errors_of_the_api_are_one_line(target: Target, emulator: Emulator) -> N
     assert (ended.code, ended.out) == (1, "")
     assert "503" in ended.err
     assert ended.err.count("\n") == 1
+
+
+def test_names_that_only_the_server_decides_are_shown_and_not_obeyed(target: Target, rules: Path) -> None:
+    ended = target("offers", "a\x1b[31m", "--artifact", rules)
+    assert ended.out.splitlines()[-1] == "Only the server can decide all of: a\\x1b[31m"

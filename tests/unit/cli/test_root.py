@@ -43,7 +43,8 @@ def test_help_lists_every_command_and_loads_none_of_them() -> None:
     assert done.returncode == 0, done.stderr
     loaded, _, shown = done.stdout.partition("\n")
     names = loaded.split()
-    assert {each for each in names if each.startswith("target.cli.")} == {"target.cli.root", "target.cli.printing"}
+    ours = {each.removeprefix("target.cli.") for each in names if each.startswith("target.cli.")}
+    assert ours == {"printing", "root", "warned"}
     assert not HEAVY & set(names)
     assert len(names) < 420  # 349 on Python 3.11
     assert all(f"  {name} " in shown for name in COMMANDS)

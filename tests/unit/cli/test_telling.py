@@ -69,7 +69,7 @@ def test_an_mbox_and_a_token_are_enough(target: Target, emulator: Emulator, resu
         (["--mbox", "home", "--token", "t", "--order-total", "5"], 2, "--order-total needs --order-id."),
         (
             ["--mbox", "home", "--token", "t", "--order-id", "o", "--order-total", "nan"],
-            1,
+            2,
             "must be a finite number",
         ),
         (["--result", "nowhere.json", "--displayed", "home"], 1, "nowhere.json: cannot be read"),

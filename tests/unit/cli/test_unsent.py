@@ -80,3 +80,14 @@ def test_the_command_of_curl_is_one_line_of_a_shell(target: Target, emulator: Em
     assert words[:3] == ["curl", "--request", "POST"]
     assert json.loads(words[-1])["execute"]["mboxes"][0]["parameters"] == {"a": "1\n2"}
     assert not emulator.received
+
+
+def test_the_command_of_curl_trusts_and_goes_the_way_of_the_options(
+    target: Target, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TARGET_PROXY", "http://proxy.example:3128")
+    account = ["--client", "acme", "--organization-id", "1@AdobeOrg", "--ca-certs", "own ca.pem"]
+    words = shlex.split(target("offers", "home", *account, "--curl").out)
+    assert words[words.index("--cacert") + 1] == "own ca.pem"
+    assert words[words.index("--proxy") + 1] == "http://proxy.example:3128"
+    assert "--cacert" not in target("offers", "home", "--emulator", emulator.url, "--curl").out
