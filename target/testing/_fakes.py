@@ -73,8 +73,8 @@ class FakeTargetClient(Fake, TargetClient):
 
     Args:
         offers: ``{"mboxes": {"home": "<h1>Sale</h1>", "flags": {"new": True}, "teaser": None}}``, a content each: text
-            is an HTML offer, a dict a JSON offer, None default content. Or as the emulator has them, see
-            ``target.emulator.offers``. By default nothing.
+            is an HTML offer, a dict a JSON offer, None default content. Or as the emulator has them (a list of options,
+            or a dict with ``options`` or ``metrics``), see ``target.emulator.offers``. By default nothing.
         fail_with: What every call fails with: an error such as ``TargetTimeout("too slow")``, its class, or a status of
             the API such as 503. See the property.
         **options: Those of ``create``; none is required.

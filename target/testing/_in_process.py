@@ -6,7 +6,6 @@ Its offers are those of the emulator; the content of an mbox, view or page load 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from threading import Lock
 from typing import Any
@@ -25,7 +24,6 @@ Wire = dict[str, Any]
 #: What a fake may be told to fail with: an error, its class, or a status of the API.
 Failure = TargetError | type[TargetError] | int | None
 
-_LOGGER = logging.getLogger("target.testing")
 _QUERY = {"imsOrgId": "fake@AdobeOrg"}  # of which the answer says nothing
 _PLACED = ("mboxes", "views")
 
@@ -104,7 +102,9 @@ def read_offers(offers: Offers | Mapping[str, Any] | None) -> Offers:
     if isinstance(offers, Offers):
         return offers
     if not isinstance(offers, Mapping | None):
-        raise OptionsError(f"offers must be a dict, such as {{'mboxes': {{'home': '<h1>Sale</h1>'}}}}, not {offers!r}")
+        raise OptionsError(
+            f"offers must be a dict, such as {{'mboxes': {{'home': '<h1>Sale</h1>'}}}}, not {type(offers).__name__}"
+        )
     try:
         return parse_offers(with_options(offers or {}))
     except OffersError as error:
