@@ -15,7 +15,6 @@ from target.decisioning.user_agent import DEVICES
 from target.decisioning.variables import BROWSER, Undecidable, read_variable, root_of
 from target.decisioning.words import EVERYBODY, describe, read_condition
 
-_MAX_DEPTH = 32
 _MAX_VARIABLES = 50  # of one clause that are shown
 _SHARE = "allocation"
 _ALL_OR_ANY = {"and": "all of these", "or": "any of these"}
@@ -38,14 +37,20 @@ class Grounds(NamedTuple):
 
 
 def explain_condition(condition: Any, activity_id: str, scope: Scope) -> Grounds:
-    """On what grounds ``condition``, of a rule of the activity ``activity_id``, holds in ``scope`` or does not."""
+    """On what grounds ``condition`` holds in ``scope`` or does not.
+
+    Args:
+        condition: Of a rule of the activity ``activity_id``: nested no deeper than ``rules.copy_json`` takes.
+        activity_id: Whose places count.
+        scope: What is asked.
+    """
     reader = _Reader(activity_id, scope)
     has_share = _names_share(condition)
     return Grounds(
         reader.clauses(condition),
         scope.allocations[activity_id] if has_share else None,
         in_percent(reach_of(condition, _SHARE).perhaps) if has_share else (),
-        reader.test(_at_its_best(condition, True, 0))[0],
+        reader.test(_at_its_best(condition, True))[0],
     )
 
 
@@ -65,11 +70,10 @@ class _Reader:
 
     def clauses(self, condition: Any) -> tuple[ExplainedClause, ...]:
         """Those of which all have to hold, without what asks for the share alone."""
-        operands = _operands("and", condition, False, 0)
-        asked = [(logic, is_denied) for logic, is_denied in operands if not asks_only_for_share(logic)]
-        return tuple(self._clause(*each, 0) for each in asked if read_condition(_deny(*each)) is not True)
+        operands = _operands("and", condition, False)
+        return tuple(self._clause(*each) for each in operands if not _is_of_everybody(*each))
 
-    def _clause(self, logic: Any, is_denied: bool, depth: int) -> ExplainedClause:
+    def _clause(self, logic: Any, is_denied: bool) -> ExplainedClause:
         """One, or several that belong together."""
         asked = _deny(logic, is_denied)
         holds, why = self.test(asked)
@@ -79,10 +83,11 @@ class _Reader:
             return ExplainedClause(words=words, holds=holds, seen=seen, wanted=ranges, why=why)
         read = read_condition(asked)
         clause = read if isinstance(read, Clause) and not _names_share(logic) else None
-        joint = _joint(operation_of(logic)[0], is_denied)
-        if joint and clause is None and depth < _MAX_DEPTH:
-            operands = _operands(joint, logic, is_denied, 0)
-            parts = tuple(self._clause(*each, depth + 1) for each in operands)
+        operator, arguments = operation_of(logic)
+        joint = _joint(operator, is_denied) if arguments else None
+        if joint and clause is None:
+            operands = _operands(joint, logic, is_denied)
+            parts = tuple(self._clause(*each) for each in operands)
             words = describe(asked) or _ALL_OR_ANY[joint]
             return ExplainedClause(words=words, holds=holds, seen={}, joint=joint, parts=parts, why=why)
         wanted = () if clause is None else tuple(map(_as_wanted, clause.wanted))
@@ -119,19 +124,25 @@ def _names_share(logic: Any) -> bool:
     return _SHARE in set(variables_in(logic))
 
 
+def _is_of_everybody(logic: Any, is_denied: bool) -> bool:
+    if _names_share(logic):
+        return asks_only_for_share(logic)
+    return read_condition(_deny(logic, is_denied)) is True
+
+
 def _deny(logic: Any, is_denied: bool) -> Any:
     return {"!": logic} if is_denied else logic
 
 
-def _operands(joint: str, logic: Any, is_denied: bool, depth: int) -> list[tuple[Any, bool]]:
+def _operands(joint: str, logic: Any, is_denied: bool) -> list[tuple[Any, bool]]:
     """What ``logic``, or its denial, joins by ``joint``, however it is nested: each and whether that is denied."""
     operator, arguments = operation_of(logic)
-    if depth >= _MAX_DEPTH or asks_only_for_share(logic):
+    if asks_only_for_share(logic):
         return [(logic, is_denied)]
     if operator == "!" and len(arguments) == 1:
-        return _operands(joint, arguments[0], not is_denied, depth + 1)
+        return _operands(joint, arguments[0], not is_denied)
     if arguments and _joint(operator, is_denied) == joint:
-        found = [_operands(joint, item, is_denied, depth + 1) for item in arguments]
+        found = [_operands(joint, item, is_denied) for item in arguments]
         return [operand for each in found for operand in each]
     return [(logic, is_denied)]
 
@@ -140,13 +151,13 @@ def _as_wanted(value: Any) -> Any:
     return as_short_json(value) if isinstance(value, Mapping | list) else value
 
 
-def _at_its_best(logic: Any, is_wanted: bool, depth: int) -> Any:
+def _at_its_best(logic: Any, is_wanted: bool) -> Any:
     """``logic`` for a visitor whose place in the activity is right, whatever it is: what that asks for is so."""
     operator, arguments = operation_of(logic)
     if asks_only_for_share(logic):
         return is_wanted
-    if depth < _MAX_DEPTH and operator in ("and", "or") and arguments:
-        return {operator: [_at_its_best(item, is_wanted, depth + 1) for item in arguments]}
-    if depth < _MAX_DEPTH and operator == "!" and len(arguments) == 1:
-        return {operator: _at_its_best(arguments[0], not is_wanted, depth + 1)}
+    if operator in ("and", "or") and arguments:
+        return {operator: [_at_its_best(item, is_wanted) for item in arguments]}
+    if operator == "!" and len(arguments) == 1:
+        return {operator: _at_its_best(arguments[0], not is_wanted)}
     return logic
