@@ -5,9 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from target._background.workers import AsyncResult
-from target.attributes import AttributesProvider
-from target.client import TargetClient
+import target._background.runtime  # noqa: F401 - says where time and ids come from, whatever is imported next
 from target.errors import (
     ApiError,
     ArtifactError,
@@ -23,18 +21,21 @@ from target.errors import (
     TargetUnavailable,
     TransportError,
 )
-from target.response import Meta, TargetCookie, TargetDeliveryResponse
-from target.status import ClientStatus
 from target.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from target._background.workers import AsyncResult
     from target._outbox.handle import OutboxHandle
     from target.aio import AsyncTargetClient
+    from target.attributes import AttributesProvider
+    from target.client import TargetClient
     from target.decisioning.explanation import Explanation
     from target.model_methods import ClientHints, Context
     from target.options import ClientOptions, RequestOptions
     from target.outbox import DeadLetter, Outbox
     from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
+    from target.response import Meta, TargetCookie, TargetDeliveryResponse
+    from target.status import ClientStatus
     from target.visitor import Visitor
     from target.web.async_visit import AsyncVisit
     from target.web.options import SiteOptions
@@ -215,20 +216,27 @@ __all__ += [
 
 __all__.sort()
 
-# Imported on first use: there are 64 models and enums, and a call needs a few.
+# Imported on first use: there are 64 models and enums, and a call needs a few; what shows a help needs no client.
 _ELSEWHERE = {
+    "AsyncResult": "target._background.workers",
     "AsyncTargetClient": "target.aio",
     "AsyncVisit": "target.web.async_visit",
+    "AttributesProvider": "target.attributes",
     "ClientHints": "target.model_methods",
     "ClientOptions": "target.options",
+    "ClientStatus": "target.status",
     "Context": "target.model_methods",
     "DeadLetter": "target.outbox",
     "Explanation": "target.decisioning.explanation",
+    "Meta": "target.response",
     "Outbox": "target.outbox",
     "OutboxHandle": "target._outbox.handle",
     "RequestOptions": "target.options",
     "Site": "target.web.site",
     "SiteOptions": "target.web.options",
+    "TargetClient": "target.client",
+    "TargetCookie": "target.response",
+    "TargetDeliveryResponse": "target.response",
     "Visit": "target.web.visit",
     "Visitor": "target.visitor",
     "WebRequest": "target.web.request",
@@ -240,6 +248,10 @@ _ELSEWHERE = {
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
+        if not name.startswith("__"):  # a module of this package is there where only the package was imported, too
+            import_module("target.client")
+            if name in globals():
+                return globals()[name]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(_ELSEWHERE.get(name, "target_delivery_api.models"))
     value = globals()[name] = getattr(module, name)

@@ -96,6 +96,25 @@ def test_importing_target_and_creating_a_client_loads_no_model() -> None:
     assert not loaded & {"dateutil", "starlette", "uvicorn", "asyncio", "requests", "httpx", "attr", "target.emulator"}
 
 
+def test_importing_target_loads_no_client_and_no_library_of_http() -> None:
+    """So that a command that shows its help is quick."""
+    loaded = modules_after("import target; target.TargetError, target.__version__")
+    assert not loaded & {"urllib3", "http.client", "ssl", "target.client", "target.response", "dateutil"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import target; target.response.TargetCookie is target.TargetCookie or exit(1)",
+        "import target; target._http.transport.Transport",
+        "from target.visitor import Visitor; Visitor.new('1@AdobeOrg')",
+        "from target.made import make_result; make_result",
+    ],
+)
+def test_modules_are_there_as_if_all_were_imported(code: str) -> None:
+    assert "target._background.runtime" in modules_after(code)
+
+
 def test_a_model_is_loaded_when_it_is_asked_for() -> None:
     loaded = modules_after("from target import MetricType")
     assert {name for name in loaded if name.startswith("target_delivery_api.models.")} == {
