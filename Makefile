@@ -12,7 +12,7 @@ export no_proxy := $(NO_PROXY),$(no_proxy)
 # Else each process of a run of tests would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help vendor docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ generate: $(READY) ## write generated/ from openapi/delivery-api.yaml
 
 generate-check: $(READY) ## fail if generated/ is not what `make generate` writes
 	$(BIN)/python openapi/generate.py --check
+
+browsers: ## what tests in a browser need: Chromium by apt-get, axe-core by npm; without them those tests are skipped
+	command -v chromium || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium; }
+	npm install --prefix build/browser --no-audit --no-fund axe-core@4.14.1
 
 vendor: $(READY) ## take over what the emulator's page needs from the npm registry, in the versions that scripts/vendor.py names
 	$(BIN)/python scripts/vendor.py

@@ -63,7 +63,7 @@ async def stream(
     with followed(journal, stopping, request) as queue:
         last = 0
         yield ": what the emulator receives, as it comes\n\n"
-        for event in [] if since is None else _kept_after(journal, since):
+        for event in [] if since is None else kept_after(journal, since):
             last = event.number
             yield _written(event)
         while True:
@@ -89,7 +89,8 @@ async def wait_for(
     return find()
 
 
-def _kept_after(journal: Journal, since: int) -> list[Event]:
+def kept_after(journal: Journal, since: int) -> list[Event]:
+    """What is kept of what came after the number ``since``, in order."""
     kept = [Event("request", one.number, shown(one)) for one in (*journal.received, *journal.fetched)]
     kept += [Event("notification", entry["number"], entry) for entry in journal.notifications]
     return sorted((event for event in kept if event.number > since), key=lambda event: event.number)

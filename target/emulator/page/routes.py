@@ -10,11 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 from target.emulator.desk import Desk, parse_moment
-from target.emulator.events import followed
+from target.emulator.events import followed, kept_after
 from target.emulator.guard import refusal
+from target.emulator.journal import Event
 from target.emulator.page.actions import ACTIONS, Action
 from target.emulator.page.forms import TOKEN, TryForm, build_request, is_own, parse_try
 from target.emulator.page.views import (
+    MOST_REQUESTS,
     contents_of,
     show_activities,
     show_event,
@@ -59,6 +61,7 @@ _STATIC = {
 }
 _TRIED = "a visitor of the page"
 _IDLE_S = 15.0
+_SAYS_AFTER_S = 0.5
 _MOST_SAID = 300
 
 
@@ -171,21 +174,37 @@ class _Page:
         return [show_part(part, contents_of(answered, part)) for part in explanation.parts], None
 
     async def _rows(self, request: Request) -> AsyncIterator[str]:
-        row = self._templates.get_template("request.html")
+        """What came after the number that the page knows, and then what comes."""
+        # A browser that comes back says in a header what it had last.
+        known = (request.query_params.get("since"), request.headers.get("last-event-id"))
+        since = max(map(_number, known))
+        clock = asyncio.get_running_loop().time
+        says_at_s = None  # when to say that counts may have changed: soon, but not for each call of many
         with followed(self._desk.journal, self._desk.stopping, request) as queue:
             yield ": rows, as they come\n\n"
+            for event in kept_after(self._desk.journal, since)[-MOST_REQUESTS:]:
+                since, says_at_s = event.number, clock()
+                yield self._row(event)
             while True:
+                wait_s = _IDLE_S if says_at_s is None else max(0.0, says_at_s - clock())
                 try:
-                    event = await asyncio.wait_for(queue.get(), _IDLE_S)
+                    coming = await asyncio.wait_for(queue.get(), wait_s)
                 except TimeoutError:
-                    yield ": nothing new\n\n"
+                    yield ": nothing new\n\n" if says_at_s is None else _event("counted", "changed")
+                    says_at_s = None
                     continue
-                if event is None:
+                if coming is None:
                     return
-                shown = show_event(event)
-                if shown is not None:
-                    yield _event("row", row.render(row=shown), event.number)
-                yield _event("counted", "")
+                if coming.number > since:
+                    says_at_s = clock() + _SAYS_AFTER_S if says_at_s is None else says_at_s
+                    yield self._row(coming)
+
+    def _row(self, event: Event) -> str:
+        """A row where there is one to show; nothing for what is none."""
+        shown = show_event(event)
+        if shown is None:
+            return ""
+        return _event("row", self._templates.get_template("request.html").render(row=shown), event.number)
 
 
 def _event(kind: str, data: str, number: int | None = None) -> str:
@@ -195,4 +214,5 @@ def _event(kind: str, data: str, number: int | None = None) -> str:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else 1
+    """A number that an address names; 0 where it names none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else 0

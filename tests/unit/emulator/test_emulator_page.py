@@ -10,9 +10,10 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+import urllib3
 from starlette.testclient import TestClient
 
-from target.emulator import create_app
+from target.emulator import create_app, running
 from target.emulator.journal import Journal
 from target.emulator.page.forms import TOKEN
 from target.emulator.page.routes import _event
@@ -257,3 +258,20 @@ def test_what_is_vendored_is_what_was_taken_over(browser: Browser, name: str) ->
 @pytest.mark.parametrize("name", ["none.js", "vendored.json", "..%2Froutes.py", "../routes.py"])
 def test_no_other_file_is_served(browser: Browser, name: str) -> None:
     assert browser.client.get(f"/_/static/{name}").status_code == 404
+
+
+def test_rows_that_came_before_the_stream_was_open_are_in_it() -> None:
+    with running() as emulator, urllib3.PoolManager() as pool:
+        query = "imsOrgId=1&sessionId=s"
+        body = json.dumps({"context": {"channel": "web"}, "execute": ask("home")})
+        for _ in range(3):
+            pool.request("POST", f"{emulator.url}/rest/v1/delivery?{query}", body=body)
+        answer = pool.request("GET", f"{emulator.url}/_/live?since=1", preload_content=False, timeout=20)
+        told = b""
+        for piece in answer.stream(16):
+            told += piece
+            if b"event: counted" in told:
+                break
+        answer.close()
+    assert re.findall(rb"id: (\d)\n", told) == [b"2", b"3"]
+    assert told.count(b"event: counted") == 1
