@@ -94,6 +94,7 @@ def test_certificates_have_an_end(tmp_path: Path, days: int, verdict: str) -> No
         assert "expired" in check.found
 
 
+@pytest.mark.slow
 def test_a_certificate_of_nobody_who_is_trusted_is_told(tmp_path: Path) -> None:
     with serving(lambda _: Sent({}), tls=Authority(tmp_path).server_context("127.0.0.1")) as server:
         check = check_certificate(f"https://{server.domain}")

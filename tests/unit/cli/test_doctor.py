@@ -23,6 +23,7 @@ def test_an_emulator_is_well(target: Target, emulator: Emulator) -> None:
     assert "\x1b" not in ended.out
 
 
+@pytest.mark.slow
 def test_for_machines_it_is_json(target: Target, emulator: Emulator) -> None:
     checks = json.loads(target("doctor", "--emulator", emulator.url, "--json").out)
     assert {check["verdict"] for check in checks} <= {"ok", "note"}

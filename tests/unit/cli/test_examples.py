@@ -33,6 +33,7 @@ def commands(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
 ALL = dict(commands(root, "target"))
 #: What runs until it is stopped has a test of its own.
 ENDLESS = {"target", "target emulate"}
+LONG = {"target artifact simulate", "target doctor"}
 
 
 def test_every_command_has_an_example() -> None:
@@ -44,7 +45,10 @@ def examples(told: str) -> list[str]:
     return re.findall(r"^Example: (.+(?:\n.+)*)", told, re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", sorted(ALL.keys() - ENDLESS))
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] if path in LONG else []) for path in sorted(ALL.keys() - ENDLESS)],
+)
 def test_the_example_works(target: Target, emulator: Emulator, rules: Path, path: str) -> None:
     example = " ".join(examples(ALL[path])[0].split()).partition(" > ")[0]
     words = shlex.split(example.replace(EMULATOR, emulator.url).replace("100000", "100"))

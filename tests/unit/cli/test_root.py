@@ -131,6 +131,7 @@ def test_without_the_extra_it_says_what_to_install(
     assert capsys.readouterr().err == "target: needs the package click: pip install 'target-delivery[cli]'\n"
 
 
+@pytest.mark.slow
 def test_python_m_target_is_the_command_when_it_is_given_arguments() -> None:
     command = [sys.executable, "-m", "target", "--version"]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
@@ -151,6 +152,7 @@ def test_it_starts_as_python_is_told_to_see_all_warnings() -> None:
     assert done.returncode in (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
 def test_a_full_disk_is_one_line() -> None:
     with open("/dev/full", "w") as full, start("--help", stdout=full) as process:
