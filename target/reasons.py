@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+#: By a share of visitors; by an audience alone; no activity; no activity here.
+Reason = Literal["split", "targeting", "default", "remote"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class PartDecision:
     kind: str
     name: str
     mode: str
-    reason: str
+    reason: Reason
     activity_id: str | None = None
     activity_name: str | None = None
     experience_id: str | None = None

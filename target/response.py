@@ -129,14 +129,14 @@ class Meta(_Record):
     decisioning_method: str
     remote_mboxes: list[str]
     remote_views: list[str]
-    _decisions: Callable[[], Iterable[tuple[Any, ...]]] | list[PartDecision] | None
+    _decisions: Callable[[], Iterable[PartDecision]] | list[PartDecision] | None
 
     def __init__(
         self,
         decisioning_method: str,
         remote_mboxes: list[str],
         remote_views: list[str],
-        decisions: Callable[[], Iterable[tuple[Any, ...]]] | list[PartDecision] | None = None,
+        decisions: Callable[[], Iterable[PartDecision]] | list[PartDecision] | None = None,
     ) -> None:
         self._fill(decisioning_method, remote_mboxes, remote_views, decisions)
 
@@ -150,7 +150,7 @@ class Meta(_Record):
         if decisions is None:
             return []
         if callable(decisions):  # made when it is first asked for, since most callers never do
-            decisions = [PartDecision(*each) for each in decisions()]
+            decisions = list(decisions())
             type(self)._setters[-1](self, decisions)
         return decisions
 

@@ -22,11 +22,12 @@ from target.decisioning.consequence import EXECUTE, PREFETCH
 from target.decisioning.context import Visit
 from target.decisioning.geo import build_geo_tokens, geo_of, ip_to_look_up
 from target.decisioning.notifications import Notifications
-from target.decisioning.outcomes import Outcome, list_outcomes
+from target.decisioning.outcomes import list_outcomes
 from target.decisioning.parts import Situation, decide_mbox, decide_page_load, decide_views
 from target.decisioning.remote import find_remote, objects, property_token_of, section
 from target.decisioning.rules import Rule
 from target.decisioning.trace import Retrieval
+from target.reasons import PartDecision
 
 DECIDED = 200
 PARTLY_DECIDED = 206
@@ -54,7 +55,7 @@ class Decision(NamedTuple):
     shown: list[tuple[str, str, str, Rule]]
     parts: list[tuple[str, str, str, int]]
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[PartDecision]:
         """What each part comes to, and why; see ``list_outcomes``."""
         return list_outcomes(self.parts, self.shown, self.remote_mboxes, self.remote_views)
 

@@ -17,12 +17,13 @@ from target.decisioning.decide import DECIDED, PARTLY_DECIDED, open_visit
 from target.decisioning.explanation import ExplainedPart, ExplainedRule, Explanation, Verdict
 from target.decisioning.grounds import Grounds, explain_condition
 from target.decisioning.labels import describe_ranges, describe_value
-from target.decisioning.outcomes import Reason, as_id, reason_of
+from target.decisioning.outcomes import as_id, reason_of
 from target.decisioning.parts import MBOX, PAGE_LOAD, VIEW
 from target.decisioning.places import Place
 from target.decisioning.remote import find_remote, objects, property_token_of, section, why_remote_mbox, why_remote_view
 from target.decisioning.rules import Gap, Rule
 from target.decisioning.words import describe
+from target.reasons import Reason
 
 _MOST_TOKENS = 5
 _NO_GROUNDS = Grounds((), None, (), None)

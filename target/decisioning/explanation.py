@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from target.decisioning.coercion import to_text
-from target.decisioning.outcomes import Reason
+from target.reasons import Reason
 
 _MAX_DEPTH = 64
 

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from target.decisioning.coercion import to_text
 from target.decisioning.consequence import PREFETCH
 from target.decisioning.parts import VIEW
 from target.decisioning.rules import Rule, is_id
-
-#: Why a part is answered as it is: by a share of visitors; by an audience alone; by no activity; not here.
-Reason = Literal["split", "targeting", "default", "remote"]
-
-
-class Outcome(NamedTuple):
-    """What a part shows, or that it shows nothing; as ``target.reasons.PartDecision`` says it."""
-
-    kind: str
-    name: str
-    mode: str
-    reason: Reason
-    activity_id: str | None = None
-    activity_name: str | None = None
-    experience_id: str | None = None
-    experience_name: str | None = None
+from target.reasons import PartDecision, Reason
 
 
 def list_outcomes(
@@ -32,7 +17,7 @@ def list_outcomes(
     shown: Sequence[tuple[str, str, str, Rule]],
     remote_mboxes: Collection[str],
     remote_views: Collection[str],
-) -> Iterator[Outcome]:
+) -> Iterator[PartDecision]:
     """What each part of a decision comes to, in the order decided; the arguments are those of a Decision.
 
     Views that were asked for as "all" and neither show anything nor are remote are left out.
@@ -44,13 +29,13 @@ def list_outcomes(
             yield _shown(mode, kind, name, rule)
         if before == end:
             is_remote = name in (remote_views if kind == VIEW else remote_mboxes)
-            yield Outcome(kind, name, mode, "remote" if is_remote else "default")
+            yield PartDecision(kind, name, mode, "remote" if is_remote else "default")
         before = end
         if kind == VIEW:
             views.add(name)
     for name in remote_views:
         if name not in views:
-            yield Outcome(VIEW, name, PREFETCH, "remote")
+            yield PartDecision(VIEW, name, PREFETCH, "remote")
 
 
 def reason_of(rule: Rule) -> Reason:
@@ -63,9 +48,9 @@ def as_id(value: Any) -> str | None:
     return to_text(value) if is_id(value) else None
 
 
-def _shown(mode: str, kind: str, name: str, rule: Rule) -> Outcome:
+def _shown(mode: str, kind: str, name: str, rule: Rule) -> PartDecision:
     meta = rule.meta
-    return Outcome(
+    return PartDecision(
         kind,
         name,
         mode,

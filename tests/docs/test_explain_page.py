@@ -9,7 +9,7 @@ import pytest
 
 from target import TargetClient
 from target.decisioning.explanation import Verdict
-from target.decisioning.outcomes import Reason
+from target.reasons import Reason
 from tests.docs.blocks import leads_somewhere, links, run_blocks
 from tests.kit.cdn import artifact
 from tests.kit.processes import ROOT

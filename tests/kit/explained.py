@@ -13,6 +13,7 @@ from target.decisioning.artifact import Artifact
 from target.decisioning.decide import Decision, decide
 from target.decisioning.explain import explain
 from target.decisioning.explanation import ExplainedClause, Explanation
+from target.reasons import PartDecision
 from tests.kit.rules import FIREFOX, NOW_S, build_artifact, build_rule
 
 
@@ -55,21 +56,25 @@ def _other_outcomes(decision: Decision, told: Explanation) -> Iterator[str]:
     """What ``result.meta`` says otherwise."""
     outcomes = list(decision.outcomes())
     won = [
-        (
+        PartDecision(
             part.kind,
             part.name,
             part.mode,
+            outcome.reason,
             rule.activity_id,
             rule.activity_name,
             rule.experience_id,
             rule.experience_name,
         )
-        for part in told.parts
-        for rule in part.won
+        for (part, rule), outcome in zip(
+            [(part, rule) for part in told.parts for rule in part.won],
+            [each for each in outcomes if each.activity_id is not None],
+            strict=True,
+        )
     ]
-    if won != [(*each[:3], *each[4:]) for each in outcomes if each.activity_id is not None]:
+    if won != [each for each in outcomes if each.activity_id is not None]:
         yield f"{outcomes}, but {won} won"
-    said = [(each[:3], each.reason) for each in outcomes if each.activity_id is None]
+    said = [((each.kind, each.name, each.mode), each.reason) for each in outcomes if each.activity_id is None]
     others = [((part.kind, part.name, part.mode), part.reason) for part in told.parts if not part.won]
     if [each for each in said if each[0][0] != "view"] != [each for each in others if each[0][0] != "view"]:
         yield f"{said}, but {others}"

@@ -177,7 +177,8 @@ def explanations(client: TargetClient, result: TargetDeliveryResponse) -> None:
             assert_type([clause.holds for clause in rule.clauses], list[bool | None])
     for decided in result.meta.decisions:
         assert_type(decided.activity_id, str | None)
-        assert_type(decided.reason, str)
+        reason: str = decided.reason
+        assert reason
 
 
 def errors(client: TargetClient) -> None:

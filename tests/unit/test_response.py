@@ -129,9 +129,9 @@ PART = PartDecision("mbox", "home", "execute", "split", "100", "Sale", "1")
 def test_what_was_decided_is_made_when_it_is_read_and_once() -> None:
     asked = []
 
-    def outcomes() -> list[tuple[str, ...]]:
+    def outcomes() -> list[PartDecision]:
         asked.append(1)
-        return [("mbox", "home", "execute", "split", "100", "Sale", "1")]
+        return [PART]
 
     meta = Meta("on-device", [], [], outcomes)
     assert repr(meta) == "Meta(decisioning_method='on-device', remote_mboxes=[0], remote_views=[0])"
@@ -144,7 +144,7 @@ def test_what_was_decided_is_made_when_it_is_read_and_once() -> None:
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda record: pickle.loads(pickle.dumps(record))])
 def test_what_was_decided_is_kept_by_copies(copied: Any) -> None:
-    meta = Meta("on-device", ["till"], [], lambda: [("mbox", "home", "execute", "split", "100", "Sale", "1")])
+    meta = Meta("on-device", ["till"], [], lambda: [PART])
     again = copied(meta)
     assert (again.decisions, again) == ([PART], meta)
     assert again.to_dict() == meta.to_dict()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from target.decisioning.decide import Decision
-from target.decisioning.outcomes import Outcome
+from target.reasons import PartDecision
 from tests.kit.rules import ask, build_artifact, build_rule, run
 
 SHARE: dict[str, Any] = {"and": [{"<": [50, {"var": "allocation"}]}, {">=": [100, {"var": "allocation"}]}]}
@@ -13,7 +13,7 @@ GOLD = {"==": ["gold", {"var": "mbox.level"}]}
 META = {"activity.name": "Sale", "experience.id": 1, "experience.name": "Red"}
 
 
-def outcomes(decision: Decision) -> list[Outcome]:
+def outcomes(decision: Decision) -> list[PartDecision]:
     return list(decision.outcomes())
 
 
@@ -22,10 +22,10 @@ def test_of_each_mbox_in_the_order_asked() -> None:
     hero = {"name": "hero", "parameters": {"level": "gold"}}
     decision = run(artifact, execute={"mboxes": [hero, {"name": "quiet"}, {"name": "hero"}, {"name": "odd"}]})
     assert outcomes(decision) == [
-        Outcome("mbox", "hero", "execute", "targeting", "1", None, "0"),
-        Outcome("mbox", "quiet", "execute", "default"),
-        Outcome("mbox", "hero", "execute", "split", "1", "Sale", "1", "Red"),
-        Outcome("mbox", "odd", "execute", "remote"),
+        PartDecision("mbox", "hero", "execute", "targeting", "1", None, "0"),
+        PartDecision("mbox", "quiet", "execute", "default"),
+        PartDecision("mbox", "hero", "execute", "split", "1", "Sale", "1", "Red"),
+        PartDecision("mbox", "odd", "execute", "remote"),
     ]
 
 
@@ -46,8 +46,8 @@ def test_of_all_views_those_that_show_something_or_are_remote() -> None:
     views = {"home": [build_rule(GOLD)], "cart": [build_rule(True, 2)]}
     artifact = build_artifact(rules={"views": views}, remoteViews=["far"])
     assert outcomes(run(artifact, prefetch={"views": [{}]})) == [
-        Outcome("view", "cart", "prefetch", "targeting", "2", None, "0"),
-        Outcome("view", "far", "prefetch", "remote"),
+        PartDecision("view", "cart", "prefetch", "targeting", "2", None, "0"),
+        PartDecision("view", "far", "prefetch", "remote"),
     ]
     named = outcomes(run(artifact, prefetch={"views": [{}, {"name": "home"}, {"name": "odd"}]}))
     assert [(each.name, each.reason) for each in named] == [
@@ -68,4 +68,4 @@ def test_what_is_ahead_of_a_gap_is_said_though_its_mbox_is_remote() -> None:
 def test_names_that_are_none_are_left_out() -> None:
     meta = {"activity.name": ["Sale"], "experience.id": True, "experience.name": ""}
     (outcome,) = outcomes(run(build_artifact(build_rule(True, 1, meta=meta)), execute=ask("hero")))
-    assert outcome[5:] == (None, None, None)
+    assert (outcome.activity_name, outcome.experience_id, outcome.experience_name) == (None, None, None)
