@@ -75,6 +75,29 @@ GOLD = {"==": ["gold", var("mbox.level_lc")]}
         ({"!": var("mbox.level")}, "parameter level is not set"),
         ({"==": [var("page.domain"), var("referring.domain")]}, "page domain is referring page domain"),
         ({"==": [1, 2]}, "1 is 2"),
+        ({"or": [US, CANADA, {"==": ["MX", var("geo.country")]}]}, 'country is one of "US", "CA" or "MX"'),
+        ({"or": [{"in": [var("geo.city"), ["A"]]}, {"==": ["B", var("geo.city")]}]}, 'city is one of "A" or "B"'),
+        (
+            {"or": [{"==": ["a", var("page.url")]}, {"in": ["b", var("page.url")]}]},
+            'page URL is "a" or page URL contains "b"',
+        ),
+        (
+            {"and": [CHROME, {"and": [US, {"<=": [1, var("mbox.n"), 9]}]}]},
+            'browser is "chrome" and country is "US" and parameter n is from 1 to 9',
+        ),
+        (
+            {"or": [{"==": [None, var("mbox.a")]}, {"==": ["x", var("mbox.a")]}]},
+            'parameter a is not given or parameter a is "x"',
+        ),
+        (
+            {"or": [{"!=": ["x", var("mbox.a")]}, {"!=": ["y", var("mbox.a")]}]},
+            'parameter a is not "x" or parameter a is not "y"',
+        ),
+        ({"!=": [None, var("mbox.level")]}, "parameter level is given"),
+        (var("mbox.level"), "parameter level is set"),
+        ({"in": [var("geo.city"), []]}, "city is one of nothing"),
+        ({"in": [var("mbox.n"), list(range(10))]}, "parameter n is one of 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9"),
+        ({"in": [var("mbox.n"), list(range(11))]}, "parameter n is one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 or 1 more"),
         ({"==": ["x", var("profile.visits")]}, 'profile.visits is "x"'),
         ({"regex": ["a", var("page.url")]}, '{"regex": ["a", {"var": "page.url"}]}'),
         ({"!": {"regex": []}}, 'not {"regex": []}'),
@@ -99,6 +122,11 @@ def test_deep_nesting_has_an_end() -> None:
     for _ in range(10_000):
         condition = {"!": condition}
     assert describe(condition) == "…"
+    shallow: Any = US
+    for _ in range(32):
+        shallow = {"!": shallow}
+    assert describe(shallow) == 'country is "US"'
+    assert describe({"!": shallow}) == "…"
     condition = 1
     for _ in range(10_000):
         condition = {"substr": [condition]}
