@@ -6,6 +6,7 @@ Takes any JSON, and never says more than fits a table.
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -151,12 +152,12 @@ def _dump(value: Any) -> str:
 
 
 def _first(items: Any) -> list[Any]:
-    return [item for item, _ in zip(items, range(_MAX_ITEMS), strict=False)]
+    return list(itertools.islice(items, _MAX_ITEMS + 1))
 
 
 def _within(brackets: str, items: Sequence[str]) -> str:
-    more = [MORE] if len(items) == _MAX_ITEMS else []
-    return f"{brackets[0]}{', '.join([*items, *more])}{brackets[1]}"
+    shown = items if len(items) <= _MAX_ITEMS else [*items[:_MAX_ITEMS], MORE]
+    return f"{brackets[0]}{', '.join(shown)}{brackets[1]}"
 
 
 def finished(text: str) -> str:

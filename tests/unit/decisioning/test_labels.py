@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.decisioning.labels import MAX_LENGTH, describe_value, name_of
+from target.decisioning.labels import MAX_LENGTH, describe_ranges, describe_value, name_of
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,9 @@ from target.decisioning.labels import MAX_LENGTH, describe_value, name_of
         ("referring.{parameter=utm}_lc", "referring page query parameter utm"),
         ("geo.country", "country"),
         ("profile.visits", "profile.visits"),
+        ("page.height", "page.height"),
+        ("screen.path", "screen.path"),
+        ("mbox.größe in cm", 'parameter "größe in cm"'),
         ("no\nname", "no\\nname"),
     ],
 )
@@ -37,6 +40,23 @@ def test_names(variable: str, name: str) -> None:
         ("2500", "current_time", '"2500"'),
         (1_640_995_200_000, "current_timestamp", "2022-01-01 00:00 UTC"),
         (-1, "current_timestamp", "-1"),
+        (0, "current_timestamp", "1970-01-01 00:00 UTC"),
+        ([0], "current_timestamp", "[0]"),
+        (253_402_300_799_999, "current_timestamp", "9999-12-31 23:59:59 UTC"),
+        (253_402_300_800_000, "current_timestamp", "253402300800000"),
+        (1.5, "current_day", "1.5"),
+        ("1", "current_day", "Monday"),
+        (7, "current_day", "Sunday"),
+        (True, "current_day", "true"),
+        ([1], "current_day", "[1]"),
+        ("x" * 60, None, f'"{"x" * 60}"'),
+        ("größer", None, '"größer"'),
+        ({"substr": [{"var": "page.url"}]}, None, "page URL"),
+        ({"substr": [{"var": "page.url"}, 1, 2, 3]}, None, "part (1, 2) of page URL"),
+        ([["a", [[[["deep"]]]]], "b"], None, '[["a", [[[…]]]], "b"]'),
+        (list(range(10)), None, "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"),
+        ({"größe": {1}}, None, '{"größe": "set"}'),
+        (list(range(11)), None, "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …]"),
         (None, None, "nothing"),
         (True, None, "true"),
         (1.0, None, "1"),
@@ -46,6 +66,20 @@ def test_names(variable: str, name: str) -> None:
 )
 def test_values(value: Any, variable: str | None, words: str) -> None:
     assert describe_value(value, variable) == words
+
+
+@pytest.mark.parametrize(
+    ("ranges", "words"),
+    [
+        ((), "no range"),
+        (((0, 50),), "0 to 50 %"),
+        (((0, 12.5), (90.0, 100)), "0 to 12.5 or 90 to 100 %"),
+        (((0, 1),) * 10, f"{' or '.join(['0 to 1'] * 10)} %"),
+        (((0, 1),) * 11, f"{' or '.join(['0 to 1'] * 10)} … %"),
+    ],
+)
+def test_ranges(ranges: Any, words: str) -> None:
+    assert describe_ranges(ranges) == words
 
 
 JSON = st.recursive(
