@@ -81,7 +81,7 @@ def _other_outcomes(decision: Decision, told: Explanation) -> Iterator[str]:
     if not set(said) <= set(others):
         yield f"{said} of {others}"
     remote = {part for part, reason in others if part[0] == "view" and reason == "remote"}
-    if not remote <= {part for part, _ in said}:
+    if not remote <= {part for part, _ in said} | {(each.kind, each.name, each.mode) for each in won}:
         yield f"{said}, but {remote} are remote"
 
 

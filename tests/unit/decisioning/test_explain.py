@@ -196,6 +196,13 @@ def test_a_view_that_showed_nothing_when_named_is_decided_again_with_all() -> No
     assert (named.reason, of_all.reason) == ("default", "targeting")
 
 
+def test_all_views_may_be_asked_for_twice() -> None:
+    views = {"home": [build_rule({"!": GOLD}, 1), build_rule({"odd": []}, 2, ruleKey="1")]}
+    asked = [{"parameters": {"level": "gold"}}, {}]
+    first, second = told(build_artifact(rules={"views": views}), prefetch={"views": asked}).parts
+    assert (first.reason, second.reason) == ("remote", "targeting")
+
+
 def test_views_are_explained_by_the_parameters_they_are_asked_with() -> None:
     views = {"home": [build_rule(GOLD)], "cart": [build_rule(True)]}
     artifact = build_artifact(rules={"views": views}, remoteViews=["far"])
