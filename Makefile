@@ -63,6 +63,9 @@ browsers: ## what tests in a browser need: Chromium by apt-get, axe-core by npm;
 	command -v chromium || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium; }
 	npm install --prefix build/browser --no-audit --no-fund axe-core@4.14.1
 
+pictures: $(READY) ## make the pictures of README and docs/: the emulator's page, a session of the command (needs Chromium)
+	$(BIN)/python scripts/pictures.py
+
 vendor: $(READY) ## take over what the emulator's page needs from the npm registry, in the versions that scripts/vendor.py names
 	$(BIN)/python scripts/vendor.py
 

@@ -12,5 +12,5 @@ from target.reading import parse_json
 def load_sample() -> tuple[Offers, Rules]:
     """Offers and rules of the sample shop, whose client code is ``acmeclient``."""
     folder = files("target.emulator") / "shop"
-    offers = parse_json((folder / "offers.json").read_bytes())
-    return parse_offers(offers, "offers of the sample shop"), parse_rules((folder / "rules.json").read_bytes())
+    offers, rules = parse_json((folder / "offers.json").read_bytes()), (folder / "rules.json").read_bytes()
+    return parse_offers(offers, "the sample shop"), parse_rules(rules, "the sample shop")

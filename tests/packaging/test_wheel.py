@@ -70,7 +70,8 @@ def test_what_the_package_index_shows_leads_to_the_site(wheel: Path) -> None:
     assert [link for link in links if not link.startswith("https://")] == []
     (site,) = [url.partition(", ")[2] for url in metadata(wheel).get_all("Project-URL") or () if "Documentation" in url]
     pages = {link.removeprefix(site).partition("#")[0] for link in links if link.startswith(site)}
-    assert [page for page in pages if not (ROOT / "docs" / page.replace(".html", ".md")).exists()] == []
+    files = {page: page.replace("_images/", "pictures/").replace(".html", ".md") for page in pages}
+    assert [page for page, file in files.items() if not (ROOT / "docs" / file).exists()] == []
 
 
 def test_the_wheel_holds_the_packages_and_their_types(wheel: Path) -> None:

@@ -144,7 +144,7 @@ class _Page:
         problems = [*stage.rules.problems, *(file.problem for file in desk.files if file.problem)]
         return self._templates.get_template("index.html").render(
             client=stage.client,
-            source=stage.rules.source or "the sample shop or a program",
+            source=stage.rules.source or "offers or a program",
             said={"text": query["said"][:_MOST_SAID], "is_bad": "bad" in query} if "said" in query else None,
             problems=problems[:10],
             requests=rows,
