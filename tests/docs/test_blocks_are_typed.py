@@ -22,15 +22,6 @@ from target import TargetClient
 
 client = TargetClient.create(client="acmeclient", organization_id="1234567890@AdobeOrg")
 """,
-    "on_device": """\
-path_of_rules = "rules.json"
-
-
-def read_token() -> str:
-    return "token"
-
-
-""",
     "outbox": """\
 from tests.kit.json_store import JsonStore
 

@@ -1,21 +1,18 @@
-"""docs/on-device.md tells the truth: its Python runs against a server, its tables name what the code has."""
+"""docs/on-device.md tells the truth: its Python runs against the sample shop, its tables name what the code has."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from target import config
 from target.decisioning.user_agent import _BROWSERS, parse_client_hints
+from target.emulator import running
 from target.events import EVENT_NAMES
 from target.on_device_config import OnDeviceOptions
 from tests.docs.blocks import leads_somewhere, links, run_blocks
-from tests.kit.cdn import artifact, encoded
-from tests.kit.loopback import LoopbackServer
 from tests.kit.processes import ROOT
-from tests.kit.shop import Shop
 from tests.kit.told import tables_in, told
 
 PAGE = ROOT / "docs/on-device.md"
@@ -27,20 +24,19 @@ def rows(title: str) -> dict[str, str]:
     return dict(re.findall(r"^\| `\"?([\w-]+)\"?` \|([^|]*)\|", TEXT.split(f"## {title}\n")[1].split("\n## ")[0], re.M))
 
 
-def test_the_blocks_decide_in_process(
-    server: LoopbackServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_blocks_run_as_written_against_the_sample_shop(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop = Shop(server)
-    path = tmp_path / "rules.json"
-    path.write_bytes(encoded(artifact()))
-    names = {"read_token": lambda: "token-1", "path_of_rules": path}
-    assert list(run_blocks(PAGE, names, server.domain)) == [1, 2, 3]
-    assert capsys.readouterr().out.splitlines() == ["True", "on-device {'from': 'home'}", "True", "True"]
-    assert [each.headers.get("Authorization") for each in server.received if "rules.json" in each.target] == [
-        None,
-        "Bearer token-1",
-    ]
-    assert [each["mbox"]["name"] for each in shop.notified] == ["home"]
+    monkeypatch.delenv("RULES_TOKEN", raising=False)
+    with running() as emulator:
+        assert list(run_blocks(PAGE, {}, emulator.server_domain)) == [1, 2, 3]
+        decided, *others = capsys.readouterr().out.splitlines()[1:]
+        assert re.fullmatch(r"on-device <h1>Summer sale: .+</h1>", decided)
+        assert others == ["True", "True"]
+        rules = [each for each in emulator.fetched if each.of == "rules"]
+        assert [each.status for each in rules] == [200, 200]
+        (told,) = emulator.wait_for_notifications(1)
+        assert (told["notification"]["mbox"]["name"], told["known"]) == ("home", True)
 
 
 def test_options_and_their_defaults_are_those_of_the_code() -> None:

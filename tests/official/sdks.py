@@ -7,6 +7,7 @@ import os
 import queue
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,21 @@ def open_python() -> Sdk:
     except (OSError, subprocess.CalledProcessError) as problem:
         raise Missing("the venv for Adobe's Python SDK cannot be made") from problem
     return Sdk("python", [str(python), str(HERE / "drive.py")], {"PYTHONWARNINGS": "ignore"})
+
+
+def main() -> int:
+    """Fetch what can be fetched; 1 where an SDK is missing."""
+    missing = 0
+    for name, opened in (("Node.js", open_node), ("Python", open_python)):
+        try:
+            opened()
+        except Missing as why:
+            sys.stdout.write(f"{name}: {why}\n")
+            missing = 1
+        else:
+            sys.stdout.write(f"{name}: ready\n")
+    return missing
+
+
+if __name__ == "__main__":
+    sys.exit(main())
