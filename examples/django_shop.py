@@ -13,7 +13,6 @@ import argparse
 import os
 from contextlib import ExitStack
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import django
@@ -94,9 +93,9 @@ def main() -> None:
     with ExitStack() as stack:
         options: dict[str, Any] = {"client": given.client, "organization_id": given.organization_id or "acme@AdobeOrg"}
         if given.organization_id is None:
-            from target.emulator import load_offers, running
+            from target.emulator import running
 
-            emulator = stack.enter_context(running(offers=load_offers(Path(__file__).with_name("offers.json"))))
+            emulator = stack.enter_context(running())
             options |= {"server_domain": emulator.server_domain, "secure": False, "edge_routing": False}
         configure(handle_key="change this secret of the example", **options)
         print(f"Serving on http://127.0.0.1:{given.port}")

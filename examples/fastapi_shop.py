@@ -13,7 +13,6 @@ import argparse
 import os
 from contextlib import ExitStack
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -83,9 +82,9 @@ def main() -> None:
     with ExitStack() as stack:
         options: dict[str, Any] = {"client": given.client, "organization_id": given.organization_id or "acme@AdobeOrg"}
         if given.organization_id is None:
-            from target.emulator import load_offers, running
+            from target.emulator import running
 
-            emulator = stack.enter_context(running(offers=load_offers(Path(__file__).with_name("offers.json"))))
+            emulator = stack.enter_context(running())
             options |= {"server_domain": emulator.server_domain, "secure": False, "edge_routing": False}
         app = create_app(handle_key="change this secret of the example", **options)
         uvicorn.run(app, host="127.0.0.1", port=given.port)

@@ -1,6 +1,6 @@
 """A hybrid page in Flask: the server renders one offer, and at.js goes on with the page load and the views.
 
-Against the local emulator (start it with `python -m target.emulator --port 8080 --offers examples/offers.json`):
+Against the local emulator (start it with `target emulate --port 8080`):
 
     python examples/hybrid_page.py --client acmeclient --organization-id acme@AdobeOrg --server-domain 127.0.0.1:8080
 

@@ -1,6 +1,6 @@
 """Prefetch the offers of two mboxes, show one, and report that it was shown.
 
-Against the local emulator (start it with `python -m target.emulator --offers examples/offers.json`):
+Against the local emulator (start it with `target emulate`):
 
     python examples/prefetch_and_notify.py --client acmeclient --organization-id acme@AdobeOrg \
         --server-domain 127.0.0.1:8080

@@ -74,6 +74,10 @@ def test_all_of_it_runs_as_it_is_written_in_an_empty_venv(tmp_path: Path) -> Non
             timeout=200,
             check=False,
         )
+        page = urllib.request.Request("http://127.0.0.1:8080/", headers={"Accept": "text/html"})
+        with urllib.request.urlopen(page, timeout=20) as answer:
+            assert "Summer sale on the home page" in answer.read().decode()
+        urllib.request.urlopen("http://127.0.0.1:8080/_/static/pico.classless.min.css", timeout=20).close()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Welcome back, Ann: a gold member sees Greeting of members." in done.stdout
     assert "paymentExperience = " in done.stdout
