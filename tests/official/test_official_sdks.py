@@ -37,17 +37,21 @@ def counted(emulator: Emulator, activity: str) -> tuple[int, int, int]:
     return visitors, impressions, conversions
 
 
-def test_a_visitor_comes_back_and_stays(sdk: Sdk, emulator: Emulator, cdn: Emulator) -> None:
+@pytest.mark.parametrize("method", ["server-side", "on-device", "hybrid"])
+def test_a_visitor_comes_back_and_stays(sdk: Sdk, emulator: Emulator, cdn: Emulator, method: str) -> None:
     cookie, seen, devices = None, set(), set()
-    for _ in range(3):  # each in a process of its own, as on another day
-        sdk.create(emulator, cdn)
+    for visit in range(1, 4):  # each in a process of its own, as on another day
+        sdk.create(emulator, cdn, method)
         result = sdk.offers({"execute": ask("home")}, cookie)
         assert result["targetLocationHintCookie"] is None
         cookie = result["targetCookie"]
         seen.add(content(result, "home"))
         devices.add(result["response"]["id"]["tntId"])
+        if method != "server-side":
+            emulator.wait_for_notifications(visit, timeout_ms=20_000)
     assert (len(seen), len(devices)) == (1, 1)
-    assert len(emulator.received) == 3
+    executed = [each for each in emulator.received if (each.body or {}).get("execute")]
+    assert len(executed) == (3 if method == "server-side" else 0)
     assert counted(emulator, "310001") == (1, 3, 0)
 
 
