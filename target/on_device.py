@@ -211,7 +211,7 @@ class OnDevice:
         )
         decided = monotonic_s()
         response = DeliveryResponse.from_dict(decision.response)
-        meta = Meta(ON_DEVICE, decision.remote_mboxes, decision.remote_views, decision.outcomes)
+        meta = Meta(ON_DEVICE, decision.remote_mboxes, decision.remote_views, decision.outcomes())
         result = assemble(call, response, now_s, meta)
         self._follow_up(call, decision, started, decided)
         return result

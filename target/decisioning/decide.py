@@ -14,6 +14,7 @@ The response shares its parts with the artifact, which is what makes it cheap. M
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from target.decisioning.allocation import Allocations, visitor_of
@@ -55,9 +56,11 @@ class Decision(NamedTuple):
     shown: list[tuple[str, str, str, Rule]]
     parts: list[tuple[str, str, str, int]]
 
-    def outcomes(self) -> Iterator[PartDecision]:
-        """What each part comes to, and why; see ``list_outcomes``."""
-        return list_outcomes(self.parts, self.shown, self.remote_mboxes, self.remote_views)
+    def outcomes(self) -> Callable[[], Iterator[PartDecision]]:
+        """What says, when it is called, what each part comes to, and why; see ``list_outcomes``. Whoever keeps it keeps
+        no rule, and so not all of the artifact's text."""
+        signs = [rule.sign for _, _, _, rule in self.shown]
+        return partial(list_outcomes, self.parts, signs, self.remote_mboxes, self.remote_views)
 
     @property
     def is_complete(self) -> bool:

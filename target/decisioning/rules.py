@@ -30,6 +30,14 @@ class RuleDetails(NamedTuple):
     condition: Any
 
 
+class Sign(NamedTuple):
+    """Which rule it is that was shown, for whoever is told later: it holds nothing else of its artifact."""
+
+    activity_id: str
+    has_share: bool
+    meta: Mapping[str, Any]
+
+
 class Rule:
     """One experience of an activity at one place. ``property_tokens`` None: for every property. ``has_share``: only a
     share of its audience sees it, as in an A/B test.
@@ -85,6 +93,11 @@ class Rule:
     def condition(self) -> Any:
         """What ``test`` was made of."""
         return self._read_details().condition
+
+    @property
+    def sign(self) -> Sign:
+        """Which rule it is."""
+        return Sign(self.activity_id, self.has_share, self._read_details().meta)
 
     def look_up(self) -> RuleDetails:
         """What it says, without keeping what was read for that."""

@@ -54,7 +54,7 @@ def differences(decision: Decision, told: Explanation, artifact: Artifact) -> It
 
 def _other_outcomes(decision: Decision, told: Explanation) -> Iterator[str]:
     """What ``result.meta`` says otherwise."""
-    outcomes = list(decision.outcomes())
+    outcomes = list(decision.outcomes()())
     won = [
         PartDecision(
             part.kind,

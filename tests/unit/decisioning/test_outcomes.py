@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import json
+from types import ModuleType
 from typing import Any
 
+from target.decisioning.artifact import Artifact, parse_artifact_text
+from target.decisioning.artifact_text import Passage
 from target.decisioning.decide import Decision
+from target.decisioning.rules import Rule
 from target.reasons import PartDecision
 from tests.kit.rules import ask, build_artifact, build_rule, run
 
@@ -14,7 +20,7 @@ META = {"activity.name": "Sale", "experience.id": 1, "experience.name": "Red"}
 
 
 def outcomes(decision: Decision) -> list[PartDecision]:
-    return list(decision.outcomes())
+    return list(decision.outcomes()())
 
 
 def test_of_each_mbox_in_the_order_asked() -> None:
@@ -69,3 +75,18 @@ def test_names_that_are_none_are_left_out() -> None:
     meta = {"activity.name": ["Sale"], "experience.id": True, "experience.name": ""}
     (outcome,) = outcomes(run(build_artifact(build_rule(True, 1, meta=meta)), execute=ask("hero")))
     assert (outcome.activity_name, outcome.experience_id, outcome.experience_name) == (None, None, None)
+
+
+def test_who_keeps_it_keeps_no_rule_and_no_text_of_the_artifact() -> None:
+    """A result may be kept for long, in a cache of pages: an artifact may have 64 MiB."""
+    artifact = parse_artifact_text(json.dumps(build_artifact(build_rule())).encode())
+    kept = run(artifact, execute=ask("hero")).outcomes()
+    seen: dict[int, Any] = {}
+    waiting: list[Any] = [kept.args, kept.keywords]  # type: ignore[attr-defined]
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in seen and not isinstance(each, type | ModuleType):
+            seen[id(each)] = each
+            waiting += gc.get_referents(each)
+    assert any(each == "10" for each in seen.values())
+    assert not [each for each in seen.values() if isinstance(each, Rule | Passage | Artifact)]
