@@ -83,6 +83,7 @@ def test_the_wheel_holds_the_packages_and_their_types(wheel: Path) -> None:
         "target_delivery_pytest",
     }
     assert {"target/py.typed", "target_delivery_api/py.typed", "target_delivery_pytest/py.typed"} <= set(names)
+    assert {f"target/emulator/shop/{name}.json" for name in ("rules", "offers")} <= set(names)
     assert not [name for name in names if name.endswith((".pyc", ".jinja")) or "tests" in name]
 
 
