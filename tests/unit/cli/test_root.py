@@ -36,9 +36,14 @@ HEAVY = {
 
 
 def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *arguments], cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True, **options
-    )
+    # A run of tests that a script started in the background ignores SIGINT, and so would its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [*COMMAND, *arguments], cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True, **options
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_help_lists_every_command_and_loads_none_of_them() -> None:
