@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from target.emulator.tally import ActivityCount, ExperienceCount
 
-#: A split as far off as this or further comes by chance once in a hundred tests.
-SUSPICIOUS = 0.01
+#: A split as far off as this or further comes by chance once in a thousand tests, as `target artifact simulate` asks.
+SUSPICIOUS = 0.001
 CONFIDENCE = 0.95
 #: Below so many visitors expected in one experience the test says nothing.
 LEAST_EXPECTED = 5
