@@ -63,6 +63,8 @@ _TRIED = "a visitor of the page"
 _IDLE_S = 15.0
 _SAYS_AFTER_S = 0.5
 _MOST_SAID = 300
+# JSON may hold halves of surrogate pairs, which UTF-8 has not: they are shown as \ud800 is written here.
+_AS_ESCAPES = "backslashreplace"
 
 
 def routes(desk: Desk, hosts: Collection[str]) -> list[BaseRoute]:
@@ -102,7 +104,7 @@ class _Page:
             return PlainTextResponse(refused, 403, _HEADERS)
         number = _number(request.query_params.get("page"))
         shown = await run_in_threadpool(lambda: show_activities(self._desk.stage.counts(), number))
-        return HTMLResponse(self._templates.get_template("activities.html").render(shown), headers=_HEADERS)
+        return HTMLResponse(self._render("activities.html", **shown), headers=_HEADERS)
 
     async def live(self, request: Request) -> Response:
         """What comes in, as rows, and a word whenever counts may have changed."""
@@ -131,9 +133,9 @@ class _Page:
         except ValueError as problem:
             said, is_bad = str(problem), "&bad=1"
         # 303: the browser asks for the page, and a reload sends the form no second time.
-        return RedirectResponse(f"/?said={quote(said)}{is_bad}#switches", 303, _HEADERS)
+        return RedirectResponse(f"/?said={quote(said, errors=_AS_ESCAPES)}{is_bad}#switches", 303, _HEADERS)
 
-    def _index(self, query: dict[str, str]) -> str:
+    def _index(self, query: dict[str, str]) -> bytes:
         desk, stage = self._desk, self._desk.stage
         counts, form = stage.counts(), parse_try(query)
         received = desk.journal.counts()
@@ -142,7 +144,8 @@ class _Page:
         last = [entry.number for entry in (*desk.journal.received[-1:], *desk.journal.fetched[-1:])]
         last += [entry["number"] for entry in desk.journal.notifications[-1:]]
         problems = [*stage.rules.problems, *(file.problem for file in desk.files if file.problem)]
-        return self._templates.get_template("index.html").render(
+        return self._render(
+            "index.html",
             client=stage.client,
             source=stage.rules.source or "offers or a program",
             said={"text": query["said"][:_MOST_SAID], "is_bad": "bad" in query} if "said" in query else None,
@@ -158,6 +161,10 @@ class _Page:
             **show_activities(counts, _number(query.get("page"))),
             **show_switches(desk, counts),
         )
+
+    def _render(self, template: str, **shown: Any) -> bytes:
+        """What a template makes, in UTF-8."""
+        return self._templates.get_template(template).render(shown).encode(errors=_AS_ESCAPES)
 
     def _tried(self, form: TryForm) -> tuple[list[dict[str, Any]], str | None]:
         """What the visitor of the form would get, and why; or what is wrong with the form."""
@@ -204,7 +211,7 @@ class _Page:
         shown = show_event(event)
         if shown is None:
             return ""
-        return _event("row", self._templates.get_template("request.html").render(row=shown), event.number)
+        return _event("row", self._render("request.html", row=shown).decode(), event.number)
 
 
 def _event(kind: str, data: str, number: int | None = None) -> str:

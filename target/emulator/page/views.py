@@ -102,7 +102,9 @@ def show_notification(entry: Entry) -> dict[str, Any]:
 def show_part(part: ExplainedPart, contents: Sequence[Any]) -> dict[str, Any]:
     """One part of what was tried."""
     kinds = {"mbox": "mbox", "view": "view", "pageLoad": "page load"}
-    content = "\n".join(each if isinstance(each, str) else json.dumps(each, indent=1) for each in contents)
+    content = "\n".join(
+        each if isinstance(each, str) else json.dumps(each, indent=1, ensure_ascii=False) for each in contents
+    )
     return {
         "title": f"{kinds.get(part.kind, part.kind)} {_cut(part.name)}",
         "why": part.why,

@@ -213,6 +213,35 @@ def test_every_value_is_escaped() -> None:
         assert "&lt;script&gt;" in page
 
 
+HALF = "\ud800"  # half of a surrogate pair: JSON may hold it, UTF-8 has none
+
+
+def test_what_utf_8_does_not_have_is_shown_as_an_escape() -> None:
+    rule = build_rule(True, 1)
+    rule["meta"] |= {"activity.name": HALF, "experience.name": HALF}
+    browser = Browser(rules=build_artifact(rules={"mboxes": {"hero": [rule]}}))
+    told = {"id": "1", "timestamp": 1, "type": "display", "mbox": {"name": HALF}, "tokens": [HALF]}
+    for body in ({"execute": ask(HALF)}, {"notifications": [told]}):
+        sent = json.dumps({"context": {"channel": "web"}, **body})
+        query = {"imsOrgId": "1@AdobeOrg", "sessionId": "s"}
+        assert browser.client.post("/rest/v1/delivery", params=query, content=sent).status_code == 200
+    assert browser.page("/?mboxes=hero").count("\\ud800") > 4
+    assert "\\ud800" in browser.page("/_/page/activities")
+    assert "\\ud800" in unescape(browser.page(browser.send("force", experience="1/none").headers["location"]))
+
+
+def test_rows_of_what_utf_8_does_not_have_are_sent_too() -> None:
+    with running() as emulator, urllib3.PoolManager() as pool:
+        body = json.dumps({"context": {"channel": "web"}, "execute": ask(HALF)})
+        pool.request("POST", f"{emulator.url}/rest/v1/delivery?imsOrgId=1&sessionId=s", body=body)
+        assert b"\\ud800" in told_after(pool, emulator.url, 0)
+
+
+def test_json_is_shown_in_its_own_letters() -> None:
+    browser = Browser(offers={"mboxes": {"home": [{"type": "json", "content": {"said": "Grüße"}}]}})
+    assert '"said": "Grüße"' in unescape(browser.page("/?mboxes=home"))
+
+
 def test_a_line_break_begins_no_field_of_an_event() -> None:
     assert _event("row", "a\nevent: evil\r\ndata: b", 7) == (
         "id: 7\nevent: row\ndata: a\ndata: event: evil\ndata: data: b\n\n"
@@ -243,6 +272,18 @@ def test_without_rules_it_says_that_offers_answer() -> None:
     assert "<pre><code>x</code></pre>" in page
 
 
+def told_after(pool: urllib3.PoolManager, url: str, number: int) -> bytes:
+    """What an open page hears, until it is told that counts have changed."""
+    answer = pool.request("GET", f"{url}/_/live?since={number}", preload_content=False, timeout=20)
+    told = b""
+    for piece in answer.stream(16):
+        told += piece
+        if b"event: counted" in told:
+            break
+    answer.close()
+    return told
+
+
 VENDORED = json.loads((files("target.emulator") / "page" / "static" / "vendored.json").read_text())
 
 
@@ -266,12 +307,6 @@ def test_rows_that_came_before_the_stream_was_open_are_in_it() -> None:
         body = json.dumps({"context": {"channel": "web"}, "execute": ask("home")})
         for _ in range(3):
             pool.request("POST", f"{emulator.url}/rest/v1/delivery?{query}", body=body)
-        answer = pool.request("GET", f"{emulator.url}/_/live?since=1", preload_content=False, timeout=20)
-        told = b""
-        for piece in answer.stream(16):
-            told += piece
-            if b"event: counted" in told:
-                break
-        answer.close()
+        told = told_after(pool, emulator.url, 1)
     assert re.findall(rb"id: (\d)\n", told) == [b"2", b"3"]
     assert told.count(b"event: counted") == 1
