@@ -174,6 +174,25 @@ def test_requests_and_counts_come_by_themselves(open_page: Open, emulator: Emula
     page.wait_for_function(f"() => ({shown})().reduce((a, b) => a + b, 0) === {counted}", timeout=20_000)
 
 
+def test_a_page_that_stays_open_lists_the_newest_alone(browser: Browser) -> None:
+    with running() as emulator:
+        page = browser.new_page()
+        with page.expect_response("**/_/live*"):
+            page.goto(emulator.url)
+        assert page.locator("#rows tr").all_inner_texts() == ["Nothing yet: point a client here."]
+        page.locator("#experiences-1").focus()
+        visit(emulator, 60)
+        told = 60 + 20 * 2  # who clicks sends a request with a notification in it
+        page.wait_for_selector(f"text=The newest 50 of {told};", timeout=20_000)
+        page.wait_for_function("() => document.querySelectorAll('#rows tr').length === 50", timeout=20_000)
+        assert page.locator("#rows tr.none").count() == 0
+        # What is swapped leaves the keyboard where it was, and goes on hearing of what comes.
+        assert page.evaluate("() => document.activeElement.id") == "experiences-1"
+        visit(emulator, 1, session="late")
+        page.wait_for_selector(f"text=The newest 50 of {told + 3};", timeout=20_000)
+        page.close()
+
+
 def test_faults_and_the_clock_are_switches(open_page: Open, emulator: Emulator) -> None:
     page = open_page()
     page.get_by_label("What happens").select_option("reset")

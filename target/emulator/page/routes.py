@@ -21,7 +21,7 @@ from target.emulator.page.views import (
     show_activities,
     show_event,
     show_part,
-    show_requests,
+    show_received,
     show_switches,
 )
 from target.emulator.validation import find_problem
@@ -73,6 +73,7 @@ def routes(desk: Desk, hosts: Collection[str]) -> list[BaseRoute]:
     return [
         Route("/", page.index, methods=["GET"]),
         Route("/_/page/activities", page.activities, methods=["GET"]),
+        Route("/_/page/requests", page.requests, methods=["GET"]),
         Route("/_/live", page.live, methods=["GET"]),
         Route("/_/static/{name}", page.static, methods=["GET"]),
         *(Route(f"/_/page/{name}", partial(page.change, action), methods=["POST"]) for name, action in ACTIONS.items()),
@@ -106,6 +107,13 @@ class _Page:
         shown = await run_in_threadpool(lambda: show_activities(self._desk.stage.counts(), number))
         return HTMLResponse(self._render("activities.html", **shown), headers=_HEADERS)
 
+    async def requests(self, request: Request) -> Response:
+        """The newest requests alone, for a page that is open."""
+        if refused := refusal(request, self._hosts):
+            return PlainTextResponse(refused, 403, _HEADERS)
+        shown = await run_in_threadpool(show_received, self._desk)
+        return HTMLResponse(self._render("requests.html", **shown), headers=_HEADERS)
+
     async def live(self, request: Request) -> Response:
         """What comes in, as rows, and a word whenever counts may have changed."""
         if refused := refusal(request, self._hosts):
@@ -138,8 +146,7 @@ class _Page:
     def _index(self, query: dict[str, str]) -> bytes:
         desk, stage = self._desk, self._desk.stage
         counts, form = stage.counts(), parse_try(query)
-        received = desk.journal.counts()
-        rows = show_requests(desk)
+        received = show_received(desk)
         tried, problem = self._tried(form)
         last = [entry.number for entry in (*desk.journal.received[-1:], *desk.journal.fetched[-1:])]
         last += [entry["number"] for entry in desk.journal.notifications[-1:]]
@@ -150,14 +157,12 @@ class _Page:
             source=stage.rules.source or "offers or a program",
             said={"text": query["said"][:_MOST_SAID], "is_bad": "bad" in query} if "said" in query else None,
             problems=problems[:10],
-            requests=rows,
-            received=sum(each.received for each in received.values()),
-            dropped=sum(each.dropped for each in received.values()),
             last_number=max(last, default=0),
             form=form,
             tried=tried,
             problem=problem,
             token=TOKEN,
+            **received,
             **show_activities(counts, _number(query.get("page"))),
             **show_switches(desk, counts),
         )

@@ -49,13 +49,18 @@ def show_activities(counts: Sequence[ActivityCount], number: int) -> dict[str, A
     return {"activities": [_activity(each) for each in listed], "page": {"number": number, "last": last}}
 
 
-def show_requests(desk: Desk) -> list[dict[str, Any]]:
-    """The newest requests and notifications, the newest first."""
+def show_received(desk: Desk) -> dict[str, Any]:
+    """The newest requests and notifications, the newest first, and how many there were."""
+    counted = desk.journal.counts().values()
     requests = [(one.number, show_request(one)) for one in desk.journal.received[-MOST_REQUESTS:]]
     fetched = [(one.number, show_request(one)) for one in desk.journal.fetched[-MOST_REQUESTS:]]
     told = [(one["number"], show_notification(one)) for one in desk.journal.notifications[-MOST_REQUESTS:]]
     newest = sorted([*requests, *fetched, *told], key=lambda row: row[0], reverse=True)
-    return [row for _, row in newest[:MOST_REQUESTS]]
+    return {
+        "requests": [row for _, row in newest[:MOST_REQUESTS]],
+        "received": sum(each.received for each in counted),
+        "dropped": sum(each.dropped for each in counted),
+    }
 
 
 def show_event(event: Event) -> dict[str, Any] | None:

@@ -171,7 +171,7 @@ def test_a_form_from_elsewhere_changes_nothing(browser: Browser, token: str | No
         {"host": "127.0.0.1.evil.example:8080"},
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/_/page/activities", "/_/live"])
+@pytest.mark.parametrize("path", ["/", "/_/page/activities", "/_/page/requests", "/_/live"])
 def test_pages_of_other_origins_and_other_hosts_are_refused(
     browser: Browser, headers: dict[str, str], path: str
 ) -> None:
@@ -261,6 +261,8 @@ def test_a_thousand_activities_and_ten_thousand_requests_stay_readable() -> None
     assert "Page 1 of 50" in page
     assert "50 are no longer listed" in page
     assert len(page) < 300_000
+    rows = browser.page("/_/page/requests")
+    assert (rows.count("<tr><td>"), "The newest 50 of 150 (50 are no longer listed)" in rows) == (50, True)
     last = browser.page("/?page=50")
     assert ("Page 50 of 50" in last, "Page 50 of 50" in browser.page("/?page=99999")) == (True, True)
 
