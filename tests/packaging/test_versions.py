@@ -36,6 +36,10 @@ def test_asyncio_calls_work_with_the_lowest_aiohttp_that_is_declared(tmp_path: P
     assert " passed" in pytest_in(inside, "tests/unit/test_aio.py", "tests/unit/_http/test_aio_faults.py")
 
 
+def test_what_serves_an_emulator_to_tests_brings_the_versions_that_it_needs() -> None:
+    assert PROJECT["optional-dependencies"]["testing"] == PROJECT["optional-dependencies"]["emulator"]
+
+
 @needs_uv
 @pytest.mark.slow
 @pytest.mark.timeout(900)
