@@ -126,6 +126,21 @@ def test_axe_finds_nothing(open_page: Open, axe: str, scheme: Any, path: str) ->
 def test_a_narrow_screen_needs_no_sideways_scrolling(open_page: Open, width: int) -> None:
     page = open_page("/?mboxes=greeting,home", viewport={"width": width, "height": 800})
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    # Letters of the charts, which shrink with it, can be read all the same.
+    heights = "() => [...document.querySelectorAll('svg text')].map(text => text.getBoundingClientRect().height)"
+    assert min(page.evaluate(heights)) >= 11
+
+
+def test_boxes_are_seen_and_ticked(open_page: Open) -> None:
+    page = open_page()
+    for label in ("page load", "all views"):
+        box = page.get_by_label(label)
+        size = box.bounding_box()
+        assert size is not None
+        assert min(size["width"], size["height"]) >= 15
+        box.focus()
+        page.keyboard.press("Space")
+        assert box.is_checked()
 
 
 def test_everything_is_reached_by_keyboard(open_page: Open) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_LABEL_WIDTH = 170
+# Names stand above their bars, so that a narrow screen can show both in letters that are large enough.
 _BAR_WIDTH = 300
 _VALUE_WIDTH = 60
 _BAR_HEIGHT = 12
-_ROW_HEIGHT = 40
-_MOST_LABEL = 24
+_LABEL_HEIGHT = 18
+_ROW_HEIGHT = 54
+_MOST_LABEL = 44
 
 
 class Bar(NamedTuple):
@@ -35,7 +36,6 @@ class Chart(NamedTuple):
 
     width: int
     height: int
-    bars_at: int
     full_width: int
     rows: tuple[Row, ...]
     words: str
@@ -45,17 +45,16 @@ def share_chart(names: Sequence[str], wanted: Sequence[float], seen: Sequence[fl
     """The share that each experience is to get beside the share that it got, both from 0 to 1."""
     rows = []
     for position, (name, *shares) in enumerate(zip(names, wanted, seen, strict=True)):
-        top = position * _ROW_HEIGHT + 6
+        top = position * _ROW_HEIGHT + _LABEL_HEIGHT
         bars = (
             Bar(kind, top + number * (_BAR_HEIGHT + 2), round(share * _BAR_WIDTH, 1), percent(share))
             for number, (kind, share) in enumerate(zip(("wanted", "seen"), shares, strict=True))
         )
-        rows.append(Row(_cut(name), top + _BAR_HEIGHT + 5, tuple(bars)))
+        rows.append(Row(_cut(name), top - 5, tuple(bars)))
     said = (f"{name}: wanted {percent(a)}, seen {percent(b)}" for name, a, b in zip(names, wanted, seen, strict=True))
     return Chart(
-        width=_LABEL_WIDTH + _BAR_WIDTH + _VALUE_WIDTH,
-        height=len(rows) * _ROW_HEIGHT + 4,
-        bars_at=_LABEL_WIDTH,
+        width=_BAR_WIDTH + _VALUE_WIDTH,
+        height=len(rows) * _ROW_HEIGHT,
         full_width=_BAR_WIDTH,
         rows=tuple(rows),
         words="; ".join(said),

@@ -206,6 +206,7 @@ def _rule(rule: ExplainedRule) -> dict[str, Any]:
     activity = _named(rule.activity_name, rule.activity_id or "")
     experience = _named(rule.experience_name, rule.experience_id or "")
     return {
+        "position": rule.position,
         "has_won": rule.has_won,
         "title": _cut(f"{activity}, {experience}") if rule.activity_id is not None else f"rule {rule.position}",
         "why": rule.why,

@@ -63,8 +63,8 @@ def test_intervals_are_those_of_wilson() -> None:
 
 
 def test_a_chart_says_in_words_what_it_draws() -> None:
-    chart = share_chart(["A", "B" * 40], [0.5, 0.5], seen_shares([30, 10]))
+    chart = share_chart(["A", "B" * 60], [0.5, 0.5], seen_shares([30, 10]))
     assert [bar.width for row in chart.rows for bar in row.bars] == [150.0, 225.0, 150.0, 75.0]
     assert chart.words.startswith("A: wanted 50.0 %, seen 75.0 %; BBBB")
-    assert len(chart.rows[1].label) == 24
+    assert len(chart.rows[1].label) == 44
     assert seen_shares([0, 0]) == [0.0, 0.0]
