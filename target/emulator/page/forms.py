@@ -53,10 +53,12 @@ def build_request(form: TryForm) -> dict[str, Any]:
     """The request that a form makes, in wire form.
 
     Raises:
-        ValueError: A line of the parameters is none; the message says which.
+        ValueError: There are too many mboxes, or a line of the parameters is none; the message says which.
     """
     typed = {name: value.strip() for name, value in asdict(form).items()}
-    names = [name for each in typed["mboxes"].split(",") if (name := each.strip())][:_MOST_MBOXES]
+    names = [name for each in typed["mboxes"].split(",") if (name := each.strip())]
+    if len(names) > _MOST_MBOXES:
+        raise ValueError(f"Mboxes: try {_MOST_MBOXES} at once at most, not {len(names)}")
     parameters = _parse_parameters(typed["parameters"])
     part: dict[str, Any] = {"parameters": parameters} if parameters else {}
     execute: dict[str, Any] = {"pageLoad": part} if typed["page_load"] else {}

@@ -17,12 +17,12 @@ from target.emulator.page.actions import ACTIONS, Action
 from target.emulator.page.forms import TOKEN, TryForm, build_request, is_own, parse_try
 from target.emulator.page.views import (
     MOST_REQUESTS,
-    contents_of,
+    NOTHING_TRIED,
     show_activities,
     show_event,
-    show_part,
     show_received,
     show_switches,
+    show_tried,
 )
 from target.emulator.validation import find_problem
 
@@ -159,9 +159,9 @@ class _Page:
             problems=problems[:10],
             last_number=max(last, default=0),
             form=form,
-            tried=tried,
             problem=problem,
             token=TOKEN,
+            **tried,
             **received,
             **show_activities(counts, _number(query.get("page"))),
             **show_switches(desk, counts),
@@ -171,19 +171,19 @@ class _Page:
         """What a template makes, in UTF-8."""
         return self._templates.get_template(template).render(shown).encode(errors=_AS_ESCAPES)
 
-    def _tried(self, form: TryForm) -> tuple[list[dict[str, Any]], str | None]:
+    def _tried(self, form: TryForm) -> tuple[dict[str, Any], str | None]:
         """What the visitor of the form would get, and why; or what is wrong with the form."""
         if form.is_empty:
-            return [], None
+            return NOTHING_TRIED, None
         try:
             body = build_request(form)
             at_s = parse_moment(form.time) if form.time else None
         except ValueError as wrong:
-            return [], str(wrong)
+            return NOTHING_TRIED, str(wrong)
         if problem := find_problem({"client": "page", "sessionId": "page"}, body):
-            return [], problem
+            return NOTHING_TRIED, problem
         answered, explanation = self._desk.stage.try_out(body, session_id=_TRIED, at_s=at_s)
-        return [show_part(part, contents_of(answered, part)) for part in explanation.parts], None
+        return show_tried(answered, explanation), None
 
     async def _rows(self, request: Request) -> AsyncIterator[str]:
         """What came after the number that the page knows, and then what comes."""

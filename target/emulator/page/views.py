@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from target.decisioning.explanation import ExplainedClause, ExplainedPart, ExplainedRule
+from target.decisioning.explanation import ExplainedClause, ExplainedPart, ExplainedRule, Explanation
 from target.emulator.desk import Desk
 from target.emulator.entries import Entry, Received
 from target.emulator.journal import Event
@@ -19,6 +19,8 @@ from target.emulator.tally import ActivityCount, ExperienceCount
 #: As many are shown at once.
 MOST_ACTIVITIES = 20
 MOST_REQUESTS = 50
+MOST_TRIED = 50
+NOTHING_TRIED: dict[str, Any] = {"tried": [], "more_parts": 0}
 _MOST_CHOICES = 200
 _MOST_NAMES = 8
 _MOST_TEXT = 120
@@ -104,6 +106,15 @@ def show_notification(entry: Entry) -> dict[str, Any]:
     }
 
 
+def show_tried(answered: Entry, explanation: Explanation) -> dict[str, Any]:
+    """What was tried, part by part."""
+    parts = explanation.parts[:MOST_TRIED]
+    return {
+        "tried": [show_part(part, contents_of(answered, part)) for part in parts],
+        "more_parts": len(explanation.parts) - len(parts),
+    }
+
+
 def show_part(part: ExplainedPart, contents: Sequence[Any]) -> dict[str, Any]:
     """One part of what was tried."""
     kinds = {"mbox": "mbox", "view": "view", "pageLoad": "page load"}
@@ -113,8 +124,9 @@ def show_part(part: ExplainedPart, contents: Sequence[Any]) -> dict[str, Any]:
     return {
         "title": f"{kinds.get(part.kind, part.kind)} {_cut(part.name)}",
         "why": part.why,
-        "content": content[:_MOST_CONTENT],
-        "rules": [_rule(rule) for rule in part.rules[:MOST_REQUESTS]],
+        "content": content if len(content) <= _MOST_CONTENT else f"{content[:_MOST_CONTENT]}…",
+        "rules": [_rule(rule) for rule in part.rules[:MOST_TRIED]],
+        "more_rules": max(0, len(part.rules) - MOST_TRIED),
     }
 
 
@@ -152,6 +164,7 @@ def show_switches(desk: Desk, counts: Sequence[ActivityCount]) -> dict[str, Any]
     return {
         "forced": forced,
         "choices": choices,
+        "more_choices": max(0, len(counts) - _MOST_CHOICES),
         "faults": [_fault(one) for one in desk.faults.waiting()],
         "calls": CALLS,
         "kinds": KINDS,

@@ -267,6 +267,20 @@ def test_a_thousand_activities_and_ten_thousand_requests_stay_readable() -> None
     assert ("Page 50 of 50" in last, "Page 50 of 50" in browser.page("/?page=99999")) == (True, True)
 
 
+def test_what_a_long_trial_leaves_out_is_said() -> None:
+    rules = {f"view{number}": [build_rule(True, number)] for number in range(300)}
+    hero = [build_rule(True, number) for number in range(300)]
+    offers = {"mboxes": {"long": [{"type": "html", "content": "x" * 5000}]}}
+    browser = Browser(rules=build_artifact(rules={"mboxes": {"hero": hero}, "views": rules}), offers=offers)
+    page = browser.page("/?mboxes=hero,long&views=1")
+    assert page.count('<article class="tried">') == 50
+    assert "252 more places are not shown" in page
+    assert "250 more rules are not shown" in page
+    assert "100 more activities are forced by" in page
+    assert f"{'x' * 4000}…</code>" in page
+    assert "Mboxes: try 50 at once at most, not 60" in browser.page(f"/?mboxes={'home,' * 60}")
+
+
 def test_without_rules_it_says_that_offers_answer() -> None:
     browser = Browser(offers={"mboxes": {"home": [{"type": "html", "content": "x"}]}})
     page = browser.page("/?mboxes=home,none")
