@@ -70,11 +70,14 @@ class _Section:
         return joined
 
     def _views(self, offered: list[Wire], decided: list[Wire]) -> list[Wire]:
+        rules: dict[str, list[Rule]] = {}
+        for kind, place, rule in self._shown:
+            if kind == VIEW:
+                rules.setdefault(place, []).append(rule)
         views = {}
         for view in decided:
             name = view["name"]
-            rules = [rule for kind, place, rule in self._shown if (kind, place) == (VIEW, name)]
-            views[name] = {"name": name} | self._server_form(VIEW, name, view, rules)
+            views[name] = {"name": name} | self._server_form(VIEW, name, view, rules.get(name, ()))
         for view in offered:
             if view["name"] not in views or view["name"] in self._remote_views:
                 decided_view = views.get(view["name"])
