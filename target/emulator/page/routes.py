@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from target.emulator.desk import Desk, parse_moment
 from target.emulator.events import followed, kept_after
-from target.emulator.guard import refusal
+from target.emulator.guard import host_refusal, is_followed_link, refusal
 from target.emulator.journal import Event
 from target.emulator.page.actions import ACTIONS, Action
 from target.emulator.page.forms import TOKEN, TryForm, build_request, is_own, parse_try
@@ -93,9 +93,11 @@ class _Page:
 
     async def index(self, request: Request) -> Response:
         """The page."""
-        if refused := refusal(request, self._hosts):
+        # A link on a page from elsewhere leads here, but neither says anything here nor asks for anything.
+        is_link = is_followed_link(request)
+        if refused := (host_refusal if is_link else refusal)(request, self._hosts):
             return PlainTextResponse(refused, 403, _HEADERS)
-        query = dict(request.query_params)
+        query = {} if is_link else dict(request.query_params)
         # Not on the event loop: the numbers take a moment, and calls to the API go on meanwhile.
         return HTMLResponse(await run_in_threadpool(self._index, query), headers=_HEADERS)
 

@@ -167,6 +167,8 @@ def test_a_form_from_elsewhere_changes_nothing(browser: Browser, token: str | No
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "document"},
         {"host": "evil.example"},
         {"host": "127.0.0.1.evil.example:8080"},
     ],
@@ -179,6 +181,24 @@ def test_pages_of_other_origins_and_other_hosts_are_refused(
     assert answer.status_code == 403
     assert "Summer" not in answer.text
     assert browser.client.post("/_/page/reset", data={"token": TOKEN}, headers={**HTML, **headers}).status_code == 403
+
+
+LINK = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+def test_a_link_on_a_page_from_elsewhere_leads_here_and_says_nothing(browser: Browser) -> None:
+    page = browser.page("/?said=evil&mboxes=home", **LINK)
+    assert "Summer sale on the home page" in page
+    assert "evil" not in page
+    assert 'class="tried"' not in page
+    for path, headers in (
+        ("/", {"host": "evil.example"}),
+        ("/", {"origin": "null"}),
+        ("/_/live", {}),
+        ("/_/state", {}),
+    ):
+        assert browser.client.get(path, headers={**HTML, **LINK, **headers}).status_code == 403
+    assert browser.client.post("/_/page/reset", data={"token": TOKEN}, headers={**HTML, **LINK}).status_code == 403
 
 
 def test_the_browser_is_told_to_load_nothing_from_elsewhere(browser: Browser) -> None:
