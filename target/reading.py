@@ -58,6 +58,11 @@ def parse_json(content: bytes, most_values: int | None = None, check: Check | No
     return read
 
 
+def pointer_to(*parts: object) -> str:
+    """The JSON pointer (RFC 6901) that leads through these keys and positions."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
 def usual_most_values(size: int) -> int:
     """How many values may be in so many bytes where no option says it: no honest answer holds as many."""
     return max(LEAST_MOST_VALUES, size // BYTES_PER_VALUE)

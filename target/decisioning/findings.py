@@ -40,11 +40,6 @@ class Finding:
         return {name: getattr(self, name) for name in ("code", "severity", "pointer", "message", "advice")}
 
 
-def pointer_to(*parts: object) -> str:
-    """A JSON pointer."""
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
-
-
 def in_place(kind: str, name: str) -> str:
     """``mboxes`` or ``views`` and a name, in words."""
     return f'{"mbox" if kind == "mboxes" else "view"} "{name}"'

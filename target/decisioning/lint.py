@@ -16,7 +16,6 @@ from target.decisioning.findings import (
     in_place,
     name_activity,
     name_rule,
-    pointer_to,
     say_date,
     say_ranges,
 )
@@ -25,6 +24,7 @@ from target.decisioning.ranges import PLACES, invert, places_in, reach_of, share
 from target.decisioning.rivals import ALLOCATION, Claim, find_overlaps, find_sums, find_unreachable, group_claims
 from target.decisioning.rules import Gap, Rule
 from target.decisioning.variables import Undecidable
+from target.reading import pointer_to
 
 DAY_S = 86_400.0
 ENDS_WITHIN_S = 14 * DAY_S

@@ -21,8 +21,8 @@ from typing import Any, NoReturn, TypeAlias
 
 from target.emulator.desk import Desk
 from target.emulator.faults import suffer
-from target.emulator.offers import under
 from target.emulator.replies import error, failed, fetch_of, json_answer
+from target.reading import pointer_to
 
 try:
     from starlette.requests import Request
@@ -124,7 +124,7 @@ def parse_places(data: Any, source: str = "geo") -> Places:
         _fail(source, "/addresses", "must be an object: a network or address and its place each")
     networks = []
     for written, place in (addresses or {}).items():
-        pointer = under("/addresses", written)
+        pointer = pointer_to("addresses", written)
         try:
             network = ip_network(written, strict=False)
         except ValueError:

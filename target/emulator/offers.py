@@ -28,6 +28,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
+from target.reading import pointer_to
+
 #: Names no edge cluster: SDKs would send the next call of a visitor to it.
 DEFAULT_EDGE_HOST = "localhost"
 DEFAULT_CLIENT = "emulator"
@@ -111,7 +113,7 @@ def _properties(value: Any, source: str) -> tuple[str, ...]:
 def _placements(value: Any, source: str, path: str, *, keyed: bool) -> dict[str, Placement]:
     if not isinstance(value, dict):
         _fail(source, path, "must be an object: a name and its options each")
-    return {name: _placement(entry, source, under(path, name), keyed=keyed) for name, entry in value.items()}
+    return {name: _placement(entry, source, path + pointer_to(name), keyed=keyed) for name, entry in value.items()}
 
 
 def _placement(value: Any, source: str, path: str, *, keyed: bool) -> Placement:
@@ -119,7 +121,7 @@ def _placement(value: Any, source: str, path: str, *, keyed: bool) -> Placement:
         return Placement(options=tuple(_option(item, source, at) for item, at in _items(value, source, path)))
     entry = _keys(value, source, path, ("options", "metrics", "key") if keyed else ("options", "metrics"))
     key = entry.get("key")
-    options, metrics = (_items(entry.get(name, []), source, under(path, name)) for name in ("options", "metrics"))
+    options, metrics = (_items(entry.get(name, []), source, path + pointer_to(name)) for name in ("options", "metrics"))
     return Placement(
         options=tuple(_option(item, source, at) for item, at in options),
         metrics=tuple(_metric(item, source, at) for item, at in metrics),
@@ -169,7 +171,7 @@ def _keys(value: Any, source: str, path: str, known: tuple[str, ...]) -> dict[st
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"use {', '.join(known)}"
-            _fail(source, under(path, key), f"is no key of the format; {hint}")
+            _fail(source, path + pointer_to(key), f"is no key of the format; {hint}")
     return value
 
 
@@ -184,11 +186,6 @@ def _text(value: Any, source: str, path: str) -> str:
     if not isinstance(value, str) or not value:
         _fail(source, path, "must be a string that is not empty")
     return value
-
-
-def under(pointer: str, key: Any) -> str:
-    """The JSON pointer to what is under ``key`` of what ``pointer`` leads to."""
-    return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
 
 
 def _fail(source: str, path: str, problem: str) -> NoReturn:

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, NoReturn
 from target.decisioning.artifact import DEFAULT_GLOBAL_MBOX, Artifact, parse_artifact
 from target.decisioning.catalogue import experience_id_of
 from target.decisioning.rules import Rule
-from target.emulator.offers import Offers, under
+from target.emulator.offers import Offers
 from target.errors import ArtifactError
-from target.reading import UnreadableJson, parse_json
+from target.reading import UnreadableJson, parse_json, pointer_to
 
 _PROBLEM = re.compile(r"(mboxes|views) (.*?): (?:rule (\d+): )?(.*)", re.DOTALL)
 
@@ -189,7 +189,7 @@ def _located(problem: str) -> str:
     if found is None:
         return problem
     kind, name, position, why = found.groups()
-    pointer = under(f"/rules/{kind}", name[1:-1])
+    pointer = pointer_to("rules", kind, name[1:-1])
     return f"{pointer if position is None else f'{pointer}/{position}'}: {why}"
 
 
