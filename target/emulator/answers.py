@@ -49,6 +49,16 @@ def analytics_of(shown: Iterable[str]) -> Wire:
     return {"payload": {"pe": "tnt", "tnta": ",".join(f"{each}:0|2" for each in shown)}}
 
 
+def tnt_id_of_session(session_id: str) -> str:
+    """The tntId of a visitor who names nobody: the same for all calls of a session."""
+    return hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def without_cluster(tnt_id: str) -> str:
+    """A tntId without the suffix that names where its visitor was last routed to."""
+    return tnt_id.partition(".")[0]
+
+
 def known_tokens(offers: Offers) -> dict[str, frozenset[str]]:
     """Every event token these offers give out, by the notification type that may carry it."""
     display: set[str] = set()
@@ -123,10 +133,10 @@ def _placed(body: Wire, kind: str, name: str, placement: Placement, options: lis
 
 
 def _visitor_id(given: Wire, edge_host: str, session_id: str) -> Wire:
-    tnt_id = given.get("tntId") or hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    tnt_id = given.get("tntId") or tnt_id_of_session(session_id)
     cluster = _CLUSTER.match(edge_host)
     if cluster is None:  # a cluster that came with it would lead the next call away from here
-        tnt_id = tnt_id.partition(".")[0]
+        tnt_id = without_cluster(tnt_id)
     elif "." not in tnt_id:
         tnt_id = f"{tnt_id}.{cluster[1]}_0"
     visitor: Wire = {"tntId": tnt_id}

@@ -8,8 +8,8 @@ from typing import Any
 
 from target.decisioning.artifact import Artifact
 from target.decisioning.catalogue import VIEW, Activity, list_rules
+from target.emulator.answers import without_cluster
 from target.emulator.rules import Rules, Standing, standing_of, with_forced
-from target.emulator.visitors import without_cluster
 
 _MOST_KEPT = 64
 _MOST_NAMED = 10

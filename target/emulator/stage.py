@@ -15,7 +15,6 @@ from target.decisioning.catalogue import list_activities
 from target.decisioning.decide import Decision, decide
 from target.decisioning.explain import explain
 from target.decisioning.explanation import Explanation
-from target.decisioning.ranges import EVERYWHERE, reach_of
 from target.emulator.answers import Wire, answer, known_tokens
 from target.emulator.completed import FindPlace, complete
 from target.emulator.counted import count_activities, index_tokens
@@ -268,7 +267,7 @@ class Stage:
 
     def _remember(self, body: Wire, visitor: Visitor, decision: Decision) -> None:
         for _, _, _, rule in decision.shown:
-            if reach_of(rule.condition, "allocation").perhaps != EVERYWHERE:
+            if rule.has_share:
                 visitor.stays.update([standing_of(rule)])
         # Once for a request, however many offers of an experience it shows.
         for standing in dict.fromkeys(standing_of(rule) for mode, _, _, rule in decision.shown if mode == "execute"):

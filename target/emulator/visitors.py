@@ -5,11 +5,11 @@ Target keeps a profile under a tntId, and finds it again by a thirdPartyId or an
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from target.emulator.answers import tnt_id_of_session, without_cluster
 from target.emulator.rules import Standing
 
 #: As many visitors are remembered; then those go that were away for longest.
@@ -69,8 +69,7 @@ class Visitors:
 
     def _tnt_id(self, ids: Mapping[str, Any], session_id: str) -> str:
         known = (self._others[other] for other in _others_of(ids) if other in self._others)
-        made = hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        return without_cluster(ids.get("tntId") or "") or next(known, made)
+        return without_cluster(ids.get("tntId") or "") or next(known, None) or tnt_id_of_session(session_id)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON."""
@@ -96,11 +95,6 @@ class Visitors:
             visitors[str(item["tntId"])] = Visitor(str(item["tntId"]), stays, shown, converted)
         others = {str(other): str(tnt_id) for other, tnt_id in data["others"].items()}
         self._by_tnt_id, self._others = visitors, others
-
-
-def without_cluster(tnt_id: str) -> str:
-    """A tntId without the suffix that names where its visitor was last routed to."""
-    return tnt_id.partition(".")[0]
 
 
 def _others_of(ids: Mapping[str, Any]) -> list[str]:
