@@ -15,6 +15,7 @@ from tests.kit.calls import MakeClient, client_of
 from tests.kit.either import Blocking, Make
 from tests.kit.loopback import LoopbackServer, serving
 from tests.kit.shop import Shop
+from tests.kit.threads import forget_threads
 from tests.kit.tls import Authority
 
 pytest_plugins = ["pytester"]  # by which tests of fixtures run tests
@@ -45,6 +46,10 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+
+
+def pytest_runtest_setup() -> None:
+    forget_threads()
 
 
 @pytest.fixture

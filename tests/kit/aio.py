@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from target import AsyncTargetClient, TargetError
-from tests.kit.calls import CALL, SLACK_S, assert_discreet, options_of, threads_of
+from tests.kit.calls import CALL, SLACK_S, assert_discreet, options_of
 from tests.kit.loopback import LoopbackServer
+from tests.kit.threads import threads_of
 
 transports = pytest.mark.parametrize("transport", ["threads", "aiohttp"])
 

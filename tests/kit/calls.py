@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -86,8 +85,3 @@ def eventually(condition: Callable[[], object], within_s: float = 20.0) -> bool:
             return True
         time.sleep(0.005)
     return bool(condition())
-
-
-def threads_of(name: str) -> list[threading.Thread]:
-    """The threads alive whose names begin with ``name``."""
-    return [thread for thread in threading.enumerate() if thread.name.startswith(name)]

@@ -16,9 +16,10 @@ from target._on_device.delivery import Delivery
 from target.config import Runtime, parse_client_options, parse_request_options
 from target.delivery.request import Call, build_notifications_call
 from target.delivery.telemetry import TelemetryBuffer
-from tests.kit.calls import options_of, threads_of
+from tests.kit.calls import options_of
 from tests.kit.cdn import LOGGER
 from tests.kit.loopback import LoopbackServer
+from tests.kit.threads import threads_of
 
 RUNTIME = Runtime(now_s=lambda: 1585098300.0, new_id=lambda: "made-id", utc_offset_minutes=lambda: 0)
 
@@ -83,15 +84,5 @@ def composing(server: LoopbackServer, buffer: TelemetryBuffer) -> tuple[Sender, 
     return made, moments
 
 
-_before: set[threading.Thread] = set()
-
-
-def forget_threads() -> None:
-    """Idle threads of the test before end a moment later."""
-    _before.clear()
-    _before.update(threads())
-
-
 def threads() -> list[threading.Thread]:
-    """Those that were begun since."""
-    return [thread for thread in threads_of("target-background") if thread not in _before]
+    return threads_of("target-background")

@@ -9,7 +9,8 @@ from tests.kit import processes
 BEGIN = """
 import asyncio, contextlib, os, signal, sys, threading, time
 from tests.lifecycle.forking import *
-from tests.kit.calls import REQUEST, client_of, options_of, threads_of
+from tests.kit.calls import REQUEST, client_of, options_of
+from tests.kit.threads import threads_of
 from target import AsyncTargetClient, Outbox, TargetError
 domain = sys.argv[1]
 """

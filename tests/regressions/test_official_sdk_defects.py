@@ -35,6 +35,7 @@ from target import Telemetry as TelemetryModel
 from tests.kit.calls import ACCOUNT, MakeClient
 from tests.kit.loopback import Answer, LoopbackServer, ok, serving
 from tests.kit.processes import ROOT
+from tests.kit.threads import threads_of
 
 HOME: dict[str, Any] = {"execute": {"mboxes": [{"name": "home"}]}}
 
@@ -267,7 +268,7 @@ def test_13_callbacks_share_a_bounded_pool_of_threads(server: LoopbackServer, ma
     handles = [client.get_offers(request=HOME, callback=lambda _: None) for _ in range(200)]
     for handle in handles:
         handle.get(10)
-        most = max(most, sum(thread.name.startswith("target-worker") for thread in threading.enumerate()))
+        most = max(most, len(threads_of("target-worker")))
     assert 1 <= most <= 8
     assert len(server.received) == 200
     client.close()

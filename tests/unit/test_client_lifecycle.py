@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
@@ -20,6 +19,7 @@ from target import (
 )
 from tests.kit.calls import MakeClient
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
+from tests.kit.threads import threads_of
 
 CALL: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "home"}]}}}
 
@@ -30,7 +30,7 @@ def hang(_: Received) -> Answer:
 
 
 def workers() -> int:
-    return sum(thread.name.startswith("target-") for thread in threading.enumerate())
+    return len(threads_of("target-"))
 
 
 class TestClose:

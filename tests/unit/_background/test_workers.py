@@ -18,6 +18,7 @@ from tests.kit.calls import CALL, MakeClient, client_of, eventually, expect, tim
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.kit.processes import run_script
 from tests.kit.raw_servers import hang, raw_server
+from tests.kit.threads import threads_of
 
 
 def ignore(_: object) -> None:
@@ -25,7 +26,7 @@ def ignore(_: object) -> None:
 
 
 def worker_threads() -> int:
-    return sum(thread.name.startswith("target-worker") for thread in threading.enumerate())
+    return len(threads_of("target-worker"))
 
 
 def descriptors() -> int:

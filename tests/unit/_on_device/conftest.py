@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from target._on_device import artifact_rotation
-from tests.kit import senders
 from tests.kit.cdn import Cdn, Owner
 from tests.kit.loopback import LoopbackServer
 
@@ -25,8 +24,3 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries, and between downloads that fail, which a test has the patience for."""
     monkeypatch.setattr(artifact_rotation, "PAUSES_S", (0.02, 0.03))
     monkeypatch.setattr(artifact_rotation, "FIRST_WAIT_S", 0.1)
-
-
-@pytest.fixture(autouse=True)
-def threads_of_this_test_alone() -> None:
-    senders.forget_threads()

@@ -15,10 +15,11 @@ from target._on_device.artifact_source import Fetched
 from target.errors import ArtifactError, TargetTimeout, TransportError
 from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, CLIENT_READY
 from target.protocols import FetchedArtifact
-from tests.kit.calls import eventually, threads_of, timed
+from tests.kit.calls import eventually, timed
 from tests.kit.cdn import Cdn, Owner, artifact, configs, encoded, keeping, mbox_of, noting, pauses
 from tests.kit.loopback import Answer
 from tests.kit.raw_servers import hang, raw_server
+from tests.kit.threads import threads_of
 
 
 def test_the_first_artifact_makes_it_ready_and_is_told(cdn: Cdn, owner: Owner) -> None:

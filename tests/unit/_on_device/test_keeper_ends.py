@@ -14,10 +14,11 @@ import pytest
 
 from target._on_device.artifact_keeper import ArtifactKeeper
 from target._on_device.download import Downloads
-from tests.kit.calls import eventually, threads_of
+from tests.kit.calls import eventually
 from tests.kit.cdn import Cdn, Owner, artifact, configs, keeping, mbox_of
 from tests.kit.processes import run_script
 from tests.kit.raw_servers import hang, raw_server
+from tests.kit.threads import threads_of
 
 
 @pytest.mark.parametrize("raised", [ValueError("mine"), SystemExit(3), KeyboardInterrupt()])

@@ -18,8 +18,9 @@ from target._on_device import artifact_rotation
 from target.errors import ArtifactError, OptionsError, TargetError, TargetTimeout, TransportError
 from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED
 from target.protocols import ArtifactSource, FetchedArtifact
-from tests.kit.calls import eventually, threads_of
+from tests.kit.calls import eventually
 from tests.kit.cdn import Owner, artifact, configs, encoded, keeping, mbox_of
+from tests.kit.threads import threads_of
 
 SECRET = "redis://:hunter2@cache.example"
 

@@ -14,10 +14,11 @@ import pytest
 from target.errors import ClientClosed
 from target.outbox import Outbox
 from target.protocols import Moment
-from tests.kit.calls import eventually, threads_of
+from tests.kit.calls import eventually
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok
 from tests.kit.outboxes import MakeOutbox, Wired, batches_of, ids_of
 from tests.kit.processes import run_script
+from tests.kit.threads import threads_of
 
 
 @pytest.mark.waits

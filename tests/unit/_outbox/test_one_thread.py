@@ -10,6 +10,7 @@ import pytest
 
 from target._outbox.one_thread import OneThread, StillAtIt
 from tests.kit.calls import eventually
+from tests.kit.threads import threads_of
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def thread() -> Any:
 
 
 def named() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each.name == "target-test-one"]
+    return threads_of("target-test-one")
 
 
 def test_what_is_done_is_returned_or_raised(thread: OneThread) -> None:

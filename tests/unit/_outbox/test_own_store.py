@@ -16,12 +16,13 @@ from target import AsyncTargetClient, Outbox, OutboxFull, TargetClient
 from target._outbox import asked, durable
 from target.errors import OptionsError
 from target.protocols import Claim, Counts, Death, Entry, LaneState, Moment, StoreBroken, StoreSettings
-from tests.kit.calls import eventually, options_of, threads_of
+from tests.kit.calls import eventually, options_of
 from tests.kit.json_store import JsonStore
 from tests.kit.loopback import LoopbackServer
 from tests.kit.odd import Odd
 from tests.kit.outboxes import ids_of, notification
 from tests.kit.processes import run_script
+from tests.kit.threads import threads_of
 
 SECRET = "session-of-a-visitor"
 
