@@ -30,10 +30,20 @@ if TYPE_CHECKING:
     from target.attributes import AttributesProvider
     from target.client import TargetClient
     from target.decisioning.explanation import Explanation
+    from target.hooks import (
+        Additions,
+        Attempt,
+        CallInfo,
+        CallOutcome,
+        ClientInfo,
+        Hook,
+        NotificationInfo,
+    )
     from target.model_methods import ClientHints, Context
     from target.options import ClientOptions, RequestOptions
     from target.outbox import DeadLetter, Outbox
     from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
+    from target.reasons import PartDecision
     from target.response import Meta, TargetCookie, TargetDeliveryResponse
     from target.status import ClientStatus
     from target.visitor import Visitor
@@ -44,28 +54,36 @@ if TYPE_CHECKING:
     from target.web.visit import Visit
 
 __all__ = [
+    "Additions",
     "ApiError",
     "ArtifactError",
     "ArtifactNotReady",
     "AsyncResult",
     "AsyncTargetClient",
     "AsyncVisit",
+    "Attempt",
     "AttributeNotFound",
     "AttributesProvider",
     "BackgroundFull",
     "CacheError",
+    "CallInfo",
+    "CallOutcome",
     "ClientClosed",
     "ClientHints",
+    "ClientInfo",
     "ClientOptions",
     "ClientStatus",
     "Context",
     "DeadLetter",
     "Explanation",
+    "Hook",
     "Meta",
+    "NotificationInfo",
     "OptionsError",
     "Outbox",
     "OutboxFull",
     "OutboxHandle",
+    "PartDecision",
     "RequestOptions",
     "Site",
     "SiteOptions",
@@ -218,19 +236,27 @@ __all__.sort()
 
 # Imported on first use: there are 64 models and enums, and a call needs a few; what shows a help needs no client.
 _ELSEWHERE = {
+    "Additions": "target.hooks",
     "AsyncResult": "target._background.workers",
     "AsyncTargetClient": "target.aio",
     "AsyncVisit": "target.web.async_visit",
+    "Attempt": "target.hooks",
     "AttributesProvider": "target.attributes",
+    "CallInfo": "target.hooks",
+    "CallOutcome": "target.hooks",
     "ClientHints": "target.model_methods",
+    "ClientInfo": "target.hooks",
     "ClientOptions": "target.options",
     "ClientStatus": "target.status",
     "Context": "target.model_methods",
     "DeadLetter": "target.outbox",
     "Explanation": "target.decisioning.explanation",
+    "Hook": "target.hooks",
     "Meta": "target.response",
+    "NotificationInfo": "target.hooks",
     "Outbox": "target.outbox",
     "OutboxHandle": "target._outbox.handle",
+    "PartDecision": "target.reasons",
     "RequestOptions": "target.options",
     "Site": "target.web.site",
     "SiteOptions": "target.web.options",

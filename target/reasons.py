@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-#: By a share of visitors; by an audience alone; no activity; no activity here.
-Reason = Literal["split", "targeting", "default", "remote"]
+#: By a share of visitors; by an audience alone; no activity; no activity here; by the server; by an override; nothing,
+#: since the client is offline, or since the visitor is a bot.
+Reason = Literal["split", "targeting", "default", "remote", "server", "override", "offline", "bot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,9 @@ class PartDecision:
         name: Of the mbox or view; the page load's is the global mbox.
         mode: ``"execute"`` or ``"prefetch"``.
         reason: ``"split"`` (an activity, by the visitor's share), ``"targeting"`` (an activity, by audience alone),
-            ``"default"`` (no activity) or ``"remote"`` (no activity, and only the server could say).
+            ``"default"`` (no activity), ``"remote"`` (no activity, and only the server could say), ``"override"`` (what
+            the application or a QA link put there), ``"offline"`` or ``"bot"`` (nothing, by an option of the client);
+            in what hooks are told also ``"server"`` (an activity that the server chose, without saying why).
         activity_id: None where no activity is shown; so for all that follow.
         activity_name: As the rules give it; None where they do not.
         experience_id: Experiences of an activity count from 0.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import target
-from target import errors
+from target import errors, hooks
 from target._http.transport import SDK_VERSION
 from target_delivery_api import models
 from tests.kit.processes import ROOT
@@ -32,6 +32,7 @@ OPTIONS = {"ClientOptions", "RequestOptions"}
 ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 WEB = {"AsyncVisit", "Site", "SiteOptions", "Visit", "WebRequest"}
 OUTBOX = {"Outbox", "DeadLetter", "OutboxHandle"}
+HOOKS = {name for name, value in vars(hooks).items() if isinstance(value, type) and value.__module__ == hooks.__name__}
 VISITOR = {"Visitor", "qa_mode_from_cookie", "qa_mode_from_url", "qa_mode_to_cookie"}
 
 
@@ -42,7 +43,7 @@ def test_all_is_sorted_and_has_no_name_twice() -> None:
 def test_all_is_our_own_names_and_every_model_and_enum() -> None:
     own = set(target.__all__) - set(models.__all__)
     assert own >= CLIENT | ERRORS
-    assert own <= CLIENT | ERRORS | VISITOR | OUTBOX | OPTIONS | WEB
+    assert own <= CLIENT | ERRORS | VISITOR | OUTBOX | OPTIONS | WEB | HOOKS | {"PartDecision"}
     assert set(models.__all__) <= set(target.__all__)
 
 

@@ -1,0 +1,180 @@
+"""Hooks: code of an application's own that watches calls, or adds to them. What it may define, and what it is told.
+
+A hook is any object with some of the methods of ``Hook``; clients take them as ``hooks=[...]``. What it is told holds
+no id of a visitor or session, and no content: it may go into logs, traces and metrics as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from target.reasons import PartDecision
+
+if TYPE_CHECKING:
+    from target.status import ClientStatus
+
+#: What becomes of a notification: it waits in the outbox; an answer took it; it was given up.
+NotificationState = Literal["queued", "sent", "dead", "failed"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClientInfo:
+    """A client.
+
+    Attributes:
+        client: Its client code.
+        decisioning_method: What decides its calls, unless they say otherwise.
+        status: Gives what ``client.status()`` gives; a forgotten client's, None.
+    """
+
+    client: str
+    decisioning_method: str
+    status: Callable[[], ClientStatus | None] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CallInfo:
+    """A call on its way. One object is one call, from ``before_call`` to ``after_call``: it may be the key of a dict.
+
+    Attributes:
+        client: The client code.
+        method: Of the client, such as ``"get_offers"``; ``"background"`` for what follows a decision made in process,
+            ``"outbox"`` for what the outbox sends.
+        kind: What it asks or tells: ``"execute"``, ``"prefetch"``, ``"notifications"``, ``"telemetry"``, with ``+``
+            between where it is several.
+        mboxes: Names of the mboxes that it asks for.
+        views: Names of the views that it asks for.
+        property_token: Of the property that it is in; None without one.
+        host: Where it goes, with a port if there is one; None where it is decided in process.
+        decisioning_method: What answers it: ``"server-side"`` or ``"on-device"``.
+        causes: The calls, of this process, that led to what is sent in the background. Empty for all others.
+    """
+
+    client: str
+    method: str
+    kind: str
+    mboxes: tuple[str, ...]
+    views: tuple[str, ...]
+    property_token: str | None
+    host: str | None
+    decisioning_method: str
+    causes: tuple[CallInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to get an answer.
+
+    Attributes:
+        host: Which host was asked.
+        after_ms: Milliseconds from the begin of the call to that of the attempt.
+        milliseconds: How long it took.
+        status: Of the answer; None where there was none.
+        response_bytes: Of the answer's body, as it was read.
+        error: Name of the class of error that it ended with, or ``"cancelled"``; None where there was an answer.
+    """
+
+    host: str
+    after_ms: float
+    milliseconds: float
+    status: int | None = None
+    response_bytes: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """How a call ended.
+
+    Attributes:
+        milliseconds: How long it took, what hooks took included.
+        status: HTTP's, of the last answer; None where there was none, and where it was decided in process.
+        host: Which host answered, or was asked last; None where none was.
+        attempts: Each attempt, in order.
+        request_bytes: Of the body that was sent; 0 where it was decided in process.
+        response_bytes: Of the last answer's body.
+        decisioning_method: What answered: ``"server-side"`` or ``"on-device"``.
+        decisions: What each mbox, view and page load shows, and why. Of an answer of the server: as far as its response
+            tokens tell, with the reason ``"server"``.
+        error: Name of the class of what it raised; None where it returned.
+    """
+
+    milliseconds: float
+    status: int | None = None
+    host: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    request_bytes: int = 0
+    response_bytes: int = 0
+    decisioning_method: str = "server-side"
+    decisions: tuple[PartDecision, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationInfo:
+    """A notification: that something was shown or clicked.
+
+    Attributes:
+        client: The client code.
+        type: ``"display"`` or ``"click"``.
+        mbox: Name of the mbox; None where it is of none.
+        view: Name of the view; None where it is of none.
+        state: ``"queued"`` (the outbox has it), ``"sent"`` (an answer took it), ``"dead"`` (the outbox gave it up),
+            ``"failed"`` (its call failed).
+        error: Name of the class of what it failed with; None where it did not.
+    """
+
+    client: str
+    type: str
+    mbox: str | None
+    view: str | None
+    state: NotificationState
+    error: str | None = None
+
+
+class Additions(TypedDict, total=False):
+    """What ``before_call`` may add. Of several hooks, the last to name something has it.
+
+    Attributes:
+        headers: HTTP headers; not those that this package or HTTP itself sets, which are left out with a line in the
+            log.
+        parameters: Parameters for every mbox, view and page load asked for; what the request itself says wins.
+    """
+
+    headers: Mapping[str, str]
+    parameters: Mapping[str, str]
+
+
+class Hook:
+    """What a hook may define; a class need not inherit from it, nor have all of it.
+
+    What a method raises is logged once, by class and place, and harms nothing. A client calls its hooks in the order
+    given, and ``after_...`` in the opposite one. On ``AsyncTargetClient`` a method may be a coroutine function.
+    """
+
+    def on_start(self, client: ClientInfo) -> Awaitable[None] | None:
+        """A client was created."""
+
+    def on_close(self, client: ClientInfo) -> Awaitable[None] | None:
+        """A client was closed."""
+
+    def before_call(self, call: CallInfo) -> Awaitable[Additions | None] | Additions | None:
+        """A call begins, on the thread and in the context that it is made in; what is returned is added to it."""
+
+    def after_call(self, call: CallInfo, outcome: CallOutcome) -> Awaitable[None] | None:
+        """A call ended, with an answer or an error; on the same thread, in the same context."""
+
+    def before_decision(self, call: CallInfo) -> Awaitable[None] | None:
+        """A call is about to be decided in process."""
+
+    def after_decision(self, call: CallInfo, decisions: tuple[PartDecision, ...]) -> Awaitable[None] | None:
+        """A call was decided in process."""
+
+    def on_notification(self, notification: NotificationInfo) -> Awaitable[None] | None:
+        """A notification was queued, taken or given up; on whatever thread knows of it first."""
+
+
+#: A hook, whatever its class.
+AnyHook = Any
