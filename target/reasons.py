@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-#: By a share of visitors; by an audience alone; no activity; no activity here; by the server; by an override; nothing,
-#: since the client is offline, or since the visitor is a bot.
-Reason = Literal["split", "targeting", "default", "remote", "server", "override", "offline", "bot"]
+#: What rules come to: an activity by a share of visitors; by an audience alone; no activity; no activity here.
+RuleReason = Literal["split", "targeting", "default", "remote"]
+#: Besides: by the server; by an override; nothing, since the client is offline, or since the visitor is a bot.
+Reason = RuleReason | Literal["server", "override", "offline", "bot"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from target.decisioning.places import Place
 from target.decisioning.remote import find_remote, objects, property_token_of, section, why_remote_mbox, why_remote_view
 from target.decisioning.rules import Gap, Rule
 from target.decisioning.words import describe
-from target.reasons import Reason
+from target.reasons import RuleReason
 
 _MOST_TOKENS = 5
 _NO_GROUNDS = Grounds((), None, (), None)
@@ -149,7 +149,7 @@ def _explain_part(asked: _Asked, token: str | None) -> ExplainedPart:
     )
 
 
-def _reason(asked: _Asked, explained: tuple[ExplainedRule, ...]) -> tuple[Reason, str]:
+def _reason(asked: _Asked, explained: tuple[ExplainedRule, ...]) -> tuple[RuleReason, str]:
     rules = asked.place.rules
     won = [rule for rule in explained if rule.has_won]
     if won:

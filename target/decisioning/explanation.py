@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from target.decisioning.coercion import to_text
-from target.reasons import Reason
+from target.reasons import RuleReason
 
 _MAX_DEPTH = 64
 
@@ -147,7 +147,7 @@ class ExplainedPart:
     name: str
     mode: str
     index: int | None
-    reason: Reason
+    reason: RuleReason
     why: str
     is_remote: bool
     why_remote: str | None

@@ -9,7 +9,7 @@ from target.decisioning.coercion import to_text
 from target.decisioning.consequence import PREFETCH
 from target.decisioning.parts import VIEW
 from target.decisioning.rules import Rule, Sign, is_id
-from target.reasons import PartDecision, Reason
+from target.reasons import PartDecision, RuleReason
 
 
 def list_outcomes(
@@ -39,7 +39,7 @@ def list_outcomes(
             yield PartDecision(VIEW, name, PREFETCH, "remote")
 
 
-def reason_of(rule: Rule | Sign) -> Reason:
+def reason_of(rule: Rule | Sign) -> RuleReason:
     """Why ``rule`` is shown, where it is."""
     return "split" if rule.has_share else "targeting"
 

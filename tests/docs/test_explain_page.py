@@ -9,7 +9,7 @@ import pytest
 
 from target import TargetClient
 from target.decisioning.explanation import Verdict
-from target.reasons import Reason
+from target.reasons import RuleReason
 from tests.docs.blocks import leads_somewhere, links, run_blocks
 from tests.kit.cdn import artifact
 from tests.kit.processes import ROOT
@@ -33,7 +33,7 @@ def test_the_blocks_print_what_the_page_says(capsys: pytest.CaptureFixture[str])
 
 def test_every_verdict_and_reason_is_told_of() -> None:
     assert set(re.findall(r"^\| `([^`]+)` \|", TEXT, re.MULTILINE)) == set(get_args(Verdict))
-    assert all(f"`{reason}`" in TEXT for reason in get_args(Reason))
+    assert all(f"`{reason}`" in TEXT for reason in get_args(RuleReason))
 
 
 def test_a_result_names_what_was_decided(capsys: pytest.CaptureFixture[str]) -> None:
