@@ -25,8 +25,9 @@ from target.explaining import AsyncExplainingClient
 from target.notifying import AsyncNotifyingClient
 from target.reading import SMALL_BYTES
 from target.response import TargetDeliveryResponse
-from target.services import Decider, Services
+from target.services import Services
 from target.values import parse_timeout_s
+from target.ways import Way
 
 if TYPE_CHECKING:
     from target.attributes import AttributesProvider
@@ -121,7 +122,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEn
         """
         parsed = self._parse(merge(options, keywords))
         call = self._calls.offers(parsed)
-        return await self._deliver(call, await self._decider(call, parsed.decisioning_method))
+        return await self._deliver(await self._way(call, "get_offers", parsed.decisioning_method))
 
     @overload
     async def get_attributes(
@@ -148,56 +149,11 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEn
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
         call = self._calls.offers(parsed, names)
-        decide = await self._decider(call, parsed.decisioning_method)
+        way = await self._way(call, "get_attributes", parsed.decisioning_method)
         try:
-            return self._calls.attributes(await self._deliver(call, decide))
+            return self._calls.attributes(await self._deliver(way))
         except TargetError as error:
             return self._calls.default_attributes(call, error)
-
-    @overload
-    async def send_notifications(self, options: RequestOptions, /) -> TargetDeliveryResponse: ...
-    @overload
-    async def send_notifications(self, /, **keywords: Unpack[RequestOptions]) -> TargetDeliveryResponse: ...
-    @discreet
-    async def send_notifications(self, options: Any = None, /, **keywords: Any) -> TargetDeliveryResponse:
-        """Tell Target what was shown (display) or used (click), from ``request.notifications``.
-
-        Args:
-            options: As for ``get_offers``. Always goes to the server, whatever ``decisioning_method`` says.
-            **keywords: The same.
-
-        Returns:
-            A TargetDeliveryResponse whose ``response.notifications`` lists the ids that were taken.
-
-        Raises:
-            The errors of ``get_offers``.
-        """
-        parsed = self._parse(merge(options, keywords))
-        return await self._deliver(self._calls.notifications(parsed))
-
-    @overload
-    async def queue_notifications(self, options: RequestOptions, /) -> list[str]: ...
-    @overload
-    async def queue_notifications(self, /, **keywords: Unpack[RequestOptions]) -> list[str]: ...
-    @discreet
-    async def queue_notifications(self, options: Any = None, /, **keywords: Any) -> list[str]:
-        """Put notifications into the outbox, which sends them until Target acknowledges them (at-least-once).
-
-        Args:
-            options: As for ``send_notifications``.
-            **keywords: The same.
-
-        Returns:
-            The ids of the notifications, as soon as they are stored.
-
-        Raises:
-            OptionsError: The options or the request cannot be sent, or the client has no outbox.
-            OutboxFull: There is no room, and the outbox's ``when_full`` is ``"raise"``.
-            ClientClosed: The client was closed.
-        """
-        parsed = self._parse(merge(options, keywords))
-        call = self._calls.notifications(parsed)
-        return await self._aside.run(lambda: self._services.queue(call))
 
     @discreet
     async def wait_until_ready(self, timeout: float | None = None) -> bool:
@@ -279,17 +235,21 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEn
         refuse_to_call_back(options)
         return parse_request_options(options)
 
-    async def _decider(self, call: Call, method: str | None) -> Decider | None:
+    async def _way(self, call: Call, method: str, decisioning_method: str | None) -> Way:
         if self._services.needs_reading(call):
-            return await self._aside.run(lambda: self._services.decider(call, method))
-        return self._services.decider(call, method)
+            return await self._aside.run(lambda: self._services.way(call, method, decisioning_method))
+        return self._services.way(call, method, decisioning_method)
 
-    async def _deliver(self, call: Call, decide: Decider | None = None) -> TargetDeliveryResponse:
-        deadline = Deadline(self._config.client.timeout_s)
-        if decide is not None and not self._services.may_block(call):
-            return decide(deadline)  # sooner than any thread could
+    async def _deliver(self, way: Way) -> TargetDeliveryResponse:
+        result = await self._answer(way, Deadline(self._config.client.timeout_s))
+        return result if way.finish is None else way.finish(result)
+
+    async def _answer(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
+        call, decide = way.call, way.decide
+        if decide is not None and not self._services.may_block(way):
+            return decide(call, deadline)  # sooner than any thread could
         if decide is not None:
-            return await self._aside.run_within(lambda: decide(deadline), deadline, PLACES)
+            return await self._aside.run_within(lambda: decide(call, deadline), deadline, PLACES)
         async with self._gate.place(host_of(call, self._config.client), deadline):
             with self._services.sending(call) as report:
                 async with self._gate.until(call, deadline):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from target.delivery.request import MAX_NAME_LENGTH
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
 from target.response import TargetDeliveryResponse
+from target.ways import Decide
 
 #: Names that one call of ``get_attributes`` may hold; the API takes 50 mboxes.
 MAX_NAMES = 10_000
@@ -43,7 +44,7 @@ class Calls:
 
     def telling(
         self, result: TargetDeliveryResponse, options: Mapping[str, Any]
-    ) -> tuple[RequestConfig, requests.Call, Callable[[Any], TargetDeliveryResponse] | None]:
+    ) -> tuple[RequestConfig, requests.Call, Decide | None]:
         """The call of ``notify``, and what gives its result where there is nothing to tell. Raises OptionsError."""
         from target.delivery.notify import build_notify_options  # which a service that only asks never needs
 
@@ -52,7 +53,7 @@ class Calls:
         if given["request"].keys() & {"notifications", "telemetry"}:
             return parsed, self.notifications(parsed), None
         call = self.offers(parsed)
-        return parsed, call, lambda _: reply.assemble(call, None, self._runtime.now_s())
+        return parsed, call, lambda call, _: reply.assemble(call, None, self._runtime.now_s())
 
     def result(self, call: requests.Call, answer: reply.Reply, deadline: Deadline) -> TargetDeliveryResponse:
         """What the caller gets for ``answer``.

@@ -13,17 +13,17 @@ from target._background.workers import AsyncResult, Workers
 from target._http.abort import Abort, Aborts
 from target._http.deadline import Deadline
 from target._http.transport import Transport
-from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_callbacks
+from target.calls import Calls, merge, merge_for_attributes, parse_names
 from target.causes import discreet
 from target.config import ClientConfig, RequestConfig, parse_client_options, parse_request_options
-from target.delivery.request import Call
 from target.environment import FromEnvironment
 from target.errors import ClientClosed, TargetError
 from target.explaining import ExplainingClient
 from target.notifying import NotifyingClient
 from target.response import TargetDeliveryResponse
-from target.services import Decider, Services
+from target.services import Services
 from target.values import parse_timeout_s
+from target.ways import Way
 
 if TYPE_CHECKING:
     from target.attributes import AttributesProvider
@@ -112,8 +112,8 @@ class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
         """
         parsed = self._parse(merge(options, keywords))
         call = self._calls.offers(parsed)
-        decide = self._services.decider(call, parsed.decisioning_method)
-        return self._run(parsed, call, decide, lambda abort: self._deliver(call, abort, decide))
+        way = self._services.way(call, "get_offers", parsed.decisioning_method)
+        return self._run(parsed, way, lambda abort: self._deliver(way, abort))
 
     @overload
     def get_attributes(  # type: ignore[overload-overlap]
@@ -149,63 +149,8 @@ class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
         call = self._calls.offers(parsed, names)
-        decide = self._services.decider(call, parsed.decisioning_method)
-        return self._run(parsed, call, decide, lambda abort: self._attributes(call, abort, decide))
-
-    @overload
-    def send_notifications(  # type: ignore[overload-overlap]
-        self, options: RequestCallbackOptions, /
-    ) -> AsyncResult[TargetDeliveryResponse]: ...
-    @overload
-    def send_notifications(self, options: RequestOptions, /) -> TargetDeliveryResponse: ...
-    @overload
-    def send_notifications(
-        self, /, **keywords: Unpack[RequestCallbackOptions]
-    ) -> AsyncResult[TargetDeliveryResponse]: ...
-    @overload
-    def send_notifications(self, /, **keywords: Unpack[RequestOptions]) -> TargetDeliveryResponse: ...
-    @discreet
-    def send_notifications(self, options: Any = None, /, **keywords: Any) -> Any:
-        """Tell Target what was shown (display) or used (click), from ``request.notifications``.
-
-        Args:
-            options: As for ``get_offers``. Always goes to the server, whatever ``decisioning_method`` says.
-            **keywords: The same.
-
-        Returns:
-            A TargetDeliveryResponse whose ``response.notifications`` lists the ids that were taken; with
-            ``callback``, an AsyncResult at once.
-
-        Raises:
-            The errors of ``get_offers``.
-        """
-        parsed = self._parse(merge(options, keywords))
-        call = self._calls.notifications(parsed)
-        return self._run(parsed, call, None, lambda abort: self._deliver(call, abort))
-
-    @overload
-    def queue_notifications(self, options: RequestOptions, /) -> list[str]: ...
-    @overload
-    def queue_notifications(self, /, **keywords: Unpack[RequestOptions]) -> list[str]: ...
-    @discreet
-    def queue_notifications(self, options: Any = None, /, **keywords: Any) -> list[str]:
-        """Put notifications into the outbox, which sends them until Target acknowledges them (at-least-once).
-
-        Args:
-            options: As for ``send_notifications``, without callbacks.
-            **keywords: The same.
-
-        Returns:
-            The ids of the notifications, at once.
-
-        Raises:
-            OptionsError: The options or the request cannot be sent, or the client has no outbox.
-            OutboxFull: There is no room, and the outbox's ``when_full`` is ``"raise"``.
-            ClientClosed: The client was closed.
-        """
-        parsed = self._parse(merge(options, keywords))
-        refuse_callbacks(parsed)
-        return self._services.queue(self._calls.notifications(parsed))
+        way = self._services.way(call, "get_attributes", parsed.decisioning_method)
+        return self._run(parsed, way, lambda abort: self._attributes(way, abort))
 
     @discreet
     def wait_until_ready(self, timeout: float | None = None) -> bool:
@@ -278,23 +223,26 @@ class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
         self._check()
         return parse_request_options(options)
 
-    def _run(self, parsed: RequestConfig, call: Call, decide: Decider | None, work: Work[T]) -> T | AsyncResult[T]:
+    def _run(self, parsed: RequestConfig, way: Way, work: Work[T]) -> T | AsyncResult[T]:
         if parsed.callback is None:
             return work(None)
-        host = host_of(call, self._config) if decide is None else PLACES
+        host = host_of(way.call, self._config) if way.decide is None else PLACES
         return self._workers.submit(lambda: self._running.run(work), parsed.callback, parsed.err_callback, host)
 
-    def _attributes(self, call: Call, abort: Abort | None, decide: Decider | None) -> AttributesProvider:
+    def _attributes(self, way: Way, abort: Abort | None) -> AttributesProvider:
         try:
-            return self._calls.attributes(self._deliver(call, abort, decide))
+            return self._calls.attributes(self._deliver(way, abort))
         except TargetError as error:
-            return self._calls.default_attributes(call, error)
+            return self._calls.default_attributes(way.call, error)
 
-    def _deliver(self, call: Call, abort: Abort | None, decide: Decider | None = None) -> TargetDeliveryResponse:
-        deadline = Deadline(self._config.timeout_s, abort)
-        if decide is not None:
-            return decide(deadline)
-        with self._services.sending(call) as report:
+    def _deliver(self, way: Way, abort: Abort | None) -> TargetDeliveryResponse:
+        result = self._answer(way, Deadline(self._config.timeout_s, abort))
+        return result if way.finish is None else way.finish(result)
+
+    def _answer(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
+        if way.decide is not None:
+            return way.decide(way.call, deadline)
+        with self._services.sending(way.call) as report:
             report.reply = self._transport.send(report.call, deadline)
             report.result = self._calls.result(report.call, report.reply, deadline)
         return report.result

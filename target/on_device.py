@@ -192,7 +192,7 @@ class OnDevice:
         stores = self._storing_may_take_long and ("execute" in call.body or "notifications" in call.body)
         return stores or needs_geo(call.body, artifact) is not None or self.needs_reading(call)
 
-    def decide(self, call: Call, artifact: Artifact, deadline: Deadline) -> TargetDeliveryResponse:
+    def decide(self, artifact: Artifact, call: Call, deadline: Deadline) -> TargetDeliveryResponse:
         """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""
         started = monotonic_s()
         address = needs_geo(call.body, artifact)

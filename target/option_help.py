@@ -148,10 +148,14 @@ _ATTRIBUTES_CALLBACK_OPTIONS = """\
 #: By class and method: the options that its callers write.
 OPTIONS = {
     "target.notifying.NotifyingClient": {
+        "send_notifications": _REQUEST_OPTIONS + _CALL_OPTIONS + _REQUEST_CALLBACK_OPTIONS,
+        "queue_notifications": _REQUEST_OPTIONS + _CALL_OPTIONS,
         "notify": _CALL_OPTIONS + _NOTIFY_OPTIONS + _NOTIFY_CALLBACK_OPTIONS,
         "queue": _CALL_OPTIONS + _NOTIFY_OPTIONS,
     },
     "target.notifying.AsyncNotifyingClient": {
+        "send_notifications": _REQUEST_OPTIONS + _CALL_OPTIONS,
+        "queue_notifications": _REQUEST_OPTIONS + _CALL_OPTIONS,
         "notify": _CALL_OPTIONS + _NOTIFY_OPTIONS,
         "queue": _CALL_OPTIONS + _NOTIFY_OPTIONS,
     },
@@ -165,14 +169,10 @@ OPTIONS = {
         "create": _COMMON_OPTIONS + _CLIENT_OPTIONS,
         "get_offers": _REQUEST_OPTIONS + _CALL_OPTIONS + _REQUEST_CALLBACK_OPTIONS,
         "get_attributes": _CALL_OPTIONS + _ATTRIBUTES_OPTIONS + _ATTRIBUTES_CALLBACK_OPTIONS,
-        "send_notifications": _REQUEST_OPTIONS + _CALL_OPTIONS + _REQUEST_CALLBACK_OPTIONS,
-        "queue_notifications": _REQUEST_OPTIONS + _CALL_OPTIONS,
     },
     "target.aio.AsyncTargetClient": {
         "create": _COMMON_OPTIONS + _ASYNC_CLIENT_OPTIONS,
         "get_offers": _REQUEST_OPTIONS + _CALL_OPTIONS,
         "get_attributes": _CALL_OPTIONS + _ATTRIBUTES_OPTIONS,
-        "send_notifications": _REQUEST_OPTIONS + _CALL_OPTIONS,
-        "queue_notifications": _REQUEST_OPTIONS + _CALL_OPTIONS,
     },
 }

@@ -12,24 +12,22 @@ from target._background.census import MOST_ALIVE, Counted
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
 from target._background.later import do_later
+from target._background.moments import Moments
 from target._background.uwsgi import warn_of_missing_flags
 from target._http.routes import Routes
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
 from target.delivery.request import Call, add_to_call
 from target.delivery.telemetry import TelemetryBuffer, build_call_entry, mode_of
-from target.errors import ApiError, ArtifactNotReady, ClientClosed, OptionsError, TargetError
+from target.errors import ApiError, ArtifactNotReady, OptionsError
 from target.events import CLIENT_READY, emit
 from target.status import ArtifactStatus, BackgroundStatus
+from target.ways import Decide, Way
 
 if TYPE_CHECKING:
-    from target._http.deadline import Deadline
     from target._outbox.handle import OutboxHandle
     from target.on_device import OnDevice
     from target.response import TargetDeliveryResponse
-
-#: Decides one call in process, within a deadline.
-Decider = Callable[["Deadline"], "TargetDeliveryResponse"]
 
 # So that `client = TargetClient.create(...)` has been assigned when the handler of client_ready runs.
 _READY_DELAY_S = 0.1
@@ -44,24 +42,6 @@ class Report:
         self.call = call
         self.reply: Reply | None = None
         self.result: TargetDeliveryResponse | None = None
-
-
-class Moments:
-    """When a call, whoever made it, last succeeded or failed: by ``monotonic_s``, None where none did."""
-
-    def __init__(self) -> None:
-        self.begin_anew()
-        renew_in_children(self)
-
-    def begin_anew(self) -> None:
-        """In a forked child: no call of this process has ended."""
-        self.success_s: float | None = None
-        self.failure_s: float | None = None
-
-    def failed(self, error: BaseException) -> None:
-        """Take note of what a call raised; one that was ended from here says nothing of the service."""
-        if isinstance(error, TargetError) and not isinstance(error, ClientClosed):
-            self.failure_s = monotonic_s()
 
 
 class Services:
@@ -90,7 +70,7 @@ class Services:
             emit(config.events, name, config.logger, **payload)
 
         self._moments = Moments()
-        send = partial(_send_and_note, send, self._moments)
+        send = partial(self._moments.of, send)
         self.breaker = Breaker(config.breaker_failures, config.breaker_reset_s)
         self.outbox: OutboxHandle | None = None
         if config.outbox is not None:
@@ -133,11 +113,24 @@ class Services:
         elif self._tell_ready is not None:
             self._call_off = do_later(_READY_DELAY_S, self._tell_ready)
 
-    def decider(self, call: Call, method: str | None) -> Decider | None:
-        """What decides ``call`` in process, or raises ArtifactNotReady; None where the server has to.
+    def way(self, call: Call, method: str, decisioning_method: str | None) -> Way:
+        """How a call for offers is answered, of this method of the client.
 
         Raises:
-            OptionsError: The call's method needs rules, and the client fetches none.
+            OptionsError: The decisioning method needs rules, and the client fetches none.
+        """
+        decide = self.decider(call, decisioning_method)
+        return Way(call, method, decide, decide is not None)
+
+    def way_to_tell(self, call: Call, method: str) -> Way:
+        """How a call with notifications is answered: by the server, whatever the decisioning method."""
+        return Way(call, method)
+
+    def decider(self, call: Call, method: str | None) -> Decide | None:
+        """What decides ``call`` by rules, or raises ArtifactNotReady; None where the server has to.
+
+        Raises:
+            OptionsError: The decisioning method needs rules, and the client fetches none.
         """
         method = method or self.method
         if self.on_device is None:
@@ -151,15 +144,15 @@ class Services:
             artifact = self.on_device.artifact_for(call, method)
         except ArtifactNotReady as error:
             return partial(_refuse, error)  # which a call with a callback hears of by that
-        return None if artifact is None else partial(self.on_device.decide, call, artifact)
+        return None if artifact is None else partial(self.on_device.decide, artifact)
 
     def needs_reading(self, call: Call) -> bool:
         """Whether there are rules to read first, before it is known what decides ``call``, and that takes a while."""
         return self.on_device is not None and self.on_device.needs_reading(call)
 
-    def may_block(self, call: Call) -> bool:
-        """Whether deciding ``call`` in process may take a while: for the network, or for rules to read first."""
-        return self.on_device is not None and self.on_device.may_block(call)
+    def may_block(self, way: Way) -> bool:
+        """Whether answering in process may take a while: for the network, or for rules to read first."""
+        return way.has_rules and self.on_device is not None and self.on_device.may_block(way.call)
 
     @contextmanager
     def sending(self, call: Call) -> Iterator[Report]:
@@ -280,19 +273,5 @@ def _entry(call: Call, result: TargetDeliveryResponse, now_s: float, took_s: flo
     )
 
 
-def _send_and_note(send: Callable[[Call], Reply], moments: Moments, call: Call) -> Reply:
-    """The reply to what is sent in the background."""
-    try:
-        reply = send(call)
-    except BaseException as error:
-        moments.failed(error)
-        raise
-    if reply.status < 400:
-        moments.success_s = monotonic_s()
-    else:
-        moments.failure_s = monotonic_s()
-    return reply
-
-
-def _refuse(error: ArtifactNotReady, _: Deadline) -> TargetDeliveryResponse:
+def _refuse(error: ArtifactNotReady, *_: object) -> TargetDeliveryResponse:
     raise error

@@ -1,0 +1,32 @@
+"""How one call is answered: by rules, by nothing at all, or by the server; and what completes the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from target._http.deadline import Deadline
+    from target.delivery.request import Call
+    from target.response import TargetDeliveryResponse
+
+#: Answers a call in process, within a deadline.
+Decide = Callable[["Call", "Deadline"], "TargetDeliveryResponse"]
+
+
+class Way(NamedTuple):
+    """How one call is answered.
+
+    Attributes:
+        call: What is to be sent, or decided.
+        method: The client's method, such as ``"get_offers"``.
+        decide: Answers in process; None where the server does.
+        has_rules: Whether that is by rules, which may have to be read, or may need the visitor's place.
+        finish: Makes what the caller gets of the answer; None where that is the answer as it is.
+    """
+
+    call: Call
+    method: str
+    decide: Decide | None = None
+    has_rules: bool = False
+    finish: Callable[[TargetDeliveryResponse], TargetDeliveryResponse] | None = None
