@@ -34,9 +34,10 @@ class ClientInfo:
     status: Callable[[], ClientStatus | None] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class CallInfo:
-    """A call on its way. One object is one call, from ``before_call`` to ``after_call``: it may be the key of a dict.
+    """A call on its way. One object is one call, from ``before_call`` to ``after_call``: it may be the key of a dict,
+    also of a ``WeakKeyDictionary``, which forgets it when nothing that is to follow from it is left.
 
     Attributes:
         client: The client code.
@@ -50,6 +51,8 @@ class CallInfo:
         host: Where it goes, with a port if there is one; None where it is decided in process.
         decisioning_method: What answers it: ``"server-side"`` or ``"on-device"``.
         causes: The calls, of this process, that led to what is sent in the background. Empty for all others.
+        url: Where it is sent to, without the query, which names session and organization; None where it is decided in
+            process.
     """
 
     client: str
@@ -61,6 +64,7 @@ class CallInfo:
     host: str | None
     decisioning_method: str
     causes: tuple[CallInfo, ...] = ()
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ class CallOutcome:
         decisions: What each mbox, view and page load shows, and why. Of an answer of the server: as far as its response
             tokens tell, with the reason ``"server"``.
         error: Name of the class of what it raised; None where it returned.
+        rules_version: What the source of the rules knows those by that decided it, such as an ETag; None where rules
+            did not, or have no such name.
     """
 
     milliseconds: float
@@ -110,6 +116,7 @@ class CallOutcome:
     decisioning_method: str = "server-side"
     decisions: tuple[PartDecision, ...] = ()
     error: str | None = None
+    rules_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
