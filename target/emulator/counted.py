@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from target.decisioning.artifact import Artifact
 from target.decisioning.catalogue import Activity, Experience, list_rules
-from target.emulator.rules import Standing, standing_of
+from target.decisioning.experiences import Standing, standing_of
 from target.emulator.tally import ActivityCount, ExperienceCount, Tally
 
 

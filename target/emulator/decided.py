@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from target.decisioning.decide import Decision
+from target.decisioning.experiences import standing_of
 from target.decisioning.parts import MBOX, PAGE_LOAD, VIEW
 from target.decisioning.rules import Rule
 from target.emulator.answers import Wire, analytics_of, digest, wants_analytics
-from target.emulator.rules import standing_of
 
 _METHOD_TOKEN = "activity.decisioningMethod"
 _SERVER_SIDE = "server-side"

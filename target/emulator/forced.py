@@ -8,11 +8,11 @@ from typing import Any
 
 from target.decisioning.artifact import Artifact
 from target.decisioning.catalogue import VIEW, Activity, list_rules
+from target.decisioning.experiences import Standing, find_experience, standing_of
 from target.emulator.answers import without_cluster
-from target.emulator.rules import Rules, Standing, standing_of, with_forced
+from target.emulator.rules import Rules, with_forced
 
 _MOST_KEPT = 64
-_MOST_NAMED = 10
 
 #: Experiences with the mbox that each is forced at; None for wherever its activity is.
 Wanted = tuple[tuple[Standing, str | None], ...]
@@ -113,28 +113,7 @@ def parse_forced(
     Raises:
         ValueError: The rules have no such experience there, or several; the message says which there are.
     """
-    found: dict[Standing, tuple[Any, Any]] = {}
-    for kind, name, rule in list_rules(artifact):
-        if mbox is None or (name == mbox and kind != VIEW):
-            found[standing_of(rule)] = (rule.meta.get("activity.name"), rule.meta.get("experience.name"))
     where = "" if mbox is None else f" at the mbox {mbox!r}"
-    if activity is not None:
-        found = {each: names for each, names in found.items() if activity in (each.activity, names[0])}
-        where += f" in the activity {activity!r}"
-    if not found:
-        raise ValueError(f"the rules have no experience{where}")
-    exact = [each for each in found if each.experience == experience]
-    matching = exact or [each for each, names in found.items() if names[1] == experience]
-    if len(matching) == 1:
-        return Forced(matching[0], mbox, None if visitor is None else without_cluster(visitor))
-    if matching:
-        several = _listed(f"{each.activity} ({found[each][0]})" for each in matching)
-        raise ValueError(f"the experience {experience!r}{where} is in several activities, name one of them: {several}")
-    known = _listed(f"{each.experience} ({names[1]})" for each, names in found.items())
-    raise ValueError(f"the rules have no experience {experience!r}{where}; they have {known}")
-
-
-def _listed(items: Iterable[str]) -> str:
-    items = list(dict.fromkeys(items))
-    more = f" and {len(items) - _MOST_NAMED} more" if len(items) > _MOST_NAMED else ""
-    return ", ".join(items[:_MOST_NAMED]) + more
+    rules = (rule for kind, name, rule in list_rules(artifact) if mbox is None or (name == mbox and kind != VIEW))
+    standing = find_experience(rules, experience, activity, where)
+    return Forced(standing, mbox, None if visitor is None else without_cluster(visitor))

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from target.decisioning.artifact import DEFAULT_GLOBAL_MBOX, Artifact, parse_artifact
-from target.decisioning.catalogue import experience_id_of
+from target.decisioning.experiences import Standing, standing_of
 from target.decisioning.rules import Rule
 from target.emulator.offers import Offers
 from target.errors import ArtifactError
@@ -25,13 +25,6 @@ _PROBLEM = re.compile(r"(mboxes|views) (.*?): (?:rule (\d+): )?(.*)", re.DOTALL)
 
 class RulesError(ValueError):
     """The rules cannot be read or are no artifact; the message says file, place (JSON pointer) and what is wrong."""
-
-
-class Standing(NamedTuple):
-    """An experience, by its activity's id and its own."""
-
-    activity: str
-    experience: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +103,6 @@ def rules_of(offers: Offers) -> Rules:
             "rules": {"mboxes": {}, "views": {}},
         }
     )
-
-
-def standing_of(rule: Rule) -> Standing:
-    """The experience that a rule belongs to."""
-    return Standing(rule.activity_id, experience_id_of(rule.meta))
 
 
 def with_forced(rules: Rules, forced: Iterable[tuple[Standing, str | None]]) -> Rules:

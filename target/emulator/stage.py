@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from target.decisioning.catalogue import list_activities
 from target.decisioning.decide import Decision, decide
+from target.decisioning.experiences import Standing, standing_of
 from target.decisioning.explain import explain
 from target.decisioning.explanation import Explanation
 from target.emulator.answers import Wire, answer, known_tokens
@@ -21,7 +22,7 @@ from target.emulator.counted import count_activities, index_tokens
 from target.emulator.decided import join
 from target.emulator.forced import Forced, Forcing, names_of, parse_forced, previewed_by, wanted_of
 from target.emulator.offers import Offers
-from target.emulator.rules import Rules, Standing, only_forced, rules_of, standing_of
+from target.emulator.rules import Rules, only_forced, rules_of
 from target.emulator.tally import ActivityCount, Tally
 from target.emulator.visitors import Visitor, Visitors
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from target.emulator.rules import Standing
+from target.decisioning.experiences import Standing
 from target.emulator.visitors import Visitor
 
 #: As many impressionIds are remembered.

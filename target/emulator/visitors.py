@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from target.decisioning.experiences import Standing
 from target.emulator.answers import tnt_id_of_session, without_cluster
-from target.emulator.rules import Standing
 
 #: As many visitors are remembered; then those go that were away for longest.
 MOST_VISITORS = 100_000

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target.decisioning.experiences import Standing
 from target.emulator.offers import parse_offers
 from target.emulator.rules import (
     Rules,
     RulesError,
-    Standing,
     load_rules,
     only_forced,
     parse_rules,

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from target.decisioning.experiences import Standing
 from target.emulator.forced import Forced
 from target.emulator.offers import parse_offers
-from target.emulator.rules import Standing, parse_rules
+from target.emulator.rules import parse_rules
 from target.emulator.stage import Stage
 from tests.kit.rules import ask, build_artifact, run
 from tests.unit.emulator.test_emulator_rules import UNDECIDABLE, build_experience

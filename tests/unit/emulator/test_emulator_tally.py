@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from target.decisioning.experiences import Standing
 from target.emulator import tally as module
-from target.emulator.rules import Standing
 from target.emulator.tally import Tally
 from target.emulator.visitors import Visitor
 

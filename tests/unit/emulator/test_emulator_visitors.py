@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.emulator.rules import Standing
+from target.decisioning.experiences import Standing
 from target.emulator.visitors import Visitors
 
 
