@@ -1,1 +1,1 @@
-"""Target in frameworks: one module and one extra for each."""
+"""Target in frameworks and standards: one module and one extra for each."""
