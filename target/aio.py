@@ -89,7 +89,14 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEn
         self._blocking = self._open_blocking(config, self._calls.routes)
         self._transport = self._open_transport(self._config, self._calls.routes)
         try:
-            self._services = Services(config, runtime, self._calls.routes, self._blocking.send_aside, may_wait=False)
+            self._services = Services(
+                config,
+                runtime,
+                self._calls.routes,
+                self._blocking.send_aside,
+                may_wait=False,
+                loop=asyncio.get_running_loop(),
+            )
             if self._services.on_device is None:
                 self._services.start()
             else:  # which waits for the first rules
@@ -97,6 +104,8 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEn
         except BaseException:
             await self._transport.close()
             raise
+        if (hooks := self._services.hooks) is not None:
+            await hooks.run_async(hooks.start(self._info()))
         return self
 
     @overload
@@ -214,6 +223,8 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEn
                 await self._aside.close()
                 await self._reading.close()
                 await self._transport.close()
+            if (hooks := self._services.hooks) is not None:
+                await hooks.run_async(hooks.close(self._info()))
 
     async def _wait(self, work: Callable[[], T], host: Host = HOME) -> T:
         """What ``work``, which may wait for what runs beside the calls, returns."""
@@ -241,7 +252,21 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEn
         return self._services.way(call, method, decisioning_method)
 
     async def _deliver(self, way: Way) -> TargetDeliveryResponse:
-        result = await self._answer(way, Deadline(self._config.client.timeout_s))
+        deadline = Deadline(self._config.client.timeout_s)
+        hooks = self._services.hooks
+        if hooks is None or way.method is None:
+            return await self._finish(way, deadline)
+        watched = await hooks.run_async(hooks.begin(way))
+        try:
+            result = await self._finish(watched.way, deadline)
+        except BaseException as error:
+            await hooks.run_async(hooks.end(watched, None, error))
+            raise
+        await hooks.run_async(hooks.end(watched, result, None))
+        return result
+
+    async def _finish(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
+        result = await self._answer(way, deadline)
         return result if way.finish is None else way.finish(result)
 
     async def _answer(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:

@@ -78,6 +78,8 @@ class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
         self._services = Services(self._config, runtime, self._calls.routes, self._transport.send_aside)
         self._running = Aborts()
         self._services.start()
+        if (hooks := self._services.hooks) is not None:
+            hooks.run(hooks.start(self._info()))
         return self
 
     @overload
@@ -200,13 +202,15 @@ class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
         """
         begin_anew_if_forked()
         ends_at = monotonic_s() + (timeout_s := parse_timeout_s(timeout))
-        self._closed = True
+        is_first, self._closed = not self._closed, True
         self._workers.close()
         self._services.close(timeout_s)
         if not self._workers.join(max(ends_at - monotonic_s(), 0)):
             self._running.end_all()
             self._workers.join(_ABORT_S)
         self._transport.close()
+        if is_first and (hooks := self._services.hooks) is not None:
+            hooks.run(hooks.close(self._info()))
 
     def __enter__(self) -> Self:
         return self
@@ -236,7 +240,21 @@ class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
             return self._calls.default_attributes(way.call, error)
 
     def _deliver(self, way: Way, abort: Abort | None) -> TargetDeliveryResponse:
-        result = self._answer(way, Deadline(self._config.timeout_s, abort))
+        deadline = Deadline(self._config.timeout_s, abort)
+        hooks = self._services.hooks
+        if hooks is None or way.method is None:
+            return self._finish(way, deadline)
+        watched = hooks.run(hooks.begin(way))
+        try:
+            result = self._finish(watched.way, deadline)
+        except BaseException as error:
+            hooks.run(hooks.end(watched, None, error))
+            raise
+        hooks.run(hooks.end(watched, result, None))
+        return result
+
+    def _finish(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
+        result = self._answer(way, deadline)
         return result if way.finish is None else way.finish(result)
 
     def _answer(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from target._background.forks import begin_anew_if_forked
 from target._background.workers import Workers
 from target.calls import Calls
 from target.delivery import identity
 from target.errors import OptionsError
+from target.hooks import ClientInfo
 from target.option_help import OPTIONS
 from target.services import Services
 from target.status import ClientStatus
@@ -58,6 +60,15 @@ class Client:
                 "callbacks": 0 if self._workers is None else self._workers.unfinished,
                 "connections": self._transport.connections(),
             }
+        )
+
+    def _info(self) -> ClientInfo:
+        """What hooks are told of it, and may keep: it does not hold the client."""
+        known = ref(self)
+        return ClientInfo(
+            self._services.client,
+            self._services.method,
+            lambda: None if (client := known()) is None else client.status(),
         )
 
     @staticmethod

@@ -11,6 +11,7 @@ from target.customer_ids import parse_customer_ids
 from target.errors import OptionsError
 from target.events import EventHandler
 from target.foreign import exact_dict, exact_text, is_a, is_text, kind_of
+from target.hooks import parse_hooks
 from target.loggers import parse_logger
 from target.notices import Notices
 from target.on_device_config import OnDeviceConfig, OnDeviceOptions, parse_on_device
@@ -91,6 +92,7 @@ class ClientConfig(NamedTuple):
     version: str | None = option(parse_printable, None)
     logger: logging.Logger = option(parse_logger, logging.getLogger("target"))
     events: Mapping[str, EventHandler] = option(parse_events, {})
+    hooks: tuple[Any, ...] | None = option(parse_hooks, None)
     telemetry_enabled: bool = option(parse_flag, True)
     decisioning_method: str = option(parse_method, SERVER_SIDE)
     edge_routing: bool = option(parse_flag, True)

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from target.errors import OptionsError
+from target.foreign import attribute_of, is_a, items_of, kind_of
 from target.reasons import PartDecision
 
 if TYPE_CHECKING:
@@ -77,7 +79,8 @@ class Attempt:
         milliseconds: How long it took.
         status: Of the answer; None where there was none.
         response_bytes: Of the answer's body, as it was read.
-        error: Name of the class of error that it ended with, or ``"cancelled"``; None where there was an answer.
+        error: Name of the class of error that it ended with, or ``"cancelled"``, or ``"an answer to another request"``;
+            None where there was an answer.
     """
 
     host: str
@@ -131,6 +134,7 @@ class NotificationInfo:
         state: ``"queued"`` (the outbox has it), ``"sent"`` (an answer took it), ``"dead"`` (the outbox gave it up),
             ``"failed"`` (its call failed).
         error: Name of the class of what it failed with; None where it did not.
+        call: What told of it, or queued it; None where this process does not know.
     """
 
     client: str
@@ -139,6 +143,7 @@ class NotificationInfo:
     view: str | None
     state: NotificationState
     error: str | None = None
+    call: CallInfo | None = None
 
 
 class Additions(TypedDict, total=False):
@@ -183,5 +188,22 @@ class Hook:
         """A notification was queued, taken or given up; on whatever thread knows of it first."""
 
 
-#: A hook, whatever its class.
-AnyHook = Any
+#: What a hook may define.
+HOOK_METHODS = tuple(name for name in vars(Hook) if not name.startswith("_"))
+_MOST_HOOKS = 100
+
+
+def parse_hooks(name: str, value: object) -> tuple[Any, ...]:
+    """The hooks of a client. Raises OptionsError."""
+    if not is_a(value, list | tuple):
+        raise OptionsError(f"Option {name!r} must be a list of hooks, not {kind_of(value)}")
+    hooks = items_of(value, _MOST_HOOKS, f"Option {name!r}")
+    for position, hook in enumerate(hooks):
+        if is_a(hook, type):
+            raise OptionsError(f"Option {name!r} must hold objects: [{position}] is a class; call it to make one")
+        if not any(callable(attribute_of(hook, method)) for method in HOOK_METHODS):
+            raise OptionsError(
+                f"Option {name!r} must hold objects with any of the methods {', '.join(HOOK_METHODS)}: "
+                f"[{position}], of {kind_of(hook)}, has none"
+            )
+    return tuple(hooks)

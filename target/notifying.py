@@ -79,7 +79,7 @@ class NotifyingClient(Client):
         """
         parsed = self._parse(merge(options, keywords))
         refuse_callbacks(parsed)
-        return self._services.queue(self._calls.notifications(parsed))
+        return self._services.queue(self._calls.notifications(parsed), "queue_notifications")
 
     @overload
     def notify(  # type: ignore[overload-overlap]
@@ -116,7 +116,7 @@ class NotifyingClient(Client):
         """
         self._check()
         parsed, call, nothing = self._calls.telling(result, merge(options, keywords))
-        way = self._services.way_to_tell(call, "notify") if nothing is None else Way(call, "notify", nothing)
+        way = self._services.way_to_tell(call, "notify") if nothing is None else Way(call, None, nothing)
         return self._run(parsed, way, lambda abort: self._deliver(way, abort))
 
     @overload
@@ -143,8 +143,8 @@ class NotifyingClient(Client):
         self._check()
         parsed, call, nothing = self._calls.telling(result, merge(options, keywords))
         refuse_callbacks(parsed)
-        outbox = self._services.require_outbox()
-        return [] if nothing else outbox.queue(call)
+        self._services.require_outbox()
+        return [] if nothing else self._services.queue(call, "queue")
 
 
 class AsyncNotifyingClient(Client):
@@ -199,7 +199,7 @@ class AsyncNotifyingClient(Client):
         """
         parsed = self._parse(merge(options, keywords))
         call = self._calls.notifications(parsed)
-        return await self._aside.run(lambda: self._services.queue(call))
+        return await self._aside.run(lambda: self._services.queue(call, "queue_notifications"))
 
     @overload
     async def notify(self, result: TargetDeliveryResponse, options: NotifyOptions, /) -> TargetDeliveryResponse: ...
@@ -218,7 +218,7 @@ class AsyncNotifyingClient(Client):
         self._check()
         refuse_to_call_back(given := merge(options, keywords))
         _, call, nothing = self._calls.telling(result, given)
-        way = self._services.way_to_tell(call, "notify") if nothing is None else Way(call, "notify", nothing)
+        way = self._services.way_to_tell(call, "notify") if nothing is None else Way(call, None, nothing)
         return await self._deliver(way)  # type: ignore[no-any-return]
 
     @overload
@@ -234,5 +234,5 @@ class AsyncNotifyingClient(Client):
         self._check()
         refuse_to_call_back(given := merge(options, keywords))
         _, call, nothing = self._calls.telling(result, given)
-        outbox = self._services.require_outbox()
-        return [] if nothing else await self._aside.run(lambda: outbox.queue(call))
+        self._services.require_outbox()
+        return [] if nothing else await self._aside.run(lambda: self._services.queue(call, "queue"))

@@ -62,6 +62,7 @@ class OnDevice:
         routes: Which clusters work.
         breaker: Which hosts are left alone.
         queue: Takes what was shown, to be sent until it is acknowledged; None where there is no outbox.
+        notified: Tells hooks of a notification that was given up; None where there are none.
 
     Raises:
         OptionsError, ArtifactError: The extra ``on-device`` is not installed.
@@ -78,6 +79,7 @@ class OnDevice:
         routes: Routes,
         breaker: Breaker,
         queue: Callable[[Call], object] | None,
+        notified: Callable[..., object] | None = None,
     ) -> None:
         require_packages()
         import_before_threads()
@@ -105,6 +107,9 @@ class OnDevice:
                     status, message = error.status, error.message
                 request = copied(call.body)
                 tell(SEND_NOTIFICATION_FAILED, request=request, error=error, status=status, message=message)
+                if notified is not None:
+                    for notification in call.body["notifications"]:
+                        notified(next(iter(call.causes), None), notification, "failed", error)
 
         def compose() -> Call | None:
             if telemetry is None or not latest:

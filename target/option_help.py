@@ -18,6 +18,8 @@ _COMMON_OPTIONS = """\
         target.
     events (Mapping[str, EventHandler] | None): Handlers by event name; each is called with one dict that carries
         type, in an empty context (contextvars).
+    hooks (Sequence[Any] | None): Objects with any of the methods of target.Hook, which are called around every
+        call of the client.
     telemetry_enabled (bool | None): Whether call durations may be reported to Adobe. Default True.
     decisioning_method (Literal['server-side', 'on-device', 'hybrid'] | None): Where decisions are made:
         "server-side", "on-device" from rules that are fetched now and then, or "hybrid": on the device where the

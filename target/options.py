@@ -64,6 +64,8 @@ class CommonOptions(TypedDict, total=False):
     such as structlog's and loguru's: these get texts that are complete. Default: the logger ``target``."""
     events: Mapping[str, EventHandler] | None
     """Handlers by event name; each is called with one dict that carries ``type``, in an empty context (contextvars)."""
+    hooks: Sequence[Any] | None
+    """Objects with any of the methods of ``target.Hook``, which are called around every call of the client."""
     telemetry_enabled: bool | None
     """Whether call durations may be reported to Adobe. Default True."""
     decisioning_method: DecisioningMethodName | None

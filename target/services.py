@@ -25,7 +25,10 @@ from target.status import ArtifactStatus, BackgroundStatus
 from target.ways import Decide, Way
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from target._outbox.handle import OutboxHandle
+    from target.hooking import Hooks
     from target.on_device import OnDevice
     from target.response import TargetDeliveryResponse
 
@@ -53,6 +56,7 @@ class Services:
         routes: Which hosts work.
         send: Makes a call, blocking; what the outbox and on-device decisioning send by.
         may_wait: Whether a decision may wait for a moment until what was shown is stored: no event loop may.
+        loop: The event loop of a client that awaits, on which hooks may be coroutines.
 
     Raises:
         OptionsError: What the options ask for cannot be.
@@ -65,18 +69,27 @@ class Services:
         routes: Routes,
         send: Callable[[Call], Reply],
         may_wait: bool = True,
+        loop: AbstractEventLoop | None = None,
     ) -> None:
         def tell(name: str, /, **payload: Any) -> None:
             emit(config.events, name, config.logger, **payload)
 
         self._moments = Moments()
-        send = partial(self._moments.of, send)
+        send = aside = partial(self._moments.of, send)
+        self.hooks: Hooks | None = None
+        notified: Callable[..., None] | None = None
+        if config.hooks:
+            from target.hooking import BACKGROUND, OUTBOX, Hooks  # which few clients have
+
+            self.hooks = hooks = Hooks(config, loop)
+            send, aside = partial(hooks.in_background, OUTBOX, send), partial(hooks.in_background, BACKGROUND, send)
+            notified = hooks.tell_of
         self.breaker = Breaker(config.breaker_failures, config.breaker_reset_s)
         self.outbox: OutboxHandle | None = None
         if config.outbox is not None:
             from target._outbox.handle import OutboxHandle  # sqlite3 and threads that few clients need
 
-            self.outbox = OutboxHandle(config.outbox, config, runtime, send, tell)
+            self.outbox = OutboxHandle(config.outbox, config, runtime, send, tell, notified)
         self._runtime = runtime
         self._routes = routes
         self._telemetry: TelemetryBuffer | None = None
@@ -84,7 +97,7 @@ class Services:
             renew_in_children(buffer := TelemetryBuffer())
             self._telemetry = buffer
         self.on_device: OnDevice | None = None
-        self.method = config.decisioning_method
+        self.client, self.method = config.client, config.decisioning_method
         self._tell_ready = partial(tell, CLIENT_READY) if CLIENT_READY in config.events else None
         self._call_off: Callable[[], object] | None = None
         if config.on_device is not None:
@@ -94,7 +107,7 @@ class Services:
             if self.outbox is not None:
                 queue = self.outbox.queue if may_wait else self.outbox.queue_later
             self.on_device = OnDevice(
-                config, config.on_device, runtime, send, tell, self._telemetry, routes, self.breaker, queue
+                config, config.on_device, runtime, aside, tell, self._telemetry, routes, self.breaker, queue, notified
             )
         warn_of_missing_flags(config.logger)
         self._counted = Counted(config.client)
@@ -190,9 +203,10 @@ class Services:
         """Whether there is something to decide from, after waiting so many seconds for it."""
         return True if self.on_device is None else self.on_device.wait_until_ready(timeout_s)
 
-    def queue(self, call: Call) -> list[str]:
-        """Store the notifications of ``call`` in the outbox: their ids. Raises OptionsError without an outbox."""
-        return self.require_outbox().queue(call)
+    def queue(self, call: Call, method: str) -> list[str]:
+        """Store the notifications of ``call``, of this method of the client, in the outbox: their ids. Raises
+        OptionsError without an outbox."""
+        return self.require_outbox().queue(call if self.hooks is None else self.hooks.known(call, method))
 
     def require_outbox(self) -> OutboxHandle:
         """The outbox. Raises OptionsError where there is none."""

@@ -19,14 +19,14 @@ class Way(NamedTuple):
 
     Attributes:
         call: What is to be sent, or decided.
-        method: The client's method, such as ``"get_offers"``.
+        method: The client's method, such as ``"get_offers"``; None where nothing is asked or told, after all.
         decide: Answers in process; None where the server does.
         has_rules: Whether that is by rules, which may have to be read, or may need the visitor's place.
         finish: Makes what the caller gets of the answer; None where that is the answer as it is.
     """
 
     call: Call
-    method: str
+    method: str | None
     decide: Decide | None = None
     has_rules: bool = False
     finish: Callable[[TargetDeliveryResponse], TargetDeliveryResponse] | None = None

@@ -14,7 +14,7 @@ from target._background.clock import monotonic_s
 from target.config import ClientConfig
 from target.delivery.attempts import Ended, NoAnswer
 from target.delivery.echo import Whose
-from target.delivery.request import Call
+from target.delivery.request import Attempted, Call
 from target.delivery.retry import Stage
 from target.errors import ClientClosed, TargetError, TargetTimeout, TransportError
 
@@ -131,13 +131,15 @@ def not_final(status: int) -> TransportError:
     return TransportError(f"The server answered {status}, which is no final status: check server_domain")
 
 
-def log_attempt(config: ClientConfig, call: Call, ended: Ended, started: float) -> None:
-    """``started`` is a ``monotonic_s()``."""
+def tell_attempt(config: ClientConfig, call: Call, ended: Ended, started: float) -> None:
+    """Log how an attempt ended, and tell hooks. ``started`` is a ``monotonic_s()``."""
     if isinstance(ended, NoAnswer):
-        log_failure(config, call, type(ended.error).__name__, started)
+        tell_failure(config, call, type(ended.error).__name__, started)
     elif isinstance(ended, Whose):
-        log_failure(config, call, "an answer to another request", started)
+        tell_failure(config, call, "an answer to another request", started)
     else:
+        if call.record is not None:
+            call.record(Attempted(call, started, monotonic_s(), ended.status, len(ended.content), None))
         config.logger.debug(
             "POST %s request %s: %d, %d bytes sent, %d received, %.1f ms",
             call.base_url,
@@ -149,8 +151,10 @@ def log_attempt(config: ClientConfig, call: Call, ended: Ended, started: float) 
         )
 
 
-def log_failure(config: ClientConfig, call: Call, what: str, started: float) -> None:
-    """``what`` is the name of the error that the caller gets, ``started`` a ``monotonic_s()``."""
+def tell_failure(config: ClientConfig, call: Call, what: str, started: float) -> None:
+    """The same for one without an answer. ``what`` is the name of the error that the caller gets."""
+    if call.record is not None:
+        call.record(Attempted(call, started, monotonic_s(), None, 0, what))
     config.logger.debug(
         "POST %s request %s: %s after %.1f ms",
         call.base_url,

@@ -76,7 +76,7 @@ class Transport:
             session_id=call.session_id,
             version=config.version,
         )
-        arguments["headers"] = {"X-Request-Id": call.trace_id}
+        arguments["headers"] = {"X-Request-Id": call.trace_id, **call.headers}
         try:
             steps = self._routes.attempts(call, deadline, longest_pause_s)
             step = next(steps)
@@ -116,10 +116,10 @@ class Transport:
         except failures.RAISED as error:
             ended = NoAnswer(*self._explain(error, call, deadline))
         except ClientClosed:  # ended from another thread between two steps
-            failures.log_failure(config, call, ClientClosed.__name__, started)
+            failures.tell_failure(config, call, ClientClosed.__name__, started)
             raise
-        if config.logger.isEnabledFor(logging.DEBUG):
-            failures.log_attempt(config, call, ended, started)
+        if call.record is not None or config.logger.isEnabledFor(logging.DEBUG):
+            failures.tell_attempt(config, call, ended, started)
         if call.cluster is not None and not isinstance(ended, Whose):
             self._routes.tried(call, ended.error if isinstance(ended, NoAnswer) else ended)
         return ended

@@ -9,6 +9,7 @@ from typing import TypeVar
 from target._background.forks import begin_anew_if_forked, import_before_threads
 from target._outbox.durable import DurableStore
 from target._outbox.memory import MemoryStore
+from target._outbox.origins import Notified, Origins
 from target._outbox.sender import Sender
 from target._outbox.store import SteadyStore, moments_of
 from target._outbox.worker import Worker
@@ -45,8 +46,9 @@ class OutboxHandle:
         runtime: Time and ids.
         send: Makes a call, blocking: its answer, whatever the status, or a TargetError.
         emit: Gets ``notification_acknowledged`` and ``notification_dead``, on a thread of the outbox.
+        notified: Tells hooks what becomes of each notification; None where there are none.
 
-    Neither ``send`` nor ``emit`` may hold the client: the threads keep both, and nobody could tell that it is gone.
+    None of these may hold the client: the threads keep both, and nobody could tell that it is gone.
 
     Raises:
         OptionsError: ``lease`` is not longer than the client's ``timeout``: others would send what is being sent; or no
@@ -54,7 +56,13 @@ class OutboxHandle:
     """
 
     def __init__(
-        self, outbox: Outbox, config: ClientConfig, runtime: Runtime, send: Callable[[Call], Reply], emit: Emit
+        self,
+        outbox: Outbox,
+        config: ClientConfig,
+        runtime: Runtime,
+        send: Callable[[Call], Reply],
+        emit: Emit,
+        notified: Notified | None = None,
     ) -> None:
         import_before_threads()
         self._now = moments_of(runtime.now_s)
@@ -73,6 +81,7 @@ class OutboxHandle:
         self._closed = False
         self._warned_of_drops = False
         self._store = _open(outbox, settings)
+        self._origins = None if notified is None else Origins(notified)
         self._sender = Sender(
             self._store,
             send,
@@ -83,6 +92,7 @@ class OutboxHandle:
             config.background_concurrency,
             config.logger,
             emit,
+            self._origins,
         )
         most = config.background_concurrency + max(1, config.background_concurrency // _SPARE)
         self._worker = Worker(
@@ -123,6 +133,8 @@ class OutboxHandle:
             raise ClientClosed("The client is closed: make a new one with TargetClient.create")
         now = self._now()
         entries = pack(call, self._runtime, now)
+        if self._origins is not None:
+            self._origins.come(call, entries)
         dropped = self._store.queue(entries, now.steady_s + self._flush_interval_s, may_wait)
         self._sender.count(queued=len(entries), dropped=dropped)
         if dropped and not self._warned_of_drops:
@@ -131,6 +143,8 @@ class OutboxHandle:
                 "The outbox is full: its oldest notifications are dropped; client.outbox.counters says how many"
             )
         self._worker.notice()
+        if self._origins is not None:
+            self._origins.queued(call, entries)
         return [notification_id(entry) for entry in entries]
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 
 from target._background.flag import Flag
 from target._outbox.hosts import Hosts
+from target._outbox.origins import Origins
 from target._outbox.store import SteadyStore
 from target.config import Runtime
 from target.delivery.entries import build_call, notification_id, read_notification
@@ -40,6 +41,7 @@ class Sender:
         most: How many calls to one host, at most, are in flight at once.
         logger: Where failures go; never with an id in them.
         emit: Gets the events.
+        origins: Where notifications came from; None where no hook asks.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Sender:
         most: int,
         logger: logging.Logger,
         emit: Emit,
+        origins: Origins | None = None,
     ) -> None:
         self._store = store
         self._send = send
@@ -63,6 +66,7 @@ class Sender:
         self._most = most
         self._logger = logger
         self._emit = emit
+        self._origins = origins
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -154,6 +158,8 @@ class Sender:
             call = build_call(batch, carries_telemetry(batch, state), self._runtime, self._base_url_of)
         except (ValueError, RecursionError):
             return Outcome(None, unsendable=True)
+        if self._origins is not None:
+            call = call._replace(causes=self._origins.of(batch))
         reply = None
         try:
             reply = self._send(call)
@@ -184,6 +190,8 @@ class Sender:
         self.count(acknowledged=len(settlement.acknowledged), dead=len(settlement.dead))
         for entry in settlement.acknowledged:
             self._tell_one(NOTIFICATION_ACKNOWLEDGED, id=notification_id(entry), queued_at=entry.queued_at)
+            if self._origins is not None:
+                self._origins.settled(entry, "sent")
         for entry, reason, status, message in settlement.dead:
             self._logger.error(
                 "A queued notification was given up: %s%s; client.outbox.dead_letters holds it",
@@ -199,6 +207,8 @@ class Sender:
                 message=message,
                 queued_at=entry.queued_at,
             )
+            if self._origins is not None:
+                self._origins.settled(entry, "dead")
 
     def _tell_one(self, name: str, /, **payload: Any) -> None:
         try:

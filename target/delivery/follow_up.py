@@ -54,5 +54,6 @@ def build_follow_up(
         names_cluster=True,  # nothing is learnt from what is sent in the background
         trace_id=trace_id,
         visitor=None,
+        causes=() if decided.call.info is None else (decided.call.info,),
     )
     return add_to_call(call, entries) if entries else call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.config import ClientConfig, RequestConfig, Runtime
@@ -26,6 +26,7 @@ from target_delivery_api import models
 
 if TYPE_CHECKING:
     from target.amcv import AmcvVisitor
+    from target.hooks import CallInfo
 
 CHANNELS = ("mobile", "web")
 MAX_NAME_LENGTH = 250
@@ -42,6 +43,9 @@ class Call(NamedTuple):
     ``body`` is what its caller asks, ``content`` all that goes over the wire: telemetry entries of other calls may ride
     along (``riding``), which no result, event or message of this call may show. ``cluster`` is where the call goes;
     ``names_cluster`` tells whether its caller named it, by cookie, id or hint.
+
+    The last are for hooks: ``headers`` that they add; who they know the call as (``info``), or which calls led to one
+    that is sent in the background (``causes``); and what is told of each attempt (``record``).
     """
 
     body: dict[str, Any]
@@ -54,6 +58,21 @@ class Call(NamedTuple):
     trace_id: str
     visitor: AmcvVisitor | None
     riding: tuple[Mapping[str, Any], ...] = ()
+    headers: Mapping[str, str] = {}
+    info: CallInfo | None = None
+    causes: tuple[CallInfo, ...] = ()
+    record: Callable[[Attempted], object] | None = None
+
+
+class Attempted(NamedTuple):
+    """How one attempt ended; times are those of ``monotonic_s``."""
+
+    call: Call
+    started_s: float
+    ended_s: float
+    status: int | None
+    response_bytes: int
+    error: str | None
 
 
 def build_offers_call(

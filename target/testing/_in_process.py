@@ -12,8 +12,9 @@ from typing import Any
 from uuid import uuid4
 
 from target import ApiError, OptionsError, TargetError
+from target._background.clock import monotonic_s
 from target.delivery.reply import Reply
-from target.delivery.request import Call
+from target.delivery.request import Attempted, Call
 from target.emulator.answers import answer, known_tokens
 from target.emulator.entries import Received
 from target.emulator.journal import Journal
@@ -60,6 +61,7 @@ class DeliveryService:
 
     def send(self, call: Call) -> Reply:
         """The answer to a call. Raises what it was told to fail with."""
+        began_s = monotonic_s()
         body = json.loads(call.content)
         query = {**_QUERY, "sessionId": call.session_id}
         received = Received(query, {}, body, path="/rest/v1/delivery")
@@ -73,7 +75,10 @@ class DeliveryService:
                 tokens = notification.get("tokens") or ()
                 known = bool(tokens) and self._known[notification["type"]].issuperset(tokens)
                 self.journal.add_notification(notification, session_id=call.session_id, known=known)
-        return Reply(status, "", json.dumps(said).encode())
+        content = json.dumps(said).encode()
+        if call.record is not None:  # hooks are told of it as of any attempt
+            call.record(Attempted(call, began_s, monotonic_s(), status, len(content), None))
+        return Reply(status, "", content)
 
     def _answer(self, query: Mapping[str, str], body: Wire, call: Call) -> tuple[int, Wire]:
         failure = self._fail_with

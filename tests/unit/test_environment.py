@@ -20,7 +20,7 @@ from tests.kit.loopback import LoopbackServer
 ACCOUNT = {"TARGET_CLIENT": "acme", "TARGET_ORGANIZATION_ID": "1234@AdobeOrg"}
 READ = {"client": "acme", "organization_id": "1234@AdobeOrg"}
 # Options that take objects: a new option is one of these, or can be set.
-OBJECTS = {"logger", "events", "pool", "outbox", "default_attributes"} | {
+OBJECTS = {"logger", "events", "hooks", "pool", "outbox", "default_attributes"} | {
     f"artifact_{name}" for name in ("headers", "payload", "source")
 }
 

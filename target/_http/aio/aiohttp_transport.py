@@ -119,7 +119,7 @@ class AiohttpTransport:
             session_id=call.session_id,
             version=self._config.version,
         )
-        headers = {"X-Request-Id": call.trace_id}
+        headers = {"X-Request-Id": call.trace_id, **call.headers}
         return cast("_Request", self._writer.request(base_url=call.base_url, headers=headers, **arguments))
 
     async def _attempt(self, step: Send, deadline: Deadline) -> Ended:
@@ -141,10 +141,10 @@ class AiohttpTransport:
             is_late = deadline.remaining_s() <= 0
             if is_late:
                 self._routes.tried(call, failures.timed_out(config, call))
-            failures.log_failure(config, call, TargetTimeout.__name__ if is_late else "cancelled", started)
+            failures.tell_failure(config, call, TargetTimeout.__name__ if is_late else "cancelled", started)
             raise
-        if config.logger.isEnabledFor(logging.DEBUG):
-            failures.log_attempt(config, call, ended, started)
+        if call.record is not None or config.logger.isEnabledFor(logging.DEBUG):
+            failures.tell_attempt(config, call, ended, started)
         if not isinstance(ended, Whose):
             self._routes.tried(call, ended.error if isinstance(ended, NoAnswer) else ended)
         return ended
