@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +11,7 @@ from target.errors import OptionsError
 from target.events import EventHandler
 from target.foreign import exact_dict, exact_text, is_a, is_text, kind_of
 from target.hooks import parse_hooks
-from target.loggers import parse_logger
+from target.loggers import LOG, Log, parse_logger
 from target.notices import Notices
 from target.on_device_config import OnDeviceConfig, OnDeviceOptions, parse_on_device
 from target.option_rows import REQUIRED, option, read_rows, required, rows_of
@@ -90,7 +89,7 @@ class ClientConfig(NamedTuple):
     property_token: str | None = option(parse_printable, None)
     environment_id: int | None = option(parse_integer, None)
     version: str | None = option(parse_printable, None)
-    logger: logging.Logger = option(parse_logger, logging.getLogger("target"))
+    logger: Log = option(parse_logger, LOG)
     events: Mapping[str, EventHandler] = option(parse_events, {})
     hooks: tuple[Any, ...] | None = option(parse_hooks, None)
     telemetry_enabled: bool = option(parse_flag, True)

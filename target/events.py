@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from typing import Any, Protocol
 
 from target.causes import hush, hushed
+from target.loggers import Log
 
 CLIENT_READY = "client_ready"
 ARTIFACT_DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"
@@ -37,7 +37,7 @@ class Emit(Protocol):
         """Call the handler of ``name``, if there is one."""
 
 
-def emit(handlers: Mapping[str, EventHandler], name: str, logger: logging.Logger, /, **payload: Any) -> None:
+def emit(handlers: Mapping[str, EventHandler], name: str, logger: Log, /, **payload: Any) -> None:
     """Call the handler of ``name``, if any, with ``{"type": name, **payload}``, in an empty context. What it raises is
     logged, by class and place: its words may quote what it was told."""
     handler = handlers.get(name)

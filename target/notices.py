@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from target.loggers import LOG, Log
+
 _MOST_OF_A_KIND = 20  # beyond, nothing more of that kind is told: names may come from what visitors send
 
 
@@ -16,8 +18,8 @@ class Notices:
         logger: The client's.
     """
 
-    def __init__(self, logger: logging.Logger | None = None) -> None:
-        self._logger = logger or logging.getLogger("target")
+    def __init__(self, logger: Log | None = None) -> None:
+        self._logger = logger or LOG
         self._told: dict[str, dict[tuple[str, ...], object]] = {}  # by the kind of the cause
 
     def has_told(self, cause: tuple[str, ...]) -> bool:

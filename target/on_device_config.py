@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -11,6 +10,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from target.artifact_headers import ArtifactHeaders, parse_artifact_headers
 from target.errors import OptionsError
 from target.foreign import attribute_of, is_a, is_function, kind_of
+from target.loggers import Log
 from target.option_rows import option
 from target.protocols import ArtifactSource
 from target.values import parse_mapping, parse_milliseconds, parse_path, parse_printable, parse_text
@@ -81,9 +81,7 @@ class OnDeviceConfig(NamedTuple):
     artifact_cache: Path | None
 
 
-def parse_on_device(
-    said: OnDeviceOptions, client: str, property_token: str | None, logger: logging.Logger
-) -> OnDeviceConfig:
+def parse_on_device(said: OnDeviceOptions, client: str, property_token: str | None, logger: Log) -> OnDeviceConfig:
     """What the options of a client that decides in process come to.
 
     Raises:
@@ -119,7 +117,7 @@ def without_query(url: str) -> str:
     return url.partition("?")[0]
 
 
-def _polling_interval_s(interval_ms: float, artifact_location: str, logger: logging.Logger) -> float:
+def _polling_interval_s(interval_ms: float, artifact_location: str, logger: Log) -> float:
     host = (urlsplit(artifact_location).hostname or "").rstrip(".")
     is_adobes = host == _ADOBE or host.endswith(f".{_ADOBE}")
     least_ms = _LEAST_ON_ADOBES_CDN_MS if is_adobes else _LEAST_ELSEWHERE_MS

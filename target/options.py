@@ -61,7 +61,8 @@ class CommonOptions(TypedDict, total=False):
     """Value of the query parameter ``version``; left out by default."""
     logger: LoggerLike | None
     """This client's log: a ``logging.Logger`` or an adapter of one, or any other object with ``debug`` and ``error``,
-    such as structlog's and loguru's: these get texts that are complete. Default: the logger ``target``."""
+    such as structlog's and loguru's: these get texts that are complete. Each line has fields, see
+    ``docs/observability.md``. Default: the logger ``target``."""
     events: Mapping[str, EventHandler] | None
     """Handlers by event name; each is called with one dict that carries ``type``, in an empty context (contextvars)."""
     hooks: Sequence[Any] | None

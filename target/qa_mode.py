@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -12,11 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from target.errors import OptionsError
 from target.foreign import UNREADABLE, exact_text, is_a, is_text, kind_of
+from target.loggers import LOG
 from target_delivery_api.models import QAMode, QAModePreviewIndex
 
 T = TypeVar("T")
-
-_logger = logging.getLogger("target")
 
 #: Longer values are neither written nor read; browsers keep no larger cookie.
 MAX_COOKIE_LENGTH = 3800
@@ -49,13 +47,13 @@ def qa_mode_from_url(url: str) -> QAMode | None:
     try:
         query = parse_qs(urlsplit(url).query, max_num_fields=_MOST_FIELDS)
     except ValueError:
-        _logger.warning("A QA link is malformed or has too many parameters, and is ignored")
+        LOG.warning("A QA link is malformed or has too many parameters, and is ignored")
         return None
     if _TOKEN_FIELD not in query:
         return None
     qa_mode = _build({name: _split(name, values) for name, values in query.items()})
     if qa_mode is not None and len(_encode(qa_mode)) > MAX_COOKIE_LENGTH:
-        _logger.warning("A QA link is longer than any that Target makes, and is ignored")
+        LOG.warning("A QA link is longer than any that Target makes, and is ignored")
         return None
     return qa_mode
 
@@ -88,7 +86,7 @@ def qa_mode_from_cookie(value: str | None) -> QAMode | None:
         return None
     version, _, encoded = value[: MAX_COOKIE_LENGTH + 1].partition(".")
     if version != _VERSION or len(value) > MAX_COOKIE_LENGTH:
-        _logger.warning("A QA mode cookie is too long, or of a version this library does not know, and is ignored")
+        LOG.warning("A QA mode cookie is too long, or of a version this library does not know, and is ignored")
         return None
     try:
         data = json.loads(base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True))
@@ -106,7 +104,7 @@ def qa_mode_from_cookie(value: str | None) -> QAMode | None:
         }
         texts = {name: [str(item) for item in items] for name, items in fields.items()}
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
-        _logger.warning("A QA mode cookie cannot be read and is ignored")
+        LOG.warning("A QA mode cookie cannot be read and is ignored")
         return None
     return _build(texts)
 
@@ -140,7 +138,7 @@ def _matching(field: str, texts: Mapping[str, list[str]], read: Callable[[str], 
     values = [read(text) for text in texts.get(field, ())[:_MOST_VALUES]]
     kept = [value for value in values if value is not None]
     if ignored := len(texts.get(field, ())) - len(kept):
-        _logger.warning("QA mode: %d malformed or surplus values of %s are ignored", ignored, field)
+        LOG.warning("QA mode: %d malformed or surplus values of %s are ignored", ignored, field)
     return kept
 
 

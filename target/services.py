@@ -133,11 +133,11 @@ class Services:
             OptionsError: The decisioning method needs rules, and the client fetches none.
         """
         decide = self.decider(call, decisioning_method)
-        return Way(call, method, decide, decide is not None)
+        return Way(_of_method(call, method), method, decide, decide is not None)
 
     def way_to_tell(self, call: Call, method: str) -> Way:
         """How a call with notifications is answered: by the server, whatever the decisioning method."""
-        return Way(call, method)
+        return Way(_of_method(call, method), method)
 
     def decider(self, call: Call, method: str | None) -> Decide | None:
         """What decides ``call`` by rules, or raises ArtifactNotReady; None where the server has to.
@@ -285,6 +285,11 @@ def _entry(call: Call, result: TargetDeliveryResponse, now_s: float, took_s: flo
         decisioning_method=SERVER_SIDE,
         server_token=response.telemetry_server_token if response is not None else None,
     )
+
+
+def _of_method(call: Call, method: str) -> Call:
+    """``call``, as the log knows it."""
+    return call if call.method == method else call._replace(method=method)
 
 
 def _refuse(error: ArtifactNotReady, *_: object) -> TargetDeliveryResponse:

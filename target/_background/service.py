@@ -8,7 +8,6 @@ anywhere: that costs no thread, and nobody else's work.
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import queue
 import threading
@@ -19,6 +18,7 @@ from typing import TypeVar
 
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
+from target.loggers import Log
 
 IDLE_S = 2.0  # without work for so long a thread ends
 _LONGEST_WATCH_S = 10.0  # for what is due later than that, a thread looks again from time to time
@@ -54,7 +54,7 @@ class Service:
         most: int = 1,
         take: Callable[[], Work | float | None] | None = None,
         of_use: Callable[[], tuple[int, int]] | None = None,
-        logger: logging.Logger | None = None,
+        logger: Log | None = None,
     ) -> None:
         self._name = name
         self._most = most

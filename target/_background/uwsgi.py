@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import Any
+
+from target.loggers import Log
 
 _DOCS = "docs/uwsgi.md of target-delivery says more"
 _told: list[object] = []  # the module itself, since an id may be used again
 
 
-def warn_of_missing_flags(logger: logging.Logger) -> None:
+def warn_of_missing_flags(logger: Log) -> None:
     """Say, once in this process and those that it forks, which flags of uWSGI are missing."""
     server: Any = sys.modules.get("uwsgi")  # which uWSGI puts there, and nobody else
     if server is None or any(server is told for told in _told):

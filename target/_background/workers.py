@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import queue
 import threading
 from collections import deque
@@ -20,6 +19,7 @@ from target._background.service import Service, Work
 from target._background.shares import HOME, MOST_SHARES, Host, Shares, did_answer
 from target.causes import hush, hushed
 from target.errors import ClientClosed, OptionsError, TargetTimeout, TransportError
+from target.loggers import Log
 from target.notices import Notices
 from target.values import parse_seconds
 
@@ -104,7 +104,7 @@ class Workers:
     rest to the threads.
     """
 
-    def __init__(self, size: int, logger: logging.Logger) -> None:
+    def __init__(self, size: int, logger: Log) -> None:
         self._size = size
         self._logger = logger
         self._notices = Notices(logger)

@@ -17,6 +17,7 @@ from target.delivery.echo import Whose
 from target.delivery.request import Attempted, Call
 from target.delivery.retry import Stage
 from target.errors import ClientClosed, TargetError, TargetTimeout, TransportError
+from target.loggers import fields
 
 #: What urllib3, http.client and ssl raise on the way, and what is raised here meanwhile.
 RAISED = (http_errors.HTTPError, http.client.HTTPException, TransportError, OSError)
@@ -131,6 +132,12 @@ def not_final(status: int) -> TransportError:
     return TransportError(f"The server answered {status}, which is no final status: check server_domain")
 
 
+def fields_of(call: Call, status: int | None = None, ms: float | None = None) -> dict[str, object]:
+    """What a line of the log that is about ``call`` has for its ``extra``."""
+    host = call.base_url.partition("://")[2]
+    return fields(method=call.method, host=host, status=status, ms=ms, request_id=call.trace_id)
+
+
 def tell_attempt(config: ClientConfig, call: Call, ended: Ended, started: float) -> None:
     """Log how an attempt ended, and tell hooks. ``started`` is a ``monotonic_s()``."""
     if isinstance(ended, NoAnswer):
@@ -138,8 +145,10 @@ def tell_attempt(config: ClientConfig, call: Call, ended: Ended, started: float)
     elif isinstance(ended, Whose):
         tell_failure(config, call, "an answer to another request", started)
     else:
+        ended_s = monotonic_s()
         if call.record is not None:
-            call.record(Attempted(call, started, monotonic_s(), ended.status, len(ended.content), None))
+            call.record(Attempted(call, started, ended_s, ended.status, len(ended.content), None))
+        took_ms = (ended_s - started) * 1000
         config.logger.debug(
             "POST %s request %s: %d, %d bytes sent, %d received, %.1f ms",
             call.base_url,
@@ -147,20 +156,24 @@ def tell_attempt(config: ClientConfig, call: Call, ended: Ended, started: float)
             ended.status,
             len(call.content),
             len(ended.content),
-            (monotonic_s() - started) * 1000,
+            took_ms,
+            extra=fields_of(call, ended.status, took_ms),
         )
 
 
 def tell_failure(config: ClientConfig, call: Call, what: str, started: float) -> None:
     """The same for one without an answer. ``what`` is the name of the error that the caller gets."""
+    ended_s = monotonic_s()
     if call.record is not None:
-        call.record(Attempted(call, started, monotonic_s(), None, 0, what))
+        call.record(Attempted(call, started, ended_s, None, 0, what))
+    took_ms = (ended_s - started) * 1000
     config.logger.debug(
         "POST %s request %s: %s after %.1f ms",
         call.base_url,
         call.trace_id,
         what,
-        (monotonic_s() - started) * 1000,
+        took_ms,
+        extra=fields_of(call, ms=took_ms),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from target.decisioning.artifact_text import ArtifactPayload
 from target.decisioning.trace import Retrieval
 from target.errors import CacheError, TargetError
 from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, Emit
+from target.loggers import Log
 from target.on_device_config import OnDeviceConfig, without_query
 from target.protocols import FetchedArtifact
 
@@ -247,7 +247,7 @@ class ArtifactRotation:
 class _ProblemLog:
     """Logs why rules of one artifact are left out, when they are first needed; no more than the first few."""
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: Log) -> None:
         self._logger = logger
         self._left = _MOST_PROBLEMS
 

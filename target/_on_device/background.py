@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import weakref
 from collections.abc import Callable
 
@@ -11,11 +10,13 @@ from target._background.clock import monotonic_s
 from target._background.ends import EXIT_S, forget, send_before_end
 from target._background.forks import renew_in_children
 from target._background.service import Service
+from target._http.failures import fields_of
 from target._on_device.backlog import Backlog
 from target._on_device.desk import Deliver, Desk
 from target.causes import hushed
 from target.delivery.request import Call
-from target.errors import BackgroundFull, ClientClosed, TargetError
+from target.errors import ApiError, BackgroundFull, ClientClosed, TargetError
+from target.loggers import Log
 
 SOON_S = 0.5  # within the second that telemetry may wait
 
@@ -42,7 +43,7 @@ class Background:
         self,
         deliver: Deliver,
         failed: Failed,
-        logger: logging.Logger,
+        logger: Log,
         most_pending: int,
         most_at_once: int,
         compose: Callable[[], Call | None] | None = None,
@@ -141,7 +142,13 @@ class Background:
         """For the threads: tell that ``call`` is given up."""
         with contextlib.suppress(BaseException):  # foreign code behind it: not even SystemExit may end a thread
             if not isinstance(error, BackgroundFull):  # of which a flood must not become a flood of lines
-                self._logger.warning("Request %s, sent in the background, failed: %s", call.trace_id, error)
+                status = error.status if isinstance(error, ApiError) else None
+                self._logger.warning(
+                    "Request %s, sent in the background, failed: %s",
+                    call.trace_id,
+                    error,
+                    extra=fields_of(call, status),
+                )
             self._failed(call, error)
 
     def compose(self) -> Call | None:

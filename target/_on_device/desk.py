@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from target._on_device.delivery import SleptThrough
 from target._on_device.waiting import Waiting
 from target.delivery.request import Call
 from target.errors import ApiError, BackgroundFull, ClientClosed, TargetTimeout, TransportError
+from target.loggers import Log
 
 _MOST_TRIES = 3  # of a call that the process slept through
 _MOST_UNTOLD = 10_000
@@ -46,7 +46,7 @@ class Desk:
         logger: Where it is said that something is dropped.
     """
 
-    def __init__(self, backlog: Backlog, deliver: Deliver, owner: ref[Owner], logger: logging.Logger) -> None:
+    def __init__(self, backlog: Backlog, deliver: Deliver, owner: ref[Owner], logger: Log) -> None:
         self.backlog = backlog
         self._deliver = deliver
         self._owner = owner

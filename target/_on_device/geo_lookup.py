@@ -18,6 +18,7 @@ from target._on_device.download import Downloads
 from target.decisioning.geo import parse_geo
 from target.errors import TargetError, TargetUnavailable, TransportError
 from target.events import GEO_LOCATION_UPDATED, Emit
+from target.loggers import Log
 from target.reading import UnreadableJson, parse_json
 
 MOST_ADDRESSES = 1000
@@ -50,7 +51,7 @@ class GeoLookup:
         logger: Where failures go, without the address.
     """
 
-    def __init__(self, url: str, downloads: Downloads, emit: Emit, logger: logging.Logger) -> None:
+    def __init__(self, url: str, downloads: Downloads, emit: Emit, logger: Log) -> None:
         self._url = url
         self._downloads = downloads
         self._emit = emit

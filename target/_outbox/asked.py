@@ -12,6 +12,7 @@ from target._outbox.one_thread import OneThread, StillAtIt
 from target._outbox.store import FORK_S
 from target.errors import OutboxFull
 from target.foreign import attribute_of, exact_text, is_text
+from target.loggers import log_of
 from target.protocols import Store, StoreBroken, StoreSettings
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class AskedStore:
     def __init__(self, store: Store, settings: StoreSettings, hold_s: float, look_s: float) -> None:
         self.store = store
         self._settings = settings
+        self._logger = log_of(settings.logger)
         self.hold_s, self.look_s = hold_s, look_s
         name = attribute_of(store, "name")
         self._name = exact_text(name) if is_text(name) else f"store {type(store).__name__}"
@@ -114,7 +116,7 @@ class AskedStore:
             return otherwise
         if self._broken_at_s is not None:
             self._broken_at_s = None
-            self._settings.logger.warning("The outbox %s can be used again", self._name)
+            self._logger.warning("The outbox %s can be used again", self._name)
         return result
 
     def leave_alone(self, why: str | None) -> None:
@@ -122,7 +124,7 @@ class AskedStore:
         was_broken = self._broken_at_s is not None
         self._broken_at_s = self._settings.now_s()
         if not was_broken:
-            self._settings.logger.log(
+            self._logger.log(
                 logging.WARNING if why is None else logging.ERROR,
                 "The outbox %s %s: notifications wait in memory, and are lost if the process ends before they are "
                 "sent or written",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import sqlite3
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from target._background.clock import monotonic_s
 from target._outbox import rows
 from target._outbox.ownership import warn_of_folder
 from target._outbox.schema import inode_of, is_corrupt, is_passing, move_aside, open_file, transaction, words_of
+from target.loggers import Log
 from target.protocols import StoreBroken
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class FileConnection:
         logger: Told when the file was corrupt, removed, or open to others.
     """
 
-    def __init__(self, path: str, account: str, now_s: Callable[[], float], logger: logging.Logger) -> None:
+    def __init__(self, path: str, account: str, now_s: Callable[[], float], logger: Log) -> None:
         self._path = path
         self._account = account
         self._now_s = now_s

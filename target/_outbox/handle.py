@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from target._background.forks import begin_anew_if_forked, import_before_threads
 from target._outbox.durable import DurableStore
@@ -74,7 +75,7 @@ class OutboxHandle:
             lease_s=_lease_s(outbox, config.timeout_s),
             longest_wait_s=2 * max(LONGEST_DELAY_S, self._flush_interval_s) + LONGEST_PAUSE_S,
             now=self._now,
-            logger=config.logger,
+            logger=cast(logging.Logger, config.logger),  # an adapter, which has the same methods
         )
         self._runtime = runtime
         self._logger = config.logger

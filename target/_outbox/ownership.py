@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import stat
 
+from target.loggers import Log
 from target.protocols import StoreBroken
 
 SUFFIXES = ("", "-wal", "-shm")
@@ -16,7 +16,7 @@ _OTHERS = 0o077
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def own(path: str, logger: logging.Logger) -> None:
+def own(path: str, logger: Log) -> None:
     """Make the file at ``path``, if need be, for its owner alone; make an existing one so, and what belongs to it.
 
     Raises:
@@ -43,7 +43,7 @@ def open_lock(path: str) -> int:
     return os.open(path, _FLAGS | os.O_CREAT, 0o600)
 
 
-def warn_of_folder(path: str, logger: logging.Logger) -> None:
+def warn_of_folder(path: str, logger: Log) -> None:
     """Say so where others may take the file at ``path`` away."""
     if not hasattr(os, "geteuid"):
         return
@@ -58,7 +58,7 @@ def warn_of_folder(path: str, logger: logging.Logger) -> None:
             )
 
 
-def _own_one(path: str, flags: int, logger: logging.Logger) -> None:
+def _own_one(path: str, flags: int, logger: Log) -> None:
     try:
         descriptor = os.open(path, _FLAGS | flags, 0o600)
     except OSError as error:

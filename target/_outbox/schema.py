@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import sqlite3
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from target._background.clock import monotonic_s
 from target._outbox.ownership import SUFFIXES, open_lock, own, real_path
+from target.loggers import Log
 from target.protocols import StoreBroken
 
 VERSION = 2
@@ -74,7 +74,7 @@ DROP TABLE old_dead
 _SHAPE = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
 
 
-def open_file(path: str, logger: logging.Logger) -> sqlite3.Connection:
+def open_file(path: str, logger: Log) -> sqlite3.Connection:
     """A connection to the outbox file at ``path``, made if need be; any thread may use it, one at a time.
 
     Raises:

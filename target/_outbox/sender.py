@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 from collections import Counter
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from target._background.flag import Flag
+from target._http.failures import fields_of
 from target._outbox.hosts import Hosts
 from target._outbox.origins import Origins
 from target._outbox.store import SteadyStore
@@ -20,6 +20,7 @@ from target.delivery.reply import Reply, parse_reply
 from target.delivery.request import Call
 from target.errors import ApiError, ClientClosed, TargetError
 from target.events import NOTIFICATION_ACKNOWLEDGED, NOTIFICATION_DEAD, Emit
+from target.loggers import Log, fields
 from target.protocols import Claim, LaneState, Moment, Settlement
 from target.values import parse_cluster
 
@@ -53,7 +54,7 @@ class Sender:
         now: Callable[[], Moment],
         max_age_s: float,
         most: int,
-        logger: logging.Logger,
+        logger: Log,
         emit: Emit,
         origins: Origins | None = None,
     ) -> None:
@@ -143,6 +144,7 @@ class Sender:
                 "%s takes no queued notifications (%s): they wait, and are tried again less and less often",
                 base_url,
                 "no usable answer" if outcome.status is None else f"it answers {outcome.status}",
+                extra=fields(method="outbox", host=base_url.partition("://")[2], status=outcome.status),
             )
         settlement = settle(batch, state, outcome, self._now(), jitter, self._max_age_s)
         settled = len(settlement.acknowledged) + len(settlement.dead)
@@ -165,16 +167,24 @@ class Sender:
             reply = self._send(call)
             response = parse_reply(reply, call)
         except ApiError as error:
-            self._logger.debug("Queued notifications were answered with %d", error.status)
+            self._logger.debug(
+                "Queued notifications were answered with %d", error.status, extra=fields_of(call, error.status)
+            )
             return Outcome(error.status, message=error.message, retry_after_s=reply and reply.retry_after_s)
         except ClientClosed:
             return Outcome(None, interrupted=True)
         except TargetError as error:
-            self._logger.debug("Queued notifications got no usable answer (%s)", type(error).__name__)
+            self._logger.debug(
+                "Queued notifications got no usable answer (%s)", type(error).__name__, extra=fields_of(call)
+            )
             return Outcome(None, message=str(error))
         except BaseException as error:  # noqa: BLE001  (a pool of the caller's may raise anything; sending goes on)
             # No traceback: the words of a foreign error may hold the URL, and with it the session.
-            self._logger.error("Sending queued notifications raised %s; they are tried again", type(error).__name__)
+            self._logger.error(
+                "Sending queued notifications raised %s; they are tried again",
+                type(error).__name__,
+                extra=fields_of(call),
+            )
             return Outcome(None, message=f"Sending raised {type(error).__name__}")
         listed = None if response is None else response.notifications
         return Outcome(reply.status, frozenset(item.id for item in listed or () if isinstance(item.id, str)))
@@ -197,6 +207,7 @@ class Sender:
                 "A queued notification was given up: %s%s; client.outbox.dead_letters holds it",
                 reason,
                 "" if status is None else f" (last answer {status}: {message})",
+                extra=fields(method="outbox", status=status),
             )
             self._tell_one(
                 NOTIFICATION_DEAD,

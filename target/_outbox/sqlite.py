@@ -14,6 +14,7 @@ from target._outbox import rows
 from target._outbox.connection import FileConnection
 from target._outbox.schema import tidy, transaction
 from target._outbox.store import FORK_S
+from target.loggers import log_of
 from target.protocols import MOST_PER_BATCH, Claim, Counts, Death, Entry, IsOpen, Settlement, Store, StoreSettings
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class SqliteStore(Store):
         self._path = path
         self._account = settings.account
         self._settings = settings
-        self._connection = FileConnection(path, settings.account, settings.now_s, settings.logger)
+        self._connection = FileConnection(path, settings.account, settings.now_s, log_of(settings.logger))
         self._has_more = False  # whether another session was due at the last claim
         self._at_work = threading.Lock()
         self._tidying = threading.Lock()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import math
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from target._background.forks import renew_in_children
 from target._background.service import Service, Work
 from target._outbox.sender import Sender
 from target._outbox.store import HOLD_S, SteadyStore
+from target.loggers import Log
 from target.protocols import Claim
 
 _LOOK_S = 0.02  # between two looks at whether everything has been sent
@@ -42,7 +42,7 @@ class Worker:
         flush_interval_s: float,
         is_shared: bool,
         most: int,
-        logger: logging.Logger,
+        logger: Log,
     ) -> None:
         self._store = store
         self._sender = sender

@@ -144,6 +144,7 @@ def build_call(
         names_cluster=True,
         trace_id=trace_id,
         visitor=None,
+        method="outbox",
     )
     told = [item for entry in batch if telemetry and not entry.misses for item in _telemetry_of(entry.telemetry)]
     return add_to_call(call, told) if told else call

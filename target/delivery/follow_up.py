@@ -55,5 +55,6 @@ def build_follow_up(
         trace_id=trace_id,
         visitor=None,
         causes=() if decided.call.info is None else (decided.call.info,),
+        method="background",
     )
     return add_to_call(call, entries) if entries else call

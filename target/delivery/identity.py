@@ -3,7 +3,6 @@ what the Experience Cloud knows of its visitor: ECID, customer ids, Audience Man
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +12,7 @@ from target.config import ClientConfig, RequestConfig, Runtime
 from target.customer_ids import merge_customer_ids
 from target.errors import OptionsError
 from target.foreign import is_a
+from target.loggers import Log
 from target.notices import Notices
 from target.response import TargetCookie
 from target.values import is_session_id, parse_cluster
@@ -42,7 +42,7 @@ class Identity(NamedTuple):
     location_hint: str | None
 
 
-def parse_identity(options: RequestConfig, now_s: float, logger: logging.Logger, notices: Notices) -> Identity:
+def parse_identity(options: RequestConfig, now_s: float, logger: Log, notices: Notices) -> Identity:
     """Read the visitor's cookies. What breaks the API's rules is left out with a warning, never sent, never raised."""
     cookie = options.target_cookie
     if cookie and ("=" in cookie or "%3" in cookie) and (in_header := find_in_header(cookie)) is not None:
@@ -67,7 +67,7 @@ def parse_identity(options: RequestConfig, now_s: float, logger: logging.Logger,
     return Identity(session_id or options.session_id, device_id, location_hint)
 
 
-def named_cluster(identity: Identity, sent_device_id: str | None, logger: logging.Logger) -> str | None:
+def named_cluster(identity: Identity, sent_device_id: str | None, logger: Log) -> str | None:
     """The cluster this call names: by its device id, the cookie's first, else by its location hint."""
     device_id = identity.device_id or sent_device_id
     cluster = cluster_of_device_id(device_id)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
+from target.loggers import Log
 from target.notices import Notices
 
 _TYPES = ("click", "display")
@@ -13,9 +13,7 @@ _TYPES = ("click", "display")
 _SURELY_SECONDS = range(10**8, 10**11)
 
 
-def drop_invalid(
-    notifications: list[Any], logger: logging.Logger, notices: Notices | None = None
-) -> list[dict[str, Any]]:
+def drop_invalid(notifications: list[Any], logger: Log, notices: Notices | None = None) -> list[dict[str, Any]]:
     """The notifications the API would take. One bad one voids its whole request, so each is logged and left out.
 
     Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +20,7 @@ from target.delivery.telemetry import add_telemetry
 from target.delivery.wire_form import tidy_request, write_request
 from target.errors import OptionsError
 from target.foreign import exact_dict, is_a
+from target.loggers import Log
 from target.notices import Notices
 from target_delivery_api import models
 
@@ -42,7 +42,8 @@ class Call(NamedTuple):
 
     ``body`` is what its caller asks, ``content`` all that goes over the wire: telemetry entries of other calls may ride
     along (``riding``), which no result, event or message of this call may show. ``cluster`` is where the call goes;
-    ``names_cluster`` tells whether its caller named it, by cookie, id or hint.
+    ``names_cluster`` tells whether its caller named it, by cookie, id or hint. ``method`` is what the log and hooks are
+    told as that of the client.
 
     The last are for hooks: ``headers`` that they add; who they know the call as (``info``), or which calls led to one
     that is sent in the background (``causes``); and what is told of each attempt (``record``).
@@ -58,6 +59,7 @@ class Call(NamedTuple):
     trace_id: str
     visitor: AmcvVisitor | None
     riding: tuple[Mapping[str, Any], ...] = ()
+    method: str = "get_offers"
     headers: Mapping[str, str] = {}
     info: CallInfo | None = None
     causes: tuple[CallInfo, ...] = ()
@@ -111,7 +113,7 @@ def add_to_call(call: Call, entries: Sequence[Mapping[str, Any]]) -> Call:
     return call._replace(content=call.content[:-1] + added, riding=riding)
 
 
-def _fill_parts(body: dict[str, Any], logger: logging.Logger, added_mboxes: Sequence[str] = ()) -> None:
+def _fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] = ()) -> None:
     """Make ``execute`` and ``prefetch`` of ``body`` what is sent: valid mboxes with indexes, nothing empty.
 
     An empty part is left out where the other one asks for something.
@@ -206,7 +208,7 @@ def _asks(name: str, part: dict[str, Any]) -> bool:
     return "pageLoad" in part or bool(part.get("mboxes")) or (name == "prefetch" and bool(part.get("views")))
 
 
-def _build_context(context: dict[str, Any], runtime: Runtime, logger: logging.Logger) -> dict[str, Any]:
+def _build_context(context: dict[str, Any], runtime: Runtime, logger: Log) -> dict[str, Any]:
     context = {key: value for key, value in context.items() if value is not None}
     channel = context.get("channel")
     if channel not in CHANNELS:
@@ -228,7 +230,7 @@ def _set_property(body: dict[str, Any], config: ClientConfig) -> None:
         config.logger.debug("The property token in the request differs from the client's; the request's is used")
 
 
-def valid_mboxes(mboxes: list[Any], where: str, logger: logging.Logger) -> list[dict[str, Any]]:
+def valid_mboxes(mboxes: list[Any], where: str, logger: Log) -> list[dict[str, Any]]:
     """The mboxes that have a name. One line is logged for each other, with its place and why; never the object."""
     valid = []
     for position, mbox in enumerate(mboxes):

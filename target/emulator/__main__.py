@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from target.emulator.offers import OffersError, load_offers
+from target.loggers import Log
 
 if TYPE_CHECKING:
     from target.emulator.handle import Emulator
 
 _MOST_SAID = 10
 _NAME = "python -m target.emulator"
-_LOGGER = logging.getLogger("target.emulator")
+_LOGGER = Log(logging.getLogger("target.emulator"))
 
 
 def main(arguments: Sequence[str] | None = None, *, name: str = _NAME) -> int:
@@ -153,16 +154,17 @@ def _telling() -> Iterator[None]:
     """Show people what the log says: files that were read again or are broken, entries that were dropped."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("target emulator: %(message)s"))
-    before = (_LOGGER.level, _LOGGER.propagate)
-    _LOGGER.addHandler(handler)
-    _LOGGER.setLevel(logging.INFO)
-    _LOGGER.propagate = False
+    logger = _LOGGER.logger
+    before = (logger.level, logger.propagate)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
     try:
         yield
     finally:
-        _LOGGER.removeHandler(handler)
-        _LOGGER.setLevel(before[0])
-        _LOGGER.propagate = before[1]
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def _port(value: str) -> int:

@@ -14,12 +14,13 @@ from threading import Condition
 from typing import Any, NamedTuple, Unpack
 
 from target.emulator.entries import Entry, Filters, Received, fits_notification, fits_request, shown
+from target.loggers import Log
 
 # Enough for a day of development; older entries go, so that a long run does not grow without end.
 _KEPT = 10_000
 #: How long is waited for what was not there yet, where nobody says.
 WAIT_MS = 5000
-_LOGGER = logging.getLogger("target.emulator")
+_LOGGER = Log(logging.getLogger("target.emulator"))
 
 
 class Event(NamedTuple):

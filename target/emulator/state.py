@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from target.emulator.journal import Journal
+from target.loggers import Log
 
-_LOGGER = logging.getLogger("target.emulator")
+_LOGGER = Log(logging.getLogger("target.emulator"))
 # So many changes as come within this time are written at once.
 _GATHERED_S = 1.0
 

@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_LOGGER = logging.getLogger("target.emulator")
+from target.loggers import Log
+
+_LOGGER = Log(logging.getLogger("target.emulator"))
 # Changes are looked for this often where nothing tells of them: on network drives, and some that containers share.
 _POLL_S = 0.5
 # Who writes a file in place writes it in pieces: it is read once it has been left alone for so long.

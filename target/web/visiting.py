@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -11,6 +12,7 @@ from target.calls import parse_names
 from target.clients import Client
 from target.delivery.identity import build_target_cookie
 from target.errors import ApiError, OptionsError, TargetError
+from target.loggers import fields
 from target.response import TargetCookie, TargetDeliveryResponse
 from target.web.cookies import private_cache_control, set_cookie_headers, varying_by_cookie
 from target.web.handles import Unreadable, marks_of, named_handles
@@ -229,9 +231,9 @@ class BaseVisit(Generic[C]):
 
     def _note(self, error: TargetError) -> None:
         if self.error is None:
+            level = logging.ERROR if _is_refusal(error) else logging.WARNING
             logger = self.site._client_config.logger
-            log = logger.error if _is_refusal(error) else logger.warning
-            log("The page shows default content: %s", error)
+            logger.log(level, "The page shows default content: %s", error, extra=_fields_of(error))
         self.error = error
 
     def _untold(self, error: TargetError) -> bool:
@@ -239,7 +241,7 @@ class BaseVisit(Generic[C]):
         if isinstance(error, OptionsError):
             raise error
         self.error = error
-        self.site._client_config.logger.warning("Target is not told what was shown: %s", error)
+        self.site._client_config.logger.warning("Target is not told what was shown: %s", error, extra=_fields_of(error))
         return False
 
     def _attributes(self, found: AttributesProvider, options: Mapping[str, Any]) -> AttributesProvider:
@@ -263,3 +265,7 @@ def _refuse_callbacks(options: Mapping[str, Any]) -> None:
 
 def _is_refusal(error: TargetError) -> bool:
     return isinstance(error, ApiError) and 400 <= error.status < 500 and error.status != 429
+
+
+def _fields_of(error: TargetError) -> dict[str, object]:
+    return fields(status=error.status if isinstance(error, ApiError) else None)

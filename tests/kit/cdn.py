@@ -14,11 +14,12 @@ from target._on_device.artifact_keeper import ArtifactKeeper
 from target._on_device.artifact_rotation import DownloadTimes
 from target._on_device.download import Downloads
 from target.config import ClientConfig, parse_client_options
+from target.loggers import Log
 from target.on_device_config import OnDeviceConfig
 from tests.kit.calls import ACCOUNT
 from tests.kit.loopback import Answer, LoopbackServer, Received
 
-LOGGER = logging.getLogger("shop")
+LOGGER = Log(logging.getLogger("shop"))
 
 
 def artifact(name: str = "home", **changes: Any) -> dict[str, Any]:

@@ -20,12 +20,13 @@ from target._outbox.handle import OutboxHandle
 from target._outbox.sqlite import SqliteStore
 from target.config import ClientConfig, parse_client_options, parse_request_options
 from target.delivery.request import Call, build_notifications_call
+from target.loggers import Log
 from target.outbox import Outbox
 from target.protocols import Entry, Moment, StoreSettings
 from tests.kit.calls import options_of
 
 START_S = 1_700_000_000.0
-LOGGER = logging.getLogger("target")
+LOGGER = Log(logging.getLogger("target"))
 TIMESTAMP = 1_700_000_000_000
 ACKNOWLEDGED, DEAD = "notification_acknowledged", "notification_dead"  # events
 CALLERS = 12

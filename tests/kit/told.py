@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Any
 
+from target.loggers import Log
 from target.option_rows import REQUIRED
 
 
@@ -15,7 +15,7 @@ def told(default: Any) -> str:
         return "required"
     if default is None or default == {}:
         return "none"
-    if isinstance(default, logging.Logger):
+    if isinstance(default, Log):
         return f'logging.getLogger("{default.name}")'
     return f'"{default}"' if isinstance(default, str) else str(default)
 

@@ -18,6 +18,7 @@ from target.config import (
     parse_client_options,
     parse_request_options,
 )
+from target.loggers import LOG
 from target.on_device_config import OnDeviceOptions
 from tests.kit.built_calls import PAGE_LOAD
 
@@ -50,7 +51,7 @@ DEFAULTS: dict[str, Any] = {
     "property_token": None,
     "environment_id": None,
     "version": None,
-    "logger": logging.getLogger("target"),
+    "logger": LOG,
     "events": {},
     "telemetry_enabled": True,
     "decisioning_method": "server-side",

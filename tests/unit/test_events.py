@@ -11,8 +11,9 @@ import pytest
 
 from target.errors import OptionsError, TargetError, TransportError
 from target.events import EVENT_NAMES, emit
+from target.loggers import Log
 
-LOGGER = logging.getLogger("target.tests.events")
+LOGGER = Log(logging.getLogger("target.tests.events"))
 
 
 def test_the_documented_names() -> None:

@@ -94,11 +94,11 @@ def test_an_error_with_its_traceback_is_one_text() -> None:
 def test_adapters_and_loggers_stay_what_they_are() -> None:
     told: Told = []
     given = adapter(told)
-    assert parse_logger("logger", given) is given
+    assert parse_logger("logger", given).logger is given
     parse_logger("logger", given).warning("%s", "x")
     assert told == [("warning", "x a")]
     of_the_library = logging.getLogger("shop")
-    assert parse_logger("logger", of_the_library) is of_the_library
+    assert parse_logger("logger", of_the_library).logger is of_the_library
 
 
 @pytest.mark.parametrize("make", [*KINDS.values(), adapter], ids=[*KINDS, "adapter"])

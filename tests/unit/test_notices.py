@@ -9,11 +9,12 @@ import threading
 
 import pytest
 
+from target.loggers import Log
 from target.notices import _MOST_OF_A_KIND, Notices
 
 
 def test_each_cause_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    notices = Notices(logging.getLogger("shop"))
+    notices = Notices(Log(logging.getLogger("shop")))
     for cause in ("a", "b", "a", "b"):
         notices.warn_once(("kind", cause), "told of %s", cause)
     assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
@@ -56,7 +57,7 @@ def test_what_has_many_places_is_told_of_a_few(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_copy_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
-    notices = Notices(logging.getLogger("shop"))
+    notices = Notices(Log(logging.getLogger("shop")))
     notices.warn_once(("a",), "told")
     for other in (pickle.loads(pickle.dumps(notices)), copy.deepcopy(notices)):
         other.warn_once(("a",), "told")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import logging
 import pydoc
 import re
 import subprocess
@@ -21,6 +20,7 @@ import urllib3
 
 import target
 from target import config, customer_ids, events, on_device_config, options, protocols, reading, values
+from target.loggers import Log
 from target.option_rows import REQUIRED, Row
 from tests.kit.kinds import kinds_of, kinds_taken
 from tests.kit.told import told
@@ -128,7 +128,7 @@ def test_help_texts_say_every_option_and_its_default(name: str) -> None:
         said = re.findall(r"Default:? (the logger ``\w+``|``\"[^`]*\"``|\d+, or one for every \d+ bytes|\w+)", text)
         if key in COMPUTED:
             assert said == [COMPUTED[key]]
-        elif isinstance(default, logging.Logger):
+        elif isinstance(default, Log):
             assert said == [f"the logger ``{default.name}``"]
         elif isinstance(default, str):
             assert said == [f"``{told(default)}``"], key

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from target.config import ClientConfig
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.errors import ClientClosed
+from target.loggers import Log
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ _END_S = 1.0  # for work that was told to end; it waits for nothing any more
 class Threads:
     """Daemon threads for one event loop, whose default executor has no part in it: at most ``size`` for one host."""
 
-    def __init__(self, size: int, logger: logging.Logger) -> None:
+    def __init__(self, size: int, logger: Log) -> None:
         self._workers = Workers(size, logger)
         self._loop = asyncio.get_running_loop()
         self.begin_anew()

@@ -18,9 +18,10 @@ import pytest
 
 from target._background import service as service_module
 from target._background.service import Service
+from target.loggers import Log
 from tests.kit.calls import eventually
 
-LOGGER = logging.getLogger("service")
+LOGGER = Log(logging.getLogger("service"))
 WITHIN_S = 10.0
 
 

@@ -14,9 +14,10 @@ from target._background.later import do_later
 from target._background.service import Service
 from target._background.workers import Workers
 from target._outbox.one_thread import OneThread
+from target.loggers import Log
 from tests.kit.strikes import Struck, at_each_step
 
-LOGGER = logging.getLogger("struck")
+LOGGER = Log(logging.getLogger("struck"))
 WITHIN_S = 10.0
 SOON_S = 2.0  # much shorter than what a thread that nobody wakes sleeps, and what is lost is never done
 PARTS = ("/target/_background/", "/target/_outbox/")

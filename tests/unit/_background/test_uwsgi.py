@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from target._background.uwsgi import warn_of_missing_flags
+from target.loggers import Log
 
 THREADS, HOOKS = "--enable-threads", "--py-call-uwsgi-fork-hooks"
 
@@ -38,12 +39,12 @@ def test_one_warning_names_the_flags_that_are_missing(
     monkeypatch.setitem(sys.modules, "uwsgi", server)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            warn_of_missing_flags(logging.getLogger("shop"))
+            warn_of_missing_flags(Log(logging.getLogger("shop")))
     assert len(caplog.messages) == bool(missing)
     for flag in (THREADS, HOOKS):
         assert any(flag in message for message in caplog.messages) == (flag in missing)
 
 
 def test_nothing_is_said_where_there_is_no_uwsgi(caplog: pytest.LogCaptureFixture) -> None:
-    warn_of_missing_flags(logging.getLogger("shop"))
+    warn_of_missing_flags(Log(logging.getLogger("shop")))
     assert caplog.messages == []

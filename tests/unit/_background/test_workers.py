@@ -14,6 +14,7 @@ import pytest
 
 from target import AsyncResult, ClientClosed, OptionsError, TargetClient, TargetTimeout, TransportError
 from target._background.workers import Workers
+from target.loggers import Log
 from tests.kit.calls import CALL, MakeClient, client_of, eventually, expect, timed
 from tests.kit.loopback import Answer, LoopbackServer, Received, ok, serving
 from tests.kit.processes import run_script
@@ -114,7 +115,7 @@ def test_work_that_is_interrupted_and_a_logger_that_raises_cost_no_worker() -> N
 
     logger = logging.getLogger("angry")
     logger.addFilter(Angry())
-    workers = Workers(1, logger)
+    workers = Workers(1, Log(logger))
 
     def interrupt(*_: object) -> None:
         raise SystemExit(1)

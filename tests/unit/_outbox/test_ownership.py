@@ -15,6 +15,7 @@ import pytest
 
 from target._outbox import ownership, schema
 from target._outbox.schema import open_file
+from target.loggers import Log
 from target.protocols import LaneState, Settlement, StoreBroken
 from tests.kit.outboxes import LOGGER, Clock, always, entry, make_store, names, put
 
@@ -259,5 +260,5 @@ def test_a_refused_file_says_why_without_what_it_holds(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE secret_orders (id)")
     with pytest.raises(StoreBroken) as caught:
-        open_file(str(path), logging.getLogger("x"))
+        open_file(str(path), Log(logging.getLogger("x")))
     assert str(caught.value) == "it is another program's database"

@@ -18,6 +18,7 @@ from target.delivery.identity import (
     parse_identity,
     parse_target_cookie,
 )
+from target.loggers import Log
 from target.notices import Notices
 from tests.kit.built_calls import NOW_S
 
@@ -95,10 +96,10 @@ def test_the_value_in_a_header(text: str, value: str | None) -> None:
     "header", [f"mbox=session#s1#{FAR}", f"a=b; mbox=session#s1#{FAR}", f"mbox%3Dsession%23s1%23{FAR}"]
 )
 def test_a_header_is_read_and_told_of_once(header: str, caplog: pytest.LogCaptureFixture) -> None:
-    notices = Notices(logging.getLogger("shop"))
+    notices = Notices(Log(logging.getLogger("shop")))
     options = parse_request_options({"request": {}, "target_cookie": header})
     for _ in range(2):
-        identity = parse_identity(options, NOW_S, logging.getLogger("shop"), notices)
+        identity = parse_identity(options, NOW_S, Log(logging.getLogger("shop")), notices)
         assert identity.session_id == "s1"
     assert caplog.messages == [
         "The target_cookie of a call is a header: its cookie mbox is read, but pass the value of that alone"
@@ -112,7 +113,7 @@ def test_a_header_is_read_and_told_of_once(header: str, caplog: pytest.LogCaptur
 def test_a_value_is_no_header(value: str, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("shop")
     options = parse_request_options({"request": {}, "target_cookie": value})
-    assert parse_identity(options, NOW_S, logger, Notices(logger)).session_id == "s1"
+    assert parse_identity(options, NOW_S, Log(logger), Notices(Log(logger))).session_id == "s1"
     assert caplog.messages == []
 
 

@@ -20,10 +20,11 @@ from target import (
     TelemetryEntry,
 )
 from target.delivery.notifications import add_impression_ids, drop_invalid
+from target.loggers import Log
 from target.notices import Notices
 from tests.kit.built_calls import CLICK, PAGE_LOAD, notify, offers
 
-LOGGER = logging.getLogger("target.tests.notifications")
+LOGGER = Log(logging.getLogger("target.tests.notifications"))
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 
 from target import DeliveryRequest, ExecuteRequest, MboxRequest, OptionsError, PrefetchRequest
 from target.delivery.request import add_mboxes, fill_indexes, valid_mboxes
+from target.loggers import Log
 from tests.kit.built_calls import offers
 
-LOGGER = logging.getLogger("target.tests.mboxes")
+LOGGER = Log(logging.getLogger("target.tests.mboxes"))
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from target import DeliveryRequest, MboxRequest
 from target.delivery.wire_form import write_request
+from target.loggers import Log
 from target.notices import Notices
 from target_delivery_api.types import Model
 
-LOGGER = logging.getLogger("shop")
+LOGGER = Log(logging.getLogger("shop"))
 MBOX = {"name": "home"}
 PLAIN = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5)
 JSON = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner), max_leaves=5)
@@ -108,7 +109,7 @@ def test_whatever_the_keys_are_they_are_sent_and_no_value_is_told(unknown: dict[
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
     logger = logging.Logger("apart")
     logger.addHandler(handler)
-    assert write_request(unknown, Notices(logger)) == unknown
+    assert write_request(unknown, Notices(Log(logger))) == unknown
     assert bool(lines) == bool(unknown)
     assert len(lines) <= 21
     assert all(len(line) < 200 for line in lines)

@@ -33,6 +33,7 @@ from target import (
 from target.delivery import unknown_keys, wire_form
 from target.delivery.wire_form import write_request
 from target.delivery.wire_values import Misfit
+from target.loggers import Log
 from target.notices import Notices
 from tests.kit.odd import Disguised, OddText, Tier
 
@@ -256,7 +257,7 @@ def test_a_key_that_is_not_known_is_sent_and_told_of_once(
     looked_through = []
     tell = unknown_keys.tell_unknown_keys
     monkeypatch.setattr(unknown_keys, "tell_unknown_keys", lambda *told: (looked_through.append(told), tell(*told)))
-    notices = Notices(logging.getLogger("shop"))
+    notices = Notices(Log(logging.getLogger("shop")))
     assert write_request({"exectue": {}}, notices) == {"exectue": {}}
     assert caplog.messages == [
         "request.exectue is not known to the Delivery API, and is sent as it is: is 'execute' meant?"
