@@ -30,6 +30,7 @@ class Client:
     _services: Services
     _transport: Any
     _workers: Workers | None = None
+    _known_as: ClientInfo | None = None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -63,13 +64,15 @@ class Client:
         )
 
     def _info(self) -> ClientInfo:
-        """What hooks are told of it, and may keep: it does not hold the client."""
-        known = ref(self)
-        return ClientInfo(
-            self._services.client,
-            self._services.method,
-            lambda: None if (client := known()) is None else client.status(),
-        )
+        """What hooks are told of it, always the same object, and may keep: it does not hold the client."""
+        if self._known_as is None:
+            known = ref(self)
+            self._known_as = ClientInfo(
+                self._services.client,
+                self._services.method,
+                lambda: None if (client := known()) is None else client.status(),
+            )
+        return self._known_as
 
     @staticmethod
     def visitor_cookie_name(organization_id: str) -> str:

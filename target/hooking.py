@@ -33,6 +33,8 @@ Steps = Generator[Callable[[], Any], Any, T]
 #: Methods of what is sent in the background.
 BACKGROUND = "background"
 OUTBOX = "outbox"
+#: Of the API, on whichever host.
+PATH = "/rest/v1/delivery"
 _KINDS = ("execute", "prefetch", "notifications", "telemetry")
 _MOST_ADDED = 100
 _HOLD_S = 5.0  # for which a thread waits for what a hook does on an event loop
@@ -187,6 +189,7 @@ class Hooks:
             host=host_of_call(call) if decisioning_method == SERVER_SIDE else None,
             decisioning_method=decisioning_method,
             causes=call.causes,
+            url=f"{call.base_url}{PATH}" if decisioning_method == SERVER_SIDE else None,
         )
 
     def _with_additions(self, call: Call, added: Any, method: Callable[..., Any]) -> Call:

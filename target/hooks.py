@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 NotificationState = Literal["queued", "sent", "dead", "failed"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ClientInfo:
-    """A client.
+    """A client. One object is one client, which keeps it: it may be the key of a ``WeakKeyDictionary``.
 
     Attributes:
         client: Its client code.

@@ -133,7 +133,10 @@ class Services:
             OptionsError: The decisioning method needs rules, and the client fetches none.
         """
         decide = self.decider(call, decisioning_method)
-        return Way(_of_method(call, method), method, decide, decide is not None)
+        version = None
+        if decide is not None and self.hooks is not None and self.on_device is not None:
+            version = self.on_device.artifact_status()["source_version"]
+        return Way(_of_method(call, method), method, decide, decide is not None, rules_version=version)
 
     def way_to_tell(self, call: Call, method: str) -> Way:
         """How a call with notifications is answered: by the server, whatever the decisioning method."""

@@ -40,6 +40,7 @@ class Watched:
             decisioning_method=self.info.decisioning_method,
             decisions=decisions,
             error=None if error is None else type(error).__name__,
+            rules_version=self.way.rules_version,
         )
 
     def _attempt(self, attempted: Attempted) -> Attempt:

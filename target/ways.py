@@ -23,6 +23,7 @@ class Way(NamedTuple):
         decide: Answers in process; None where the server does.
         has_rules: Whether that is by rules, which may have to be read, or may need the visitor's place.
         finish: Makes what the caller gets of the answer; None where that is the answer as it is.
+        rules_version: What the source of the rules knows them by; None where it says nothing, or nobody is told.
     """
 
     call: Call
@@ -30,3 +31,4 @@ class Way(NamedTuple):
     decide: Decide | None = None
     has_rules: bool = False
     finish: Callable[[TargetDeliveryResponse], TargetDeliveryResponse] | None = None
+    rules_version: str | None = None

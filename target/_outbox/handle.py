@@ -143,9 +143,9 @@ class OutboxHandle:
             self._logger.error(
                 "The outbox is full: its oldest notifications are dropped; client.outbox.counters says how many"
             )
-        self._worker.notice()
         if self._origins is not None:
             self._origins.queued(call, entries)
+        self._worker.notice()
         return [notification_id(entry) for entry in entries]
 
     @property

@@ -70,7 +70,9 @@ class OpenTelemetryHook(Hook):
             self._spans.end(call, outcome)
 
     def on_notification(self, notification: NotificationInfo) -> None:
-        """It is counted."""
+        """It is counted; what queued it is what its sending links to."""
+        if notification.state == "queued" and notification.call is not None:
+            self._spans.remember(notification.call)
         self._metrics.count_notification(notification)
 
 

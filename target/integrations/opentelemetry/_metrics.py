@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
@@ -116,9 +117,9 @@ MEASURED = (
     ),
 )
 
-#: Who is watched, and for which provider as given: None is the global one, whichever that becomes. One table for all
+#: Who is watched, and for which providers as given: None is the global one, whichever that becomes. One table for all
 #: hooks, since a meter takes the callbacks of the first alone. Changed in single steps: a lock could be held at a fork.
-_WATCHED: dict[tuple[ClientInfo, MeterProvider | None], None] = {}
+_WATCHED: WeakKeyDictionary[ClientInfo, set[MeterProvider | None]] = WeakKeyDictionary()
 
 
 class Metrics:
@@ -150,11 +151,11 @@ class Metrics:
 
     def watch(self, client: ClientInfo) -> None:
         """Measure what the client's status says."""
-        _WATCHED[client, self._provider] = None
+        _WATCHED.setdefault(client, set()).add(self._provider)
 
     def forget(self, client: ClientInfo) -> None:
         """Measure it no more."""
-        _WATCHED.pop((client, self._provider), None)
+        _WATCHED.get(client, set()).discard(self._provider)
 
     def count(self, call: CallInfo, outcome: CallOutcome) -> None:
         """Count a call that ended, and what was decided in it."""
@@ -196,13 +197,11 @@ def _create(meter: Meter, provider: MeterProvider | None, measured: Measured) ->
 
 def _watched_by(provider: MeterProvider | None) -> Iterator[tuple[ClientInfo, Any]]:
     wanted = _resolved(provider)
-    for watched in list(_WATCHED):
-        client, given = watched
-        if _resolved(given) is wanted:
+    for known in _WATCHED.keyrefs():
+        client = known()
+        if client is not None and wanted in map(_resolved, _WATCHED.get(client, set()).copy()):
             status = client.status()
-            if status is None:  # the client was forgotten
-                _WATCHED.pop(watched, None)
-            else:
+            if status is not None:  # else the client was forgotten
                 yield client, status
 
 

@@ -88,6 +88,11 @@ class Spans:
         finally:
             found.span.end(found.began_ns + _ns(outcome.milliseconds))
 
+    def remember(self, call: CallInfo) -> None:
+        """Let what follows from ``call``, which sends nothing itself, link to the span that it is made in."""
+        if call not in self._known:
+            self._known[call] = trace.get_current_span().get_span_context()
+
     def _links(self, causes: Iterable[CallInfo]) -> list[Link]:
         known = [self._known.get(cause) for cause in causes]
         return [Link(found) for found in known if found is not None and found.is_valid]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import count
 from typing import Any
+from weakref import ref
 
 import pytest
 from opentelemetry import metrics as api
 
 from target import ClientInfo, ClientStatus, NotificationInfo, PartDecision
-from target.integrations.opentelemetry import OpenTelemetryHook, _metrics
+from target.integrations.opentelemetry import OpenTelemetryHook
 from tests.kit.telemetry import Telemetry
 from tests.unit.integrations.opentelemetry.told import IN_PROCESS, SPLIT, call, outcome, status
 
@@ -99,7 +101,10 @@ def test_the_status_of_clients_is_measured_until_they_are_closed_or_forgotten() 
     }
     statuses[0] = None
     assert telemetry.metrics() == {}
-    assert not [info for info, _ in _metrics._WATCHED if info in (closed, forgotten)]
+    kept = ref(forgotten)
+    del forgotten
+    gc.collect()
+    assert kept() is None
 
 
 def test_clients_of_one_client_code_are_told_of_as_one() -> None:
