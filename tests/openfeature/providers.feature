@@ -30,7 +30,7 @@ Feature: Providers are set, bound to domains, and shut down
       | an error of its own | ERROR  |
       | ProviderFatalError  | FATAL  |
 
-  @req-2.4.2.1 @on-device
+  @req-2.4.2.1 @on-device @waits
   Scenario: Without rules there is an error, which passes when they come
     Given rules that cannot be fetched
     And a provider that is set without waiting
@@ -101,13 +101,11 @@ Feature: Providers are set, bound to domains, and shut down
     And the details of the boolean flag "flags.enabled" are evaluated with the default false
     Then the value is true
 
-  @req-2.5.2 @provider
-  Scenario: A provider that was never initialized says that it is not ready
-    Given a provider that is not set
-    Then it resolves "flags.enabled" to the error "PROVIDER_NOT_READY"
-
-  @req-2.5.2 @provider
-  Scenario: A provider that was shut down says that it is not ready
-    Given a ready provider
-    When the API is shut down
-    Then it resolves "flags.enabled" to the error "PROVIDER_NOT_READY"
+  @req-1.4.8 @req-2.2.7 @on-device
+  Scenario: Without rules a flag has its default
+    Given rules that cannot be fetched
+    And a provider that is set without waiting
+    Then the status is soon "ERROR"
+    When the details of the boolean flag "flags.enabled" are evaluated with the default false
+    Then the value is false
+    And the error code is "PROVIDER_NOT_READY"

@@ -69,13 +69,13 @@ def key_is(world: World, key: str) -> None:
 
 @step("the variant is {variant}")
 def variant_is(world: World, variant: str) -> None:
-    assert world.last.variant == json.loads(variant)
+    assert world.last.variant == json.loads(variant), world.last
 
 
 @step("the reason is {reason}")
 def reason_is(world: World, reason: str) -> None:
     if reason == "one that the provider may give":
-        assert world.last.reason in world.way.reasons()
+        assert world.last.reason in world.way.reasons(), world.last
     elif reason.startswith("not "):
         assert world.last.reason != json.loads(reason.removeprefix("not "))
     else:
@@ -94,7 +94,7 @@ def error_message_has_words(world: World) -> None:
 
 @step("there is no error")
 def no_error(world: World) -> None:
-    assert (world.last.error_code, world.last.error_message) == (None, None)
+    assert (world.last.error_code, world.last.error_message) == (None, None), world.last
     assert world.last.reason != Reason.ERROR
 
 

@@ -61,11 +61,6 @@ def same_provider(world: World, domain: str) -> None:
     api.set_provider_and_wait(world.providers[-1], json.loads(domain))
 
 
-@step("a provider that is not set")
-def unset_provider(world: World) -> None:
-    world.make_provider()
-
-
 @step("a provider that is set without waiting")
 def provider_set(world: World) -> None:
     api.set_provider(world.make_provider())
@@ -139,15 +134,6 @@ def first_is_not_shut_down(world: World) -> None:
 @step("every provider was shut down")
 def all_are_shut_down(world: World) -> None:
     assert sorted(map(id, world.shutdowns)) == sorted(map(id, world.providers))
-
-
-@step("it resolves {key} to the error {code}")
-def resolves_to_error(world: World, key: str, code: str) -> None:
-    try:
-        found = world.way.resolve(world.providers[0], json.loads(key)).error_code
-    except openfeature.exception.OpenFeatureError as error:
-        found = error.error_code
-    assert found == json.loads(code)
 
 
 @step("the status is {status}")

@@ -7,6 +7,7 @@ what it lacks where a provider does not make up for it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 from openfeature import api
 
+from target.emulator import Emulator, running
 from tests.openfeature import steps_emulator, steps_evaluation, steps_events, steps_hooks  # noqa: F401  # they define
+from tests.openfeature.memory import RULES
 from tests.openfeature.scenarios import Scenario, read_scenarios, step
 from tests.openfeature.ways import WAYS, tags_of, way_of
 from tests.openfeature.world import World
@@ -31,6 +34,20 @@ def rows() -> Iterator[Any]:
                 yield pytest.param(scenario, way, id=f"{scenario} [{way}]", marks=marks)
 
 
+@pytest.fixture(scope="module")
+def running_emulator() -> Iterator[Emulator]:
+    with running(rules=RULES) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running_emulator: Emulator) -> Emulator:
+    """One that serves rules.json, and has seen nobody."""
+    running_emulator.use_rules(json.loads(RULES.read_text(encoding="utf-8")))
+    running_emulator.reset()
+    return running_emulator
+
+
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     """What is left at the end, in the opposite order; the API holds nothing of a test afterwards."""
@@ -40,8 +57,8 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.mark.parametrize(("scenario", "way"), list(rows()))
-def test_scenario(scenario: Scenario, way: str, stack: ExitStack) -> None:
-    world = World(stack.enter_context(way_of(way)))
+def test_scenario(scenario: Scenario, way: str, stack: ExitStack, emulator: Emulator) -> None:
+    world = World(stack.enter_context(way_of(way, emulator)))
     for each in scenario.steps:
         action, arguments = step.find(each)
         try:

@@ -13,9 +13,9 @@ from typing import Any
 from openfeature.client import OpenFeatureClient
 
 from target import AsyncTargetClient, TargetClient
-from target.emulator import running
+from target.emulator import Emulator
 from tests.kit.calls import eventually
-from tests.openfeature.memory import RULES, MemoryProvider
+from tests.openfeature.memory import MemoryProvider
 
 PROVIDERS = "target.integrations.openfeature"
 
@@ -38,9 +38,7 @@ class Loop:
 
 
 class Way(ABC):
-    """A kind of provider. ``tags``: which scenarios need something that not every kind has."""
-
-    tags: frozenset[str] = frozenset()
+    """A kind of provider."""
 
     def __init__(self, loop: Loop | None) -> None:
         self._loop = loop
@@ -50,12 +48,6 @@ class Way(ABC):
         if self._loop is None:
             return getattr(client, f"get_{kind}_details")(*arguments)
         return self._loop.run(getattr(client, f"get_{kind}_details_async")(*arguments))
-
-    def resolve(self, provider: Any, key: str) -> Any:
-        """What the provider itself gives of a boolean flag."""
-        if self._loop is None:
-            return provider.resolve_boolean_details(key, False, None)
-        return self._loop.run(provider.resolve_boolean_details_async(key, False, None))
 
     @abstractmethod
     def provider(self, property_token: str | None = None) -> Any:
@@ -100,12 +92,10 @@ class InMemory(Way):
 class OfTarget(Way):
     """Ours, over an emulator; ``method`` is the clients' decisioning method."""
 
-    def __init__(self, loop: Loop | None, method: str) -> None:
+    def __init__(self, loop: Loop | None, method: str, emulator: Emulator) -> None:
         super().__init__(loop)
-        self.tags = frozenset({"provider", method})
         self._method = method
-        self._running = running(rules=RULES)
-        self.emulator = self._running.__enter__()
+        self.emulator = emulator
         self._clients: list[Any] = []
 
     def provider(self, property_token: str | None = None) -> Any:
@@ -122,9 +112,9 @@ class OfTarget(Way):
             options |= {"cdn_base_path": self.emulator.url, "polling_interval": 1000, "maximum_wait_ready": 200}
         if self._loop is None:
             self._clients.append(TargetClient.create(options))
-            return import_module(PROVIDERS).TargetProvider(self._clients[-1])
+            return import_module(PROVIDERS).TargetProvider(self._clients[-1], ready_timeout=300)
         self._clients.append(self._loop.run(AsyncTargetClient.create(options)))
-        return import_module(PROVIDERS).AsyncTargetProvider(self._clients[-1])
+        return import_module(PROVIDERS).AsyncTargetProvider(self._clients[-1], ready_timeout=300)
 
     def visitor(self, provider: Any) -> str | None:
         assert eventually(lambda: self.emulator.received, 5)
@@ -139,7 +129,6 @@ class OfTarget(Way):
                 client.close(1000)
             else:
                 self._loop.run(client.aclose(1000))
-        self._running.__exit__(None, None, None)
         super().close()
 
 
@@ -147,11 +136,11 @@ WAYS = ("in memory", "in memory, async")
 
 
 @contextmanager
-def way_of(name: str) -> Iterator[Way]:
+def way_of(name: str, emulator: Emulator) -> Iterator[Way]:
     """The way of that name, of ``WAYS``; closed at the end."""
     method, _, asynchronous = name.partition(", ")
     loop = Loop() if asynchronous else None
-    way = InMemory(loop) if method == "in memory" else OfTarget(loop, method)
+    way = InMemory(loop) if method == "in memory" else OfTarget(loop, method, emulator)
     try:
         yield way
     finally:
