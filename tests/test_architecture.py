@@ -65,7 +65,7 @@ ROOMS = {
     "target/batch/tables.py": "import target.decisioning.decide, target.reading, target.errors, target.protocols",
     "target/cli/root.py": "from target import TargetClient\nimport target, target.batch.tables, target.emulator.server",
     "target/integrations/flask.py": "import target\nfrom target import TargetClient",
-    "target/integrations/openfeature.py": "from target import Visitor",
+    "target/integrations/openfeature/_provider.py": "from target import Visitor",
     "target/stores/redis.py": "import target.protocols.stores\nfrom target import OutboxFull",
     "target/testing/stores.py": "import target.protocols, target.emulator\nfrom target import TargetClient",
 }
