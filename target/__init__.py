@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from target.model_methods import ClientHints, Context
     from target.options import ClientOptions, RequestOptions
     from target.outbox import DeadLetter, Outbox
+    from target.overrides import Experience, Override
     from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
     from target.reasons import PartDecision
     from target.response import Meta, TargetCookie, TargetDeliveryResponse
@@ -75,6 +76,7 @@ __all__ = [
     "ClientStatus",
     "Context",
     "DeadLetter",
+    "Experience",
     "Explanation",
     "Hook",
     "Meta",
@@ -83,6 +85,7 @@ __all__ = [
     "Outbox",
     "OutboxFull",
     "OutboxHandle",
+    "Override",
     "PartDecision",
     "RequestOptions",
     "Site",
@@ -250,12 +253,14 @@ _ELSEWHERE = {
     "ClientStatus": "target.status",
     "Context": "target.model_methods",
     "DeadLetter": "target.outbox",
+    "Experience": "target.overrides",
     "Explanation": "target.decisioning.explanation",
     "Hook": "target.hooks",
     "Meta": "target.response",
     "NotificationInfo": "target.hooks",
     "Outbox": "target.outbox",
     "OutboxHandle": "target._outbox.handle",
+    "Override": "target.overrides",
     "PartDecision": "target.reasons",
     "RequestOptions": "target.options",
     "Site": "target.web.site",

@@ -23,6 +23,7 @@ from target.environment import AsyncFromEnvironment
 from target.errors import ClientClosed, TargetError
 from target.explaining import AsyncExplainingClient
 from target.notifying import AsyncNotifyingClient
+from target.overriding import OverridingClient
 from target.reading import SMALL_BYTES
 from target.response import TargetDeliveryResponse
 from target.services import Services
@@ -40,7 +41,7 @@ _READY = Host("the first rules")
 _READING_THREADS = 2  # for large answers; they take turns anyway
 
 
-class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEnvironment):
+class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingClient, AsyncFromEnvironment):
     """A client of the Adobe Target Delivery API for asyncio: make one with ``create``, share it between the tasks of
     its event loop, close it.
 
@@ -162,7 +163,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, AsyncFromEn
         try:
             return self._calls.attributes(await self._deliver(way))
         except TargetError as error:
-            return self._calls.default_attributes(call, error)
+            return self._calls.default_attributes(way, error)
 
     @discreet
     async def wait_until_ready(self, timeout: float | None = None) -> bool:

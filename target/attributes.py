@@ -34,9 +34,8 @@ class AttributesProvider:
     ) -> None:
         self._result = result
         self._alone: dict[str, Any] = {}
-        self._by_mbox = (
-            _index(result, self._alone) if defaults is None else {name: copied(of) for name, of in defaults.items()}
-        )
+        self._by_mbox = {name: copied(of) for name, of in (defaults or {}).items()}
+        self._by_mbox |= _index(result, self._alone)  # beside defaults only what overrides show
         self._notices = notices or Notices()
         self.is_default = defaults is not None
         self.error = error

@@ -19,7 +19,7 @@ from target.delivery.request import MAX_NAME_LENGTH
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
 from target.response import TargetDeliveryResponse
-from target.ways import Decide
+from target.ways import Decide, Way
 
 #: Names that one call of ``get_attributes`` may hold; the API takes 50 mboxes.
 MAX_NAMES = 10_000
@@ -81,15 +81,17 @@ class Calls:
         call = self.offers(parse_request_options(options), added_mboxes)
         return reply.assemble(call, None, self._runtime.now_s())
 
-    def default_attributes(self, call: requests.Call, error: TargetError) -> AttributesProvider:
+    def default_attributes(self, way: Way, error: TargetError) -> AttributesProvider:
         """What ``get_attributes`` answers with after ``error``. Raises ``error`` where there is nothing to answer."""
         defaults = self._config.default_attributes
         if not defaults or not is_outage(error):
             raise error
-        asked = asked_names(call.body)
+        asked = asked_names(way.call.body)
         found = {name: defaults[name] for name in asked if name in defaults}
         hush(error)
-        return AttributesProvider(reply.assemble(call, None, self._runtime.now_s()), found, error, self.notices)
+        result = reply.assemble(way.call, None, self._runtime.now_s())
+        result = result if way.finish is None else way.finish(result)
+        return AttributesProvider(result, found, error, self.notices)
 
     def attributes(self, result: TargetDeliveryResponse) -> AttributesProvider:
         """What ``get_attributes`` answers with."""

@@ -20,6 +20,7 @@ from target.environment import FromEnvironment
 from target.errors import ClientClosed, TargetError
 from target.explaining import ExplainingClient
 from target.notifying import NotifyingClient
+from target.overriding import OverridingClient
 from target.response import TargetDeliveryResponse
 from target.services import Services
 from target.values import parse_timeout_s
@@ -40,7 +41,7 @@ Work = Callable[[Abort | None], T]
 _ABORT_S = 0.2  # how long a call that was ended may take to notice
 
 
-class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
+class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvironment):
     """A client of the Adobe Target Delivery API: make one with ``create``, share it between threads, close it.
 
     Options of every method may be given as a dict, as keyword arguments, or both (keywords win);
@@ -237,7 +238,7 @@ class TargetClient(NotifyingClient, ExplainingClient, FromEnvironment):
         try:
             return self._calls.attributes(self._deliver(way, abort))
         except TargetError as error:
-            return self._calls.default_attributes(way.call, error)
+            return self._calls.default_attributes(way, error)
 
     def _deliver(self, way: Way, abort: Abort | None) -> TargetDeliveryResponse:
         deadline = Deadline(self._config.timeout_s, abort)

@@ -15,6 +15,7 @@ from target.loggers import LOG, Log, parse_logger
 from target.notices import Notices
 from target.on_device_config import OnDeviceConfig, OnDeviceOptions, parse_on_device
 from target.option_rows import REQUIRED, option, read_rows, required, rows_of
+from target.overrides import parse_overrides, require_allowed, require_rules
 from target.values import (
     parse_at_least,
     parse_callback,
@@ -25,6 +26,7 @@ from target.values import (
     parse_events,
     parse_flag,
     parse_integer,
+    parse_keys,
     parse_location_hint,
     parse_method,
     parse_milliseconds,
@@ -111,6 +113,9 @@ class ClientConfig(NamedTuple):
     breaker_reset_s: float = option(parse_milliseconds, 30_000)
     default_attributes: Mapping[str, Mapping[str, Any]] = option(parse_default_attributes, {})
     outbox: Outbox | None = option(_parse_outbox, None)
+    allow_overrides: bool = option(parse_flag, False)
+    overrides: Mapping[str, Any] = option(parse_overrides, {})
+    override_key: tuple[str, ...] | None = option(parse_keys, None)
 
 
 class AsyncClientConfig(NamedTuple):
@@ -135,6 +140,7 @@ class RequestConfig(NamedTuple):
     callback: Callable[[Any], object] | None = option(parse_callback, None)
     err_callback: Callable[[Exception], object] | None = option(parse_callback, None)
     decisioning_method: str | None = option(parse_method, None)
+    override_token: str | None = option(parse_text, None)
 
 
 #: The options of both clients, and those of AsyncTargetClient alone, by name.
@@ -172,6 +178,9 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
     on_device = None
     if values["decisioning_method"] != SERVER_SIDE:
         on_device = parse_on_device(said, values["client"], values["property_token"], values["logger"])
+    if values["overrides"]:
+        require_allowed(values["allow_overrides"], "Option 'overrides'")
+        require_rules(values["overrides"], values["decisioning_method"])
     seconds = {name: values.pop(milliseconds) / 1000 for name, milliseconds in _DURATIONS.items()}
     notices = Notices(values["logger"])
     if seconds["timeout_s"] < _LEAST_LIKELY_TIMEOUT_S:

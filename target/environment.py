@@ -120,6 +120,7 @@ def _read_number(text: str) -> float:
 #: By what an option is read as.
 _READERS: dict[str, Callable[[str], Any]] = {
     "str": str,
+    "tuple[str, ...]": str,  # of several secrets, one
     "bool": _read_flag,
     "int": _read_number,
     "float": _read_number,

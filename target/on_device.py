@@ -170,6 +170,10 @@ class OnDevice:
             return artifact
         return None
 
+    def rules(self) -> Artifact | None:
+        """What there is to decide from, without waiting for it; None while there is nothing."""
+        return self._keeper.current
+
     @property
     def is_ready(self) -> bool:
         """Whether there is something to decide from, without waiting for it."""
@@ -186,8 +190,7 @@ class OnDevice:
 
     def needs_reading(self, call: Call) -> bool:
         """Whether ``artifact_for`` and ``decide`` have to read many rules, which nobody has needed yet."""
-        artifact = self._keeper.current
-        return artifact is not None and needs_reading(call.body, artifact)
+        return (artifact := self._keeper.current) is not None and needs_reading(call.body, artifact)
 
     def may_block(self, call: Call) -> bool:
         """Whether ``decide`` may have to look up a place, to read many rules, or to write to a file."""

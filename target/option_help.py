@@ -70,6 +70,12 @@ _COMMON_OPTIONS = """\
         with when the service cannot be reached or fails.
     outbox (Outbox | None): Where queue_notifications keeps notifications until Target has acknowledged them.
         Default: none.
+    allow_overrides (bool | None): Whether something may be put in the place of what Target decides: by overrides,
+        client.override(...) and override tokens. Default False, which is right in production.
+    overrides (Mapping[str, Any] | None): {mbox: what}: what mboxes show everybody, whatever Target would decide.
+    override_key (str | Sequence[str] | None): A secret of at least 16 characters that signs override links, the
+        same in every process; of several, the last one signs, and the others are still read. Default: none, and no
+        link counts.
 """
 
 _CLIENT_OPTIONS = """\
@@ -100,6 +106,8 @@ _CALL_OPTIONS = """\
         characters, no space ? / { }.
     decisioning_method (Literal['server-side', 'on-device', 'hybrid'] | None): Overrides the client's for this
         call.
+    override_token (str | None): What the request of a tester says of overrides: the value of the cookie or query
+        parameter target_override.
 """
 
 _REQUEST_OPTIONS = """\

@@ -136,6 +136,16 @@ class CommonOptions(TypedDict, total=False):
     """``{mbox: {key: value}}``: what ``get_attributes`` answers with when the service cannot be reached or fails."""
     outbox: Outbox | None
     """Where ``queue_notifications`` keeps notifications until Target has acknowledged them. Default: none."""
+    allow_overrides: bool | None
+    """Whether something may be put in the place of what Target decides: by ``overrides``, ``client.override(...)`` and
+    override tokens. Default False, which is right in production."""
+    overrides: Mapping[str, Any] | None
+    """``{mbox: what}``: what mboxes show everybody, whatever Target would decide. Text is HTML, None the default
+    content, an ``Experience`` what the rules have for it, anything else a JSON offer. It is neither asked for nor
+    counted. Needs ``allow_overrides``."""
+    override_key: str | Sequence[str] | None
+    """A secret of at least 16 characters that signs override links, the same in every process; of several, the last
+    one signs, and the others are still read. Needs the package itsdangerous. Default: none, and no link counts."""
 
 
 class ClientOptions(CommonOptions, total=False):
@@ -188,6 +198,9 @@ class CallOptions(TypedDict, total=False):
     is the text of its digits."""
     decisioning_method: DecisioningMethodName | None
     """Overrides the client's for this call."""
+    override_token: str | None
+    """What the request of a tester says of overrides: the value of the cookie or query parameter ``target_override``.
+    It counts where ``override_key`` signed it, until it expires; anything else is ignored."""
 
 
 class RequestOptions(CallOptions, total=False):

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from target._background.breaker import Breaker
-from target._background.census import MOST_ALIVE, Counted
+from target._background.census import Counted
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
 from target._background.later import do_later
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from target._outbox.handle import OutboxHandle
+    from target._overrides.desk import Overrides
     from target.hooking import Hooks
     from target.on_device import OnDevice
     from target.response import TargetDeliveryResponse
@@ -109,15 +110,14 @@ class Services:
             self.on_device = OnDevice(
                 config, config.on_device, runtime, aside, tell, self._telemetry, routes, self.breaker, queue, notified
             )
+        self.overrides: Overrides | None = None
+        if config.allow_overrides:
+            from target._overrides.desk import Overrides  # which production never needs
+
+            self.overrides = Overrides(config, runtime, None if self.on_device is None else self.on_device.rules)
         warn_of_missing_flags(config.logger)
         self._counted = Counted(config.client)
-        if self._counted.are_too_many():
-            config.notices.warn_once(
-                ("clients",),
-                "More than %d clients of one client code are alive in this process: make one when it starts, share it, "
-                "and close those that are not needed",
-                MOST_ALIVE,
-            )
+        self._counted.warn_if_too_many(config.notices)
 
     def start(self) -> None:
         """Begin what runs beside the calls; ``create`` returns next. Waits for the first rules, on a device."""
@@ -132,6 +132,11 @@ class Services:
         Raises:
             OptionsError: The decisioning method needs rules, and the client fetches none.
         """
+        if self.overrides is not None and (overridden := self.overrides.of(call)) is not None:
+            return self.overrides.around(self._way(overridden.call, method, decisioning_method), overridden)
+        return self._way(call, method, decisioning_method)
+
+    def _way(self, call: Call, method: str, decisioning_method: str | None) -> Way:
         decide = self.decider(call, decisioning_method)
         version = None
         if decide is not None and self.hooks is not None and self.on_device is not None:

@@ -19,6 +19,7 @@ from target.foreign import (
     is_function,
     is_number,
     is_text,
+    items_of,
     kind_of,
     plain_copy,
     shown,
@@ -40,6 +41,7 @@ _SESSION_ID = re.compile(r"[!-.0->@-z|~]{1,128}")
 #: The largest number that other parts of a system hold: a count, a size, an id.
 MAX_COUNT = 2**63 - 1
 _MOST_COMPARED = 99  # of a name that may be misspelt
+_SHORTEST_KEY = 16
 _MAX_MS = 1e10  # 115 days
 _MAX_DEADLINE_MS = 2.0**31 - 1  # what the operating system's poll() takes, 24 days
 
@@ -260,6 +262,17 @@ def parse_transport(name: str, value: object) -> str:
     if not is_text(value) or exact_text(value) not in TRANSPORTS:
         raise OptionsError(f"Option {name!r} must be one of: {', '.join(TRANSPORTS)}")
     return exact_text(value)
+
+
+def parse_keys(name: str, value: object) -> tuple[str, ...] | None:
+    """Secrets of yours: one text, or several; None for none."""
+    keys = [value] if is_text(value) else value
+    if not is_a(keys, list | tuple):
+        raise OptionsError(f"Option {name!r} must be a secret text, or a list of them, not {kind_of(value)}")
+    found = tuple(exact_text(key) if is_text(key) else "" for key in items_of(keys, 100, name))
+    if any(len(key) < _SHORTEST_KEY for key in found):
+        raise OptionsError(f"Option {name!r} must hold texts of at least {_SHORTEST_KEY} characters")
+    return found or None
 
 
 def parse_callback(name: str, value: object) -> Callable[[Any], object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from weakref import WeakValueDictionary
 
+from target.notices import Notices
+
 MOST_ALIVE = 20
 
 
@@ -28,6 +30,16 @@ class Counted:
             return False
         self._group.is_told = True
         return True
+
+    def warn_if_too_many(self, notices: Notices) -> None:
+        """Tell the log where there are."""
+        if self.are_too_many():
+            notices.warn_once(
+                ("clients",),
+                "More than %d clients of one client code are alive in this process: make one when it starts, share it, "
+                "and close those that are not needed",
+                MOST_ALIVE,
+            )
 
     def leave(self) -> None:
         """Count no more. Twice is harmless."""

@@ -32,7 +32,7 @@ _UNREADABLE = object()
 Note = Callable[[tuple[str, ...]], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Artifact:
     """An artifact to decide from.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.config import SERVER_SIDE
@@ -139,16 +139,23 @@ def assemble(
         target_location_hint_cookie=build_location_hint_cookie(call.cluster or answered),
         analytics_details=[part.analytics for part in parts if part.analytics is not None] or None,
         trace=[part.trace for part in parts if part.trace is not None] or None,
-        response_tokens=[
-            option.response_tokens
-            for part in parts
-            for option in part.options or ()
-            if option.response_tokens is not None
-        ]
-        or None,
+        response_tokens=_response_tokens(parts),
         meta=meta or Meta(SERVER_SIDE, [], []),
         visitor_state=None if call.visitor is None else call.visitor.state(),
     )
+
+
+def with_answer(result: TargetDeliveryResponse, response: DeliveryResponse, meta: Meta) -> TargetDeliveryResponse:
+    """``result`` with another answer, which comes of the same call."""
+    kind, values = result.__reduce__()
+    told = dict(zip(kind.__slots__, values, strict=True))
+    told |= {"response": response, "response_tokens": _response_tokens(_parts(response)), "meta": meta}
+    return TargetDeliveryResponse(*told.values())
+
+
+def _response_tokens(parts: Iterable[Any]) -> list[dict[str, Any]] | None:
+    options = (option for part in parts for option in part.options or ())
+    return [option.response_tokens for option in options if option.response_tokens is not None] or None
 
 
 def _device_id(call: Call, response: DeliveryResponse | None) -> str | None:

@@ -43,7 +43,7 @@ class Call(NamedTuple):
     ``body`` is what its caller asks, ``content`` all that goes over the wire: telemetry entries of other calls may ride
     along (``riding``), which no result, event or message of this call may show. ``cluster`` is where the call goes;
     ``names_cluster`` tells whether its caller named it, by cookie, id or hint. ``method`` is what the log and hooks are
-    told as that of the client.
+    told as that of the client, ``override_token`` what the option of that name says.
 
     The last are for hooks: ``headers`` that they add; who they know the call as (``info``), or which calls led to one
     that is sent in the background (``causes``); and what is told of each attempt (``record``).
@@ -60,6 +60,7 @@ class Call(NamedTuple):
     visitor: AmcvVisitor | None
     riding: tuple[Mapping[str, Any], ...] = ()
     method: str = "get_offers"
+    override_token: str | None = None
     headers: Mapping[str, str] = {}
     info: CallInfo | None = None
     causes: tuple[CallInfo, ...] = ()
@@ -130,7 +131,7 @@ def _fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] =
         part = {key: value for key, value in given.items() if value not in (None, []) and key != "mboxes"}
         if lists[name]:
             part["mboxes"] = lists[name]
-        if _asks(name, part):
+        if asks(name, part):
             body[name] = part
         elif _is_empty(given) and (any(lists.values()) or not all(map(_is_empty, parts.values()))):
             del body[name]
@@ -173,6 +174,7 @@ def _build_call(
         names_cluster=named is not None,
         trace_id=trace_id,
         visitor=visitor,
+        override_token=options.override_token,
     )
 
 
@@ -204,7 +206,8 @@ def _is_empty(part: dict[str, Any]) -> bool:
     return all(value in (None, []) for value in part.values())
 
 
-def _asks(name: str, part: dict[str, Any]) -> bool:
+def asks(name: str, part: dict[str, Any]) -> bool:
+    """Whether ``part``, the ``execute`` or ``prefetch`` of a request, asks for anything."""
     return "pageLoad" in part or bool(part.get("mboxes")) or (name == "prefetch" and bool(part.get("views")))
 
 

@@ -9,14 +9,21 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from target.addresses import parse_trusted
 from target.config import ALL_CLIENT_OPTIONS
 from target.errors import OptionsError
-from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
+from target.foreign import exact_dict, is_a, kind_of
 from target.option_rows import option, read_rows, rows_of
-from target.values import parse_at_least, parse_callback, parse_flag, parse_milliseconds, parse_string, reject_unknown
+from target.values import (
+    parse_at_least,
+    parse_callback,
+    parse_flag,
+    parse_keys,
+    parse_milliseconds,
+    parse_string,
+    reject_unknown,
+)
 
 _SAME_SITE = ("Lax", "Strict", "None")
 _PATH = re.compile(r"/[!-:<-~]{0,255}")  # no space, no semicolon
 _COOKIE_DOMAIN = re.compile(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,20}")
-_SHORTEST_KEY = 16
 
 
 class SiteOptions(TypedDict, total=False):
@@ -74,16 +81,6 @@ def _parse_same_site(name: str, value: object) -> str:
     return str(value)
 
 
-def _parse_keys(name: str, value: object) -> tuple[str, ...] | None:
-    keys = [value] if is_text(value) else value
-    if not is_a(keys, list | tuple):
-        raise OptionsError(f"Option {name!r} must be a secret text, or a list of them, not {kind_of(value)}")
-    found = tuple(exact_text(key) if is_text(key) else "" for key in items_of(keys, 100, name))
-    if any(len(key) < _SHORTEST_KEY for key in found):
-        raise OptionsError(f"Option {name!r} must hold texts of at least {_SHORTEST_KEY} characters")
-    return found or None
-
-
 class SiteConfig(NamedTuple):
     """Options of one site, validated; each row is one option of ``SiteOptions``."""
 
@@ -95,7 +92,7 @@ class SiteConfig(NamedTuple):
     cookie_path: str = option(_parse_path, "/")
     cookie_same_site: str = option(_parse_same_site, "Lax")
     cookie_secure: bool | None = option(parse_flag, None)
-    handle_key: tuple[str, ...] | None = option(_parse_keys, None)
+    handle_key: tuple[str, ...] | None = option(parse_keys, None)
     handle_lifetime_s: float = option(parse_milliseconds, 86_400_000)
     most_handles: int = option(parse_at_least(1, 1000), 50)
 

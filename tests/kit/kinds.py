@@ -19,7 +19,7 @@ SAMPLES: dict[str, list[Any]] = {
     "bool": [True],
     "int": [5],
     "float": [5.5],
-    "str": ["5", "acme", "server-side", "auto", "raise"],
+    "str": ["5", "acme", "server-side", "auto", "raise", "a secret of yours"],
     "bytes": [b"5"],
     "UUID": [uuid.UUID(int=5)],
     "list": [[]],

@@ -98,7 +98,8 @@ def changed(name: str, default: Any) -> Any:
 
 @pytest.mark.parametrize("name", config._CLIENT_OPTIONS)
 def test_every_default_of_create_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"client": "acme", "organization_id": "1234@AdobeOrg", "decisioning_method": "on-device"}
+    options: dict[str, Any] = {**REQUIRED, "decisioning_method": "on-device"}
+    options["allow_overrides"] = name == "overrides"
     before = parse_client_options({**options, name: None} if name not in REQUIRED else options)
     reader, default = config._CLIENT_OPTIONS[name]
     monkeypatch.setitem(config._CLIENT_OPTIONS, name, (reader, changed(name, default)))

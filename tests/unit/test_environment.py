@@ -20,7 +20,7 @@ from tests.kit.loopback import LoopbackServer
 ACCOUNT = {"TARGET_CLIENT": "acme", "TARGET_ORGANIZATION_ID": "1234@AdobeOrg"}
 READ = {"client": "acme", "organization_id": "1234@AdobeOrg"}
 # Options that take objects: a new option is one of these, or can be set.
-OBJECTS = {"logger", "events", "hooks", "pool", "outbox", "default_attributes"} | {
+OBJECTS = {"logger", "events", "hooks", "pool", "outbox", "default_attributes", "overrides"} | {
     f"artifact_{name}" for name in ("headers", "payload", "source")
 }
 
@@ -56,7 +56,7 @@ def test_values_are_read_as_what_the_option_is(name: str, text: str, value: Any)
 
 @pytest.mark.parametrize("name", ALL_CLIENT_OPTIONS)
 def test_every_option_can_be_set_or_takes_an_object(name: str) -> None:
-    samples = ("1", "true", "server-side", "auto")
+    samples = ("1", "true", "server-side", "auto", "a secret of yours")
 
     def is_taken(text: str) -> bool:
         try:

@@ -33,6 +33,7 @@ ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type
 WEB = {"AsyncVisit", "Site", "SiteOptions", "Visit", "WebRequest"}
 OUTBOX = {"Outbox", "DeadLetter", "OutboxHandle"}
 HOOKS = {name for name, value in vars(hooks).items() if isinstance(value, type) and value.__module__ == hooks.__name__}
+OVERRIDES = {"Experience", "Override"}
 VISITOR = {"Visitor", "qa_mode_from_cookie", "qa_mode_from_url", "qa_mode_to_cookie"}
 
 
@@ -43,7 +44,7 @@ def test_all_is_sorted_and_has_no_name_twice() -> None:
 def test_all_is_our_own_names_and_every_model_and_enum() -> None:
     own = set(target.__all__) - set(models.__all__)
     assert own >= CLIENT | ERRORS
-    assert own <= CLIENT | ERRORS | VISITOR | OUTBOX | OPTIONS | WEB | HOOKS | {"PartDecision"}
+    assert own <= CLIENT | ERRORS | VISITOR | OUTBOX | OPTIONS | WEB | HOOKS | OVERRIDES | {"PartDecision"}
     assert set(models.__all__) <= set(target.__all__)
 
 

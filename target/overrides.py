@@ -1,0 +1,111 @@
+"""What users say of overrides: what an mbox shows in the place of Target's answer, and which experience that may be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from target.errors import OptionsError
+from target.foreign import exact_text, is_a, is_text, items_of, kind_of, plain_copy, shown, text_of_id
+from target.values import parse_mapping
+
+#: Of the query parameter and the cookie that hold an override token.
+OVERRIDE_NAME = "target_override"
+#: Overrides that a client has at once, for everybody and for single visitors.
+MOST_OVERRIDES = 1000
+_MOST_NAME = 250  # characters of an mbox's name
+_KINDS = "text (HTML), None (default content), an Experience, or what JSON can hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """An experience of an activity, to be shown whoever asks: what the rules have for it at the mbox.
+
+    Attributes:
+        experience: Its id or name.
+        activity: The id or name of its activity; None where only one activity of the mbox has such an experience.
+
+    Raises:
+        OptionsError: One of them is no text, or an empty one. A whole number is the text of its digits.
+    """
+
+    experience: str
+    activity: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "experience", _name_or_id("experience", self.experience))
+        if self.activity is not None:
+            object.__setattr__(self, "activity", _name_or_id("activity", self.activity))
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """An override of a client.
+
+    Attributes:
+        mbox: Name of the mbox.
+        what: An Experience, or the content that is shown: text, None for the default content, or the value of a JSON
+            offer.
+        visitor: Ids of the one visitor it is for, in wire form; None for everybody.
+    """
+
+    mbox: str
+    what: Any
+    visitor: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def parse_overrides(name: str, value: object) -> dict[str, Any]:
+    """What each mbox shows, by its name: copies. Raises OptionsError."""
+    given = parse_mapping(name, value)
+    items_of(given, MOST_OVERRIDES, f"Option {name!r}")
+    return {parse_mbox(mbox): parse_what(mbox, what) for mbox, what in given.items()}
+
+
+def parse_mbox(mbox: object) -> str:
+    """The name of an mbox. Raises OptionsError."""
+    text = exact_text(mbox) if is_text(mbox) else ""
+    if not text.strip() or len(text) > _MOST_NAME:
+        raise OptionsError(f"An override needs the name of its mbox: a text of 1 to {_MOST_NAME} characters")
+    return text
+
+
+def parse_what(mbox: object, what: object) -> Any:
+    """What an mbox shows, all the way down a copy. Raises OptionsError."""
+    if is_a(what, Experience):
+        return what
+    if is_text(what):
+        return exact_text(what)
+    copy = plain_copy(what, f"The override of mbox {shown(mbox)}")
+    try:
+        return json.loads(json.dumps(copy, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        pass  # an error raised here would carry the other one, which may quote the content
+    raise OptionsError(f"The override of mbox {shown(mbox)} must be {_KINDS}, not {kind_of(what)}")
+
+
+def require_allowed(allowed: bool, what: str) -> None:
+    """Raise OptionsError where overrides are not allowed; ``what`` begins its message."""
+    if not allowed:
+        raise OptionsError(
+            f"{what} puts something in the place of what Target decides: create the client with allow_overrides=True "
+            "where that is meant, such as in development and for QA"
+        )
+
+
+def require_rules(overrides: Mapping[str, Any], decisioning_method: str) -> None:
+    """Raise OptionsError for an Experience where no rules are that would say what it shows."""
+    for mbox, what in overrides.items():
+        if isinstance(what, Experience) and decisioning_method == "server-side":
+            raise OptionsError(
+                f"The override of mbox {shown(mbox)} is an Experience, which only rules can show: create the client "
+                "with decisioning_method='on-device' or 'hybrid', or give the content itself"
+            )
+
+
+def _name_or_id(name: str, value: object) -> str:
+    text = text_of_id(value)
+    if text is None or not text:
+        raise OptionsError(f"{name} of an Experience must be its id or its name, not {shown(value)}")
+    return text
