@@ -22,7 +22,7 @@ from target.delivery.telemetry import TelemetryBuffer, build_call_entry, mode_of
 from target.errors import ApiError, ArtifactNotReady, OptionsError
 from target.events import CLIENT_READY, emit
 from target.status import ArtifactStatus, BackgroundStatus
-from target.ways import Decide, Way
+from target.ways import Decide, Report, Way
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -35,17 +35,6 @@ if TYPE_CHECKING:
 
 # So that `client = TargetClient.create(...)` has been assigned when the handler of client_ready runs.
 _READY_DELAY_S = 0.1
-
-
-class Report:
-    """One call on its way: ``call`` is what to send; ``reply`` and ``result`` are set when it was answered."""
-
-    __slots__ = ("call", "reply", "result")
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.reply: Reply | None = None
-        self.result: TargetDeliveryResponse | None = None
 
 
 class Services:
