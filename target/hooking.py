@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from inspect import isawaitable, iscoroutinefunction
-from typing import Any, TypeVar
+from inspect import iscoroutinefunction
+from typing import Any, NamedTuple, TypeVar
 
+from target._background.steps import Steps, awaited_by, drive, drive_async
 from target.config import ON_DEVICE, SERVER_SIDE, ClientConfig
 from target.delivery.additions import add_headers, add_parameters, why_no_header, why_no_parameter
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.errors import OptionsError, TargetError
-from target.foreign import attribute_of, is_a
+from target.foreign import attribute_of, is_a, kind_of
 from target.hooks import (
     HOOK_METHODS,
     CallInfo,
@@ -27,17 +28,20 @@ from target.watched import Watched, decisions_of, host_of_call
 from target.ways import Way
 
 T = TypeVar("T")
-#: Gives what to call next, and is told what it returned, or raised.
-Steps = Generator[Callable[[], Any], Any, T]
 
 #: Methods of what is sent in the background.
 BACKGROUND = "background"
 OUTBOX = "outbox"
-#: Of the API, on whichever host.
-PATH = "/rest/v1/delivery"
 _KINDS = ("execute", "prefetch", "notifications", "telemetry")
 _MOST_ADDED = 100
-_HOLD_S = 5.0  # for which a thread waits for what a hook does on an event loop
+_PATH = "/rest/v1/delivery"
+
+
+class _Method(NamedTuple):
+    """A method of a hook, as logs name it."""
+
+    name: str
+    call: Callable[..., Any]
 
 
 class Hooks:
@@ -54,36 +58,28 @@ class Hooks:
     def __init__(self, config: ClientConfig, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._config = config
         self._loop = loop
-        self._methods: dict[str, list[Callable[..., Any]]] = {}
+        self._methods: dict[str, list[_Method]] = {}
         for name in HOOK_METHODS:
-            found = [method for hook in config.hooks or () if callable(method := attribute_of(hook, name))]
-            for method in found if loop is None else ():
-                if iscoroutinefunction(method):
+            found = [
+                _Method(f"{kind_of(hook)}.{name}", method)
+                for hook in config.hooks or ()
+                if callable(method := attribute_of(hook, name))
+            ]
+            for each in found if loop is None else ():
+                if iscoroutinefunction(each.call):
                     raise OptionsError(
-                        f"Option 'hooks': {_named(method)} is a coroutine function, which "
-                        "AsyncTargetClient awaits: make it a plain function, or use that client"
+                        f"Option 'hooks': {each.name} is a coroutine function, which AsyncTargetClient awaits: make it "
+                        "a plain function, or use that client"
                     )
             self._methods[name] = found[::-1] if name.startswith("after_") or name == "on_close" else found
 
     def run(self, steps: Steps[T]) -> T:
         """What ``steps`` come to, on this thread."""
-        return _drive(steps, self._call_here if self._loop is None else self._call_on_loop)
+        return drive(steps, partial(awaited_by, self._loop))
 
     async def run_async(self, steps: Steps[T]) -> T:
         """The same on the client's event loop."""
-        try:
-            step = next(steps)
-            while True:
-                try:
-                    value = step()
-                    if isawaitable(value):
-                        value = await value
-                except Exception as error:  # noqa: BLE001  (it is told what its hook raised)
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(value)
-        except StopIteration as ended:
-            return ended.value  # type: ignore[no-any-return]
+        return await drive_async(steps)
 
     def start(self, client: ClientInfo) -> Steps[None]:
         """The client was created."""
@@ -173,7 +169,7 @@ class Hooks:
         return watched
 
     def _info(self, call: Call, method: str, decisioning_method: str) -> CallInfo:
-        body = call.body
+        body, is_sent = call.body, decisioning_method == SERVER_SIDE
         asked = [body[part] for part in ("execute", "prefetch") if part in body]
         names = {
             key: tuple(name for part in asked for each in part.get(key) or () if (name := each.get("name")) is not None)
@@ -186,13 +182,13 @@ class Hooks:
             mboxes=names["mboxes"],
             views=names["views"],
             property_token=(body.get("property") or {}).get("token"),
-            host=host_of_call(call) if decisioning_method == SERVER_SIDE else None,
+            host=host_of_call(call) if is_sent else None,
             decisioning_method=decisioning_method,
             causes=call.causes,
-            url=f"{call.base_url}{PATH}" if decisioning_method == SERVER_SIDE else None,
+            url=f"{call.base_url}{_PATH}" if is_sent else None,
         )
 
-    def _with_additions(self, call: Call, added: Any, method: Callable[..., Any]) -> Call:
+    def _with_additions(self, call: Call, added: Any, method: _Method) -> Call:
         """``call`` with what a hook adds to it; what cannot be added is left out, and logged once."""
         for kind, why_not, add in (
             ("headers", why_no_header, add_headers),
@@ -210,83 +206,31 @@ class Hooks:
                     with suppress(TargetError):
                         call = add(call, good)
             for why in problems:
-                self._config.notices.error_once(("hook", _named(method), why), "Hook %s: %s", _named(method), why)
+                self._config.notices.error_once(("hook", method.name, why), "Hook %s: %s", method.name, why)
         return call
 
     def _tell(self, name: str, *arguments: Any) -> Steps[None]:
         for method in self._methods[name]:
             yield from self._tell_one(method, *arguments)
 
-    def _tell_one(self, method: Callable[..., Any], *arguments: Any) -> Steps[Any]:
+    def _tell_one(self, method: _Method, *arguments: Any) -> Steps[Any]:
         """What the method of a hook returns; None where it raises, which is logged once."""
         try:
-            return (yield partial(method, *arguments))
+            return (yield partial(method.call, *arguments))
         except Exception as error:  # noqa: BLE001  (a hook is foreign code; whatever it raises must not reach a call)
             self._config.notices.error_once(
-                ("hook", _named(method), type(error).__name__),
+                ("hook", method.name, type(error).__name__),
                 "Hook %s raised %s at %s; that is logged once",
-                _named(method),
+                method.name,
                 type(error).__name__,
                 _place_of(error),
             )
             return None
 
-    def _call_here(self, step: Callable[[], Any]) -> Any:
-        value = step()
-        if isawaitable(value):
-            _forget(value)
-            raise TypeError("It returned something to await, which AsyncTargetClient alone does")
-        return value
-
-    def _call_on_loop(self, step: Callable[[], Any]) -> Any:
-        """For what runs on a thread beside the client's event loop."""
-        value = step()
-        if not isawaitable(value):
-            return value
-        loop = self._loop
-        if loop is None or not loop.is_running():  # nobody could await it any more
-            _forget(value)
-            return None
-        waiting = asyncio.run_coroutine_threadsafe(_awaited(value), loop)
-        try:
-            return waiting.result(_HOLD_S)
-        finally:
-            waiting.cancel()
-
-
-def _drive(steps: Steps[T], call: Callable[[Callable[[], Any]], Any]) -> T:
-    try:
-        step = next(steps)
-        while True:
-            try:
-                value = call(step)
-            except Exception as error:  # noqa: BLE001  (as above)
-                step = steps.throw(error)
-            else:
-                step = steps.send(value)
-    except StopIteration as ended:
-        return ended.value  # type: ignore[no-any-return]
-
-
-async def _awaited(value: Awaitable[T]) -> T:
-    return await value
-
-
-def _forget(value: Any) -> None:
-    """Let go of something to await that nobody does."""
-    close = getattr(value, "close", None) or getattr(value, "cancel", None)
-    if close is not None:
-        close()
-
 
 def _name_of(part: Any) -> str | None:
     name = part.get("name") if isinstance(part, Mapping) else None
     return name if isinstance(name, str) else None
-
-
-def _named(method: Callable[..., Any]) -> str:
-    """Class and name of a hook's method."""
-    return getattr(method, "__qualname__", None) or type(method).__qualname__
 
 
 def _place_of(error: BaseException) -> str:
