@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry.sdk._logs import LoggerProvider
@@ -13,7 +14,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from target import TargetClient
 from target.integrations.opentelemetry import OpenTelemetryHook
+from tests.kit.calls import options_of
+from tests.kit.either import Blocking
 
 
 class Telemetry:
@@ -84,3 +88,26 @@ class Telemetry:
 
 def attributes_of(span: ReadableSpan) -> Mapping[str, Any]:
     return span.attributes or {}
+
+
+#: Each way in which a call may be sent: options of the client.
+SENT: dict[str, Any] = {"blocking": {}, "aiohttp": {"transport": "aiohttp"}, "threads": {"transport": "threads"}}
+
+
+@contextmanager
+def made(sent: str, telemetry: Telemetry | None, domain: str, **options: Any) -> Iterator[Any]:
+    """A client that sends in this way, with the hook of ``telemetry``, whose options are ``hook``."""
+    hooked = {} if telemetry is None else {"hooks": [telemetry.hook(**options.pop("hook", {}))]}
+    given = options_of(domain, **hooked, **SENT[sent], **options)
+    client: Any = TargetClient.create(given) if sent == "blocking" else Blocking(given)
+    try:
+        yield client
+    finally:
+        client.close(5000)
+
+
+def in_page(telemetry: Telemetry, call: Callable[[], object]) -> Any:
+    """The context of a span that ``call`` is made in."""
+    with telemetry.tracer.start_as_current_span("page") as span:
+        call()
+    return span.get_span_context()

@@ -1,0 +1,125 @@
+"""Clients with the hook: whose child a span is, what is linked to what, and what the server is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
+from opentelemetry.trace import SpanKind
+
+from target import ApiError, Outbox, TransportError
+from tests.kit.built_calls import CLICK
+from tests.kit.calls import CALL, eventually
+from tests.kit.loopback import Answer, LoopbackServer, answering, ok
+from tests.kit.raw_servers import refusing_server
+from tests.kit.shop import HOME, Shop
+from tests.kit.telemetry import SENT, Telemetry, attributes_of, in_page, made
+
+every_way = pytest.mark.parametrize("sent", SENT)
+
+
+@every_way
+def test_the_span_of_a_call_is_its_callers_child(sent: str, server: LoopbackServer) -> None:
+    telemetry = Telemetry()
+    with made(sent, telemetry, server.domain) as client:
+        page = in_page(telemetry, lambda: client.get_offers(**CALL))
+    span = telemetry.span()
+    assert span.parent == page
+    assert {key: value for key, value in attributes_of(span).items() if not key.startswith("adobe")} == {
+        "http.request.method": "POST",
+        "http.response.status_code": 200,
+        "http.request.body.size": len(server.received[0].content),
+        "http.response.body.size": len(ok(server.received[0]).content()),
+        "server.address": "127.0.0.1",
+        "server.port": server.server_port,
+        "url.full": f"{server.url}/rest/v1/delivery",
+        "url.scheme": "http",
+    }
+    (attempt,) = span.events
+    assert page is not None
+    assert (span.start_time or 0) <= attempt.timestamp <= (span.end_time or 0)
+    assert "traceparent" not in server.received[0].headers
+    assert [event["feature_flag.key"] for event in telemetry.events] == ["home"]
+    counted = telemetry.metrics()["adobe.target.decisions"]
+    assert [(attributes["adobe.target.reason"], number) for attributes, number in counted] == [("server", 1)]
+
+
+@every_way
+def test_the_headers_of_the_trace_go_to_target_only_if_asked(sent: str, server: LoopbackServer) -> None:
+    telemetry = Telemetry()
+    with made(sent, telemetry, server.domain, hook={"propagate": True}) as client:
+        in_page(telemetry, lambda: client.get_offers(**CALL))
+    found: Any = telemetry.span().context
+    parts = server.received[0].headers["traceparent"].split("-")
+    assert parts[1:3] == [f"{found.trace_id:032x}", f"{found.span_id:016x}"]
+
+
+@every_way
+def test_attempts_and_errors_are_told(sent: str, server: LoopbackServer) -> None:
+    telemetry = Telemetry()
+    server.answer = answering(*[Answer({"message": "no"}, 503)] * 2)
+    with made(sent, telemetry, server.domain, retries=1) as client, pytest.raises(ApiError):
+        client.get_offers(**CALL)
+    with refusing_server() as domain, made(sent, telemetry, domain, retries=0) as client, pytest.raises(TransportError):
+        client.get_offers(**CALL)
+    failed, refused = telemetry.spans
+    assert [dict(event.attributes or {})["http.response.status_code"] for event in failed.events] == [503, 503]
+    assert attributes_of(failed)["http.request.resend_count"] == 1
+    assert [attributes_of(span)["error.type"] for span in (failed, refused)] == ["503", "TransportError"]
+    assert [len(span.events) for span in (failed, refused)] == [2, 1]
+    counted = telemetry.metrics()["http.client.request.duration"]
+    assert [attributes["error.type"] for attributes, _ in counted] == ["503", "TransportError"]
+    assert [event["error.type"] for event in telemetry.events] == ["general"] * 2
+
+
+def test_a_callback_is_in_its_callers_span_after_that_of_the_call(server: LoopbackServer) -> None:
+    telemetry = Telemetry()
+    seen: list[tuple[Any, bool]] = []
+
+    def callback(_: object) -> None:
+        seen.append((trace.get_current_span().get_span_context(), is_http_instrumentation_enabled()))
+
+    with made("blocking", telemetry, server.domain) as client:
+        page = in_page(telemetry, lambda: client.get_offers(**CALL, callback=callback).wait(10))
+    assert seen == [(page, True)]
+    assert telemetry.span().parent == page
+
+
+@every_way
+@pytest.mark.parametrize("outbox", [None, Outbox.memory(flush_interval=0)])
+def test_a_decision_in_process_is_a_span_and_what_follows_links_to_it(
+    sent: str, outbox: Outbox | None, shop: Shop
+) -> None:
+    telemetry = Telemetry()
+    options = {**shop.options, "outbox": outbox}
+    with made(sent, telemetry, shop.server.domain, **options) as client:
+        pages = [in_page(telemetry, lambda: client.get_offers(request=HOME)) for _ in range(2)]
+        assert client.flush(20_000) == 0
+        assert eventually(lambda: len(shop.notified) == 2)
+    decided = [span for span in telemetry.spans if span.name == "target get_offers"]
+    assert [(span.kind, span.parent) for span in decided] == [(SpanKind.INTERNAL, page) for page in pages]
+    follow_ups = [span for span in telemetry.spans if span.name == "POST"]
+    assert {span.parent for span in follow_ups} == {None}
+    assert {attributes_of(span)["adobe.target.method"] for span in follow_ups} == {"outbox" if outbox else "background"}
+    linked = [link.context for span in follow_ups for link in span.links]
+    assert sorted(linked, key=str) == sorted((span.context for span in decided), key=str)
+    assert {event["feature_flag.version"] for event in telemetry.events} == {'"one"'}
+    assert {event["feature_flag.result.reason"] for event in telemetry.events} == {"targeting_match"}
+
+
+@every_way
+def test_what_the_outbox_sends_links_to_the_span_that_it_was_queued_in(sent: str, server: LoopbackServer) -> None:
+    telemetry = Telemetry()
+    with made(sent, telemetry, server.domain, outbox=Outbox.memory(flush_interval=0)) as client:
+        page = in_page(telemetry, lambda: client.queue_notifications(request={"notifications": [CLICK]}))
+        assert client.flush(20_000) == 0
+    span = telemetry.span("outbox")
+    assert span.parent is None
+    assert [link.context for link in span.links] == [page]
+    states = [
+        (attributes["adobe.target.notification.state"], number)
+        for attributes, number in telemetry.metrics()["adobe.target.notifications"]
+    ]
+    assert states == [("queued", 1), ("sent", 1)]
