@@ -98,9 +98,9 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
                 may_wait=False,
                 loop=asyncio.get_running_loop(),
             )
-            if self._services.on_device is None:
+            if self._services.on_device is None and not config.exclude_bots:
                 self._services.start()
-            else:  # which waits for the first rules
+            else:  # which waits for the first rules, or loads what recognises bots
                 await self._aside.run(self._services.start)
         except BaseException:
             await self._transport.close()

@@ -21,7 +21,8 @@ class AttributesProvider:
     """JSON offers of an answer, merged by mbox: prefetch first, then execute, later options over earlier ones.
 
     Attributes:
-        is_default: Whether these are the client's ``default_attributes``, since the call failed.
+        is_default: Whether these are the client's ``default_attributes``, since the call failed; or some are, of what
+            nobody was asked about (``offline``, ``exclude_bots``).
         error: Why it failed; None when it did not.
     """
 
@@ -35,7 +36,8 @@ class AttributesProvider:
         self._result = result
         self._alone: dict[str, Any] = {}
         self._by_mbox = {name: copied(of) for name, of in (defaults or {}).items()}
-        self._by_mbox |= _index(result, self._alone)  # beside defaults only what overrides show
+        found = _index(result, self._alone)  # beside defaults what overrides and rules show
+        self._by_mbox |= {name: of for name, of in found.items() if of or name not in self._by_mbox}
         self._notices = notices or Notices()
         self.is_default = defaults is not None
         self.error = error

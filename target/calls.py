@@ -94,8 +94,14 @@ class Calls:
         return AttributesProvider(result, found, error, self.notices)
 
     def attributes(self, result: TargetDeliveryResponse) -> AttributesProvider:
-        """What ``get_attributes`` answers with."""
-        return AttributesProvider(result, notices=self.notices)
+        """What ``get_attributes`` answers with: where nobody was asked about an mbox, its ``default_attributes``."""
+        config = self._config
+        defaults = None
+        if config.default_attributes and (config.offline or config.exclude_bots):
+            reasons = ("bot", "offline", "remote") if config.offline else ("bot",)
+            unasked = {part.name for part in result.meta.decisions if part.kind == "mbox" and part.reason in reasons}
+            defaults = {name: of for name, of in config.default_attributes.items() if name in unasked} or None
+        return AttributesProvider(result, defaults, notices=self.notices)
 
 
 def refuse_callbacks(parsed: RequestConfig) -> None:

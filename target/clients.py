@@ -56,6 +56,7 @@ class Client:
         return ClientStatus(
             {
                 "method": services.method,
+                "offline": services.switches.offline,
                 **services.status(),
                 "outbox": None if services.outbox is None else services.outbox.counters,
                 "callbacks": 0 if self._workers is None else self._workers.unfinished,

@@ -116,6 +116,8 @@ class ClientConfig(NamedTuple):
     allow_overrides: bool = option(parse_flag, False)
     overrides: Mapping[str, Any] = option(parse_overrides, {})
     override_key: tuple[str, ...] | None = option(parse_keys, None)
+    offline: bool = option(parse_flag, False)
+    exclude_bots: bool = option(parse_flag, False)
 
 
 class AsyncClientConfig(NamedTuple):

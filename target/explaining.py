@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from target._background.shares import PLACES
@@ -12,7 +13,7 @@ from target.amcv import AmcvVisitor
 from target.calls import merge
 from target.causes import discreet
 from target.clients import Client
-from target.config import RequestConfig
+from target.config import HYBRID, ON_DEVICE, SERVER_SIDE, RequestConfig
 from target.errors import OptionsError
 from target.foreign import is_a
 
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from target._http.aio.threads import Threads
     from target.decisioning.explanation import Explanation
     from target.options import RequestOptions
+
+_WHY_SERVER = {
+    SERVER_SIDE: "The call is server-side: what follows is what the rules would say",
+    HYBRID: "The server decides it, since there is something in it that the rules cannot: what follows is theirs",
+}
+_WHY_OFFLINE = (
+    "The call is server-side, and the client offline: nothing is shown, and what follows is what the rules would say"
+)
+_WHY_BOT = "The visitor is a bot, to whom nothing is shown: what follows is what the rules would say"
 
 
 class ExplainingClient(Client):
@@ -90,7 +100,18 @@ def _explainer(client: Client, parsed: RequestConfig) -> Callable[[Deadline], Ex
         )
     call = client._calls.offers(_apart(parsed))
     method = parsed.decisioning_method or client._services.method
-    return lambda deadline: on_device.explain(call, method, deadline)
+    switches = client._services.switches
+
+    def explain(deadline: Deadline) -> Explanation:
+        explanation = on_device.explain(call, deadline)
+        if switches.is_bot(call.body["context"]):
+            return replace(explanation, why=_WHY_BOT)
+        if method == ON_DEVICE or on_device.artifact_for(call, method) is not None:
+            return explanation
+        why = _WHY_OFFLINE if switches.offline else _WHY_SERVER[method]
+        return replace(explanation, decided_by=SERVER_SIDE, why=why)
+
+    return explain
 
 
 def _apart(parsed: RequestConfig) -> RequestConfig:

@@ -104,7 +104,8 @@ class Hooks:
         if way.has_rules and result is not None:
             yield from self._tell("after_decision", watched.info, decisions)
         yield from self._tell("after_call", watched.info, watched.outcome(decisions, error))
-        for notification in way.call.body.get("notifications") or ():
+        told = way.call.body.get("notifications") if way.decide is None else None
+        for notification in told or ():
             yield from self.notified(watched.info, notification, "sent" if error is None else "failed", error)
 
     def in_background(self, method: str, send: Callable[[Call], Reply], call: Call) -> Reply:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target._background.breaker import Breaker
@@ -42,11 +41,6 @@ from target_delivery_api.models import DeliveryResponse
 
 if TYPE_CHECKING:
     from target.decisioning.explanation import Explanation
-
-_WHY_SERVER = {
-    SERVER_SIDE: "The call is server-side: what follows is what the rules would say",
-    HYBRID: "The server decides it, since there is something in it that the rules cannot: what follows is theirs",
-}
 
 
 class OnDevice:
@@ -143,16 +137,18 @@ class OnDevice:
         self._keeper.announce()
 
     def wait_until_ready(self, timeout_s: float | None) -> bool:
-        """Wait for the first artifact, up to ``timeout_s`` seconds (None: as long as it takes): whether it is there."""
-        return self._keeper.wait_until_ready(timeout_s)
+        """Wait so many seconds (None: as long as it takes) for rules: whether there are some; offline, True at once."""
+        return self._config.offline or self._keeper.wait_until_ready(timeout_s)
 
     def artifact_for(self, call: Call, method: str) -> Artifact | None:
-        """What to decide ``call`` from; None where the server has to.
+        """What to decide ``call`` from; None where the server has to, or, offline, nothing can.
 
         Raises:
             ArtifactNotReady: The method is on-device, and there is no artifact yet.
         """
         artifact = self._keeper.current
+        if self._config.offline:
+            return None if method == SERVER_SIDE else artifact
         if method == ON_DEVICE:
             if "qaMode" in call.body or "preview" in call.body:
                 self._config.notices.warn_once(
@@ -177,7 +173,7 @@ class OnDevice:
     @property
     def is_ready(self) -> bool:
         """Whether there is something to decide from, without waiting for it."""
-        return self._keeper.current is not None
+        return self._config.offline or self._keeper.current is not None
 
     def artifact_status(self) -> dict[str, Any]:
         """What ArtifactStatus says."""
@@ -198,13 +194,12 @@ class OnDevice:
         if artifact is None:
             return False
         stores = self._storing_may_take_long and ("execute" in call.body or "notifications" in call.body)
-        return stores or needs_geo(call.body, artifact) is not None or self.needs_reading(call)
+        return stores or self._to_look_up(call, artifact) is not None or self.needs_reading(call)
 
     def decide(self, artifact: Artifact, call: Call, deadline: Deadline) -> TargetDeliveryResponse:
         """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""
         started = monotonic_s()
-        address = needs_geo(call.body, artifact)
-        geo = self._geo.find(address, deadline.remaining_s()) if address else None
+        geo = self._place_of(call, artifact, deadline)
         now_s = self._runtime.now_s()
         decision = decide(
             call.body,
@@ -224,8 +219,8 @@ class OnDevice:
         self._follow_up(call, decision, started, decided)
         return result
 
-    def explain(self, call: Call, method: str, deadline: Deadline) -> Explanation:
-        """Why ``call`` is decided as it is. Blocks only to look up a place, until ``deadline`` at most.
+    def explain(self, call: Call, deadline: Deadline) -> Explanation:
+        """Why the rules decide ``call`` as they do. Blocks only to look up a place, until ``deadline`` at most.
 
         Raises:
             ArtifactNotReady: There are no rules yet.
@@ -235,20 +230,15 @@ class OnDevice:
         artifact = self._keeper.current
         if artifact is None:
             raise ArtifactNotReady("There are no rules yet that could explain anything: call wait_until_ready() first")
-        address = needs_geo(call.body, artifact)
-        explanation = explain(
+        return explain(
             call.body,
             artifact,
             client=self._config.client,
             now_s=self._runtime.now_s(),
             new_id=self._runtime.new_id,
             location_hint=call.cluster,
-            geo=self._geo.find(address, deadline.remaining_s()) if address else None,
+            geo=self._place_of(call, artifact, deadline),
         )
-        why = _WHY_SERVER.get(method)
-        if why is None or (method == HYBRID and not needs_remote(call.body, artifact)):
-            return explanation
-        return replace(explanation, decided_by=SERVER_SIDE, why=why)
 
     def hurry(self) -> None:
         """Send at once what waits to be told of what was decided."""
@@ -290,9 +280,18 @@ class OnDevice:
             self._latest.append(followed)
             self._background.send_soon()
 
+    def _to_look_up(self, call: Call, artifact: Artifact) -> str | None:
+        """The address of which a decision needs to know where it is."""
+        return None if self._config.offline else needs_geo(call.body, artifact)
+
+    def _place_of(self, call: Call, artifact: Artifact, deadline: Deadline) -> dict[str, Any] | None:
+        address = self._to_look_up(call, artifact)
+        return self._geo.find(address, deadline.remaining_s()) if address else None
+
     def _tell(self, call: Call) -> None:
         if self._queue is None:
-            self._background.submit(call)
+            if not self._config.offline:
+                self._background.submit(call)
             return
         try:
             self._queue(call)

@@ -76,6 +76,10 @@ _COMMON_OPTIONS = """\
     override_key (str | Sequence[str] | None): A secret of at least 16 characters that signs override links, the
         same in every process; of several, the last one signs, and the others are still read. Default: none, and no
         link counts.
+    offline (bool | None): True opens no socket, ever: rules that are given or cached (artifact_payload,
+        artifact_cache) answer, and what they do not decide is default content. Default False.
+    exclude_bots (bool | None): True answers calls whose context.userAgent is a crawler's or a health check's with
+        default content, and counts nothing of them. Default False.
 """
 
 _CLIENT_OPTIONS = """\

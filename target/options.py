@@ -146,6 +146,12 @@ class CommonOptions(TypedDict, total=False):
     override_key: str | Sequence[str] | None
     """A secret of at least 16 characters that signs override links, the same in every process; of several, the last
     one signs, and the others are still read. Needs the package itsdangerous. Default: none, and no link counts."""
+    offline: bool | None
+    """True opens no socket, ever: rules that are given or cached (``artifact_payload``, ``artifact_cache``) answer, and
+    what they do not decide is default content. Nothing is sent. Default False."""
+    exclude_bots: bool | None
+    """True answers calls whose ``context.userAgent`` is a crawler's or a health check's with default content, and
+    counts nothing of them. Needs the extra ``on-device``. Default False."""
 
 
 class ClientOptions(CommonOptions, total=False):

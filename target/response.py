@@ -119,7 +119,7 @@ class Meta(_Record):
     """How an answer came about.
 
     Attributes:
-        decisioning_method: What decided: ``"server-side"`` or ``"on-device"``.
+        decisioning_method: What decided: ``"server-side"``, or ``"on-device"``, as where nobody was asked.
         remote_mboxes: Names of mboxes that only the server can decide.
         remote_views: Names of views that only the server can decide.
     """
@@ -142,7 +142,7 @@ class Meta(_Record):
 
     @property
     def decisions(self) -> list[PartDecision]:
-        """What each part of a call that was decided on the device shows, and why, in the order asked: one for each
+        """What each part of a call that was answered on the device shows, and why, in the order asked: one for each
         mbox, and for a page load or view one for each activity that it shows. Empty where the server decided, which
         does not say. No key of the mapping, but ``to_dict()`` has it.
         """

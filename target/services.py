@@ -18,10 +18,11 @@ from target._http.routes import Routes
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
 from target.delivery.request import Call, add_to_call
-from target.delivery.telemetry import TelemetryBuffer, build_call_entry, mode_of
+from target.delivery.telemetry import TelemetryBuffer, build_answered_entry
 from target.errors import ApiError, ArtifactNotReady, OptionsError
 from target.events import CLIENT_READY, emit
 from target.status import ArtifactStatus, BackgroundStatus
+from target.switches import Switches
 from target.ways import Decide, Report, Way
 
 if TYPE_CHECKING:
@@ -82,8 +83,9 @@ class Services:
             self.outbox = OutboxHandle(config.outbox, config, runtime, send, tell, notified)
         self._runtime = runtime
         self._routes = routes
+        self.switches = Switches(config, runtime.now_s)
         self._telemetry: TelemetryBuffer | None = None
-        if config.telemetry_enabled:
+        if config.telemetry_enabled and not config.offline:
             renew_in_children(buffer := TelemetryBuffer())
             self._telemetry = buffer
         self.on_device: OnDevice | None = None
@@ -110,6 +112,7 @@ class Services:
 
     def start(self) -> None:
         """Begin what runs beside the calls; ``create`` returns next. Waits for the first rules, on a device."""
+        self.switches.load()
         if self.on_device is not None:
             self.on_device.start()
         elif self._tell_ready is not None:
@@ -127,14 +130,17 @@ class Services:
 
     def _way(self, call: Call, method: str, decisioning_method: str | None) -> Way:
         decide = self.decider(call, decisioning_method)
+        call = _of_method(call, method)
+        if nothing := self.switches.nothing(call, decide is not None):
+            return Way(call, method, nothing)
         version = None
         if decide is not None and self.hooks is not None and self.on_device is not None:
             version = self.on_device.artifact_status()["source_version"]
-        return Way(_of_method(call, method), method, decide, decide is not None, rules_version=version)
+        return Way(call, method, decide, decide is not None, rules_version=version)
 
     def way_to_tell(self, call: Call, method: str) -> Way:
-        """How a call with notifications is answered: by the server, whatever the decisioning method."""
-        return Way(_of_method(call, method), method)
+        """How a call with notifications is answered: by the server, whatever the decisioning method; or by nobody."""
+        return Way(_of_method(call, method), method, self.switches.nothing(call))
 
     def decider(self, call: Call, method: str | None) -> Decide | None:
         """What decides ``call`` by rules, or raises ArtifactNotReady; None where the server has to.
@@ -194,16 +200,20 @@ class Services:
             watch.moved = report.reply is not None and report.reply.moved
         asked = "execute" in call.body or "prefetch" in call.body
         if self._telemetry is not None and report.result is not None and asked:
-            self._telemetry.add(_entry(call, report.result, self._runtime.now_s(), ended - started))
+            entry = build_answered_entry(call.body, report.result.response, self._runtime.now_s(), ended - started)
+            self._telemetry.add(entry)
 
     def wait_until_ready(self, timeout_s: float | None) -> bool:
         """Whether there is something to decide from, after waiting so many seconds for it."""
         return True if self.on_device is None else self.on_device.wait_until_ready(timeout_s)
 
     def queue(self, call: Call, method: str) -> list[str]:
-        """Store the notifications of ``call``, of this method of the client, in the outbox: their ids. Raises
-        OptionsError without an outbox."""
-        return self.require_outbox().queue(call if self.hooks is None else self.hooks.known(call, method))
+        """Store the notifications of ``call``, of this method of the client, in the outbox, unless they are a bot's:
+        their ids. Raises OptionsError without an outbox."""
+        outbox = self.require_outbox()
+        if self.switches.is_bot(call.body["context"]):
+            return outbox.ids_of(call)
+        return outbox.queue(call if self.hooks is None else self.hooks.known(call, method))
 
     def require_outbox(self) -> OutboxHandle:
         """The outbox. Raises OptionsError where there is none."""
@@ -270,18 +280,6 @@ class Services:
             self.outbox.close(timeout_s * 1000)
         if self.on_device is not None:
             self.on_device.close(max(ends_at_s - monotonic_s(), 0.0))
-
-
-def _entry(call: Call, result: TargetDeliveryResponse, now_s: float, took_s: float) -> dict[str, Any]:
-    response = result.response
-    return build_call_entry(
-        call.body,
-        now_s=now_s,
-        execution_ms=took_s * 1000,
-        mode=mode_of(response.edge_host if response is not None else None),
-        decisioning_method=SERVER_SIDE,
-        server_token=response.telemetry_server_token if response is not None else None,
-    )
 
 
 def _of_method(call: Call, method: str) -> Call:

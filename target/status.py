@@ -78,7 +78,8 @@ class ClientStatus(_Frozen):
 
     Attributes:
         method: The client's ``decisioning_method``.
-        ready: Whether it can decide: a server-side client always, any other once it has rules.
+        offline: Whether it is, by its option.
+        ready: Whether it can decide: a server-side or offline client always, any other once it has rules.
         artifact: The rules; None in a client that fetches none.
         breaker: Hosts that failed of late, by URL: ``state`` (``"closed"``, ``"open"`` or ``"half-open"``),
             ``failures`` in a row, and ``tried_in``, the milliseconds until a call may try it. Empty where
@@ -95,6 +96,7 @@ class ClientStatus(_Frozen):
 
     __slots__ = ()
     method: str
+    offline: bool
     ready: bool
     artifact: ArtifactStatus | None
     breaker: dict[str, Any]

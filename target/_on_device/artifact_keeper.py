@@ -45,6 +45,7 @@ class ArtifactKeeper:
     ) -> None:
         self._source = Fetcher(config, downloads, client_config.max_response_bytes, client_config.max_response_values)
         self._rotation = ArtifactRotation(config, client_config, emit, record)
+        self._is_offline = client_config.offline
         self._announced_at_s: float | None = None
         self._is_ready_told = False
         self._started = self._closed = False
@@ -89,10 +90,13 @@ class ArtifactKeeper:
         return self._rotation.status()
 
     def start(self) -> None:
-        """Take the artifact that was given, if one was, and begin to fetch. Never fails; twice is harmless."""
+        """Take the artifact that was given, if one was, and begin to fetch; offline, take the one of the cache in place
+        of that. Never fails; twice is harmless."""
         if self._started or self._closed:
             return
         self._rotation.take_payload()
+        if self._is_offline:
+            self._rotation.take_cached()
         self._mark_ready()
         self._started = True
         self._service.wake()
@@ -122,7 +126,7 @@ class ArtifactKeeper:
         self._service.close(timeout_s)
 
     def _mark_ready(self) -> None:
-        if self._rotation.current is not None or self._closed:
+        if self._rotation.current is not None or self._closed or self._is_offline:
             self._ready.set()
 
     def _owes_ready(self) -> bool:
@@ -156,7 +160,9 @@ class ArtifactKeeper:
 
     def _ready_in_s(self) -> float | None:
         """In how many seconds to emit client_ready; None where nothing is known of that."""
-        if not self._owes_ready() or self._announced_at_s is None or self._rotation.current is None:
+        if not self._owes_ready() or self._announced_at_s is None:
+            return None
+        if self._rotation.current is None and not self._is_offline:
             return None
         return self._announced_at_s + _READY_DELAY_S - monotonic_s()
 

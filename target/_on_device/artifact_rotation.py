@@ -77,7 +77,8 @@ class ArtifactRotation:
         self._has_looked_for_cache = False
         self._has_succeeded = False
         self._tries = self._rounds = 0
-        self._next_at_s: float | None = 0.0
+        self._interval_s = 0.0 if client_config.offline else config.polling_interval_s
+        self._next_at_s: float | None = None if client_config.offline else 0.0
         self._retrieved: tuple[int, float | None] = (0, None)  # how often, and when for the last time
         self._known_at_s: float | None = None  # since when ``current`` is known to be the latest
         self._failure: tuple[str, float] | None = None  # the last one, in words, and when it was
@@ -96,6 +97,12 @@ class ArtifactRotation:
             self._news.append(error)
             return
         self._succeed()
+
+    def take_cached(self) -> None:
+        """Use the artifact that the cache keeps, however old, where there is none yet: for who never fetches one."""
+        if self.current is None:
+            self._look_for_cache()
+            self.current, self._standby = self._standby, None
 
     def retrieval(self) -> Retrieval:
         """How ``current`` came here, as a trace tells it; the query of its URL, which can be a secret, left out."""
@@ -191,8 +198,7 @@ class ArtifactRotation:
         self._tries = 0
         self._retrieved = (self._retrieved[0] + 1, time.time())
         self._known_at_s = monotonic_s()
-        interval_s = self._config.polling_interval_s
-        self._next_at_s = monotonic_s() + interval_s if interval_s else None
+        self._next_at_s = monotonic_s() + self._interval_s if self._interval_s else None
 
     def _fail(self, error: Exception) -> None:
         self._failure = _words_of(error), time.time()

@@ -26,7 +26,7 @@ from target.errors import ClientClosed, OptionsError, TargetError
 from target.events import Emit
 from target.foreign import attribute_of
 from target.outbox import DeadLetter, Outbox
-from target.protocols import Store, StoreSettings
+from target.protocols import Entry, Moment, Store, StoreSettings
 from target.values import parse_milliseconds
 
 T = TypeVar("T")
@@ -81,8 +81,11 @@ class OutboxHandle:
         self._logger = config.logger
         self._closed = False
         self._warned_of_drops = False
-        self._store = _open(outbox, settings)
         self._origins = None if notified is None else Origins(notified)
+        # Offline, a file keeps what is queued for whoever sends it later. In memory it would only be lost, and a store
+        # of the caller's may be at the end of a socket.
+        self.keeps = not config.offline or outbox.path is not None
+        self._store: SteadyStore = _open(outbox, settings) if self.keeps else MemoryStore(settings)
         self._sender = Sender(
             self._store,
             send,
@@ -94,6 +97,7 @@ class OutboxHandle:
             config.logger,
             emit,
             self._origins,
+            config.offline,
         )
         most = config.background_concurrency + max(1, config.background_concurrency // _SPARE)
         self._worker = Worker(
@@ -101,16 +105,17 @@ class OutboxHandle:
             self._sender,
             settings.now_s,
             self._flush_interval_s,
-            outbox.outlives_process,
+            outbox.outlives_process and not config.offline,
             most,
             config.logger,
         )
         weakref.finalize(self, self._worker.release).atexit = False  # at exit the worker waits; this does not
-        if outbox.outlives_process:
+        if outbox.outlives_process and not config.offline:
             self._worker.start()  # an earlier process may have left something
 
     def queue(self, call: Call) -> list[str]:
-        """Store the notifications of ``call``, which was built as if to be sent now: their ids.
+        """Store the notifications of ``call``, which was built as if to be sent now: their ids. An offline client keeps
+        them where ``keeps`` says so, and sends none.
 
         Raises:
             OptionsError: The call holds no notification, or asks for offers.
@@ -128,12 +133,21 @@ class OutboxHandle:
         """
         self._queue(call, False)
 
-    def _queue(self, call: Call, may_wait: bool) -> list[str]:
+    def ids_of(self, call: Call) -> list[str]:
+        """What ``queue`` would return, and raise but for want of room, where nothing is to be stored."""
+        return [notification_id(entry) for entry in self._pack(call, self._now())]
+
+    def _pack(self, call: Call, now: Moment) -> list[Entry]:
         begin_anew_if_forked()
         if self._closed:
             raise ClientClosed("The client is closed: make a new one with TargetClient.create")
+        return pack(call, self._runtime, now)
+
+    def _queue(self, call: Call, may_wait: bool) -> list[str]:
+        if not self.keeps:
+            return self.ids_of(call)
         now = self._now()
-        entries = pack(call, self._runtime, now)
+        entries = self._pack(call, now)
         if self._origins is not None:
             self._origins.come(call, entries)
         dropped = self._store.queue(entries, now.steady_s + self._flush_interval_s, may_wait)

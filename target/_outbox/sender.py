@@ -43,6 +43,7 @@ class Sender:
         logger: Where failures go; never with an id in them.
         emit: Gets the events.
         origins: Where notifications came from; None where no hook asks.
+        offline: Whether nothing may be sent, ever.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Sender:
         logger: Log,
         emit: Emit,
         origins: Origins | None = None,
+        offline: bool = False,
     ) -> None:
         self._store = store
         self._send = send
@@ -68,6 +70,7 @@ class Sender:
         self._logger = logger
         self._emit = emit
         self._origins = origins
+        self.offline = offline
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -95,7 +98,7 @@ class Sender:
     def is_open(self, cluster: object) -> bool:
         """Whether something may be done now for what goes to ``cluster``, whose value nobody has checked."""
         base_url = self._base_url_of(parse_cluster(cluster))
-        return self.hosts.is_open(base_url) or self._is_lost(base_url)
+        return not self.offline and (self.hosts.is_open(base_url) or self._is_lost(base_url))
 
     def begin(self, claim: Claim) -> bool:
         """Take a place among the calls to the claim's host: whether there is one. ``serve`` must follow."""

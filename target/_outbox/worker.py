@@ -76,10 +76,13 @@ class Worker:
 
     def flush(self, timeout_s: float | None) -> bool:
         """Send what waits now, and wait until it is settled and its events told: whether all was, in that many seconds.
+        Offline what waits is stored, and is left.
 
         A handler of such an event may flush, too; it does not wait for itself.
         """
         give_up_at_s = math.inf if timeout_s is None else monotonic_s() + timeout_s
+        if self._sender.offline:
+            return self._wait_for(self._is_stored, give_up_at_s) and not self._store.counts().pending
         mark = self._store.mark(max(HOLD_S, give_up_at_s - monotonic_s()))
         self.hurry(even_hosts=True)
         while mark is None:
@@ -131,6 +134,11 @@ class Worker:
         self._begin()
         self._sender.begin_anew()
         self._store.begin_anew()
+
+    def _is_stored(self) -> bool:
+        """Whether nothing waits in memory any more, after trying to carry it over: all that can be done offline."""
+        self._store.tend()
+        return not self._store.volatile()
 
     def _wait_for(self, is_over: Callable[[], bool], give_up_at_s: float) -> bool:
         while not is_over():

@@ -30,8 +30,9 @@ Read = Callable[[], WebRequest]
 class _Shared:
     """What the calls of one visit share. They may run at once, on threads: ``took`` is for one at a time."""
 
-    def __init__(self, secure: bool, known: Known, session_id: str, consents: bool) -> None:
+    def __init__(self, secure: bool, known: Known, session_id: str, consents: bool, is_bot: bool) -> None:
         self.secure = secure
+        self.is_bot = is_bot
         self.known = known
         self.session_id = session_id
         self.consents = consents
@@ -135,6 +136,9 @@ class BaseVisit(Generic[C]):
         """What the answer to the browser has to say: each Set-Cookie, Cache-Control and Vary; nothing where nothing was
         asked, or without consent. Those but Set-Cookie take the place of the application's.
 
+        A bot that the client excludes keeps no cookie, and gets none; a cache may not keep its page either, which shows
+        defaults, for people.
+
         Args:
             cache_control: The application's Cache-Control, if it has one.
             vary: The application's Vary, if it has one.
@@ -149,7 +153,7 @@ class BaseVisit(Generic[C]):
         if not lines:
             return []
         return [
-            *(("Set-Cookie", line) for line in lines),
+            *(("Set-Cookie", line) for line in lines if not shared.is_bot),
             ("Cache-Control", private_cache_control(cache_control)),
             ("Vary", varying_by_cookie(vary)),
         ]
@@ -167,7 +171,9 @@ class BaseVisit(Generic[C]):
                 request = self._read()
                 consents = self.site._is_allowed(self._source)
                 known = read_request(request, self.site._client_config, self.site._config, consents)
-                shared = self._shared = _Shared(request.secure, known, self.site._runtime.new_id(), consents)
+                is_bot = self.client._services.switches.is_bot(known.context)
+                session_id = self.site._runtime.new_id()
+                shared = self._shared = _Shared(request.secure, known, session_id, consents, is_bot)
                 # The framework's request holds its visit: let go of it, or both would wait for the garbage collector.
                 del self._read, self._source
             return shared

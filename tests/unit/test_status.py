@@ -43,6 +43,7 @@ def test_a_client_that_did_nothing(server: LoopbackServer, make: Make) -> None:
     assert type(status) is ClientStatus
     assert status == {
         "method": "server-side",
+        "offline": False,
         "ready": True,
         "artifact": None,
         "breaker": {},
