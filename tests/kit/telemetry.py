@@ -107,7 +107,7 @@ def made(sent: str, telemetry: Telemetry | None, domain: str, **options: Any) ->
 
 
 def in_page(telemetry: Telemetry, call: Callable[[], object]) -> Any:
-    """The context of a span that ``call`` is made in."""
-    with telemetry.tracer.start_as_current_span("page") as span:
+    """The context of a span that ``call`` is made in, and that keeps nothing of what it raises."""
+    with telemetry.tracer.start_as_current_span("page", record_exception=False, set_status_on_exception=False) as span:
         call()
     return span.get_span_context()
