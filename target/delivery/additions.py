@@ -53,8 +53,10 @@ def why_no_parameter(name: object, value: object) -> str | None:
 
 
 def add_headers(call: Call, headers: Mapping[str, str]) -> Call:
-    """``call`` with these headers, too."""
-    return call._replace(headers={**call.headers, **headers})
+    """``call`` with these headers, too, in the place of those of the same name, however it is spelt."""
+    added = {name.lower() for name in headers}
+    kept = {name: value for name, value in call.headers.items() if name.lower() not in added}
+    return call._replace(headers={**kept, **headers})
 
 
 def add_parameters(call: Call, parameters: Mapping[str, str]) -> Call:
