@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from contextvars import Context
@@ -164,6 +165,8 @@ class Service:
         threads = self._threads
         if len(threads) >= limit:
             return True
+        if sys.is_finalizing():  # one would not begin any more: Python 3.11 and before wait for that for ever
+            return False
         thread = threading.Thread(target=self._run, name=self._name.format(len(threads) + 1), daemon=True)
         try:
             self._starting.append(thread)
@@ -290,10 +293,7 @@ def _release(gate: threading.Lock) -> bool:
     return True
 
 
-def _remove(items: list[T], item: T) -> bool:
-    """Whether ``item`` was there, which is taken out in one step."""
-    try:
+def _remove(items: list[T], item: T) -> None:
+    """Take ``item`` out, in one step, if it is there."""
+    with contextlib.suppress(ValueError):
         items.remove(item)
-    except ValueError:
-        return False
-    return True

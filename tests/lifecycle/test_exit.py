@@ -68,6 +68,14 @@ WAYS = {
             await client.queue_notifications(request={"notifications": [item]})
         asyncio.run(forget())
     """,
+    "a client that is closed by what the interpreter still clears away": """
+        def lend():
+            with client_of(domain, events={"client_ready": print}) as client:
+                yield client
+
+        lent = lend()  # a generator of a module, which is closed after the last thread could be started
+        next(lent)
+    """,
     "a lookup that hangs": """
         import socket
         find = socket.getaddrinfo
