@@ -30,6 +30,22 @@ _TEXT_OFFERS = (None, "html", "redirect", "dynamic")
 _MOST_FLOAT = 10**308  # beyond, a whole number is no float
 
 
+class _Metadata(dict[str, Any]):
+    """Metadata of a flag, which nobody can change (Requirement 1.4.15.1 of the specification), but copy, and write as
+    JSON, which the proxy of ``types`` does not let."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> Any:
+        raise TypeError("The metadata of a flag cannot be changed: take a copy, dict(metadata)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        return type(self), (dict(self),)
+
+
 class Reading(NamedTuple):
     """A flag as it is in an answer.
 
@@ -74,7 +90,7 @@ def read_flag(
             reason = Reason.STALE if answer.is_stale else Reason.CACHED if is_cached else reason
     metadata = _metadata(mbox, answer, (filled or options)[:1], decision)
     variant = metadata.get("experience.name", metadata.get("experience.id"))
-    details = FlagResolutionDetails(value, reason=reason, variant=variant, flag_metadata=metadata)
+    details = FlagResolutionDetails(value, reason=reason, variant=variant, flag_metadata=_Metadata(metadata))
     return Reading(details, mbox, bool(options) and reason is not Reason.DISABLED)
 
 
