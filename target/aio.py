@@ -32,6 +32,7 @@ from target.ways import Way
 
 if TYPE_CHECKING:
     from target.attributes import AttributesProvider
+    from target.hooking import Hooks
     from target.options import AsyncClientOptions, AttributesOptions, RequestOptions
 
 T = TypeVar("T")
@@ -106,7 +107,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
             await self._transport.close()
             raise
         if (hooks := self._services.hooks) is not None:
-            await hooks.run_async(hooks.start(self._info()))
+            await self._tell_start(hooks)
         return self
 
     @overload
@@ -226,6 +227,9 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
                 await self._transport.close()
             if (hooks := self._services.hooks) is not None:
                 await hooks.run_async(hooks.close(self._info()))
+
+    async def _tell_start(self, hooks: Hooks) -> None:
+        await hooks.run_async(hooks.start(self._info()))
 
     async def _wait(self, work: Callable[[], T], host: Host = HOME) -> T:
         """What ``work``, which may wait for what runs beside the calls, returns."""

@@ -81,6 +81,10 @@ class Hooks:
         """The same on the client's event loop."""
         return await drive_async(steps)
 
+    def awaits(self, name: str) -> bool:
+        """Whether a hook has a coroutine function of that name."""
+        return any(iscoroutinefunction(each.call) for each in self._methods[name])
+
     def start(self, client: ClientInfo) -> Steps[None]:
         """The client was created."""
         yield from self._tell("on_start", client)

@@ -112,6 +112,7 @@ class AsyncFakeTargetClient(Fake, AsyncTargetClient):
 
     _options: dict[str, Any]
     _loop: asyncio.AbstractEventLoop
+    _starting: asyncio.Future[None]
 
     def __init__(
         self, offers: Offers | Mapping[str, Any] | None = None, *, fail_with: Failure = None, **options: Any
@@ -145,6 +146,14 @@ class AsyncFakeTargetClient(Fake, AsyncTargetClient):
 
     def _open_transport(self, *_: object) -> Any:
         return InProcessOfLoop(self._service)
+
+    async def _tell_start(self, hooks: Any) -> None:
+        """As a client does; but what has to be awaited is, beside the calls, since making a fake waits for nothing."""
+        telling = super()._tell_start(hooks)
+        if hooks.awaits("on_start"):
+            self._starting = asyncio.ensure_future(telling)
+        else:
+            await telling
 
     def _check(self) -> None:
         self._enter_loop()

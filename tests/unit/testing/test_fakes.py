@@ -17,6 +17,7 @@ import pytest
 import target
 from target import ApiError, AsyncTargetClient, OptionsError, Outbox, Site, TargetClient, TargetError, TargetTimeout
 from target.testing import AsyncFakeTargetClient, FakeTargetClient
+from tests.kit.hooks import Awaited, Watching
 
 OFFERS: dict[str, Any] = {
     "mboxes": {
@@ -227,6 +228,28 @@ def test_a_site_takes_one() -> None:
     assert visit.get_offers(request=HOME).content("home") == "<h1>Sale</h1>"
 
 
+def test_hooks_are_told_as_by_the_real_one() -> None:
+    call: Any = {"request": {"execute": {"mboxes": [{"name": "home"}]}}}
+    watching = Watching()
+    with FakeTargetClient({"mboxes": {"home": "<b>"}}, hooks=[watching]) as client:
+        client.get_offers(**call)
+    assert watching.order == ["on_start", "before_call", "after_call", "on_close"]
+    assert [each.status for each in watching.outcome.attempts] == [200]
+
+
+@pytest.mark.parametrize("wrap", [lambda watching: watching, Awaited], ids=["functions", "coroutines"])
+def test_hooks_of_one_made_without_a_loop_are_told(wrap: Any) -> None:
+    watching = Watching()
+
+    async def main() -> None:
+        client = AsyncFakeTargetClient({"mboxes": {"home": "<b>"}}, hooks=[wrap(watching)])
+        await client.get_offers(request={"execute": {"mboxes": [{"name": "home"}]}})
+        await client.aclose()
+
+    asyncio.run(main())
+    assert sorted(watching.order) == ["after_call", "before_call", "on_close", "on_start"]
+
+
 @pytest.mark.parametrize(
     ("offers", "message"),
     [
@@ -248,6 +271,7 @@ def test_neither_pytest_nor_an_extra_is_needed() -> None:
     program = """
 import sys
 from target.testing import AsyncFakeTargetClient, FakeTargetClient
+from tests.kit.hooks import Awaited, Watching
 client = FakeTargetClient({"mboxes": {"home": "x"}})
 assert client.get_offers(request={"execute": {"mboxes": [{"name": "home"}]}}).content("home") == "x"
 extras = {"pytest", "starlette", "uvicorn", "mmh3", "aiohttp", "jinja2", "scipy", "vcr"}
