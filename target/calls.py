@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from target._http import failures
 from target._http.deadline import Deadline
@@ -20,6 +20,9 @@ from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, Ta
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
 from target.response import TargetDeliveryResponse
 from target.ways import Decide, Way
+
+if TYPE_CHECKING:
+    from target._overrides.desk import Overrides
 
 #: Names that one call of ``get_attributes`` may hold; the API takes 50 mboxes.
 MAX_NAMES = 10_000
@@ -76,10 +79,14 @@ class Calls:
         if deadline.remaining_s() <= 0:
             raise failures.timed_out(self._config, call)
 
-    def unanswered(self, options: Mapping[str, Any], added_mboxes: Sequence[str] = ()) -> TargetDeliveryResponse:
+    def unanswered(
+        self, options: Mapping[str, Any], added_mboxes: Sequence[str] = (), overrides: Overrides | None = None
+    ) -> TargetDeliveryResponse:
         """What somebody gets who goes on without an answer to a call of these options. Raises OptionsError."""
         call = self.offers(parse_request_options(options), added_mboxes)
-        return reply.assemble(call, None, self._runtime.now_s())
+        overridden = None if overrides is None else overrides.of(call)
+        result = reply.assemble(call, None, self._runtime.now_s())
+        return result if overridden is None else overridden.finish(result)
 
     def default_attributes(self, way: Way, error: TargetError) -> AttributesProvider:
         """What ``get_attributes`` answers with after ``error``. Raises ``error`` where there is nothing to answer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, overload
@@ -19,7 +19,8 @@ from target.foreign import is_a
 
 if TYPE_CHECKING:
     from target._http.aio.threads import Threads
-    from target.decisioning.explanation import Explanation
+    from target.decisioning.explanation import ExplainedPart, Explanation
+    from target.delivery.request import Call
     from target.options import RequestOptions
 
 _WHY_SERVER = {
@@ -100,9 +101,9 @@ def _explainer(client: Client, parsed: RequestConfig) -> Callable[[Deadline], Ex
         )
     call = client._calls.offers(_apart(parsed))
     method = parsed.decisioning_method or client._services.method
-    switches = client._services.switches
+    switches, overrides = client._services.switches, client._services.overrides
 
-    def explain(deadline: Deadline) -> Explanation:
+    def explain_rules(call: Call, deadline: Deadline) -> Explanation:
         explanation = on_device.explain(call, deadline)
         if switches.is_bot(call.body["context"]):
             return replace(explanation, why=_WHY_BOT)
@@ -111,7 +112,19 @@ def _explainer(client: Client, parsed: RequestConfig) -> Callable[[Deadline], Ex
         why = _WHY_OFFLINE if switches.offline else _WHY_SERVER[method]
         return replace(explanation, decided_by=SERVER_SIDE, why=why)
 
+    def explain(deadline: Deadline) -> Explanation:
+        if overrides is None or (overridden := overrides.of(call)) is None:
+            return explain_rules(call, deadline)
+        # Who decides, and how far, is a matter of what is left to decide.
+        left = explain_rules(overridden.call, deadline)
+        parts = on_device.explain(call, deadline).parts
+        return replace(left, parts=tuple(_with_overrides(part, overridden.shown.keys()) for part in parts))
+
     return explain
+
+
+def _with_overrides(part: ExplainedPart, names: Collection[str]) -> ExplainedPart:
+    return part.overridden() if part.kind == "mbox" and part.name in names else part
 
 
 def _apart(parsed: RequestConfig) -> RequestConfig:

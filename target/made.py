@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from target.config import default_runtime
+from target.delivery.overridden import options_of
 from target.delivery.reply import assemble
 from target.delivery.request import Call
 from target.errors import OptionsError
@@ -98,8 +99,7 @@ def _placed(contents: Mapping[Any, Any], mode: str) -> list[dict[str, Any]]:
     for index, (name, content) in enumerate(contents.items()):
         if not isinstance(name, str):
             raise OptionsError(f"'mboxes' of a result has a name that is no text, but {kind_of(name)}")
-        kind = "html" if isinstance(content, str) else "json"
-        options = [] if content is None else [{"type": kind, "content": content}]
+        options = options_of(content)
         metrics = [{"type": "click", "eventToken": f"click-token-of-{name}"}] if options else []
         if options and mode == "prefetch":
             options[0]["eventToken"] = f"display-token-of-{name}"

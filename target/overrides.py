@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from target.errors import OptionsError
 from target.foreign import exact_text, is_a, is_text, items_of, kind_of, plain_copy, shown, text_of_id
@@ -15,6 +16,7 @@ from target.values import parse_mapping
 OVERRIDE_NAME = "target_override"
 #: Overrides that a client has at once, for everybody and for single visitors.
 MOST_OVERRIDES = 1000
+_MOST_FIELDS = 200  # of a query
 _MOST_NAME = 250  # characters of an mbox's name
 _KINDS = "text (HTML), None (default content), an Experience, or what JSON can hold"
 
@@ -102,6 +104,26 @@ def require_rules(overrides: Mapping[str, Any], decisioning_method: str) -> None
                 f"The override of mbox {shown(mbox)} is an Experience, which only rules can show: create the client "
                 "with decisioning_method='on-device' or 'hybrid', or give the content itself"
             )
+
+
+def token_in(url: str) -> str | None:
+    """The override token in the query of ``url``: ``""`` where it names none, None where it says nothing of any."""
+    if OVERRIDE_NAME not in url:
+        return None
+    try:
+        fields = parse_qsl(urlsplit(url).query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return None
+    return next((value for name, value in fields if name == OVERRIDE_NAME), None)
+
+
+def without_token(url: str) -> str:
+    """``url`` without an override token in its query. Raises ValueError where it is no URL."""
+    if OVERRIDE_NAME not in url:
+        return url
+    parts = urlsplit(url)
+    fields = [field for field in parts.query.split("&") if field.partition("=")[0] != OVERRIDE_NAME]
+    return parts._replace(query="&".join(fields)).geturl()
 
 
 def _name_or_id(name: str, value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from target._background.forks import begin_anew_if_forked
 from target._background.runtime import system_runtime
@@ -21,6 +21,7 @@ from target.overrides import (
     parse_what,
     require_allowed,
     require_rules,
+    without_token,
 )
 from target.values import parse_milliseconds
 
@@ -126,10 +127,16 @@ class OverridingClient(Client):
         Raises:
             OptionsError: As ``override_token``; or ``url`` is none.
         """
-        parts = _split(url)
-        kept = [field for field in parts.query.split("&") if field and field.partition("=")[0] != OVERRIDE_NAME]
-        query = "&".join([*kept, f"{OVERRIDE_NAME}={self.override_token(overrides, max_age=max_age)}"])
-        return parts._replace(query=query).geturl()
+        if not is_text(url):
+            raise OptionsError(f"url must be the address of a page, not {kind_of(url)}")
+        try:
+            parts = urlsplit(without_token(exact_text(url)))
+        except ValueError:
+            parts = None
+        if parts is None:
+            raise OptionsError("url must be the address of a page, which this is not")
+        field = f"{OVERRIDE_NAME}={self.override_token(overrides, max_age=max_age)}"
+        return parts._replace(query=f"{parts.query}&{field}" if parts.query else field).geturl()
 
     def _overrides(self, method: str) -> Overrides:
         begin_anew_if_forked()
@@ -148,13 +155,3 @@ def _ids(visitor: Any) -> dict[str, Any] | None:
 def _config_of(client: Client) -> ClientConfig:
     config: Any = client._config
     return config if isinstance(config, ClientConfig) else config.client
-
-
-def _split(url: object) -> SplitResult:
-    if not is_text(url):
-        raise OptionsError(f"url must be the address of a page, not {kind_of(url)}")
-    try:
-        return urlsplit(exact_text(url))
-    except ValueError:
-        problem = "url must be the address of a page, which this is not"
-    raise OptionsError(problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -66,7 +67,9 @@ class Overrides:
         """The way of a call with overrides; ``way`` is that of what is left of it: of nothing, nothing is asked."""
         if asks_nothing(way.call):
             meta = Meta(ON_DEVICE if way.has_rules else SERVER_SIDE, [], [])
-            way = Way(way.call, way.method, lambda call, _: assemble(call, None, self._runtime.now_s(), meta))
+            way = way._replace(
+                decide=lambda call, _: assemble(call, None, self._runtime.now_s(), meta), has_rules=False
+            )
         return way._replace(finish=overridden.finish)
 
     def read(self, token: object) -> Permit | None:
@@ -80,6 +83,10 @@ class Overrides:
                 problem = str(refused)
         self._config.notices.warn_once(("override_token",), "An override token is ignored: %s", problem)
         return None
+
+    def lasts_s(self, permit: Permit) -> int:
+        """For how many seconds more a token counts, at most."""
+        return math.ceil(permit.expires_s - self._runtime.now_s())
 
     def require(self, overrides: Mapping[str, Any]) -> None:
         """Refuse what could never be shown. Raises OptionsError, which says which experiences there are."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from target.decisioning.coercion import to_text
@@ -17,7 +17,7 @@ from target.reasons import RuleReason
 _MAX_DEPTH = 64
 
 #: What became of a rule.
-Verdict = Literal["won", "lost", "audience", "share", "property", "undecidable", "below undecidable"]
+Verdict = Literal["won", "lost", "audience", "share", "property", "undecidable", "below undecidable", "overridden"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -64,7 +64,7 @@ class ExplainedRule:
         verdict: What became of it: ``won``; ``lost`` (it matches, but the rule ``behind`` is ahead of it); its
             ``audience`` is not the visitor; the visitor is not in its ``share``; it is of another ``property``;
             ``undecidable`` here; ``below undecidable``: it matches, but the rule ``behind``, which cannot be decided
-            here, might have been shown in its place.
+            here, might have been shown in its place; ``overridden``: it would be shown, but an override is.
         why: That in a sentence.
         activity_id: None only where the rule cannot be read; so for all that follow.
         activity_name: As the artifact gives it.
@@ -136,7 +136,8 @@ class ExplainedPart:
         mode: ``"execute"`` or ``"prefetch"``.
         index: Which the request says the mbox is.
         reason: Why it is answered as it is: ``split`` (by the visitor's share), ``targeting`` (by an audience alone),
-            ``default`` (nothing is shown), ``remote`` (nothing is shown, and the server would have to say).
+            ``default`` (nothing is shown), ``remote`` (nothing is shown, and the server would have to say),
+            ``override`` (an override is shown, whatever the rules say).
         why: That in a sentence.
         is_remote: Whether only the server can decide it, or all of it.
         why_remote: Why; None where it is not remote.
@@ -147,7 +148,7 @@ class ExplainedPart:
     name: str
     mode: str
     index: int | None
-    reason: RuleReason
+    reason: RuleReason | Literal["override"]
     why: str
     is_remote: bool
     why_remote: str | None
@@ -157,6 +158,20 @@ class ExplainedPart:
     def won(self) -> tuple[ExplainedRule, ...]:
         """The rules whose offers are shown; of an mbox one at most."""
         return tuple(rule for rule in self.rules if rule.has_won)
+
+    def overridden(self) -> ExplainedPart:
+        """The same where an override is shown."""
+        held_back = "It is the first that matches, but an override is shown in its place"
+        return replace(
+            self,
+            reason="override",
+            why="An override is shown, whatever the rules say",
+            is_remote=False,
+            why_remote=None,
+            rules=tuple(
+                replace(rule, verdict="overridden", why=held_back) if rule.has_won else rule for rule in self.rules
+            ),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON."""

@@ -21,6 +21,7 @@ VERDICTS = {
     "property": "another property",
     "undecidable": "cannot be decided here",
     "below undecidable": "held back",
+    "overridden": "overridden",
 }
 _HOLDS = {True: "yes", False: "no", None: "?"}
 _WORDS = {
@@ -28,6 +29,7 @@ _WORDS = {
     "targeting": "shown by audience",
     "default": "default content",
     "remote": "default content, since the server has to decide",
+    "override": "shown by an override",
 }
 
 

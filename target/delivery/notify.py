@@ -92,11 +92,16 @@ def _notifications(result: TargetDeliveryResponse, said: Mapping[str, Any], runt
     order = said["order"]
     if order is None:
         return displays + clicks
+    of_override = {decision.name for decision in result.meta.decisions if decision.reason == "override"}
     if not displays and not clicks:  # what was bought counts, even where Target wants to hear of nothing else
+        used = used._replace(mboxes=[name for name in clicked if name not in of_override])
+        shown = shown._replace(mboxes=[name for name in displayed if name not in of_override])
         clicks = build_notifications(result.response, CLICK, used._replace(without_token=True), runtime)[:1]
         if not clicks:
             displays = build_notifications(result.response, DISPLAY, shown._replace(without_token=True), runtime)[:1]
     if not displays and not clicks:
+        if of_override.intersection((*displayed, *clicked)):
+            return []  # Target is to hear nothing of what it did not decide
         raise OptionsError("An order belongs to what was shown or clicked: name an mbox in displayed or clicked")
     (clicks or displays)[0] = _with_order((clicks or displays)[0], order)
     return displays + clicks

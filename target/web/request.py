@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from target.config import ClientConfig
@@ -12,10 +12,15 @@ from target.delivery.wire_form import write_request
 from target.errors import OptionsError
 from target.foreign import exact_text, is_text
 from target.headers import Headers, context_from_headers
+from target.overrides import OVERRIDE_NAME, token_in, without_token
 from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
+from target.response import TargetCookie
 from target.visitor import Visitor, visitor_cookie_name
 from target.web.options import SiteConfig
 from target_delivery_api.models import Context
+
+if TYPE_CHECKING:
+    from target._overrides.desk import Overrides
 
 #: The cookie that keeps QA mode over navigation.
 QA_COOKIE_NAME = "target_qa_mode"
@@ -60,6 +65,8 @@ class Known(NamedTuple):
         visitor: The Experience Cloud identity that the calls share, where the site has one.
         qa_mode: The QA mode of the request, in wire form.
         qa_cookie: The cookie that the answer sets, as the URL is a preview link; "" ends QA mode.
+        override_token: The override token of the request, if it counts.
+        override_cookie: The cookie that the answer sets, as the URL is an override link.
     """
 
     context: dict[str, Any]
@@ -68,9 +75,13 @@ class Known(NamedTuple):
     visitor: Visitor | None = None
     qa_mode: dict[str, Any] | None = None
     qa_cookie: str | None = None
+    override_token: str | None = None
+    override_cookie: TargetCookie | None = None
 
 
-def read_request(request: WebRequest, client: ClientConfig, site: SiteConfig, consents: bool) -> Known:
+def read_request(
+    request: WebRequest, client: ClientConfig, site: SiteConfig, consents: bool, overrides: Overrides | None = None
+) -> Known:
     """What ``request`` says; whatever cannot be read is left out. Without consent it says nothing of who is there."""
     context = _context(request, site)
     if not consents:
@@ -96,14 +107,30 @@ def read_request(request: WebRequest, client: ClientConfig, site: SiteConfig, co
         visitor,
         None if qa_mode is None else qa_mode.to_dict(),
         qa_cookie,
+        *(_override_token(request, url, overrides) if overrides is not None else ()),
     )
+
+
+def _override_token(request: WebRequest, url: str, overrides: Overrides) -> tuple[str | None, TargetCookie | None]:
+    """The override token of a request and the cookie that keeps it: the link's, if it counts, else the cookie's. A link
+    without a value ends that."""
+    given, kept = token_in(url), request.cookie(OVERRIDE_NAME)
+    if given == "":
+        return None, TargetCookie(OVERRIDE_NAME, "", 0) if kept else None
+    if given is not None and (permit := overrides.read(given)) is not None:
+        return given, TargetCookie(OVERRIDE_NAME, given, overrides.lasts_s(permit))
+    return kept if kept is not None and overrides.read(kept) is not None else None, None
 
 
 def _context(request: WebRequest, site: SiteConfig) -> Context:
     try:
-        return context_from_headers(request.headers, request.url, request.client_address, site.trusted_proxies)
-    except OptionsError:  # no framework's headers; a page is shown nevertheless
+        context = context_from_headers(request.headers, request.url, request.client_address, site.trusted_proxies)
+        if (address := context.address) is not None:  # Target need not see tokens, nor audiences depend on them
+            address.url = address.url and without_token(address.url)
+            address.referring_url = address.referring_url and without_token(address.referring_url)
+    except (OptionsError, ValueError):  # no framework's headers; a page is shown nevertheless
         return Context(channel="web")
+    return context
 
 
 def fill(asked: Any, known: Known) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from target.web.handles import Unreadable, marks_of, named_handles
 from target.web.request import QA_COOKIE_NAME, QA_MAX_AGE_S, Known, WebRequest, fill, read_request, unnamed
 
 if TYPE_CHECKING:
+    from target._overrides.desk import Overrides
     from target.visitor import Visitor
     from target.web.site import Site
     from target_delivery_api.models import Notification
@@ -39,6 +40,7 @@ class _Shared:
         self.target_cookie = known.target_cookie
         self.location_hint = known.location_hint
         self.cookies: tuple[TargetCookie | None, TargetCookie | None] = (None, None)
+        self.has_overrides = known.override_token is not None
 
     def took(self, result: TargetDeliveryResponse, began_with: str | None) -> None:
         """Go on from the cookies of ``result``. Of two calls that began with the same ones the first counts: two new
@@ -74,6 +76,10 @@ class BaseVisit(Generic[C]):
         return self.site.client
 
     @property
+    def _overrides(self) -> Overrides | None:
+        return self.client._services.overrides
+
+    @property
     def is_used(self) -> bool:
         """Whether the request was read, since something was asked."""
         return self._shared is not None
@@ -97,6 +103,12 @@ class BaseVisit(Generic[C]):
     def is_in_qa_mode(self) -> bool:
         """Whether this visitor previews activities: never cache what is made for it."""
         return self._begun().known.qa_mode is not None
+
+    @property
+    def has_overrides(self) -> bool:
+        """Whether something was put in the place of what Target decides for this visitor, or will be: never cache what
+        is made for it."""
+        return self._begun().has_overrides
 
     def handle(self, notifications: Iterable[Notification]) -> str:
         """A handle by which the visitor's browser tells, later, of what ``notifications`` say: put it into the page.
@@ -144,13 +156,14 @@ class BaseVisit(Generic[C]):
             vary: The application's Vary, if it has one.
         """
         shared = self._shared
-        if shared is None or not shared.consents:
+        if shared is None or not (shared.consents or shared.has_overrides):
             return []
         config = self.site._config
         secure = shared.secure if config.cookie_secure is None else config.cookie_secure
-        cookies = [cookie for cookie in (*shared.cookies, self._qa_cookie(shared)) if cookie is not None]
+        set_here = (*shared.cookies, self._qa_cookie(shared), shared.known.override_cookie) if shared.consents else ()
+        cookies = [cookie for cookie in set_here if cookie is not None]
         lines = set_cookie_headers(cookies, config.cookie_path, config.cookie_domain, secure, config.cookie_same_site)
-        if not lines:
+        if not lines and not shared.has_overrides:
             return []
         return [
             *(("Set-Cookie", line) for line in lines if not shared.is_bot),
@@ -170,7 +183,7 @@ class BaseVisit(Generic[C]):
             if (shared := self._shared) is None:
                 request = self._read()
                 consents = self.site._is_allowed(self._source)
-                known = read_request(request, self.site._client_config, self.site._config, consents)
+                known = read_request(request, self.site._client_config, self.site._config, consents, self._overrides)
                 is_bot = self.client._services.switches.is_bot(known.context)
                 session_id = self.site._runtime.new_id()
                 shared = self._shared = _Shared(request.secure, known, session_id, consents, is_bot)
@@ -188,6 +201,7 @@ class BaseVisit(Generic[C]):
             "target_location_hint": shared.location_hint,
             "session_id": shared.session_id,
             "visitor": known.visitor,
+            "override_token": known.override_token,
         }
         options |= {name: value for name, value in given.items() if value is not None}
         if given.get("visitor_cookie") is not None and given.get("visitor") is None:
@@ -209,6 +223,8 @@ class BaseVisit(Generic[C]):
 
     def _took(self, result: TargetDeliveryResponse, options: Mapping[str, Any]) -> TargetDeliveryResponse:
         shared = self._begun()
+        if self._overrides is not None and any(part.reason == "override" for part in result.meta.decisions):
+            shared.has_overrides = True
         if not shared.consents:
             return self._anonymous(result, shared)
         with self._lock:
@@ -233,7 +249,7 @@ class BaseVisit(Generic[C]):
         if isinstance(error, OptionsError):
             raise error
         self._note(error)
-        return self._took(self.site._calls.unanswered(options, names or []), options)
+        return self._took(self.site._calls.unanswered(options, names or [], self._overrides), options)
 
     def _note(self, error: TargetError) -> None:
         if self.error is None:
