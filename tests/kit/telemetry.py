@@ -69,10 +69,11 @@ class Telemetry:
         """Of each metric the points, by attributes; that of a histogram is its data point."""
         return {
             metric.name: [(dict(point.attributes), getattr(point, "value", point)) for point in metric.data.data_points]
-            for metric in self._metrics()
+            for metric in self.instruments()
         }
 
-    def _metrics(self) -> Iterator[Any]:
+    def instruments(self) -> Iterator[Any]:
+        """What the reader has of each metric."""
         data = self._reader.get_metrics_data()
         for resource in [] if data is None else data.resource_metrics:
             for scope in resource.scope_metrics:
@@ -82,7 +83,7 @@ class Telemetry:
         """All that any exporter was told, as text."""
         told = [span.to_json() for span in self.spans]
         told += [log.to_json() for log in self._logs.get_finished_logs()]
-        told += [metric.to_json() for metric in self._metrics()]
+        told += [metric.to_json() for metric in self.instruments()]
         return "\n".join(told)
 
 

@@ -96,8 +96,8 @@ MEASURED = (
     Measured(
         "adobe.target.outbox.dead_letters",
         "{notification}",
-        "Notifications that the outbox gave up, since the process began",
-        _of_part("outbox", "dead"),
+        "Notifications that were given up, and that the outbox keeps",
+        _of_part("outbox", "dead_letters"),
         sum,
     ),
     Measured(

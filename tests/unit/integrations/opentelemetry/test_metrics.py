@@ -75,7 +75,7 @@ def test_the_status_of_clients_is_measured_until_they_are_closed_or_forgotten() 
     telemetry = Telemetry()
     hook = telemetry.hook()
     breaker = {"https://edge37.example:8443": {"state": "open", "failures": 5, "tried_in": 900}}
-    outbox = {"queued": 9, "pending": 3, "dead": 2}
+    outbox = {"queued": 9, "pending": 3, "dead": 7, "dead_letters": 2}
     closed = client_info(**AGE, outbox=outbox, breaker=breaker, senders=4)
     statuses: list[ClientStatus | None] = [status(**AGE)]
     forgotten = ClientInfo("other", "hybrid", lambda: statuses[0])
@@ -113,7 +113,7 @@ def test_clients_of_one_client_code_are_told_of_as_one() -> None:
     hooks = [telemetry.hook() for _ in range(3)]  # whoever has a hook of its own for each client
     clients = []
     for hook in hooks:
-        clients.append(client_info(artifact={"age": 1000 * next(numbers)}, outbox={"pending": 5, "dead": 0}))
+        clients.append(client_info(artifact={"age": 1000 * next(numbers)}, outbox={"pending": 5, "dead_letters": 0}))
         hook.on_start(clients[-1])
     found = telemetry.metrics()
     assert [number for _, number in found["adobe.target.artifact.age"]] == [3.0]
