@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from target.attributes import AttributesProvider
     from target.client import TargetClient
     from target.decisioning.explanation import Explanation
+    from target.events import ArtifactInfo
     from target.hooks import (
         Additions,
         Attempt,
@@ -58,6 +59,7 @@ __all__ = [
     "Additions",
     "ApiError",
     "ArtifactError",
+    "ArtifactInfo",
     "ArtifactNotReady",
     "AsyncResult",
     "AsyncTargetClient",
@@ -240,6 +242,7 @@ __all__.sort()
 # Imported on first use: there are 64 models and enums, and a call needs a few; what shows a help needs no client.
 _ELSEWHERE = {
     "Additions": "target.hooks",
+    "ArtifactInfo": "target.events",
     "AsyncResult": "target._background.workers",
     "AsyncTargetClient": "target.aio",
     "AsyncVisit": "target.web.async_visit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -10,6 +11,8 @@ from target._background.workers import Workers
 from target.calls import Calls
 from target.delivery import identity
 from target.errors import OptionsError
+from target.events import ArtifactInfo
+from target.foreign import is_function, kind_of
 from target.hooks import ClientInfo
 from target.option_help import OPTIONS
 from target.services import Services
@@ -74,6 +77,24 @@ class Client:
                 lambda: None if (client := known()) is None else client.status(),
             )
         return self._known_as
+
+    def watch_artifact(self, watcher: Callable[[ArtifactInfo], object]) -> Callable[[], None]:
+        """Let ``watcher`` know what becomes of the rules, besides the handlers of ``events``: what is known by now at
+        once, the rest on a thread of the client's. For what reports on a client that somebody else has made.
+
+        Args:
+            watcher: Called with an ArtifactInfo. What it raises is logged, and harms nothing. It is kept until it is
+                ended, so it should not keep the client.
+
+        Returns:
+            What ends it; to call that twice is harmless.
+
+        Raises:
+            OptionsError: ``watcher`` cannot be called, or has to be awaited.
+        """
+        if not is_function(watcher):
+            raise OptionsError(f"watcher must be a function that nobody has to await, not {kind_of(watcher)}")
+        return self._services.events.watch(watcher)
 
     @staticmethod
     def visitor_cookie_name(organization_id: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from contextvars import Context
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 from target.causes import hush, hushed
 from target.loggers import Log
@@ -16,6 +18,8 @@ GEO_LOCATION_UPDATED = "geo_location_updated"
 SEND_NOTIFICATION_FAILED = "send_notification_failed"
 NOTIFICATION_ACKNOWLEDGED = "notification_acknowledged"
 NOTIFICATION_DEAD = "notification_dead"
+#: No event for handlers: the rules in use are still the latest, after a download that failed.
+ARTIFACT_CONFIRMED = "artifact_confirmed"
 
 EVENT_NAMES = (
     CLIENT_READY,
@@ -29,12 +33,77 @@ EVENT_NAMES = (
 
 EventHandler = Callable[[dict[str, Any]], object]
 
+#: What became of the rules: new ones are in use; those in use are the latest again, after a failure; they could not be
+#: fetched, and the last good ones, if there are any, stay in use.
+ArtifactState = Literal["new", "confirmed", "failed"]
+_STATES: dict[str, ArtifactState] = {
+    ARTIFACT_DOWNLOAD_SUCCEEDED: "new",
+    ARTIFACT_CONFIRMED: "confirmed",
+    ARTIFACT_DOWNLOAD_FAILED: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactInfo:
+    """What became of the rules of a client.
+
+    Attributes:
+        state: ``"new"`` (others than before are in use), ``"confirmed"`` (those in use are the latest again, after a
+            failure) or ``"failed"`` (they could not be fetched; the last good ones, if there are any, stay in use).
+        error: Name of the class of what it failed with; None where it did not.
+    """
+
+    state: ArtifactState
+    error: str | None = None
+
 
 class Emit(Protocol):
     """Tells the owner of one client of an event."""
 
     def __call__(self, name: str, /, **payload: Any) -> object:
         """Call the handler of ``name``, if there is one."""
+
+
+class Events:
+    """Tells the owner of one client of events, and whoever watches of its rules. Safe to share between threads.
+
+    Args:
+        handlers: The owner's, by name.
+        logger: Where it goes what they raise.
+    """
+
+    def __init__(self, handlers: Mapping[str, EventHandler], logger: Log) -> None:
+        self._handlers = handlers
+        self._logger = logger
+        self._watchers: list[Callable[[ArtifactInfo], object]] = []
+        self._latest: ArtifactInfo | None = None
+
+    def __call__(self, name: str, /, **payload: Any) -> None:
+        """Call the handler of ``name``, if there is one."""
+        emit(self._handlers, name, self._logger, **payload)
+        if name in _STATES:
+            error = payload.get("error")
+            self._latest = info = ArtifactInfo(_STATES[name], None if error is None else type(error).__name__)
+            for watcher in self._watchers.copy():
+                self._tell(watcher, info)
+
+    def watch(self, watcher: Callable[[ArtifactInfo], object]) -> Callable[[], None]:
+        """Tell ``watcher`` what became of the rules by now, if anything did, and from now on: what ends that."""
+        self._watchers.append(watcher)
+        if (latest := self._latest) is not None:
+            self._tell(watcher, latest)
+
+        def end() -> None:
+            with suppress(ValueError):  # twice is harmless
+                self._watchers.remove(watcher)
+
+        return end
+
+    def _tell(self, watcher: Callable[[ArtifactInfo], object], info: ArtifactInfo) -> None:
+        try:
+            Context().run(watcher, info)
+        except Exception as error:  # foreign code; whatever it raises must not reach what fetches the rules
+            self._logger.error("What watches the rules raised", exc_info=hushed(error))
 
 
 def emit(handlers: Mapping[str, EventHandler], name: str, logger: Log, /, **payload: Any) -> None:

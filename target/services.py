@@ -20,7 +20,7 @@ from target.delivery.reply import Reply
 from target.delivery.request import Call, add_to_call
 from target.delivery.telemetry import TelemetryBuffer, build_answered_entry
 from target.errors import ApiError, ArtifactNotReady, OptionsError
-from target.events import CLIENT_READY, emit
+from target.events import CLIENT_READY, Events
 from target.status import ArtifactStatus, BackgroundStatus
 from target.switches import Switches
 from target.ways import Decide, Report, Way
@@ -62,9 +62,7 @@ class Services:
         may_wait: bool = True,
         loop: AbstractEventLoop | None = None,
     ) -> None:
-        def tell(name: str, /, **payload: Any) -> None:
-            emit(config.events, name, config.logger, **payload)
-
+        tell = self.events = Events(config.events, config.logger)
         self._moments = Moments()
         send = aside = partial(self._moments.of, send)
         self.hooks: Hooks | None = None

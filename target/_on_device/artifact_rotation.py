@@ -15,7 +15,7 @@ from target.decisioning.artifact import Artifact, parse_artifact, parse_artifact
 from target.decisioning.artifact_text import ArtifactPayload
 from target.decisioning.trace import Retrieval
 from target.errors import CacheError, TargetError
-from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, Emit
+from target.events import ARTIFACT_CONFIRMED, ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, Emit
 from target.loggers import Log
 from target.on_device_config import OnDeviceConfig, without_query
 from target.protocols import FetchedArtifact
@@ -83,7 +83,8 @@ class ArtifactRotation:
         self._known_at_s: float | None = None  # since when ``current`` is known to be the latest
         self._failure: tuple[str, float] | None = None  # the last one, in words, and when it was
         self._location = without_query(config.artifact_location)
-        self._news: list[_Fresh | Exception] = []
+        self._is_failing = False  # and that was told
+        self._news: list[_Fresh | Exception | None] = []  # None: the latest is in use again
 
     def take_payload(self) -> None:
         """Use the artifact that the caller gave, if one was given."""
@@ -151,8 +152,11 @@ class ArtifactRotation:
             self._location = self._place
             self._version = fresh.fetched.version
             self._news.append(fresh)
-        elif self.current is None:
-            self.current = self._standby  # whose version was just confirmed
+        else:
+            if self.current is None:
+                self.current = self._standby  # whose version was just confirmed
+            if self._is_failing:
+                self._news.append(None)
         self._succeed()
 
     @property
@@ -166,6 +170,8 @@ class ArtifactRotation:
         for item in news:
             if isinstance(item, Exception):
                 self._settle_failure(item)
+            elif item is None:
+                self.tell(ARTIFACT_CONFIRMED)
             else:
                 self._store(item.fetched.content)
                 self.tell(
@@ -194,6 +200,7 @@ class ArtifactRotation:
 
     def _succeed(self) -> None:
         self._has_succeeded = True
+        self._is_failing = False
         self._standby = None
         self._tries = 0
         self._retrieved = (self._retrieved[0] + 1, time.time())
@@ -214,6 +221,7 @@ class ArtifactRotation:
             if not self._has_succeeded:
                 wait_s = min(FIRST_WAIT_S * 2 ** min(self._rounds, _MOST_DOUBLINGS), LONGEST_WAIT_S)
                 self._rounds += 1
+            self._is_failing = True
             self._news.append(error)
         self._next_at_s = monotonic_s() + wait_s
 

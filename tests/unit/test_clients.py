@@ -280,3 +280,15 @@ def test_what_could_not_be_sent_is_in_status(shop: Shop, make: Make) -> None:
     assert client.flush(timeout=20_000) in (0, 1)  # 0: it was given up before
     assert client.flush(timeout=20_000) == 0
     assert client.status()["background"] == {"pending": 0, "sent": 0, "failed": 1, "dropped": 0}
+
+
+def test_who_watches_rules_is_told_beside_the_handlers(shop: Shop, make: Make) -> None:
+    told: list[Any] = []
+    client = make(on_device(shop))
+    end = client.watch_artifact(told.append)
+    assert eventually(lambda: [info.state for info in told] == ["new"])
+    end()
+    end()
+    for wrong in (None, "a", 3):
+        with pytest.raises(OptionsError, match="watcher must be a function"):
+            client.watch_artifact(wrong)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from target.errors import OptionsError, TargetError, TransportError
-from target.events import EVENT_NAMES, emit
+from target.events import ARTIFACT_CONFIRMED, EVENT_NAMES, ArtifactInfo, Events, emit
 from target.loggers import Log
 
 LOGGER = Log(logging.getLogger("target.tests.events"))
@@ -96,3 +96,41 @@ def test_a_bound_method_of_an_object_that_holds_a_lock_is_a_handler() -> None:
     owner = Owner()
     emit({"client_ready": owner.on_ready}, "client_ready", LOGGER)
     assert owner.seen == ["client_ready"]
+
+
+def test_who_watches_is_told_of_rules_besides_the_handlers() -> None:
+    handled: list[Any] = []
+    told: list[ArtifactInfo] = []
+    events = Events({"artifact_download_failed": handled.append}, LOGGER)
+    end = events.watch(told.append)
+    events("client_ready")
+    events("artifact_download_failed", error=TransportError("no"), artifact_location="somewhere")
+    events(ARTIFACT_CONFIRMED)
+    events("artifact_download_succeeded", artifact_payload={}, artifact_location="somewhere")
+    assert [event["type"] for event in handled] == ["artifact_download_failed"]
+    expected = [ArtifactInfo("failed", "TransportError"), ArtifactInfo("confirmed"), ArtifactInfo("new")]
+    assert told == expected
+    late: list[ArtifactInfo] = []
+    events.watch(late.append)
+    assert late == [ArtifactInfo("new")], "what is known by now"
+    end()
+    end()
+    events(ARTIFACT_CONFIRMED)
+    assert told == expected
+
+
+def test_who_watches_and_raises_keeps_nothing_from_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[ArtifactInfo] = []
+
+    word = "bo" + "om"
+
+    def fail(_: ArtifactInfo) -> None:
+        raise ValueError(word)
+
+    events = Events({}, LOGGER)
+    events.watch(fail)
+    events.watch(told.append)
+    events(ARTIFACT_CONFIRMED)
+    assert told == [ArtifactInfo("confirmed")]
+    assert "What watches the rules raised" in caplog.text
+    assert word not in caplog.text

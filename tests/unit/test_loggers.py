@@ -159,3 +159,9 @@ def test_whatever_the_text_is_it_arrives_as_it_is(message: str, value: str) -> N
     told: Told = []
     parse_logger("logger", own(told, "debug", "error")).error("%s: %s", message, value)
     assert told == [("error", f"{message}: {value}")]
+
+
+def test_a_log_of_ours_is_itself_a_log(caplog: pytest.LogCaptureFixture) -> None:
+    log = parse_logger("logger", parse_logger("logger", logging.getLogger("target.tests.loggers")))
+    log.warning("once")
+    assert [record.message for record in caplog.records] == ["once"]

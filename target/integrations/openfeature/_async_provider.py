@@ -12,8 +12,7 @@ from openfeature.exception import GeneralError, ProviderNotReadyError
 
 from target import AsyncTargetClient, TargetDeliveryResponse, TargetError
 from target.integrations.openfeature._answers import Answer
-from target.integrations.openfeature._base import BaseProvider
-from target.integrations.openfeature._failures import failure_of
+from target.integrations.openfeature._base import NO_RULES, BaseProvider
 from target.integrations.openfeature._settings import ProviderOptions
 
 logger = logging.getLogger("target.openfeature")
@@ -36,7 +35,7 @@ class AsyncTargetProvider(BaseProvider):
     """
 
     def __init__(self, client: AsyncTargetClient, **options: Unpack[ProviderOptions]) -> None:
-        super().__init__(**options)
+        super().__init__(client, **options)
         self._client = client
         self._waiting: list[tuple[Answer, str]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,20 +44,16 @@ class AsyncTargetProvider(BaseProvider):
         """Look whether there is something to decide from; waits for nothing, since it may be called on the event loop.
 
         Raises:
-            ProviderNotReadyError: There is nothing yet, or the client was closed.
+            ProviderNotReadyError: There is nothing yet.
         """
-        try:
-            is_ready = self._client.status().ready
-        except TargetError as error:
-            failure = failure_of(error)
-        else:
-            if is_ready:
-                return
-            failure = ProviderNotReadyError("There are no rules yet to decide by: see the client's log")
-        raise failure
+        is_ready = self._client.status().ready
+        self._readiness.begin(is_ready)
+        if not is_ready:
+            raise ProviderNotReadyError(NO_RULES)
 
     def shutdown(self) -> None:
         """Forget all answers. The client goes on: it is yours."""
+        self._readiness.end()
         self._answers.begin_anew()
 
     def _call(self, options: Any) -> TargetDeliveryResponse:  # noqa: ARG002

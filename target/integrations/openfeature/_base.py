@@ -20,11 +20,13 @@ from target.integrations.openfeature._answers import Answer, Answers, Shared
 from target.integrations.openfeature._contexts import Asking, read_context
 from target.integrations.openfeature._failures import failure_of, is_shared
 from target.integrations.openfeature._flag_keys import candidates
+from target.integrations.openfeature._readiness import Readiness, Watched
 from target.integrations.openfeature._reading import read_flag
 from target.integrations.openfeature._resolvers import Resolvers
 from target.integrations.openfeature._settings import ProviderOptions, parse_settings
 
 NAME = "Adobe Target"
+NO_RULES = "There are no rules yet to decide by: the client's log says why"
 
 #: What an evaluation does on its way: make a call with these options, for an Answer; wait for that of another; let
 #: others say what they need.
@@ -57,10 +59,11 @@ class Evaluation(NamedTuple):
 class BaseProvider(Resolvers):
     """The part of a provider that asks nobody."""
 
-    def __init__(self, **options: Unpack[ProviderOptions]) -> None:
+    def __init__(self, client: Watched, **options: Unpack[ProviderOptions]) -> None:
         super().__init__()
         self._settings = parse_settings(options)
         self._answers = Answers(self._settings.max_age_s)
+        self._readiness = Readiness(client, self.emit)
 
     def get_metadata(self) -> Metadata:
         """The provider's name."""
@@ -190,7 +193,7 @@ class BaseProvider(Resolvers):
         return options
 
     def _answer(self, result: TargetDeliveryResponse) -> Answer:
-        return Answer(result, False)
+        return Answer(result, self._readiness.is_stale and result.meta.decisioning_method == "on-device")
 
     def _read(self, evaluation: Evaluation, found: Mapping[str, Answer], is_cached: bool) -> FlagResolutionDetails[Any]:
         """The details of the flag, and Target hears that it was shown. Raises OpenFeatureError."""

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any, Unpack
 
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.exception import ProviderNotReadyError
+from openfeature.exception import OpenFeatureError, ProviderNotReadyError
 
 from target import TargetClient, TargetDeliveryResponse, TargetError
 from target.integrations.openfeature._answers import Answer
-from target.integrations.openfeature._base import BaseProvider
+from target.integrations.openfeature._base import NO_RULES, BaseProvider
 from target.integrations.openfeature._failures import failure_of
 from target.integrations.openfeature._settings import ProviderOptions
 from target.integrations.openfeature._telling import Teller
@@ -33,7 +33,7 @@ class TargetProvider(BaseProvider):
     """
 
     def __init__(self, client: TargetClient, **options: Unpack[ProviderOptions]) -> None:
-        super().__init__(**options)
+        super().__init__(client, **options)
         self._client = client
         self._teller = Teller(client)
 
@@ -46,15 +46,16 @@ class TargetProvider(BaseProvider):
         try:
             is_ready = self._client.wait_until_ready(self._settings.ready_timeout_s * 1000)
         except TargetError as error:
-            failure = failure_of(error)
+            failure: OpenFeatureError | None = failure_of(error)
         else:
-            if is_ready:
-                return
-            failure = ProviderNotReadyError("There are no rules yet to decide by: see the client's log")
-        raise failure
+            failure = None if is_ready else ProviderNotReadyError(NO_RULES)
+        self._readiness.begin(failure is None)
+        if failure is not None:
+            raise failure
 
     def shutdown(self) -> None:
         """Send what is to be told of what was shown, and forget all answers. The client goes on: it is yours."""
+        self._readiness.end()
         self._teller.close()
         self._answers.begin_anew()
 

@@ -13,7 +13,7 @@ import time_machine
 from target._on_device import artifact_rotation
 from target._on_device.artifact_source import Fetched
 from target.errors import ArtifactError, TargetTimeout, TransportError
-from target.events import ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, CLIENT_READY
+from target.events import ARTIFACT_CONFIRMED, ARTIFACT_DOWNLOAD_FAILED, ARTIFACT_DOWNLOAD_SUCCEEDED, CLIENT_READY
 from target.protocols import FetchedArtifact
 from tests.kit.calls import eventually, timed
 from tests.kit.cdn import Cdn, Owner, artifact, configs, encoded, keeping, mbox_of, noting, pauses
@@ -280,3 +280,19 @@ def test_an_artifact_from_the_cache_was_not_retrieved_yet(cdn: Cdn, owner: Owner
     with keeping(owner, **options) as keeper:
         assert keeper.wait_until_ready(5)
         assert keeper.retrieval()[3:] == (0, None)
+
+
+def test_rules_that_are_the_latest_again_are_told_where_it_was_told_that_they_may_not_be(
+    cdn: Cdn, owner: Owner, quick_tries: None
+) -> None:
+    with keeping(owner, artifact_location=cdn.url, polling_interval_s=0.05) as keeper:
+        assert keeper.wait_until_ready(5)
+        assert eventually(lambda: len(cdn.asked) >= 3)
+        assert owner.names() == [ARTIFACT_DOWNLOAD_SUCCEEDED]
+        cdn.status = 503
+        assert eventually(lambda: ARTIFACT_DOWNLOAD_FAILED in owner.names())
+        cdn.status = 200
+        assert eventually(lambda: owner.names()[-1] == ARTIFACT_CONFIRMED)
+        asked = len(cdn.asked)
+        assert eventually(lambda: len(cdn.asked) >= asked + 3)
+        assert owner.names().count(ARTIFACT_CONFIRMED) == 1
