@@ -46,7 +46,7 @@ class CallInfo:
         method: Of the client, such as ``"get_offers"``; ``"background"`` for what follows a decision made in process,
             ``"outbox"`` for what the outbox sends.
         kind: What it asks or tells: ``"execute"``, ``"prefetch"``, ``"notifications"``, ``"telemetry"``, with ``+``
-            between where it is several.
+            between where it is several; empty where overrides answer all of it.
         mboxes: Names of the mboxes that it asks for.
         views: Names of the views that it asks for.
         property_token: Of the property that it is in; None without one.

@@ -143,8 +143,8 @@ class Meta(_Record):
     @property
     def decisions(self) -> list[PartDecision]:
         """What each part of a call that was answered on the device shows, and why, in the order asked: one for each
-        mbox, and for a page load or view one for each activity that it shows. Empty where the server decided, which
-        does not say. No key of the mapping, but ``to_dict()`` has it.
+        mbox, and for a page load or view one for each activity that it shows. Where the server decided, which does
+        not say, it has overrides alone. No key of the mapping, but ``to_dict()`` has it.
         """
         decisions = self._decisions
         if decisions is None:

@@ -138,6 +138,11 @@ class Services:
 
     def way_to_tell(self, call: Call, method: str) -> Way:
         """How a call with notifications is answered: by the server, whatever the decisioning method; or by nobody."""
+        if self.overrides is not None and (overridden := self.overrides.of(call)) is not None:
+            return self.overrides.around(self._way_to_tell(overridden.call, method), overridden)
+        return self._way_to_tell(call, method)
+
+    def _way_to_tell(self, call: Call, method: str) -> Way:
         return Way(_of_method(call, method), method, self.switches.nothing(call))
 
     def decider(self, call: Call, method: str | None) -> Decide | None:

@@ -12,9 +12,11 @@ from target.delivery.wire_form import tidy_request, write_request
 from target.errors import OptionsError
 from target.reasons import PartDecision
 from target.response import Meta, TargetDeliveryResponse
+from target.values import reject_unknown
 from target_delivery_api import models
 
 _MODES = ("execute", "prefetch")
+_IDS = dict.fromkeys(key for key, _ in models.VisitorId.FIELDS.values())
 _ASKING = (*_MODES, "notifications", "telemetry")
 _ANSWERS: dict[str, Any] = {"execute": models.ExecuteResponse, "prefetch": models.PrefetchResponse}
 _MBOXES: dict[str, Any] = {"execute": models.MboxResponse, "prefetch": models.PrefetchMboxResponse}
@@ -75,9 +77,18 @@ def parse_visitor(visitor: object) -> dict[str, Any]:
     Raises:
         OptionsError: They are something else, or name nobody.
     """
-    body = write_request({"id": visitor})
+    try:
+        body = write_request({"id": visitor})
+    except OptionsError as error:
+        problem: str | None = str(error).removeprefix("request.id")
+    else:
+        problem = None
+    if problem is not None:
+        raise OptionsError(f"visitor{problem}")
     tidy_request(body)
     ids = body.get("id")
+    if isinstance(ids, dict):
+        reject_unknown(ids, _IDS, "id of a visitor")
     if not isinstance(ids, dict) or not ids_of(ids):
         raise OptionsError(
             "visitor must name a visitor as a request's 'id' does: tntId, thirdPartyId, marketingCloudVisitorId or "

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from target import Experience, OptionsError, Override, TargetClient, TransportError, VisitorId
+from target.testing import FakeTargetClient
 from tests.kit.calls import CALL, MakeClient, client_of, options_of
 from tests.kit.loopback import Answer, LoopbackServer, ok
 from tests.kit.ways import WAYS, Way, through
@@ -188,6 +189,55 @@ def test_a_call_for_the_rest_that_fails_fails(make_client: MakeClient, server: L
     assert found.as_object() == {"side": {"a": 1}, "home": {"a": "ours"}}
 
 
+def test_what_is_asked_beside_notifications_is_overridden_too(make_client: MakeClient, server: LoopbackServer) -> None:
+    client = make_client(allow_overrides=True, overrides={"home": "ours"})
+    told = {"id": "n", "type": "click", "timestamp": 1, "mbox": {"name": "home"}}
+    result = client.send_notifications(**{**CALL, "request": {**CALL["request"], "notifications": [told]}})
+    assert "execute" not in server.received[0].body
+    assert (result.content("home"), [one.id for one in result.response.notifications]) == ("ours", ["n"])
+
+
+def test_hooks_are_told_and_what_they_add_goes_with_the_rest(make_client: MakeClient, server: LoopbackServer) -> None:
+    told: list[Any] = []
+
+    class Watching:
+        """Keeps what it is told."""
+
+        def before_call(self, call: Any) -> Any:
+            return {"parameters": {"added": "yes"}, "headers": {"X-Ours": "1"}}
+
+        def after_call(self, call: Any, outcome: Any) -> None:
+            told.append((call.kind, call.mboxes, outcome.status, [(d.name, d.reason) for d in outcome.decisions]))
+
+    client = make_client(allow_overrides=True, overrides={"home": "ours"}, hooks=[Watching()])
+    assert client.get_offers(**CALL).content("home") == "ours"
+    both = {"execute": {"mboxes": [{"name": "home"}, {"name": "side"}]}}
+    assert client.get_offers(**{**CALL, "request": both}).content("home") == "ours"
+    assert told == [
+        ("", (), None, [("home", "override")]),
+        ("execute", ("side",), 200, [("home", "override")]),
+    ]
+    assert server.received[0].body["execute"]["mboxes"] == [
+        {"name": "side", "index": 1, "parameters": {"added": "yes"}}
+    ]
+
+
+def test_the_environment_allows_them(server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TARGET_ALLOW_OVERRIDES", "yes")
+    monkeypatch.setenv("TARGET_OVERRIDE_KEY", "a secret of this test")
+    with TargetClient.from_env(**options_of(server.domain)) as client:
+        token = client.override_token({"home": "ours"})
+        assert client.get_offers(**CALL, override_token=token).content("home") == "ours"
+
+
+def test_fakes_take_overrides() -> None:
+    fake = FakeTargetClient({"mboxes": {"home": "theirs", "side": "theirs"}}, allow_overrides=True)
+    fake.override("home", "ours")
+    result = fake.get_offers(request={"execute": {"mboxes": [{"name": "home"}, {"name": "side"}]}})
+    assert (result.content("home"), result.content("side")) == ("ours", "theirs")
+    assert [mbox["name"] for body in fake.requests for mbox in body["execute"]["mboxes"]] == ["side"]
+
+
 # Whom it concerns
 
 
@@ -320,8 +370,10 @@ def test_a_server_side_client_shows_no_experience(make_client: MakeClient, serve
         (("home", float("nan")), "not float"),
         (("home", "x", {}), "visitor must name a visitor"),
         (("home", "x", {"tntId": ""}), "visitor must name a visitor"),
-        (("home", "x", "amy"), "request.id must be an object"),
-        (("home", "x", {"tntId": {}}), "request.id.tntId must be a string"),
+        (("home", "x", "amy"), "^visitor must be an object"),
+        (("home", "x", {"tntId": {}}), "^visitor.tntId must be a string"),
+        (("home", "x", {"thirdPartyID": "amy"}), "'thirdPartyID': did you mean 'thirdPartyId'"),
+        (("home", "x", {"customerIds": [{"id": "c"}]}), "visitor must name a visitor"),
     ],
 )
 def test_a_mistake_is_told(make_client: MakeClient, arguments: Any, problem: str) -> None:
