@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from benchmarks import fresh
 from benchmarks.delivery import build_answer
 from benchmarks.fast_server import serving
 from benchmarks.measure import compare, in_sequence, load_average, take_turns
-from benchmarks.on_device_cases import ACTIVITIES, Case, build_cases
+from benchmarks.on_device_cases import ACTIVITIES, CONTEXT, Case, build_cases
 from benchmarks.on_device_sending import AWAY_S, CLIENTS, RATE, Sustained
 from benchmarks.on_device_ways import deciding, our_decisions
 from benchmarks.report import Row, describe_run, microseconds, print_rows, spread
+from target.decisioning.bots import is_bot
 
 FLAT_TARGET = 1.25
 SUSTAINED_MEMORY_TARGET = 200.0  # bytes: what waits when the last decision was made, and nothing that stays
@@ -89,6 +91,28 @@ def measure_sending(effort: Effort) -> Row:
     return Row("execute, sending meanwhile, over prefetch", result.ratio, spread=spread(result), absolute=absolute)
 
 
+def measure_bots(effort: Effort) -> Iterator[Row]:
+    """What it costs people that bots are left out, and what a bot costs."""
+    case = next(case for case in build_cases() if case.name.startswith("100 "))
+    bot = {**case.request, "context": {**CONTEXT, "userAgent": "kube-probe/1.27"}}
+    with deciding(case.artifact, exclude_bots=True) as client, deciding(case.artifact) as other:
+        ways = [in_sequence(our_decisions(which, case, True)) for which in (client, other)]
+        ways.append(in_sequence(lambda: client.get_offers(request=bot, session_id="session-1")))
+        calls = max(2, round(effort.block_s / (ways[0](3) / 3)))
+        excluding, including, of_bots = take_turns(ways, effort.blocks, calls)
+    result = compare(excluding, including)
+    added = statistics.median(excluding) - statistics.median(including)
+    yield Row(
+        "exclude_bots, a person's call over one without it",
+        result.ratio,
+        spread=spread(result),
+        absolute=f"{added * 1e6:+.1f} us; a bot's call {microseconds(statistics.median(of_bots))}",
+    )
+    numbers = itertools.count()
+    new = in_sequence(lambda: is_bot(f"{CONTEXT['userAgent']} {next(numbers)}"))
+    yield Row("exclude_bots, a user agent not seen before", new(calls) / calls * 1e6, "us")
+
+
 def measure_sustained(effort: Effort) -> Iterator[Row]:
     """What is lost, and how the process grows, at a steady rate of decisions that show something."""
     for client in CLIENTS:
@@ -119,6 +143,7 @@ def main() -> int:
     effort = QUICK if arguments.quick else Effort()
     load = load_average()
     rows = [*measure_decisions(effort), measure_flatness(effort), measure_sending(effort), *measure_memory(effort)]
+    rows += measure_bots(effort)
     rows += measure_sustained(effort)
     print(describe_run(load))
     print_rows(rows)

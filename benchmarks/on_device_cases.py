@@ -12,7 +12,7 @@ from benchmarks.on_device_engine import build_artifact, build_rules
 
 SHARED = Path(__file__).parents[2] / "shared" / "scenarios"
 ACTIVITIES = (10, 100, 1000)
-_CONTEXT = {
+CONTEXT = {
     "channel": "web",
     "userAgent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:78.0) Gecko/20100101 Firefox/78.0",
     "address": {"url": "https://shop.example.com/sale?size=9"},
@@ -56,7 +56,7 @@ def requests(case: Case, new_visitors: bool) -> Iterator[dict[str, Any]]:
 
 
 def _request(prefetch: Mapping[str, Any]) -> dict[str, Any]:
-    return {"requestId": "request-1", "context": _CONTEXT, "prefetch": prefetch}
+    return {"requestId": "request-1", "context": CONTEXT, "prefetch": prefetch}
 
 
 def _from_scenario(suite: str, scenario: str, name: str) -> Case:
@@ -65,4 +65,4 @@ def _from_scenario(suite: str, scenario: str, name: str) -> Case:
     context = {key: value for key, value in request["context"].items() if value is not None}
     asked = request.get("prefetch") or request["execute"]
     artifact = json.loads((SHARED / "artifacts" / f"{data['artifact']}.json").read_text())
-    return Case(name, artifact, {**_request(asked), "context": {**context, "geo": _CONTEXT["geo"]}})
+    return Case(name, artifact, {**_request(asked), "context": {**context, "geo": CONTEXT["geo"]}})

@@ -144,10 +144,16 @@ def load_user_agent_patterns() -> None:
     _parse("")
 
 
+def to_ascii(user_agent: str) -> str:
+    """What the parser gets: nothing beyond ASCII counts, and its faster engines take no half of a surrogate pair."""
+    return user_agent if user_agent.isascii() else user_agent.encode("ascii", "replace").decode()
+
+
 @lru_cache(maxsize=1024)
 def _parse(user_agent: str) -> UserAgent:
     import ua_parser  # an extra, and slow to import
 
+    user_agent = to_ascii(user_agent)
     browser = ua_parser.parse_user_agent(user_agent)
     system = ua_parser.parse_os(user_agent)
     platform = _platform_of(system.family) if system else UNKNOWN

@@ -23,6 +23,11 @@ WITH_TARGET = [
         for what in ("lost", "memory")
     ),
 ]
+OTHERS = [
+    "execute, sending meanwhile, over prefetch",
+    "exclude_bots, a person's call over one without it",
+    "exclude_bots, a user agent not seen before",
+]
 
 
 @pytest.mark.slow
@@ -31,7 +36,7 @@ def test_every_row_is_printed() -> None:
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    for name in [*SYNTHETIC, *WITH_TARGET, "execute, sending meanwhile, over prefetch"]:
+    for name in [*SYNTHETIC, *WITH_TARGET, *OTHERS]:
         (line,) = [line for line in lines if line.startswith(f"{name} ")]
         assert re.match(r" +-?[0-9]+\.[0-9]{2} (us|x|B|calls) ", line.removeprefix(name)), line
         assert (re.search(r"<= [0-9.]+ +(ok|miss)", line) is not None) is (name in WITH_TARGET)

@@ -4,9 +4,11 @@ import re
 from typing import Any
 
 import pytest
+import ua_parser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target.decisioning.bots import is_bot
 from target.decisioning.user_agent import _parse, parse_client, parse_client_hints, parse_user_agent
 
 FIREFOX = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:78.0) Gecko/20100101 Firefox/78.0"
@@ -248,3 +250,13 @@ def test_cache_is_bounded_and_long_agents_share_an_entry() -> None:
 )
 def test_client_hints(hints: Any, expected: tuple[str, int, str]) -> None:
     assert parse_client_hints(hints)[:3] == expected
+
+
+@pytest.mark.parametrize("half", ["\ud800", "Mozilla/5.0 \udfff", "\U0001f916\udc00"])
+def test_an_engine_that_takes_unicode_alone_is_given_no_halves(half: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("parse_user_agent", "parse_os", "parse_device"):
+        engine = getattr(ua_parser, name)
+        monkeypatch.setattr(ua_parser, name, lambda text, engine=engine: engine(text.encode().decode()))
+    assert parse_user_agent(f"{half} {FIREFOX}").browser == "firefox"
+    assert is_bot(f"{half} (compatible; Googlebot/2.1)")
+    assert not is_bot(half)
