@@ -70,6 +70,12 @@ def attributes(mboxes: tuple[str, ...], as_json: bool, **given: Any) -> int:
     return 0
 
 
+_UNASKED = {
+    "offline": "the option offline is set",
+    "bot": "the option exclude_bots is set, and this is a bot's user agent",
+}
+
+
 def _print_result(result: Any) -> None:
     response = result.response
     if response is None:
@@ -88,6 +94,9 @@ def _print_result(result: Any) -> None:
     if result.meta.remote_mboxes or result.meta.remote_views:
         remote = ", ".join([*result.meta.remote_mboxes, *result.meta.remote_views])
         line(f"Only the server can decide all of: {remote}", indent=0)
+    for reason, why in _UNASKED.items():
+        if any(part.reason == reason for part in result.meta.decisions):
+            line(f"Nobody was asked: {why}", indent=0)
 
 
 def _print_place(name: str, place: Any) -> None:

@@ -44,6 +44,9 @@ def doctor(as_json: bool, **given: Any) -> int:
 def _checks(options: dict[str, Any]) -> Iterator[Check]:
     yield from check_packages()
     yield _settings()
+    if options.get("offline"):
+        found = "clients with these options open no socket, and show default content or cached rules"
+        yield Check("offline", NOTE, found, "unset TARGET_OFFLINE, or leave offline out of the profile, to ask Target")
     client = options.get("client")
     if not client:
         yield Check("account", NOTE, "no client code is known", "give --client, set TARGET_CLIENT, or --emulator")

@@ -107,3 +107,12 @@ def test_errors_of_the_api_are_one_line(target: Target, emulator: Emulator) -> N
 def test_names_that_only_the_server_decides_are_shown_and_not_obeyed(target: Target, rules: Path) -> None:
     ended = target("offers", "a\x1b[31m", "--artifact", rules)
     assert ended.out.splitlines()[-1] == "Only the server can decide all of: a\\x1b[31m"
+
+
+def test_where_nobody_was_asked_it_says_why(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"CLIENT": "acme", "ORGANIZATION_ID": "1@AdobeOrg", "OFFLINE": "1", "EXCLUDE_BOTS": "1"}.items():
+        monkeypatch.setenv(f"TARGET_{name}", value)
+    offline = target("offers", "home")
+    assert (offline.code, offline.out) == (0, "home\n  default content\nNobody was asked: the option offline is set\n")
+    bot = target("offers", "home", "--user-agent", "kube-probe/1.27")
+    assert bot.out.endswith("Nobody was asked: the option exclude_bots is set, and this is a bot's user agent\n")

@@ -103,3 +103,13 @@ def test_https_is_checked_by_the_certificates_of_the_flag(target: Target) -> Non
 )
 def test_rules_are_where_clients_find_them(options: dict[str, str], url: str) -> None:
     assert _rules_url({"client": "acme", **options}) == url
+
+
+@pytest.mark.slow
+def test_that_clients_are_offline_is_a_note(
+    target: Target, monkeypatch: pytest.MonkeyPatch, emulator: Emulator
+) -> None:
+    monkeypatch.setenv("TARGET_OFFLINE", "1")
+    ended = target("doctor", "--emulator", emulator.url)
+    assert ended.code == 0
+    assert "note  offline: clients with these options open no socket" in ended.out
