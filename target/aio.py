@@ -106,6 +106,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
         except BaseException:
             await self._transport.close()
             raise
+        self._begin_lines(config)
         if (hooks := self._services.hooks) is not None:
             await self._tell_start(hooks)
         return self
@@ -225,6 +226,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
                 await self._aside.close()
                 await self._reading.close()
                 await self._transport.close()
+            self._lines.close(self.status)
             if (hooks := self._services.hooks) is not None:
                 await hooks.run_async(hooks.close(self._info()))
 

@@ -79,6 +79,7 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
         self._services = Services(self._config, runtime, self._calls.routes, self._transport.send_aside)
         self._running = Aborts()
         self._services.start()
+        self._begin_lines(self._config)
         if (hooks := self._services.hooks) is not None:
             hooks.run(hooks.start(self._info()))
         return self
@@ -210,8 +211,10 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
             self._running.end_all()
             self._workers.join(_ABORT_S)
         self._transport.close()
-        if is_first and (hooks := self._services.hooks) is not None:
-            hooks.run(hooks.close(self._info()))
+        if is_first:
+            self._lines.close(self.status)
+            if (hooks := self._services.hooks) is not None:
+                hooks.run(hooks.close(self._info()))
 
     def __enter__(self) -> Self:
         return self

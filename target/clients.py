@@ -9,6 +9,8 @@ from weakref import ref
 from target._background.forks import begin_anew_if_forked
 from target._background.workers import Workers
 from target.calls import Calls
+from target.client_lines import ClientLines
+from target.config import ClientConfig
 from target.delivery import identity
 from target.errors import OptionsError
 from target.events import ArtifactInfo
@@ -32,6 +34,7 @@ class Client:
     _calls: Calls
     _services: Services
     _transport: Any
+    _lines: ClientLines
     _workers: Workers | None = None
     _known_as: ClientInfo | None = None
 
@@ -55,17 +58,23 @@ class Client:
         """What the client is doing, for probes and metrics: what is pending, was lost or fails. Reads numbers only, and
         never blocks."""
         begin_anew_if_forked()
-        services = self._services
+        services, on_device = self._services, self._services.on_device
         return ClientStatus(
             {
                 "method": services.method,
                 "offline": services.switches.offline,
                 **services.status(),
-                "outbox": None if services.outbox is None else services.outbox.counters,
+                "outbox": None if services.outbox is None else services.outbox.status(),
+                "senders": sum(each.senders for each in (services.outbox, on_device and on_device.background) if each),
                 "callbacks": 0 if self._workers is None else self._workers.unfinished,
                 "connections": self._transport.connections(),
             }
         )
+
+    def _begin_lines(self, config: ClientConfig) -> None:
+        """Tell the log that this client has started."""
+        self._lines = ClientLines(config, self._transport.kind)
+        self._lines.start()
 
     def _info(self) -> ClientInfo:
         """What hooks are told of it, always the same object, and may keep: it does not hold the client."""

@@ -116,7 +116,7 @@ class OnDevice:
         self._geo = GeoLookup(settings.geo_url, self._downloads, tell, config.logger)
         self._queue = queue
         self._storing_may_take_long = config.outbox is not None and config.outbox.outlives_process
-        self._background = Background(
+        self.background = Background(
             Delivery(send, breaker, routes, config.timeout_s),
             failed,
             config.logger,
@@ -179,11 +179,6 @@ class OnDevice:
         """What ArtifactStatus says."""
         return self._keeper.status()
 
-    @property
-    def background(self) -> dict[str, int]:
-        """How many calls about what was decided are ``pending``, and were ``sent``, ``failed`` or ``dropped``."""
-        return self._background.status
-
     def needs_reading(self, call: Call) -> bool:
         """Whether ``artifact_for`` and ``decide`` have to read many rules, which nobody has needed yet."""
         return (artifact := self._keeper.current) is not None and needs_reading(call.body, artifact)
@@ -242,16 +237,16 @@ class OnDevice:
 
     def hurry(self) -> None:
         """Send at once what waits to be told of what was decided."""
-        self._background.hurry()
+        self.background.hurry()
 
     def flush(self, timeout_s: float) -> int:
         """Send what waits to be told of what was decided: how many calls are left after so many seconds at most."""
-        return self._background.flush(timeout_s)
+        return self.background.flush(timeout_s)
 
     def close(self, timeout_s: float) -> None:
         """Send what is pending for at most so many seconds, and end every thread."""
         ends_at_s = monotonic_s() + timeout_s
-        self._background.close(timeout_s)
+        self.background.close(timeout_s)
         self._keeper.close(max(ends_at_s - monotonic_s(), 0.1))
         self._downloads.close()
 
@@ -278,7 +273,7 @@ class OnDevice:
             self._tell(build_follow_up(self._config, self._runtime, followed, notifications, entries))
         elif self._telemetry is not None:
             self._latest.append(followed)
-            self._background.send_soon()
+            self.background.send_soon()
 
     def _to_look_up(self, call: Call, artifact: Artifact) -> str | None:
         """The address of which a decision needs to know where it is."""
@@ -291,9 +286,9 @@ class OnDevice:
     def _tell(self, call: Call) -> None:
         if self._queue is None:
             if not self._config.offline:
-                self._background.submit(call)
+                self.background.submit(call)
             return
         try:
             self._queue(call)
         except TargetError as error:  # no room, or closed meanwhile: a decision does not fail for it
-            self._background.drop(call, error)
+            self.background.drop(call, error)

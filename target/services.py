@@ -232,7 +232,7 @@ class Services:
         """How many calls about what was decided in process are ``pending``, were ``sent``, ``failed``, ``dropped``."""
         if self.on_device is None:
             return dict.fromkeys(("pending", "sent", "failed", "dropped"), 0)
-        return self.on_device.background
+        return self.on_device.background.status
 
     def status(self) -> dict[str, Any]:
         """What ClientStatus says of all this."""

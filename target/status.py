@@ -85,7 +85,10 @@ class ClientStatus(_Frozen):
             ``failures`` in a row, and ``tried_in``, the milliseconds until a call may try it. Empty where
             ``breaker_failures`` is 0.
         background: Calls about what was decided on the device.
-        outbox: ``client.outbox.counters``; None without an outbox.
+        outbox: ``client.outbox.counters``; with ``pending`` and ``dead_letters``, how many there are as far as is known
+            without asking a file or store, other processes' included. None without an outbox.
+        senders: How many threads are sending in the background: what the outbox holds, and calls about what was decided
+            on the device.
         callbacks: Calls with a callback that have not ended.
         connections: ``idle``, those that are kept for the next call, and ``made``, how many there were by now; None
             with a ``pool`` of your own.
@@ -102,6 +105,7 @@ class ClientStatus(_Frozen):
     breaker: dict[str, Any]
     background: BackgroundStatus
     outbox: dict[str, int] | None
+    senders: int
     callbacks: int
     connections: dict[str, int] | None
     last_success: int | None

@@ -39,6 +39,8 @@ SDK_HEADERS = {
 class Transport:
     """One client's way to the API. Safe to share between threads."""
 
+    kind = "urllib3"
+
     def __init__(self, config: ClientConfig, routes: Routes | None = None) -> None:
         self._config = config
         self._routes = routes or Routes(config)

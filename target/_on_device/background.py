@@ -80,6 +80,11 @@ class Background:
         """``counts``, and how many calls are ``pending``: those in flight included."""
         return {"pending": self.pending + self._desk.backlog.in_flight, **self.counts}
 
+    @property
+    def senders(self) -> int:
+        """How many calls are in flight, each on a thread."""
+        return self._desk.backlog.in_flight
+
     def submit(self, call: Call) -> None:
         """Send ``call`` soon. Never raises or blocks; after ``close`` it is dropped."""
         if self._closed:

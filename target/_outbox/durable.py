@@ -103,7 +103,7 @@ class DurableStore:
         settle = partial(self._asked.ask, partial(self._store.settle, claim, settlement), bool, wait_s=None)
         settled = self._asked.attempt(settle, None)
         if settled:
-            self._know(-len(settlement.acknowledged) - len(settlement.dead))
+            self._know(-len(settlement.acknowledged) - len(settlement.dead), len(settlement.dead))
         self._asked.tidy()
         return settled
 
@@ -133,6 +133,10 @@ class DurableStore:
     def counts(self) -> Counts:
         """See SteadyStore."""
         self._known = self._asked.look(self._store.counts, self._known, Counts)
+        return self.known()
+
+    def known(self) -> Counts:
+        """See SteadyStore."""
         return Counts(self.volatile() + self._known.pending, self._memory.counts().dead + self._known.dead)
 
     def dead_letters(self) -> Sequence[Death]:
@@ -241,8 +245,9 @@ class DurableStore:
         self._carried += 1
         self._memory.settle(claim, Settlement(claim.state, acknowledged=claim.entries))
 
-    def _know(self, more: int) -> None:
-        self._known = self._known._replace(pending=self._known.pending + more)
+    def _know(self, pending: int, dead: int = 0) -> None:
+        known = self._known
+        self._known = Counts(max(known.pending + pending, 0), known.dead + dead)
 
     @property
     def _on_the_way(self) -> int:

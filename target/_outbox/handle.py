@@ -189,6 +189,17 @@ class OutboxHandle:
         begin_anew_if_forked()
         return self._sender.counters()
 
+    @property
+    def senders(self) -> int:
+        """How many threads are sending."""
+        return self._worker.serving
+
+    def status(self) -> dict[str, int]:
+        """``counters``; and, as far as it was last known without asking the store, how many notifications are
+        ``pending`` and how many ``dead_letters`` there are, those of other processes included."""
+        known = self._store.known()
+        return {**self.counters, "pending": known.pending, "dead_letters": known.dead}
+
     @discreet
     def flush(self, timeout: float | None = None) -> bool:
         """Send at once what waits now: True when all of it was acknowledged or given up.

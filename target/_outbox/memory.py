@@ -150,6 +150,10 @@ class MemoryStore(Store):
         """See Store."""
         return Counts(len(self._session_of), len(self._dead))
 
+    def known(self) -> Counts:
+        """See SteadyStore."""
+        return self.counts()
+
     def dead_letters(self) -> Sequence[Death]:
         """See Store."""
         with self._lock:

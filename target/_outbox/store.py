@@ -42,6 +42,9 @@ class SteadyStore(Protocol):
     def counts(self) -> Counts:
         """See Store; what was last known where it cannot be read."""
 
+    def known(self) -> Counts:
+        """The same as far as it is known, without asking any storage."""
+
     def dead_letters(self) -> Sequence[Death]:
         """See Store."""
 

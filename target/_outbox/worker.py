@@ -60,7 +60,7 @@ class Worker:
         self._claiming = threading.Lock()
         self._has_started = False
         self._released_at_s: float | None = None
-        self._serving = 0
+        self.serving = 0
         self._looks_at_s = -math.inf  # a thread is sure to look by then, unless this has passed
 
     def start(self) -> None:
@@ -154,7 +154,7 @@ class Worker:
     def _take(self) -> Work | float | None:
         """For the threads: a session that is due, or in how many seconds to look again, or None where nothing waits."""
         found = self._find()
-        if self._ended.is_set() and not self._serving and not callable(found):
+        if self._ended.is_set() and not self.serving and not callable(found):
             self._store.close()  # which may have been closed before, and opened by this look
         return found
 
@@ -168,7 +168,7 @@ class Worker:
             claim = self._store.claim(self._sender.is_open)
             if claim is None:
                 return 0.0 if has_more else self._next_look_s()
-            self._serving += 1
+            self.serving += 1
             has_begun = self._sender.begin(claim)
         if claim.more:
             self._service.wake()
@@ -177,6 +177,8 @@ class Worker:
     def _next_look_s(self) -> float | None:
         now_s = self._now_s()
         due_s = self._store.next_due_s(self._sender.is_open)
+        if self._is_shared:
+            self._store.counts()  # what others added or sent, to be known to whoever may not ask
         opens_s = self._sender.hosts.next_open_s()
         if due_s is None and opens_s is None and not self._is_shared:
             self._looks_at_s = -math.inf
@@ -190,15 +192,15 @@ class Worker:
                 self._end()
         finally:  # the claim of one that raised goes to another sender when the lease ends
             with self._claiming:
-                self._serving -= 1
-                is_last = not self._serving and self._ended.is_set()
+                self.serving -= 1
+                is_last = not self.serving and self._ended.is_set()
             if is_last:
                 self._store.close()
 
     def _wind_up(self, released_at_s: float) -> bool:
         """Whether to go on sending after the client is gone."""
         self._store.hurry()
-        is_over = monotonic_s() - released_at_s >= EXIT_S or not (self._store.counts().pending or self._serving)
+        is_over = monotonic_s() - released_at_s >= EXIT_S or not (self._store.counts().pending or self.serving)
         if is_over:
             self._end()
             self._say_what_is_lost()

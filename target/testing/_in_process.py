@@ -141,6 +141,8 @@ def _placement(content: Any) -> Any:
 class InProcess:
     """Carries the calls of a client to a service in this process."""
 
+    kind = "answered in this process"
+
     def __init__(self, service: DeliveryService) -> None:
         self.service = service
 
@@ -160,6 +162,8 @@ class InProcess:
 
 class InProcessOfLoop:
     """The same for an event loop."""
+
+    kind = InProcess.kind
 
     def __init__(self, service: DeliveryService) -> None:
         self.service = service

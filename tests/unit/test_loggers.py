@@ -109,9 +109,11 @@ def test_a_client_logs_to_it(make: Callable[[Told], Any], server: LoopbackServer
         client.get_offers(**{**CALL, "request": {"execute": {"mboxes": [{"name": "home"}, {}]}}}, callback=print).wait(
             9
         )
-    assert [name for name, _ in told] == ["error", "debug", "error"]
-    assert "Mbox validation failed for: request.execute.mboxes[1]" in told[0][1]
-    assert "answered 400" in told[2][1]
+    assert [name for name, _ in told] == ["info", "error", "debug", "error", "info"]
+    assert "has started" in told[0][1]
+    assert "Mbox validation failed for: request.execute.mboxes[1]" in told[1][1]
+    assert "answered 400" in told[3][1]
+    assert "is closed" in told[4][1]
 
 
 def test_a_logger_that_raises_fails_no_call(server: LoopbackServer, capsys: pytest.CaptureFixture[str]) -> None:

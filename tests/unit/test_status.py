@@ -8,12 +8,15 @@ import pickle
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
 
 from target import ClientStatus, Outbox, TargetError
+from target._outbox.memory import MemoryStore
+from target.protocols import StoreSettings
 from target.status import ArtifactStatus, BackgroundStatus
 from tests.kit.calls import CALL, COOKIE, DEVICE_ID, REQUEST, SESSION_ID, eventually, options_of, timed
 from tests.kit.either import Make
@@ -49,6 +52,7 @@ def test_a_client_that_did_nothing(server: LoopbackServer, make: Make) -> None:
         "breaker": {},
         "background": NOTHING,
         "outbox": None,
+        "senders": 0,
         "callbacks": 0,
         "connections": {"idle": 0, "made": 0},
         "last_success": None,
@@ -79,7 +83,73 @@ def test_what_is_sent_in_the_background_counts(shop: Shop, make: Make) -> None:
     assert client.status().last_success is None
     shop.delivery = ok
     assert eventually(lambda: client.status().last_success is not None)
-    assert client.status().outbox == client.status()["outbox"] == client.outbox.counters
+    assert client.status().outbox == client.status()["outbox"]
+    assert client.status().outbox.items() >= client.outbox.counters.items()
+
+
+CLICK = {"notifications": [{"id": "n", "type": "click", "timestamp": 1}]}
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_what_waits_and_what_was_given_up_is_counted(
+    kind: str, server: LoopbackServer, make: Make, tmp_path: Path
+) -> None:
+    kept: dict[str, Any] = {"flush_interval": 0}
+    outbox = Outbox.memory(**kept) if kind == "memory" else Outbox.sqlite(tmp_path / "o.db", **kept)
+    client = make(options_of(server.domain, outbox=outbox, retries=0))
+    go_on = threading.Event()
+    server.answer = lambda _: (go_on.wait(20), Answer({"message": "no"}, 400))[1]
+    client.queue_notifications(request=CLICK)
+    assert eventually(lambda: client.status().senders == 1)
+    assert client.status().outbox.items() >= {"pending": 1, "dead_letters": 0, "dead": 0}.items()
+    go_on.set()
+    assert eventually(lambda: client.status().outbox.dead_letters == 1)
+    assert eventually(lambda: client.status().senders == 0)
+    assert client.status().outbox.items() >= {"pending": 0, "dead_letters": 1, "dead": 1}.items()
+    server.answer = ok
+    assert client.outbox.retry_dead_letters() == 1
+    assert client.outbox.flush(5000)
+    assert eventually(lambda: client.status().outbox.items() >= {"pending": 0, "dead_letters": 0, "dead": 1}.items())
+
+
+@pytest.mark.waits
+def test_what_others_left_in_a_file_is_known_soon(server: LoopbackServer, make: Make, tmp_path: Path) -> None:
+    server.answer = down
+    options = options_of(server.domain, outbox=Outbox.sqlite(tmp_path / "o.db", flush_interval=60_000), retries=0)
+    first, other = make(options), make(options)
+    for _ in range(3):
+        first.queue_notifications(request=CLICK)
+    assert eventually(lambda: other.status().outbox.pending == 3)
+    assert other.status().outbox.queued == 0
+
+
+def test_a_store_that_hangs_is_not_asked(server: LoopbackServer, make: Make) -> None:
+    go_on = threading.Event()
+
+    class Hanging:
+        def __init__(self, settings: StoreSettings) -> None:
+            self._store = MemoryStore(settings)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._store, name)
+
+        def counts(self) -> Any:
+            go_on.wait(20)
+            return self._store.counts()
+
+    client = make(options_of(server.domain, outbox=Outbox(store=Hanging)))
+    assert timed(lambda: [client.status() for _ in range(20)]) < 0.2
+    go_on.set()
+
+
+def test_calls_about_decisions_have_senders_too(shop: Shop, make: Make) -> None:
+    go_on = threading.Event()
+    shop.delivery = lambda asked: (go_on.wait(20), ok(asked))[1]
+    client = make(options_of(shop.server.domain, **shop.options))
+    client.get_offers(request=HOME)
+    assert eventually(lambda: client.status().senders == 1)
+    go_on.set()
+    assert eventually(lambda: client.status().senders == 0)
 
 
 def test_the_breaker_is_told_of_by_host(server: LoopbackServer, make: Make) -> None:

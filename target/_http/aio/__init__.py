@@ -13,7 +13,9 @@ from target.errors import OptionsError
 
 
 class AsyncTransport(Protocol):
-    """One client's way to the API. Bound to the event loop it was made on."""
+    """One client's way to the API. Bound to the event loop it was made on; ``kind`` is what the log calls it."""
+
+    kind: str
 
     async def send(self, call: Call, deadline: Deadline) -> Reply:
         """The answer to ``call``, whatever its status; when cancelled, its connection is closed.

@@ -65,6 +65,8 @@ class _Writer:
 class AiohttpTransport:
     """One client's way to the API, on one event loop."""
 
+    kind = "aiohttp"
+
     def __init__(self, config: ClientConfig, routes: Routes) -> None:
         self._config = config
         self._habits = Habits()

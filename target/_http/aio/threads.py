@@ -92,6 +92,8 @@ class Threads:
 class ThreadTransport:
     """The blocking transport on threads."""
 
+    kind = "urllib3 on threads"
+
     def __init__(self, config: ClientConfig, max_concurrency: int, routes: Routes) -> None:
         self._transport = Transport(config, routes)
         self._threads = Threads(max_concurrency, config.logger)
