@@ -26,8 +26,12 @@ def _number(one: str, many: str) -> Callable[[Any], str]:
 
 #: What is said to be on, by the option that turns it on: its name alone is said, or what is made of its value.
 _ON: dict[str, Callable[[Any], str]] = {
+    "offline": lambda _: "offline",
     "outbox": _of_outbox,
     "hooks": _number("hook", "hooks"),
+    "overrides": _number("override", "overrides"),
+    "allow_overrides": lambda _: "overrides are allowed",
+    "exclude_bots": lambda _: "bots are excluded",
     "breaker_failures": lambda failures: f"a breaker at {failures} failures",
     "default_attributes": _number("mbox with default attributes", "mboxes with default attributes"),
     "telemetry_enabled": lambda _: "telemetry",

@@ -89,6 +89,9 @@ def _write(
     name = _METHODS.get(level, "log")
     while is_adapter(logger):
         kind = type(logger)
+        if issubclass(kind, Log):  # such as that of another client
+            logger = logger.logger
+            continue
         if kind.log is not logging.LoggerAdapter.log or getattr(kind, name) is not getattr(logging.LoggerAdapter, name):
             logger = copy.copy(logger)  # which writes it in its own way, whatever that is
             logger.logger = _Below(logger.logger, given)

@@ -41,7 +41,7 @@ class TestLogging:
             logger.setLevel(logging.DEBUG)
             make_client(logger=logger).get_offers(request=REQUEST, target_location_hint="bad")
         names = [record.name for record in caplog.records if not record.name.startswith("urllib3")]
-        assert names == ["tests.client.a"] * 2 + ["tests.client.b"] * 2
+        assert names == ["tests.client.a"] * 3 + ["tests.client.b"] * 3
 
 
 SECRET_REQUEST = {

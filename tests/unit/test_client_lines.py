@@ -61,6 +61,9 @@ def test_it_says_what_is_on_and_no_secret(shop: Shop, make: Make, kept: Kept, tm
             property_token="secret-token",
             proxy="http://user:secret@127.0.0.1:9",
             breaker_failures=4,
+            exclude_bots=True,
+            allow_overrides=True,
+            overrides={"secret": "secret"},
             default_attributes={"home": {"secret": 1}},
             artifact_headers={"Authorization": "secret"},
             artifact_cache=tmp_path / "secret.json",
@@ -72,6 +75,7 @@ def test_it_says_what_is_on_and_no_secret(shop: Shop, make: Make, kept: Kept, tm
     for said in (
         *("rules every 5 s", "an outbox in a file", "2 hooks", "1 handler of events", "a property", "a proxy"),
         *("a breaker at 4 failures", "1 mbox with default attributes", "telemetry", "a cache of rules"),
+        *("bots are excluded", "overrides are allowed", "1 override"),
     ):
         assert said in line
     assert "secret" not in line

@@ -147,6 +147,14 @@ def test_an_adapter_that_writes_in_its_own_way_still_does(kept: Kept) -> None:
     assert (vars(record)["a"], vars(record)["target_status"]) == (1, 7)
 
 
+@pytest.mark.parametrize("wrap", [Log, lambda log: logging.LoggerAdapter(log, {}), lambda log: Own(log, {})])
+def test_the_log_of_another_client_may_be_a_logger(wrap: Any, kept: Kept) -> None:
+    log = parse_logger("logger", wrap(Log(Log(kept.logger))))
+    log.warning("x", extra=fields(status=7))
+    (record,) = kept.records
+    assert (vars(record)["target_status"], record.funcName) == (7, "test_the_log_of_another_client_may_be_a_logger")
+
+
 def test_an_adapter_stays_the_one_that_was_given(kept: Kept) -> None:
     adapter: Any = Own(kept.logger, {"tenant": "a"})
     log = parse_logger("logger", adapter)
@@ -216,7 +224,7 @@ def test_loguru_gets_them_as_its_extra(server: LoopbackServer, make: Make) -> No
     loguru.logger.add(lambda line: lines.append(dict(line.record["extra"])), level=0, format="{extra[target_host]}")
     make(options_of(server.domain, logger=loguru.logger.bind(tenant="a"))).get_offers(**{**CALL, "request": REQUEST})
     assert all(line["tenant"] == "a" and line.keys() >= set(FIELDS) for line in lines)
-    assert [line["target_status"] for line in lines if line["target_host"]] == [200]
+    assert [line["target_status"] for line in lines if line["target_method"]] == [200]
 
 
 def test_an_object_with_a_parameter_extra_gets_them_by_that() -> None:

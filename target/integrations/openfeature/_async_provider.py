@@ -14,8 +14,9 @@ from target import AsyncTargetClient, TargetDeliveryResponse, TargetError
 from target.integrations.openfeature._answers import Answer
 from target.integrations.openfeature._base import NO_RULES, BaseProvider
 from target.integrations.openfeature._settings import ProviderOptions
+from target.loggers import Log
 
-logger = logging.getLogger("target.openfeature")
+logger = Log(logging.getLogger("target.openfeature"))
 
 _GATHER_S = 0.05  # what is shown of one answer within this time is told in one call
 

@@ -24,6 +24,7 @@ from target.integrations.openfeature._readiness import Readiness, Watched
 from target.integrations.openfeature._reading import read_flag
 from target.integrations.openfeature._resolvers import Resolvers
 from target.integrations.openfeature._settings import ProviderOptions, parse_settings
+from target.loggers import Log
 
 NAME = "Adobe Target"
 NO_RULES = "There are no rules yet to decide by: the client's log says why"
@@ -33,7 +34,7 @@ NO_RULES = "There are no rules yet to decide by: the client's log says why"
 Step = dict[str, Any] | Future[None] | None
 Steps = Generator[Step, Any, tuple[dict[str, Answer], bool]]
 
-logger = logging.getLogger("target.openfeature")
+logger = Log(logging.getLogger("target.openfeature"))
 
 
 class Evaluation(NamedTuple):

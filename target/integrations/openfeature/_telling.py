@@ -16,8 +16,9 @@ from target._background.flag import Flag
 from target._background.forks import renew_in_children
 from target._background.service import Service, Work
 from target.integrations.openfeature._answers import Answer
+from target.loggers import Log
 
-logger = logging.getLogger("target.openfeature")
+logger = Log(logging.getLogger("target.openfeature"))
 
 GATHER_S = 0.05  # what is shown of one answer within this time is told in one call
 CLOSE_S = 1.0

@@ -242,7 +242,10 @@ def test_two_clients_are_independent(caplog: pytest.LogCaptureFixture) -> None:
             first.get_offers(**CALL)
             assert (len(one.received), len(two.received)) == (2, 1)
             assert (first._config.timeout_s, second._config.timeout_s) == (1.0, 9.0)
-        by_logger = {name: [r for r in caplog.records if r.name == name] for name in ("one", "two")}
+        by_logger = {
+            name: [r for r in caplog.records if r.name == name and r.levelno == logging.DEBUG]
+            for name in ("one", "two")
+        }
         assert {one.domain in record.getMessage() for record in by_logger["one"]} == {True}
         assert {two.domain in record.getMessage() for record in by_logger["two"]} == {True}
         learning = client_of("acme.example", proxy=proxy.url, edge_routing=True)

@@ -50,6 +50,7 @@ def test_it_reports_what_was_shown_in_session_property_and_context_of_the_call()
         names_cluster=True,
         trace_id="id-1",
         visitor=None,
+        method="background",
     )
 
 
