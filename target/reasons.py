@@ -17,7 +17,7 @@ class PartDecision:
 
     Attributes:
         kind: ``"mbox"``, ``"view"`` or ``"pageLoad"``.
-        name: Of the mbox or view; the page load's is the global mbox.
+        name: Of the mbox or view; the page load's is the global mbox. Empty where nobody was asked for "all views".
         mode: ``"execute"`` or ``"prefetch"``.
         reason: ``"split"`` (an activity, by the visitor's share), ``"targeting"`` (an activity, by audience alone),
             ``"default"`` (no activity), ``"remote"`` (no activity, and only the server could say), ``"override"`` (what
