@@ -99,10 +99,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
                 may_wait=False,
                 loop=asyncio.get_running_loop(),
             )
-            if self._services.on_device is None and not config.exclude_bots:
-                self._services.start()
-            else:  # which waits for the first rules, or loads what recognises bots
-                await self._aside.run(self._services.start)
+            await self._start_services()
         except BaseException:
             await self._transport.close()
             raise
@@ -229,6 +226,12 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
             self._lines.close(self.status)
             if (hooks := self._services.hooks) is not None:
                 await hooks.run_async(hooks.close(self._info()))
+
+    async def _start_services(self) -> None:
+        if self._services.on_device is None and not self._config.client.exclude_bots:
+            self._services.start()
+        else:  # which waits for the first rules, or loads what recognises bots
+            await self._aside.run(self._services.start)
 
     async def _tell_start(self, hooks: Hooks) -> None:
         await hooks.run_async(hooks.start(self._info()))

@@ -147,6 +147,9 @@ class AsyncFakeTargetClient(Fake, AsyncTargetClient):
     def _open_transport(self, *_: object) -> Any:
         return InProcessOfLoop(self._service)
 
+    async def _start_services(self) -> None:
+        self._services.start()  # a fake fetches no rules, and may take a moment to recognise bots
+
     async def _tell_start(self, hooks: Any) -> None:
         """As a client does; but what has to be awaited is, beside the calls, since making a fake waits for nothing."""
         telling = super()._tell_start(hooks)

@@ -279,3 +279,21 @@ print(sorted(extras & sys.modules.keys()))
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=True)
     assert ran.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("method", ["server-side", "on-device", "hybrid"])
+def test_a_fake_is_switched_off_and_leaves_bots_out_as_a_client_does(method: str) -> None:
+    asked = {"execute": {"mboxes": [{"name": "home"}]}}
+    by_a_bot = {**asked, "context": {"channel": "web", "userAgent": "kube-probe/1.27"}}
+    fake = FakeTargetClient(OFFERS, exclude_bots=True, decisioning_method=method)
+    contents = [fake.get_offers(request=request).content("home") for request in (asked, by_a_bot)]
+    assert (contents, len(fake.requests)) == (["<h1>Sale</h1>", None], 1)
+
+    async def ask() -> list[Any]:
+        fake = AsyncFakeTargetClient(OFFERS, exclude_bots=True, decisioning_method=method)
+        return [(await fake.get_offers(request=request)).content("home") for request in (asked, by_a_bot)]
+
+    assert asyncio.run(ask()) == contents
+    off = FakeTargetClient(OFFERS, offline=True, decisioning_method=method)
+    assert [part.reason for part in off.get_offers(request=asked).meta.decisions] == ["offline"]
+    assert off.requests == []
