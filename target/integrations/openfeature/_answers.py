@@ -66,6 +66,10 @@ class Shared:
         """The answers that there are for these mboxes. Raises what a call of this transaction failed with."""
         if (failure := self._failure) is not None:
             raise OpenFeatureError(failure.error_code, failure.error_message)
+        return self.known(names)
+
+    def known(self, names: Sequence[str]) -> dict[str, Answer]:
+        """The same, whatever failed."""
         return {name: answer for name in names if (answer := self._by_mbox.get(name)) is not None}
 
     def begin(self, names: Sequence[str]) -> Future[None] | bool:

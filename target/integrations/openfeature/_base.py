@@ -3,65 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple, Unpack
+from typing import Any, Unpack
 
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.exception import GeneralError, OpenFeatureError
-from openfeature.flag_evaluation import FlagResolutionDetails, FlagType, Reason
+from openfeature.exception import OpenFeatureError
+from openfeature.flag_evaluation import FlagResolutionDetails, FlagType
 from openfeature.hook import Hook
 from openfeature.provider import Metadata
+from openfeature.track import TrackingEventDetails
 
-from target import TargetDeliveryResponse, TargetError
+from target import AsyncTargetClient, TargetClient, TargetDeliveryResponse, TargetError
 from target.integrations.openfeature._answers import Answer, Answers, Shared
 from target.integrations.openfeature._contexts import Asking, read_context
+from target.integrations.openfeature._evaluating import Evaluation, Step, Steps, broken, failed, is_in, run, run_async
 from target.integrations.openfeature._failures import failure_of, is_shared
 from target.integrations.openfeature._flag_keys import candidates
-from target.integrations.openfeature._readiness import Readiness, Watched
+from target.integrations.openfeature._readiness import Readiness
 from target.integrations.openfeature._reading import read_flag
 from target.integrations.openfeature._resolvers import Resolvers
 from target.integrations.openfeature._settings import ProviderOptions, parse_settings
-from target.loggers import Log
+from target.integrations.openfeature._tracking import Event, Saying, not_tracked, read_event, tell_event
 
 NAME = "Adobe Target"
 NO_RULES = "There are no rules yet to decide by: the client's log says why"
-
-#: What an evaluation does on its way: make a call with these options, for an Answer; wait for that of another; let
-#: others say what they need.
-Step = dict[str, Any] | Future[None] | None
-Steps = Generator[Step, Any, tuple[dict[str, Answer], bool]]
-
-logger = Log(logging.getLogger("target.openfeature"))
-
-
-class Evaluation(NamedTuple):
-    """One evaluation on its way.
-
-    Attributes:
-        key: The flag's.
-        kind: What it has to be.
-        default: What is returned where it is not.
-        names: The mboxes that it may be of, the longest name first.
-        asking: Who asks, and with what.
-        shared: The answers of this transaction; None where there is none.
-    """
-
-    key: str
-    kind: FlagType
-    default: Any
-    names: tuple[str, ...]
-    asking: Asking
-    shared: Shared | None
 
 
 class BaseProvider(Resolvers):
     """The part of a provider that asks nobody."""
 
-    def __init__(self, client: Watched, **options: Unpack[ProviderOptions]) -> None:
+    def __init__(self, client: TargetClient | AsyncTargetClient, **options: Unpack[ProviderOptions]) -> None:
         super().__init__()
+        self._any_client: TargetClient | AsyncTargetClient = client
         self._settings = parse_settings(options)
         self._answers = Answers(self._settings.max_age_s)
         self._readiness = Readiness(client, self.emit)
@@ -73,6 +48,37 @@ class BaseProvider(Resolvers):
     def get_provider_hooks(self) -> list[Hook]:
         """The hooks that the provider was made with."""
         return list(self._settings.hooks)
+
+    def track(
+        self,
+        tracking_event_name: str,
+        evaluation_context: EvaluationContext | None = None,
+        tracking_event_details: TrackingEventDetails | None = None,
+    ) -> None:
+        """Tell Target, aside, what a visitor did: a click on an mbox, or that it was seen; a value is an order's total.
+
+        Never raises: what cannot be told is logged.
+        """
+        try:
+            event = read_event(tracking_event_name, tracking_event_details)
+            asking = read_context(evaluation_context, self._settings)
+            self._tell(self._saying(event, asking))
+        except OpenFeatureError as error:
+            not_tracked(tracking_event_name, error.error_message)
+        except Exception as error:  # noqa: BLE001  (as evaluations, it never raises)
+            not_tracked(tracking_event_name, error if type(error) is ValueError else type(error).__name__)
+
+    def _saying(self, event: Event, asking: Asking) -> Saying:
+        try:
+            names = candidates(event.key, self._settings.known)
+        except OpenFeatureError:
+            names = ()
+        shared = self._answers.of_now(asking.mark)
+        latest = None if shared is None else shared.latest
+        answers = {} if shared is None else shared.known(names)
+        result = next((answer.result for name, answer in answers.items() if answer.result.options(name)), None)
+        ask = self._options(asking, names, latest, "prefetch") if names else None
+        return tell_event(event, names, asking, result, ask, self._any_client.outbox is not None)
 
     def _begin(self, key: str, kind: FlagType, default: Any, context: EvaluationContext | None) -> Evaluation:
         """Raises OpenFeatureError."""
@@ -115,7 +121,7 @@ class BaseProvider(Resolvers):
     def _found(self, evaluation: Evaluation, shared: Shared) -> dict[str, Answer] | None:
         """The answers of this transaction, where they are enough to read the flag from."""
         found = shared.find(evaluation.names)
-        is_enough = len(found) == len(evaluation.names) or (found and _is_in(evaluation, found))
+        is_enough = len(found) == len(evaluation.names) or (found and is_in(evaluation, found))
         return found if is_enough else None
 
     def _to_ask(self) -> list[str]:
@@ -134,27 +140,31 @@ class BaseProvider(Resolvers):
     def _tell_shown(self, answer: Answer, mbox: str) -> None:
         """Tell Target, aside, that ``mbox`` of ``answer`` was shown."""
 
+    @abstractmethod
+    def _tell(self, saying: Saying) -> None:
+        """Make these calls, aside."""
+
     def _resolve(
         self, kind: FlagType, key: str, default: Any, context: EvaluationContext | None
     ) -> FlagResolutionDetails[Any]:
         try:
             evaluation = self._begin(key, kind, default, context)
-            return self._read(evaluation, *_run(self._steps(evaluation), self._do))
+            return self._read(evaluation, *run(self._steps(evaluation), self._do))
         except OpenFeatureError as error:
-            return _failed(default, error)
+            return failed(default, error)
         except Exception as error:  # noqa: BLE001  (an evaluation never raises)
-            return _broken(default, error)
+            return broken(default, error)
 
     async def _resolve_async(
         self, kind: FlagType, key: str, default: Any, context: EvaluationContext | None
     ) -> FlagResolutionDetails[Any]:
         try:
             evaluation = self._begin(key, kind, default, context)
-            return self._read(evaluation, *await _run_async(self._steps(evaluation), self._do_async))
+            return self._read(evaluation, *await run_async(self._steps(evaluation), self._do_async))
         except OpenFeatureError as error:
-            return _failed(default, error)
+            return failed(default, error)
         except Exception as error:  # noqa: BLE001
-            return _broken(default, error)
+            return broken(default, error)
 
     def _do(self, step: Step) -> Answer | None:
         """Do what an evaluation needs on its way. Raises OpenFeatureError."""
@@ -182,10 +192,13 @@ class BaseProvider(Resolvers):
             failure = failure_of(error)
         raise failure
 
-    def _options(self, asking: Asking, names: Sequence[str], after: Answer | None) -> dict[str, Any]:
+    def _options(
+        self, asking: Asking, names: Sequence[str], after: Answer | None, exposure: str | None = None
+    ) -> dict[str, Any]:
         """Options of the call for these mboxes; of one that follows another, as the visitor of that."""
         mboxes = [{"name": name, **asking.mbox} for name in names]
-        options = {**asking.options, "request": {**asking.request, self._settings.exposure: {"mboxes": mboxes}}}
+        request = {**asking.request, exposure or self._settings.exposure: {"mboxes": mboxes}}
+        options = {**asking.options, "request": request}
         if after is not None:
             result = after.result
             options["target_cookie"] = result.target_cookie.value
@@ -205,61 +218,3 @@ class BaseProvider(Resolvers):
             if answer.tell_once(reading.mbox):
                 self._tell_shown(answer, reading.mbox)
         return reading.details
-
-
-def _is_in(evaluation: Evaluation, found: Mapping[str, Answer]) -> bool:
-    """Whether an mbox that was answered has the flag, so that nobody asks whether one of a longer name has it, too."""
-    try:
-        reading = read_flag(evaluation.key, evaluation.kind, evaluation.default, tuple(found), found, True)
-    except OpenFeatureError:
-        return False
-    return reading.details.reason not in (Reason.DEFAULT, Reason.DISABLED)
-
-
-def _run(steps: Steps, do: Callable[[Step], Answer | None]) -> tuple[dict[str, Answer], bool]:
-    """Take all ``steps``: what they come to."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                done = do(step)
-            except OpenFeatureError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(done)
-    except StopIteration as ended:
-        return ended.value  # type: ignore[no-any-return]
-    finally:
-        steps.close()
-
-
-async def _run_async(steps: Steps, do: Callable[[Step], Awaitable[Answer | None]]) -> tuple[dict[str, Answer], bool]:
-    """The same, awaited."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                done = await do(step)
-            except OpenFeatureError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(done)
-    except StopIteration as ended:
-        return ended.value  # type: ignore[no-any-return]
-    finally:
-        steps.close()
-
-
-def _failed(default: Any, error: OpenFeatureError) -> FlagResolutionDetails[Any]:
-    """The default value, and why it is that."""
-    return FlagResolutionDetails(
-        default, reason=Reason.ERROR, error_code=error.error_code, error_message=error.error_message
-    )
-
-
-def _broken(default: Any, error: Exception) -> FlagResolutionDetails[Any]:
-    """The same for what nobody foresaw, whose words may quote anything."""
-    logger.error(
-        "An evaluation raised %s: see that its flag key and context are what OpenFeature takes", type(error).__name__
-    )
-    return _failed(default, GeneralError(f"The evaluation raised {type(error).__name__}"))

@@ -57,6 +57,11 @@ class Asking(NamedTuple):
     mark: Hashable | None
 
 
+def written(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as the parameters that attributes become. Raises InvalidContextError."""
+    return {name: _written(name, value) for name, value in _flat(fields)}
+
+
 class _Unmarked(Exception):
     """Nobody can tell whether two values of this kind are the same."""
 

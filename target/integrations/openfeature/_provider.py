@@ -16,6 +16,7 @@ from target.integrations.openfeature._base import NO_RULES, BaseProvider
 from target.integrations.openfeature._failures import failure_of
 from target.integrations.openfeature._settings import ProviderOptions
 from target.integrations.openfeature._telling import Teller
+from target.integrations.openfeature._tracking import Saying
 
 
 class TargetProvider(BaseProvider):
@@ -81,4 +82,7 @@ class TargetProvider(BaseProvider):
         return await answered
 
     def _tell_shown(self, answer: Answer, mbox: str) -> None:
-        self._teller.tell(answer, mbox)
+        self._teller.tell_shown(answer, mbox)
+
+    def _tell(self, saying: Saying) -> None:
+        self._teller.tell(saying)

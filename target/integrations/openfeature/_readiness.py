@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Protocol
 
 from openfeature.event import ProviderEvent, ProviderEventDetails
 from openfeature.exception import ErrorCode
 
-from target import ArtifactInfo, ClientStatus
+from target import ArtifactInfo, AsyncTargetClient, TargetClient
 
 Tell = Callable[[ProviderEvent, ProviderEventDetails], None]
-
-
-class Watched(Protocol):
-    """Any client."""
-
-    def status(self) -> ClientStatus: ...
-    def watch_artifact(self, watcher: Callable[[ArtifactInfo], object]) -> Callable[[], None]: ...
 
 
 class Readiness:
@@ -28,7 +20,7 @@ class Readiness:
         is_stale: Whether the rules in use are the last good ones, since they could not be fetched again.
     """
 
-    def __init__(self, client: Watched, tell: Tell) -> None:
+    def __init__(self, client: TargetClient | AsyncTargetClient, tell: Tell) -> None:
         self._client = client
         self._tell = tell
         self._is_in_use = self._is_ready = False

@@ -1,34 +1,33 @@
-"""Tells Target what was shown, on a thread beside: no evaluation waits for it."""
+"""Tells Target of what became of flags, on a thread beside: no evaluation waits for it."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import weakref
 from collections import deque
-from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from target import TargetClient, TargetError
+from target import TargetClient
 from target._background.clock import monotonic_s
 from target._background.ends import send_before_end
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
 from target._background.service import Service, Work
 from target.integrations.openfeature._answers import Answer
-from target.loggers import Log
+from target.integrations.openfeature._settings import logger
+from target.integrations.openfeature._tracking import Say, Saying, log_failure, say_shown
 
-logger = Log(logging.getLogger("target.openfeature"))
-
-GATHER_S = 0.05  # what is shown of one answer within this time is told in one call
+GATHER_S = 0.1  # what is shown of one answer within this time is told in one call
 CLOSE_S = 1.0
-_MOST_WAITING = 10_000
-_MOST_UNANSWERED = 1000
+MOST_WAITING = 10_000
+MOST_UNANSWERED = 1000
 _PAUSE_S = 0.05  # where so many are
+_QUEUES = ("queue", "queue_notifications")
 
 
 class Teller:
-    """Hands to a client what was shown: to its outbox if it has one, else to its worker threads."""
+    """Hands to a client what there is to tell: to its outbox if it has one, else to its worker threads."""
 
     def __init__(self, client: TargetClient) -> None:
         self._client = client
@@ -41,79 +40,55 @@ class Teller:
     def begin_anew(self) -> None:
         """In a forked child: what waits is the parent's to tell."""
         self._shown: deque[tuple[Answer, str]] = deque()
-        self._other: deque[Work] = deque()
+        self._sayings: deque[Saying] = deque()
         self._due_at_s: float | None = None
-        self._unanswered: dict[object, Flag] = {}
+        self._unanswered: dict[Saying, Flag] = {}
 
-    def tell(self, answer: Answer, mbox: str) -> None:
+    def tell_shown(self, answer: Answer, mbox: str) -> None:
         """Tell, in a moment, that ``mbox`` of ``answer`` was shown."""
-        if len(self._shown) >= _MOST_WAITING:
-            logger.warning("More than %d displays wait to be told: one is given up", _MOST_WAITING)
+        if self._is_full(self._shown):
             return
         self._shown.append((answer, mbox))
         if self._due_at_s is None:
             self._due_at_s = monotonic_s() + GATHER_S
             self._service.wake()
 
-    def do(self, work: Work) -> None:
-        """Do ``work``, which tells something else, on the thread."""
-        self._other.append(work)
-        self._service.wake()
+    def tell(self, saying: Saying) -> None:
+        """Make these calls soon."""
+        if not self._is_full(self._sayings):
+            self._sayings.append(saying)
+            self._service.wake()
 
     def take(self) -> Work | float | None:
         """For the thread: what to do next, or in how many seconds; see Service."""
-        if self._other:
-            return self._do_next
-        if self._due_at_s is None:
+        if not self._sayings and self._due_at_s is None:
             return None
-        if len(self._unanswered) >= _MOST_UNANSWERED:
+        if len(self._unanswered) >= MOST_UNANSWERED:
             return _PAUSE_S
-        due_in_s = self._due_at_s - monotonic_s()
+        if self._sayings:
+            return self._begin_next
+        due_in_s = (self._due_at_s or 0.0) - monotonic_s()
         return due_in_s if due_in_s > 0 else self._hand_over
 
     def hurry(self) -> None:
         """Hand over at once what waits."""
-        while self._other:
-            self._do_next()
         self._hand_over()
+        while self._sayings:
+            self._begin_next()
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Hand over what waits, and wait so many seconds at most until it was answered. It may be used again."""
         self.hurry()
         ends_at_s = monotonic_s() + timeout_s
-        for flag in list(self._unanswered.values()):
-            flag.wait(max(0.0, ends_at_s - monotonic_s()))
+        while (flags := list(self._unanswered.values())) and monotonic_s() < ends_at_s:
+            for flag in flags:
+                flag.wait(max(0.0, ends_at_s - monotonic_s()))
 
-    def attempt(self, tell: Callable[[], object]) -> None:
-        """Tell something; a failure is logged, and harms nothing."""
-        try:
-            tell()
-        except TargetError as error:
-            logger.warning("What became of a flag could not be told: %s", error)
-        except Exception as error:  # noqa: BLE001  (the thread goes on)
-            logger.error("What became of a flag could not be told: %s", type(error).__name__)
-
-    def send(self, call: Callable[..., object]) -> None:
-        """Make ``call``, a method of the client that takes callbacks, and note that it is on its way."""
-        key, flag = object(), Flag()
-        unanswered = self._unanswered
-
-        def ended(error: Exception | None) -> None:
-            unanswered.pop(key, None)
-            flag.set()
-            if error is not None:
-                logger.warning("What became of a flag could not be told: %s", error)
-
-        unanswered[key] = flag
-        try:
-            call(callback=lambda _: ended(None), err_callback=ended)
-        except BaseException:
-            unanswered.pop(key, None)
-            raise
-
-    def _do_next(self) -> None:
-        with contextlib.suppress(IndexError):
-            self.attempt(self._other.popleft())
+    def _is_full(self, waiting: deque[Any]) -> bool:
+        if len(waiting) < MOST_WAITING:
+            return False
+        logger.warning("More than %d displays and events wait to be told: one is given up", MOST_WAITING)
+        return True
 
     def _hand_over(self) -> None:
         self._due_at_s = None
@@ -122,12 +97,50 @@ class Teller:
             while True:
                 answer, mbox = self._shown.popleft()
                 by_answer.setdefault(answer, []).append(mbox)
+        has_outbox = self._client.outbox is not None
         for answer, mboxes in by_answer.items():
-            if self._client.outbox is not None:
-                self.attempt(partial(self._client.queue, answer.result, displayed=mboxes))
-            else:
-                notify = partial(self._client.notify, answer.result, displayed=mboxes)
-                self.attempt(partial(self.send, notify))
+            self._begin(say_shown(answer.result, mboxes, has_outbox))
+
+    def _begin_next(self) -> None:
+        with contextlib.suppress(IndexError):
+            self._begin(self._sayings.popleft())
+
+    def _begin(self, saying: Saying) -> None:
+        unanswered, flag = self._unanswered, Flag()
+        unanswered[saying] = flag
+
+        def end() -> None:
+            unanswered.pop(saying, None)
+            flag.set()
+
+        def answered(value: Any) -> None:
+            go_on(partial(saying.send, value))
+
+        def failed(error: Exception) -> None:
+            go_on(partial(saying.throw, error))
+
+        def go_on(step: Any) -> None:
+            try:
+                self._say(step(), answered, failed)
+            except StopIteration:
+                end()
+            except Exception as error:  # noqa: BLE001  (the thread goes on, and so does what waits)
+                log_failure(error)
+                end()
+
+        go_on(partial(next, saying))
+
+    def _say(self, say: Say, answered: Any, failed: Any) -> None:
+        method = getattr(self._client, say.method)
+        if say.method not in _QUEUES:
+            method(*say.arguments, {**say.options, "callback": answered, "err_callback": failed})
+            return
+        try:
+            value = method(*say.arguments, dict(say.options))
+        except Exception as error:  # noqa: BLE001  (whoever says it is told)
+            failed(error)
+        else:
+            answered(value)
 
 
 def _take(reference: weakref.ref[Teller]) -> Work | float | None:
