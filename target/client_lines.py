@@ -29,6 +29,7 @@ _ON: dict[str, Callable[[Any], str]] = {
     "offline": lambda _: "offline",
     "outbox": _of_outbox,
     "hooks": _number("hook", "hooks"),
+    "debug_calls": lambda _: "a line for each call",
     "overrides": _number("override", "overrides"),
     "allow_overrides": lambda _: "overrides are allowed",
     "exclude_bots": lambda _: "bots are excluded",
@@ -89,8 +90,9 @@ class ClientLines:
 
 
 def _on(config: ClientConfig) -> list[str]:
-    values = ((say, getattr(config, name, None)) for name, say in _ON.items())
-    found = [say(value) for say, value in values if value]
+    if config.debug_calls:  # the last hook is what writes these lines
+        config = config._replace(hooks=(config.hooks or ())[:-1])
+    found = [say(value) for name, say in _ON.items() if (value := getattr(config, name))]
     on_device = config.on_device
     if on_device is not None:
         interval_s = on_device.polling_interval_s

@@ -94,6 +94,7 @@ class ClientConfig(NamedTuple):
     logger: Log = option(parse_logger, LOG)
     events: Mapping[str, EventHandler] = option(parse_events, {})
     hooks: tuple[Any, ...] | None = option(parse_hooks, None)
+    debug_calls: bool = option(parse_flag, False)
     telemetry_enabled: bool = option(parse_flag, True)
     decisioning_method: str = option(parse_method, SERVER_SIDE)
     edge_routing: bool = option(parse_flag, True)
@@ -191,6 +192,10 @@ def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
             "Option 'timeout' is below 20 milliseconds, in which hardly any call is answered: if seconds are meant, "
             "multiply by 1000",
         )
+    if values["debug_calls"]:
+        from target.call_lines import CallLines  # which few clients have
+
+        values["hooks"] = (*(values["hooks"] or ()), CallLines(values["logger"]))
     if not values["organization_id"].endswith(ORGANIZATION_SUFFIX):
         notices.warn_once(
             ("organization_id",),

@@ -191,6 +191,10 @@ class Hooks:
             decisioning_method=decisioning_method,
             causes=call.causes,
             url=f"{call.base_url}{_PATH}" if is_sent else None,
+            notifications=tuple(
+                (str(each.get("type")), _name_of(each.get("mbox")) or _name_of(each.get("view")))
+                for each in body.get("notifications") or ()
+            ),
         )
 
     def _with_additions(self, call: Call, added: Any, method: _Method) -> Call:

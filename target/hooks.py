@@ -55,6 +55,8 @@ class CallInfo:
         causes: The calls, of this process, that led to what is sent in the background. Empty for all others.
         url: Where it is sent to, without the query, which names session and organization; None where it is decided in
             process.
+        notifications: Of each notification that it tells, the type and the name of the mbox or view, None where it has
+            none: ``("display", "home")``.
     """
 
     client: str
@@ -67,6 +69,7 @@ class CallInfo:
     decisioning_method: str
     causes: tuple[CallInfo, ...] = ()
     url: str | None = None
+    notifications: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,20 @@ class Log(logging.LoggerAdapter[Any]):
             keywords["stacklevel"] = keywords.get("stacklevel", 1) + _OUR_FRAMES
             _write(self.logger, level, msg, args, keywords, given)
 
+    def reaches_somebody(self, level: int) -> bool:
+        """Whether a line of this level comes to a handler, as far as loggers and levels of handlers tell. What logging
+        falls back on where nobody has set it up is none."""
+        if not self.isEnabledFor(level):
+            return False
+        logger = self.logger
+        while is_adapter(logger):
+            logger = logger.logger
+        while logger is not None:
+            if any(each.level <= level and type(each) is not logging.NullHandler for each in logger.handlers):
+                return True
+            logger = logger.parent if logger.propagate else None
+        return False
+
     def _log(self, level: int, msg: object, args: Any, **keywords: Any) -> None:
         self.log(level, msg, *args, **keywords)
 

@@ -20,6 +20,8 @@ _COMMON_OPTIONS = """\
         type, in an empty context (contextvars).
     hooks (Sequence[Any] | None): Objects with any of the methods of target.Hook, which are called around every
         call of the client.
+    debug_calls (bool | None): Whether a line for people follows each call: in the log, or where that hides it, on
+        stderr. Default False.
     telemetry_enabled (bool | None): Whether call durations may be reported to Adobe. Default True.
     decisioning_method (Literal['server-side', 'on-device', 'hybrid'] | None): Where decisions are made:
         "server-side", "on-device" from rules that are fetched now and then, or "hybrid": on the device where the

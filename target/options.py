@@ -61,12 +61,13 @@ class CommonOptions(TypedDict, total=False):
     """Value of the query parameter ``version``; left out by default."""
     logger: LoggerLike | None
     """This client's log: a ``logging.Logger`` or an adapter of one, or any other object with ``debug`` and ``error``,
-    such as structlog's and loguru's: these get texts that are complete. Each line has fields, see
-    ``docs/observability.md``. Default: the logger ``target``."""
+    such as structlog's and loguru's: these get texts that are complete. Default: the logger ``target``."""
     events: Mapping[str, EventHandler] | None
     """Handlers by event name; each is called with one dict that carries ``type``, in an empty context (contextvars)."""
     hooks: Sequence[Any] | None
     """Objects with any of the methods of ``target.Hook``, which are called around every call of the client."""
+    debug_calls: bool | None
+    """Whether a line for people follows each call: in the log, or where that hides it, on stderr. Default False."""
     telemetry_enabled: bool | None
     """Whether call durations may be reported to Adobe. Default True."""
     decisioning_method: DecisioningMethodName | None
