@@ -259,7 +259,7 @@ def visitor(world: World, visitor: str) -> None:
 
 @step("the event {event} is tracked")
 def track(world: World, event: str) -> None:
-    world.attempt(lambda: world.client.track(json.loads(event), world.context))
+    world.attempt(lambda: world.way.track(world.client, json.loads(event), world.context))
 
 
 @step("the event {event} is tracked with the value {value}")
@@ -268,7 +268,7 @@ def track_value(world: World, event: str, value: str) -> None:
     details = TrackingEventDetails(float(number))
     if field:
         details.add(*map(json.loads, field.split(" as ")))
-    world.attempt(lambda: world.client.track(json.loads(event), world.context, details))
+    world.attempt(lambda: world.way.track(world.client, json.loads(event), world.context, details))
 
 
 @step("the event {event} is tracked after the API is shut down")

@@ -7,17 +7,15 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 from openfeature.client import OpenFeatureClient
 
 from target import AsyncTargetClient, TargetClient
 from target.emulator import Emulator
+from target.integrations.openfeature import AsyncTargetProvider, TargetProvider
 from tests.kit.calls import eventually
 from tests.openfeature.memory import MemoryProvider
-
-PROVIDERS = "target.integrations.openfeature"
 
 
 class Loop:
@@ -48,6 +46,17 @@ class Way(ABC):
         if self._loop is None:
             return getattr(client, f"get_{kind}_details")(*arguments)
         return self._loop.run(getattr(client, f"get_{kind}_details_async")(*arguments))
+
+    def track(self, client: OpenFeatureClient, *arguments: Any) -> None:
+        """``client.track``; on the loop, where this way has one."""
+        if self._loop is None:
+            client.track(*arguments)
+            return
+
+        async def track() -> None:
+            client.track(*arguments)
+
+        self._loop.run(track())
 
     @abstractmethod
     def provider(self, property_token: str | None = None) -> Any:
@@ -112,16 +121,24 @@ class OfTarget(Way):
             options |= {"cdn_base_path": self.emulator.url, "polling_interval": 1000, "maximum_wait_ready": 200}
         if self._loop is None:
             self._clients.append(TargetClient.create(options))
-            return import_module(PROVIDERS).TargetProvider(self._clients[-1], ready_timeout=300)
+            return TargetProvider(self._clients[-1], ready_timeout=300)
         self._clients.append(self._loop.run(AsyncTargetClient.create(options)))
-        return import_module(PROVIDERS).AsyncTargetProvider(self._clients[-1], ready_timeout=300)
+        return AsyncTargetProvider(self._clients[-1], ready_timeout=300)
 
     def visitor(self, provider: Any) -> str | None:
         assert eventually(lambda: self.emulator.received, 5)
         return self.emulator.received[-1].body["id"].get("thirdPartyId")
 
     def tracked(self, provider: Any, event: str) -> tuple[str | None, float | None]:
-        raise NotImplementedError
+        def told() -> Iterator[tuple[str | None, float | None]]:
+            for received in self.emulator.received:
+                for notification in received.body.get("notifications", ()):
+                    if notification["mbox"]["name"] == event:
+                        yield received.body["id"].get("thirdPartyId"), notification.get("order", {}).get("total")
+
+        assert eventually(lambda: list(told()), 5)
+        (found,) = told()
+        return found
 
     def close(self) -> None:
         for client in self._clients:
@@ -132,7 +149,7 @@ class OfTarget(Way):
         super().close()
 
 
-WAYS = ("in memory", "in memory, async")
+WAYS = ("in memory", "in memory, async", "server-side", "server-side, async", "on-device", "on-device, async")
 
 
 @contextmanager
