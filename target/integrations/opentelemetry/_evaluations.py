@@ -34,7 +34,7 @@ class Evaluations:
     def tell(self, call: CallInfo, outcome: CallOutcome) -> None:
         """Tell of each mbox that was decided; of a call that failed, of each that it asked for."""
         is_enabled = getattr(self._logger, "enabled", None)  # of later versions
-        if not call.mboxes or (is_enabled is not None and not is_enabled(event_name=EVENT)):
+        if not (call.mboxes or outcome.decisions) or (is_enabled is not None and not is_enabled(event_name=EVENT)):
             return
         shared: dict[str, Any] = {
             "feature_flag.provider.name": PROVIDER,

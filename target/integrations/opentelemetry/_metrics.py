@@ -162,7 +162,7 @@ class Metrics:
         seconds = outcome.milliseconds / 1000
         failed_with = error_type(outcome)
         error = {} if failed_with is None else {ERROR_TYPE: failed_with}
-        if call.url is not None:
+        if call.url is not None and outcome.attempts:
             status = {} if outcome.status is None else {"http.response.status_code": outcome.status}
             self._http.record(seconds, http_attributes(call) | status | error)
         shared: Attributes = {CLIENT: call.client, METHOD: call.method, DECISIONING_METHOD: outcome.decisioning_method}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -9,10 +11,10 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.trace import SpanKind
 
-from target import ApiError, Outbox, TransportError
+from target import ApiError, AsyncTargetClient, Outbox, TransportError
 from tests.kit.built_calls import CLICK
-from tests.kit.calls import CALL, eventually
-from tests.kit.loopback import Answer, LoopbackServer, answering, ok
+from tests.kit.calls import CALL, eventually, options_of
+from tests.kit.loopback import Answer, LoopbackServer, answering, ok, slowly
 from tests.kit.raw_servers import refusing_server
 from tests.kit.shop import HOME, Shop
 from tests.kit.telemetry import SENT, Telemetry, attributes_of, in_page, made
@@ -123,3 +125,44 @@ def test_what_the_outbox_sends_links_to_the_span_that_it_was_queued_in(sent: str
         for attributes, number in telemetry.metrics()["adobe.target.notifications"]
     ]
     assert states == [("queued", 1), ("sent", 1)]
+
+
+@pytest.mark.parametrize("transport", ["aiohttp", "threads"])
+def test_a_call_that_is_cancelled_ends_its_span(transport: Any, server: LoopbackServer) -> None:
+    telemetry = Telemetry()
+    server.answer = slowly(2)
+
+    async def main() -> None:
+        given: Any = options_of(server.domain, transport=transport, hooks=[telemetry.hook()])
+        async with await AsyncTargetClient.create(given) as client:
+            call = asyncio.create_task(client.get_offers(**CALL))
+            await asyncio.to_thread(eventually, lambda: server.received)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            assert trace.get_current_span() is trace.INVALID_SPAN
+
+    asyncio.run(main())
+    span = telemetry.span()
+    assert attributes_of(span)["error.type"] == "CancelledError"
+    assert attributes_of(span)["adobe.target.method"] == "get_offers"
+
+
+@every_way
+def test_calls_at_once_are_each_the_child_of_their_caller(sent: str, server: LoopbackServer) -> None:
+    telemetry = Telemetry()
+    pages: list[Any] = []
+    with made(sent, telemetry, server.domain) as client:
+
+        def visit() -> None:
+            for _ in range(10):
+                pages.append(in_page(telemetry, lambda: client.get_offers(**CALL)))
+
+        threads = [threading.Thread(target=visit) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    parents = [span.parent.span_id for span in telemetry.spans if span.name == "POST" and span.parent]
+    assert sorted(parents) == sorted(page.span_id for page in pages)
+    assert len(parents) == 80

@@ -26,7 +26,8 @@ def test_every_call_is_timed_and_those_to_the_server_by_http_too() -> None:
     telemetry = Telemetry()
     hook = telemetry.hook()
     hook.after_call(call(), outcome())
-    hook.after_call(call(), outcome(milliseconds=1500, status=503, error="ApiError", attempts=()))
+    hook.after_call(call(), outcome(milliseconds=1500, status=503, error="ApiError"))
+    hook.after_call(call(), outcome(milliseconds=0.1, status=None, error="TargetUnavailable", attempts=()))
     hook.after_call(call(**IN_PROCESS), outcome(milliseconds=0.2, status=None, decisioning_method="on-device"))
     found = telemetry.metrics()
     http = {"http.request.method": "POST", "url.scheme": "https", "server.address": "acme.tt.omtrdc.net"}
@@ -40,9 +41,10 @@ def test_every_call_is_timed_and_those_to_the_server_by_http_too() -> None:
     assert [(attributes, point.sum) for attributes, point in found["adobe.target.call.duration"]] == [
         (ours | {"adobe.target.decisioning_method": "server-side"}, 0.038),
         (ours | {"adobe.target.decisioning_method": "server-side", "error.type": "503"}, 1.5),
+        (ours | {"adobe.target.decisioning_method": "server-side", "error.type": "TargetUnavailable"}, 0.0001),
         (ours | {"adobe.target.decisioning_method": "on-device"}, 0.0002),
     ]
-    assert found["adobe.target.call.duration"][2][1].bucket_counts[1] == 1  # of 0.1 to 0.25 ms
+    assert found["adobe.target.call.duration"][3][1].bucket_counts[1] == 1  # of 0.1 to 0.25 ms
 
 
 def test_decisions_are_counted_by_method_and_reason() -> None:

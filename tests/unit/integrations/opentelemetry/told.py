@@ -27,7 +27,7 @@ def call(**changes: Any) -> CallInfo:
 
 
 def outcome(**changes: Any) -> CallOutcome:
-    """Of an answer at the first attempt."""
+    """Of an answer at the first attempt, unless ``changes`` say otherwise."""
     answered: dict[str, Any] = {
         "milliseconds": 38.0,
         "status": 200,
