@@ -12,7 +12,7 @@ export no_proxy := $(NO_PROXY),$(no_proxy)
 # Else each process of a run of tests would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers official vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers official vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ bench-on-device: $(READY) ## time per decision made in process, and what new rul
 
 bench-on-device-node: $(READY) ## the same beside Adobe's Node.js SDK, in a temporary folder (needs npm)
 	$(BIN)/python -m benchmarks.on_device_node
+
+bench-hooks: $(READY) ## what hooks, OpenTelemetry and OpenFeature add to a call, in process and over HTTP
+	$(BIN)/python -m benchmarks.hooks
 
 hooks: $(READY) ## check every commit before it is made: ruff, mypy, import contracts, its subject
 	$(BIN)/pre-commit install

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import urllib3
 
@@ -17,8 +17,8 @@ Call = Callable[[], object]
 _HEADERS = {"Content-Type": "application/json"}
 
 
-def our_call(server_url: str, ca_certs: str | None) -> Call:
-    """``get_offers`` on one client: models in, models out."""
+def our_call(server_url: str, ca_certs: str | None, **more: Unpack[ClientOptions]) -> Call:
+    """``get_offers`` on one client, which has ``more`` options: models in, models out."""
     scheme, _, domain = server_url.partition("://")
     options: ClientOptions = {
         "client": "acme",
@@ -29,6 +29,7 @@ def our_call(server_url: str, ca_certs: str | None) -> Call:
         "ca_certs": ca_certs,
         "timeout": 20_000,
         "telemetry_enabled": False,  # each call would tell of the one before, and no two bodies be the same
+        **more,
     }
     client = TargetClient.create(options)
     request = build_request()
