@@ -48,7 +48,7 @@ _CHECKS = (
 _CRAWLERS = (
     r"[A-Za-z][Bb]ot/\d",
     r"compatible; ?[A-Za-z-]{0,30}(?:[Bb]ot|[Ss]pider|[Cc]rawler)\b",
-    "Mediapartners-Google|FeedFetcher-Google|Google-Safety|GoogleOther|Google-Read-Aloud|Chrome-Lighthouse",
+    "Mediapartners-Google|FeedFetcher-Google|Google-(?:InspectionTool|Read-Aloud|Safety)|GoogleOther|Chrome-Lighthouse",
     "meta-external(?:agent|fetcher|ads)",
     "(?:ChatGPT|Claude|Perplexity|MistralAI)-User",
 )
