@@ -21,8 +21,8 @@ from target.integrations.openfeature._flag_keys import MOST_MBOXES
 K = TypeVar("K")
 V = TypeVar("V")
 
-_MOST_TRANSACTIONS = 1000
-_MOST_CONTEXTS = 100  # of one transaction
+MOST_TRANSACTIONS = 1000
+MOST_CONTEXTS = 100  # of one transaction
 
 
 class Answer:
@@ -148,7 +148,7 @@ class Answers:
             shared = transaction.by_mark.get(mark)
             if shared is None or now_s - shared.made_at_s > self._max_age_s:
                 shared = Shared()
-                _put(transaction.by_mark, mark, shared, _MOST_CONTEXTS)
+                _put(transaction.by_mark, mark, shared, MOST_CONTEXTS)
             return shared
 
     def _add(self, current: EvaluationContext) -> _Transaction:
@@ -161,7 +161,7 @@ class Answers:
                 transactions.pop(key, None)
 
         added = _Transaction(weakref.ref(current, forget))
-        _put(transactions, key, added, _MOST_TRANSACTIONS)
+        _put(transactions, key, added, MOST_TRANSACTIONS)
         return added
 
     def learn(self, names: Sequence[str]) -> None:

@@ -104,8 +104,6 @@ def _choose(key: str, names: Sequence[str], answers: Mapping[str, Answer]) -> tu
         if options := answer.result.options(name):
             return name, answer, options
         decision = _decision(answer, name)
-        if decision is not None and _REASONS[decision.reason] is Reason.DISABLED:
-            return name, answer, []
         if decision.reason != "remote" if decision is not None else answer.result.mbox(name) is not None:
             silent.append((name, answer))
     if silent:
