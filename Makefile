@@ -66,8 +66,9 @@ browsers: ## what tests in a browser need: Chromium by apt-get, axe-core by npm;
 official: $(READY) ## what tests of Adobe's SDKs need: its Node.js SDK by npm, its Python SDK by pip; without them those are skipped
 	$(BIN)/python -m tests.official.sdks
 
-pictures: $(READY) ## make the pictures of README and docs/: the emulator's page, a session of the command (needs Chromium)
+pictures: $(READY) ## make the pictures of README and docs/: the emulator's page, a session of the command, the dashboard (needs Chromium, Prometheus)
 	$(BIN)/python scripts/pictures.py
+	$(BIN)/python scripts/dashboard_picture.py
 
 vendor: $(READY) ## take over what the emulator's page needs from the npm registry, in the versions that scripts/vendor.py names
 	$(BIN)/python scripts/vendor.py
