@@ -12,7 +12,7 @@ export no_proxy := $(NO_PROXY),$(no_proxy)
 # Else each process of a run of tests would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers official vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ generate-check: $(READY) ## fail if generated/ is not what `make generate` write
 browsers: ## what tests in a browser need: Chromium by apt-get, axe-core by npm; without them those tests are skipped
 	command -v chromium || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium; }
 	npm install --prefix build/browser --no-audit --no-fund axe-core@4.14.1
+
+redis: ## what tests of the outbox in Redis need: redis-server by apt-get; without it those tests are skipped
+	command -v redis-server || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends redis-server; }
 
 official: $(READY) ## what tests of Adobe's SDKs need: its Node.js SDK by npm, its Python SDK by pip; without them those are skipped
 	$(BIN)/python -m tests.official.sdks

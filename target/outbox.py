@@ -24,7 +24,7 @@ LEASE_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """Where queued notifications wait until Target has acknowledged them: ``memory``, ``sqlite``, or a store of yours.
+    """Where queued notifications wait until Target has acknowledged them: ``memory``, ``sqlite``, ``redis``, or yours.
 
     A description only: it opens nothing, never changes, and may be given to several clients.
 
@@ -36,7 +36,7 @@ class Outbox:
         max_age: Milliseconds after which a notification that Target did not take is given up.
         lease: Milliseconds after which another process may take over what a process that died was sending.
         store: What opens a store of yours, once for each client: of a ``target.protocols.StoreSettings`` it makes a
-            ``target.protocols.Store``, and waits for nothing. None for SQLite and memory.
+            ``target.protocols.Store``, and waits for nothing. ``redis`` sets it. None for SQLite and memory.
 
     Raises:
         OptionsError: An option is wrong.
@@ -112,6 +112,35 @@ class Outbox:
             OptionsError: An option is wrong.
         """
         return cls(_parse_path(path), max_pending, when_full, flush_interval, max_age, lease)
+
+    @classmethod
+    def redis(
+        cls,
+        url: str,
+        *,
+        prefix: str = "target",
+        max_pending: int = MAX_PENDING,
+        when_full: WhenFull = "raise",
+        flush_interval: float = FLUSH_INTERVAL_MS,
+        max_age: float = MAX_AGE_MS,
+        lease: float = LEASE_MS,
+    ) -> Self:
+        """An outbox in a Redis, which any number of processes and machines share. Needs the extra ``redis``.
+
+        What is queued survives the process; whether it survives the Redis is for the Redis to say: see docs/redis.md.
+        While that is away, notifications wait in memory. It holds visitor ids, in values and never in names of keys.
+
+        Args:
+            url: As redis-py takes it, with user and password: ``redis://``, ``rediss://`` for TLS, or ``unix://``. Also
+                ``redis+sentinel://HOST,HOST/SERVICE`` and ``redis+cluster://HOST``.
+            prefix: What the keys begin with: printable ASCII. Processes share what has the same.
+            max_pending: See Outbox; so the other options.
+
+        Raises:
+            OptionsError: An option is wrong, or redis-py is not installed.
+        """
+        opener = cast("OpenStore", import_module("target.stores.redis").RedisOutbox(url, prefix))
+        return cls(None, max_pending, when_full, flush_interval, max_age, lease, opener)
 
 
 def _parse_when_full(name: str, value: object) -> str:
