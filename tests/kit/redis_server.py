@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import signal
 import socket
@@ -17,7 +18,10 @@ import pytest
 COMMAND = shutil.which("redis-server")
 WITHIN_S = 15.0
 
-needs_redis = pytest.mark.skipif(COMMAND is None, reason="there is no redis-server: `make redis` installs it")
+_LACKING = "there is no redis-server, or no redis-py: `make redis` installs the one, the extra redis the other"
+_IS_THERE = COMMAND is not None and importlib.util.find_spec("redis") is not None
+
+needs_redis = pytest.mark.skipif(not _IS_THERE, reason=_LACKING)
 
 
 def free_port() -> int:
@@ -35,8 +39,8 @@ class RedisServer:
     """
 
     def __init__(self, folder: Path, *options: str, port: int | None = None, tls: bool = False) -> None:
-        if COMMAND is None:
-            pytest.skip("there is no redis-server: `make redis` installs it")
+        if not _IS_THERE:
+            pytest.skip(_LACKING)
         self.folder = folder
         self.port = port or free_port()
         self._ports = ["--port", "0", "--tls-port", str(self.port)] if tls else ["--port", str(self.port)]

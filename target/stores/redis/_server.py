@@ -207,8 +207,8 @@ def _time_of(client: Any) -> Any:
 
 def _open(url: Url) -> Any:
     import redis
+    from redis import connection
     from redis.backoff import NoBackoff
-    from redis.connection import parse_url as options_of
     from redis.retry import Retry
 
     # Whoever asks decides what becomes of what failed; a connection that died while it was idle is noticed before.
@@ -221,7 +221,8 @@ def _open(url: Url) -> Any:
     if url.kind == "sentinel":
         from redis.sentinel import Sentinel
 
-        said = {**options, **options_of(url.plain)}  # type: ignore[no-untyped-call]
+        options_of: Any = connection.parse_url
+        said = {**options, **options_of(url.plain)}
         for name in ("host", "port", "connection_class"):
             said.pop(name, None)
         guards = {name[len("sentinel_") :]: said.pop(name) for name in list(said) if name.startswith("sentinel_")}

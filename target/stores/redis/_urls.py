@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from target import OptionsError
@@ -76,11 +76,12 @@ def _host(text: str, port: int) -> tuple[str, int]:
 def _checked(url: Url) -> Url:
     """What redis-py says of the rest of a URL, before anything is connected."""
     try:
-        from redis.connection import parse_url as options_of
+        from redis import connection
     except ImportError:
         raise OptionsError("Redis needs a package: pip install 'target-delivery[redis]'") from None
+    options_of: Any = connection.parse_url
     try:
-        options_of(url.plain)  # type: ignore[no-untyped-call]
+        options_of(url.plain)
         return url
     except Exception as error:  # noqa: BLE001 - whatever it is, the URL is wrong; its words may hold a password
         why = type(error).__name__
