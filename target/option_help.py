@@ -73,7 +73,8 @@ _COMMON_OPTIONS = """\
     outbox (Outbox | None): Where queue_notifications keeps notifications until Target has acknowledged them.
         Default: none.
     allow_overrides (bool | None): Whether something may be put in the place of what Target decides: by overrides,
-        client.override(...) and override tokens. Default False, which is right in production.
+        client.override(...) and override tokens. Default False, which is right in production unless testers see
+        overrides there.
     overrides (Mapping[str, Any] | None): {mbox: what}: what mboxes show everybody, whatever Target would decide.
     override_key (str | Sequence[str] | None): A secret of at least 16 characters that signs override links, the
         same in every process; of several, the last one signs, and the others are still read. Default: none, and no

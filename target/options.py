@@ -139,7 +139,7 @@ class CommonOptions(TypedDict, total=False):
     """Where ``queue_notifications`` keeps notifications until Target has acknowledged them. Default: none."""
     allow_overrides: bool | None
     """Whether something may be put in the place of what Target decides: by ``overrides``, ``client.override(...)`` and
-    override tokens. Default False, which is right in production."""
+    override tokens. Default False, which is right in production unless testers see overrides there."""
     overrides: Mapping[str, Any] | None
     """``{mbox: what}``: what mboxes show everybody, whatever Target would decide. Text is HTML, None the default
     content, an ``Experience`` what the rules have for it, anything else a JSON offer. It is neither asked for nor

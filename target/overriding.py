@@ -27,6 +27,7 @@ from target.values import parse_milliseconds
 
 if TYPE_CHECKING:
     from target._overrides.desk import Overrides
+    from target_delivery_api.models import VisitorId
 
 _LEAST_LIKELY_MS = 60_000
 
@@ -37,7 +38,7 @@ class OverridingClient(Client):
     OVERRIDE_COOKIE_NAME = OVERRIDE_NAME
 
     @discreet
-    def override(self, mbox: str, what: Any, visitor: Any = None) -> None:
+    def override(self, mbox: str, what: Any, visitor: VisitorId | Mapping[str, Any] | None = None) -> None:
         """Let ``mbox`` show this from the next call on, whatever Target would decide: it is not asked for, nor counted.
 
         Args:
@@ -57,7 +58,7 @@ class OverridingClient(Client):
         overrides.kept.put(name, value, _ids(visitor))
 
     @discreet
-    def remove_override(self, mbox: str, visitor: Any = None) -> bool:
+    def remove_override(self, mbox: str, visitor: VisitorId | Mapping[str, Any] | None = None) -> bool:
         """Take back what ``override`` with the same ``mbox`` and ``visitor`` said, or the option ``overrides`` for
         everybody: whether there was any.
 
