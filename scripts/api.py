@@ -23,7 +23,7 @@ PACKAGES = ("target", "target_delivery_api", "target_delivery_pytest")
 HEADER = "# What users of the package can rely on, written by `make api`: do not edit."
 #: The modules that users import from, those that are not there yet included.
 MODULES = (
-    *("target", "target.emulator", "target.hooks", "target.options", "target.protocols"),
+    *("target", "target.batch", "target.emulator", "target.hooks", "target.options", "target.protocols"),
     *("target.integrations.*", "target.stores.*", "target.testing", "target.testing.*"),
 )
 #: What users write as text, and code says here.

@@ -1,1 +1,22 @@
-"""Deciding for many visitors at once, from the rules of an artifact: without a client, a network or an account."""
+"""Deciding for many visitors at once, from the rules of an artifact: without a client, a network or an account.
+
+What is public here needs the extra ``batch``, and is imported when it is first named.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from target.batch.decider import BatchDecider
+
+__all__ = ["BatchDecider"]
+
+_HOMES = {"BatchDecider": "target.batch.decider"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -46,6 +46,14 @@ def compile_content(kind: Any, content: Any, meta: Mapping[str, Any]) -> Any | R
     return lambda part: [action(part) if callable(action) else action for action in actions]
 
 
+def list_keys(content: Any) -> frozenset[str]:
+    """What the macros in ``content`` name, known or not: fields of the rule's meta or of an mbox, or parameters."""
+    texts = [content] if isinstance(content, str) else []
+    if isinstance(content, list):
+        texts = [action["content"] for action in content if isinstance(action, dict) and "content" in action]
+    return frozenset(_key(name) for text in texts if isinstance(text, str) for name in _MACRO.findall(text))
+
+
 def _compile_action(action: Any, meta: Mapping[str, Any]) -> Any | Render:
     if not isinstance(action, dict) or not isinstance(action.get("content"), str):
         return action

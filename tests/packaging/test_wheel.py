@@ -41,6 +41,7 @@ def test_18_the_wheel_declares_what_it_needs(wheel: Path) -> None:
     extras = metadata(wheel).get_all("Provides-Extra") or []
     of_users = [
         "aiohttp",
+        "batch",
         "cli",
         "django",
         "emulator",
