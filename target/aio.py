@@ -225,6 +225,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
                 await self._transport.close()
             self._lines.close(self.status)
             if (hooks := self._services.hooks) is not None:
+                await hooks.settle()
                 await hooks.run_async(hooks.close(self._info()))
 
     async def _start_services(self) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple, TypeVar
 
-from target._background.steps import Steps, awaited_by, drive, drive_async
+from target._background.steps import HOLD_S, Steps, awaited_by, drive, drive_async, is_here
 from target.config import ON_DEVICE, SERVER_SIDE, ClientConfig
 from target.delivery.additions import add_headers, add_parameters, why_no_header, why_no_parameter
 from target.delivery.reply import Reply
@@ -58,6 +58,7 @@ class Hooks:
     def __init__(self, config: ClientConfig, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._config = config
         self._loop = loop
+        self._telling: set[asyncio.Future[None]] = set()
         self._methods: dict[str, list[_Method]] = {}
         for name in HOOK_METHODS:
             found = [
@@ -156,8 +157,20 @@ class Hooks:
         state: NotificationState,
         error: BaseException | None = None,
     ) -> None:
-        """The same at once, on this thread."""
-        self.run(self.notified(info, notification, state, error))
+        """The same at once, on this thread; on the event loop, which must not wait for itself, what is to be awaited
+        is so a moment later."""
+        steps = self.notified(info, notification, state, error)
+        if not (self.awaits("on_notification") and is_here(self._loop)):
+            self.run(steps)
+            return
+        task = asyncio.ensure_future(self.run_async(steps))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def settle(self) -> None:
+        """Wait until what is to be told has been."""
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=HOLD_S)
 
     def known(self, call: Call, method: str) -> Call:
         """``call`` as hooks know it, for what is only queued."""

@@ -9,11 +9,15 @@ from contextlib import suppress
 from inspect import isawaitable
 from typing import Any, TypeVar
 
+from target._background.clock import monotonic_s
+
 T = TypeVar("T")
 #: Gives what to call next, and is told what it returned, or raised.
 Steps = Generator[Callable[[], Any], Any, T]
 
-_HOLD_S = 5.0  # for which a thread waits for what is done on an event loop
+#: For so many seconds a thread waits for what is done on an event loop.
+HOLD_S = 5.0
+_LOOK_S = 0.1  # between two looks at whether that loop goes on
 
 
 def drive(steps: Steps[T], awaited: Callable[[Any], Any]) -> T:
@@ -66,23 +70,47 @@ def awaited_by(loop: asyncio.AbstractEventLoop | None, value: Any) -> Any:
     if loop is not None and loop.is_running():
         with suppress(RuntimeError):  # it was closed meanwhile
             loop.call_soon_threadsafe(_begin, value, outcome)
-            with suppress(TimeoutError):
-                return outcome.result(_HOLD_S)
+            ends_s = monotonic_s() + HOLD_S
+            while loop.is_running() and (left_s := ends_s - monotonic_s()) > 0:
+                with suppress(TimeoutError):
+                    return outcome.result(min(left_s, _LOOK_S))
     if outcome.cancel():  # nobody awaits it any more
-        (getattr(value, "close", None) or value.cancel)()
+        _let_go(value)
     if loop is None:
         raise TypeError("It returned something to await, which AsyncTargetClient alone does")
     return None
 
 
-def _begin(value: Any, outcome: Future[Any]) -> None:
-    if outcome.set_running_or_notify_cancel():
-        task = asyncio.ensure_future(_settle(value, outcome))
-        outcome.add_done_callback(lambda _: task)  # which holds it until then
-
-
-async def _settle(value: Any, outcome: Future[Any]) -> None:
+def is_here(loop: asyncio.AbstractEventLoop | None) -> bool:
+    """Whether this is the thread of ``loop``, while it runs."""
     try:
-        outcome.set_result(await value)
-    except BaseException as error:  # noqa: BLE001  (whoever waits is told)
-        outcome.set_exception(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
+        return loop is not None and asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+def _begin(value: Any, outcome: Future[Any]) -> None:
+    if not outcome.set_running_or_notify_cancel():
+        return
+    task = asyncio.ensure_future(_await(value))
+
+    def settle(ended: asyncio.Future[Any]) -> None:
+        _let_go(value)  # which a task that was cancelled before it began has never awaited
+        if ended.cancelled():
+            outcome.set_exception(RuntimeError("It was cancelled, since its event loop ends"))
+        elif (error := ended.exception()) is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(ended.result())
+
+    task.add_done_callback(settle)
+    outcome.add_done_callback(lambda _: task)  # which holds it until then
+
+
+async def _await(value: Any) -> Any:
+    return await value
+
+
+def _let_go(value: Any) -> None:
+    """Of something to await: nobody does, or it has ended."""
+    (getattr(value, "close", None) or value.cancel)()

@@ -238,10 +238,12 @@ def test_coroutines_are_awaited_by_asyncio(shop: Shop, transport: str) -> None:
     watching = Watching({"headers": {"X-Hook": "yes"}, "parameters": {"a": "b"}})
 
     async def main(client: AsyncTargetClient) -> None:
+        started = time.monotonic()
         await client.get_offers(request=HOME)
         await client.send_notifications(request={"notifications": [NOTIFICATION]})
         await client.queue_notifications(request={"notifications": [NOTIFICATION]})
         await client.flush(5000)
+        assert time.monotonic() - started < 2  # the loop never waits for itself
 
     more = {**shop.options, "outbox": Outbox.memory(), "transport": transport}
     aio.with_client(shop.server, main, hooks=[Awaited(watching)], **more)
