@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 MAX_NAMES = 10_000
 
 
+class Report:
+    """One call on its way: ``call`` is what to send; ``reply`` and ``result`` are set when it was answered."""
+
+    __slots__ = ("call", "reply", "result")
+
+    def __init__(self, call: requests.Call) -> None:
+        self.call = call
+        self.reply: reply.Reply | None = None
+        self.result: TargetDeliveryResponse | None = None
+
+
 class Calls:
     """Builds the calls of one client and reads their answers. Safe to share between threads."""
 

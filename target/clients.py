@@ -15,13 +15,13 @@ from target.delivery import identity
 from target.errors import OptionsError
 from target.events import ArtifactInfo
 from target.foreign import is_function, kind_of
-from target.hooks import ClientInfo
 from target.option_help import OPTIONS
 from target.services import Services
 from target.status import ClientStatus
 
 if TYPE_CHECKING:
     from target._outbox.handle import OutboxHandle
+    from target.hooks import ClientInfo
 
 
 class Client:
@@ -62,7 +62,7 @@ class Client:
         return ClientStatus(
             {
                 "method": services.method,
-                "offline": services.switches.offline,
+                "offline": services.switches is not None and services.switches.offline,
                 **services.status(),
                 "outbox": None if services.outbox is None else services.outbox.status(),
                 "senders": sum(each.senders for each in (services.outbox, on_device and on_device.background) if each),
@@ -79,6 +79,8 @@ class Client:
     def _info(self) -> ClientInfo:
         """What hooks are told of it, always the same object, and may keep: it does not hold the client."""
         if self._known_as is None:
+            from target.hooks import ClientInfo  # which few clients need
+
             known = ref(self)
             self._known_as = ClientInfo(
                 self._services.client,

@@ -10,7 +10,6 @@ from target.customer_ids import parse_customer_ids
 from target.errors import OptionsError
 from target.events import EventHandler
 from target.foreign import exact_dict, exact_text, is_a, is_text, kind_of
-from target.hooks import parse_hooks
 from target.loggers import LOG, Log, parse_logger
 from target.notices import Notices
 from target.on_device_config import OnDeviceConfig, OnDeviceOptions, parse_on_device
@@ -65,6 +64,12 @@ class Runtime(NamedTuple):
 default_runtime: Runtime
 
 
+def _parse_hooks(name: str, value: object) -> tuple[Any, ...]:
+    from target.hooks import parse_hooks  # which few clients have
+
+    return parse_hooks(name, value)
+
+
 def _parse_outbox(name: str, value: object) -> Outbox:
     from target.outbox import Outbox  # few clients have one
 
@@ -93,7 +98,7 @@ class ClientConfig(NamedTuple):
     version: str | None = option(parse_printable, None)
     logger: Log = option(parse_logger, LOG)
     events: Mapping[str, EventHandler] = option(parse_events, {})
-    hooks: tuple[Any, ...] | None = option(parse_hooks, None)
+    hooks: tuple[Any, ...] | None = option(_parse_hooks, None)
     debug_calls: bool = option(parse_flag, False)
     telemetry_enabled: bool = option(parse_flag, True)
     decisioning_method: str = option(parse_method, SERVER_SIDE)

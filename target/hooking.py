@@ -29,9 +29,6 @@ from target.ways import Way
 
 T = TypeVar("T")
 
-#: Methods of what is sent in the background.
-BACKGROUND = "background"
-OUTBOX = "outbox"
 _KINDS = ("execute", "prefetch", "notifications", "telemetry")
 _MOST_ADDED = 100
 _PATH = "/rest/v1/delivery"
@@ -113,8 +110,17 @@ class Hooks:
         for notification in told or ():
             yield from self.notified(watched.info, notification, "sent" if error is None else "failed", error)
 
-    def in_background(self, method: str, send: Callable[[Call], Reply], call: Call) -> Reply:
-        """What ``send`` answers, with before_call and after_call around it."""
+    def around_background(self, send: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
+        """``send`` for what follows decisions made in process, with before_call and after_call around it."""
+        return partial(self._in_background, "background", send, self.tell_of)
+
+    def around_outbox(self, send: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
+        """The same for the outbox, which tells itself what becomes of each notification."""
+        return partial(self._in_background, "outbox", send, None)
+
+    def _in_background(
+        self, method: str, send: Callable[[Call], Reply], tell: Callable[..., None] | None, call: Call
+    ) -> Reply:
         watched = self.run(self._begin(Way(call, method), method, SERVER_SIDE))
         try:
             reply = send(watched.way.call)
@@ -122,9 +128,9 @@ class Hooks:
             self.run(self._tell("after_call", watched.info, watched.outcome((), error)))
             raise
         self.run(self._tell("after_call", watched.info, watched.outcome((), None)))
-        if method == BACKGROUND and reply.status < 400:
+        if tell is not None and reply.status < 400:
             for notification in call.body.get("notifications") or ():
-                self.tell_of(watched.info, notification, "sent")
+                tell(watched.info, notification, "sent")
         return reply
 
     def notified(

@@ -134,8 +134,8 @@ def parse_logger(name: str, value: object) -> Log:
     ``info`` and ``warning`` if it has them: these are called with one text, which is complete. Where it has ``bind``,
     as those of structlog and loguru have, the fields are bound; where its methods have a parameter ``extra``, they are
     passed by that."""
-    if isinstance(value, Log):
-        return value  # one upon another would never reach the logger
+    if is_a(value, Log):
+        return value  # type: ignore[return-value]  # one upon another would never reach the logger
     if _is_of_logging(value):
         return Log(value)  # type: ignore[arg-type]
     methods = {each: attribute_of(value, each) for each in ("debug", "info", "warning", "error")}

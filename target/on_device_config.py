@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import SplitResult, quote, urlsplit
 
-from target.artifact_headers import ArtifactHeaders, parse_artifact_headers
 from target.errors import OptionsError
 from target.foreign import attribute_of, is_a, is_function, kind_of
 from target.loggers import Log
 from target.option_rows import option
-from target.protocols import ArtifactSource
 from target.values import parse_mapping, parse_milliseconds, parse_path, parse_printable, parse_text
+
+if TYPE_CHECKING:
+    from target.artifact_headers import ArtifactHeaders
+    from target.protocols import ArtifactSource
 
 DEFAULT_CDN = "https://assets.adobetarget.com"
 STAGING_CDN = "https://assets.staging.adobetarget.com"
@@ -21,6 +23,12 @@ _CDNS = {"production": DEFAULT_CDN, "staging": STAGING_CDN, "development": STAGI
 _ADOBE = "adobetarget.com"
 _LEAST_ON_ADOBES_CDN_MS = 300_000
 _LEAST_ELSEWHERE_MS = 1000
+
+
+def _parse_headers(name: str, value: object) -> ArtifactHeaders:
+    from target.artifact_headers import parse_artifact_headers  # which few clients have
+
+    return parse_artifact_headers(name, value)
 
 
 def _parse_source(name: str, value: object) -> ArtifactSource:
@@ -47,7 +55,7 @@ class OnDeviceOptions(NamedTuple):
 
     polling_interval: float = option(parse_milliseconds, 300_000)
     artifact_location: str | None = option(parse_text, None)
-    artifact_headers: ArtifactHeaders | None = option(parse_artifact_headers, None)
+    artifact_headers: ArtifactHeaders | None = option(_parse_headers, None)
     artifact_payload: Mapping[str, Any] | None = option(parse_mapping, None)
     environment: str = option(parse_printable, "production")
     cdn_environment: str = option(parse_printable, "production")

@@ -62,29 +62,30 @@ def parse_overrides(name: str, value: object) -> dict[str, Any]:
     """What each mbox shows, by its name: copies. Raises OptionsError."""
     given = parse_mapping(name, value)
     items_of(given, MOST_OVERRIDES, f"Option {name!r}")
-    return {parse_mbox(mbox): parse_what(mbox, what) for mbox, what in given.items()}
+    of_option = f"Option {name!r}: "
+    return {parse_mbox(mbox, of_option): parse_what(mbox, what, of_option) for mbox, what in given.items()}
 
 
-def parse_mbox(mbox: object) -> str:
-    """The name of an mbox. Raises OptionsError."""
+def parse_mbox(mbox: object, where: str = "") -> str:
+    """The name of an mbox. Raises OptionsError, whose message ``where`` begins."""
     text = exact_text(mbox) if is_text(mbox) else ""
     if not text.strip() or len(text) > _MOST_NAME:
-        raise OptionsError(f"An override needs the name of its mbox: a text of 1 to {_MOST_NAME} characters")
+        raise OptionsError(f"{where}An override needs the name of its mbox: a text of 1 to {_MOST_NAME} characters")
     return text
 
 
-def parse_what(mbox: object, what: object) -> Any:
-    """What an mbox shows, all the way down a copy. Raises OptionsError."""
+def parse_what(mbox: object, what: object, where: str = "") -> Any:
+    """What an mbox shows, all the way down a copy. Raises OptionsError, whose message ``where`` begins."""
     if is_a(what, Experience):
         return what
     if is_text(what):
         return exact_text(what)
-    copy = plain_copy(what, f"The override of mbox {shown(mbox)}")
+    copy = plain_copy(what, f"{where}The override of mbox {shown(mbox)}")
     try:
         return json.loads(json.dumps(copy, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
         pass  # an error raised here would carry the other one, which may quote the content
-    raise OptionsError(f"The override of mbox {shown(mbox)} must be {_KINDS}, not {kind_of(what)}")
+    raise OptionsError(f"{where}The override of mbox {shown(mbox)} must be {_KINDS}, not {kind_of(what)}")
 
 
 def require_allowed(allowed: bool, what: str) -> None:

@@ -15,6 +15,7 @@ from target._background.later import do_later
 from target._background.moments import Moments
 from target._background.uwsgi import warn_of_missing_flags
 from target._http.routes import Routes
+from target.calls import Report
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
 from target.delivery.request import Call, add_to_call
@@ -22,8 +23,7 @@ from target.delivery.telemetry import TelemetryBuffer, build_answered_entry
 from target.errors import ApiError, ArtifactNotReady, OptionsError
 from target.events import CLIENT_READY, Events
 from target.status import ArtifactStatus, BackgroundStatus
-from target.switches import Switches
-from target.ways import Decide, Report, Way
+from target.ways import Decide, Way
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from target.hooking import Hooks
     from target.on_device import OnDevice
     from target.response import TargetDeliveryResponse
+    from target.switches import Switches
 
 # So that `client = TargetClient.create(...)` has been assigned when the handler of client_ready runs.
 _READY_DELAY_S = 0.1
@@ -64,14 +65,14 @@ class Services:
     ) -> None:
         tell = self.events = Events(config.events, config.logger)
         self._moments = Moments()
-        send = aside = partial(self._moments.of, send)
+        send = aside = self._moments.around(send)
         self.hooks: Hooks | None = None
         notified: Callable[..., None] | None = None
         if config.hooks:
-            from target.hooking import BACKGROUND, OUTBOX, Hooks  # which few clients have
+            from target.hooking import Hooks  # which few clients have
 
             self.hooks = hooks = Hooks(config, loop)
-            send, aside = partial(hooks.in_background, OUTBOX, send), partial(hooks.in_background, BACKGROUND, send)
+            send, aside = hooks.around_outbox(send), hooks.around_background(send)
             notified = hooks.tell_of
         self.breaker = Breaker(config.breaker_failures, config.breaker_reset_s)
         self.outbox: OutboxHandle | None = None
@@ -81,7 +82,11 @@ class Services:
             self.outbox = OutboxHandle(config.outbox, config, runtime, send, tell, notified)
         self._runtime = runtime
         self._routes = routes
-        self.switches = Switches(config, runtime.now_s)
+        self.switches: Switches | None = None
+        if config.offline or config.exclude_bots:
+            from target.switches import Switches  # which few turn
+
+            self.switches = Switches(config, runtime.now_s)
         self._telemetry: TelemetryBuffer | None = None
         if config.telemetry_enabled and not config.offline:
             renew_in_children(buffer := TelemetryBuffer())
@@ -93,9 +98,8 @@ class Services:
         if config.on_device is not None:
             from target.on_device import OnDevice  # what decides takes a while to import
 
-            queue = None
-            if self.outbox is not None:
-                queue = self.outbox.queue if may_wait else self.outbox.queue_later
+            outbox = self.outbox
+            queue = None if outbox is None else outbox.queue if may_wait else outbox.queue_later
             self.on_device = OnDevice(
                 config, config.on_device, runtime, aside, tell, self._telemetry, routes, self.breaker, queue, notified
             )
@@ -110,7 +114,8 @@ class Services:
 
     def start(self) -> None:
         """Begin what runs beside the calls; ``create`` returns next. Waits for the first rules, on a device."""
-        self.switches.load()
+        if self.switches is not None:
+            self.switches.load()
         if self.on_device is not None:
             self.on_device.start()
         elif self._tell_ready is not None:
@@ -129,7 +134,7 @@ class Services:
     def _way(self, call: Call, method: str, decisioning_method: str | None) -> Way:
         decide = self.decider(call, decisioning_method)
         call = _of_method(call, method)
-        if nothing := self.switches.nothing(call, decide is not None):
+        if self.switches is not None and (nothing := self.switches.nothing(call, decide is not None)):
             return Way(call, method, nothing)
         version = None
         if decide is not None and self.hooks is not None and self.on_device is not None:
@@ -143,7 +148,8 @@ class Services:
         return self._way_to_tell(call, method)
 
     def _way_to_tell(self, call: Call, method: str) -> Way:
-        return Way(_of_method(call, method), method, self.switches.nothing(call))
+        nothing = None if self.switches is None else self.switches.nothing(call)
+        return Way(_of_method(call, method), method, nothing)
 
     def decider(self, call: Call, method: str | None) -> Decide | None:
         """What decides ``call`` by rules, or raises ArtifactNotReady; None where the server has to.
@@ -214,7 +220,7 @@ class Services:
         """Store the notifications of ``call``, of this method of the client, in the outbox, unless they are a bot's:
         their ids. Raises OptionsError without an outbox."""
         outbox = self.require_outbox()
-        if self.switches.is_bot(call.body["context"]):
+        if self.switches is not None and self.switches.is_bot(call.body["context"]):
             return outbox.ids_of(call)
         return outbox.queue(call if self.hooks is None else self.hooks.known(call, method))
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from target._http.deadline import Deadline
-    from target.delivery.reply import Reply
     from target.delivery.request import Call
     from target.response import TargetDeliveryResponse
 
@@ -33,14 +32,3 @@ class Way(NamedTuple):
     has_rules: bool = False
     finish: Callable[[TargetDeliveryResponse], TargetDeliveryResponse] | None = None
     rules_version: str | None = None
-
-
-class Report:
-    """One call on its way: ``call`` is what to send; ``reply`` and ``result`` are set when it was answered."""
-
-    __slots__ = ("call", "reply", "result")
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.reply: Reply | None = None
-        self.result: TargetDeliveryResponse | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
@@ -28,8 +29,11 @@ class Moments:
         if isinstance(error, TargetError) and not isinstance(error, ClientClosed):
             self.failure_s = monotonic_s()
 
-    def of(self, send: Callable[[Call], Reply], call: Call) -> Reply:
-        """The reply to what is sent in the background, of which it takes note."""
+    def around(self, send: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
+        """``send`` for what is sent in the background, of which it takes note."""
+        return partial(self._note, send)
+
+    def _note(self, send: Callable[[Call], Reply], call: Call) -> Reply:
         try:
             reply = send(call)
         except BaseException as error:

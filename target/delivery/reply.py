@@ -154,8 +154,9 @@ def with_answer(result: TargetDeliveryResponse, response: DeliveryResponse, meta
 
 
 def _response_tokens(parts: Iterable[Any]) -> list[dict[str, Any]] | None:
-    options = (option for part in parts for option in part.options or ())
-    return [option.response_tokens for option in options if option.response_tokens is not None] or None
+    return [
+        option.response_tokens for part in parts for option in part.options or () if option.response_tokens is not None
+    ] or None
 
 
 def _device_id(call: Call, response: DeliveryResponse | None) -> str | None:

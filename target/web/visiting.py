@@ -184,7 +184,8 @@ class BaseVisit(Generic[C]):
                 request = self._read()
                 consents = self.site._is_allowed(self._source)
                 known = read_request(request, self.site._client_config, self.site._config, consents, self._overrides)
-                is_bot = self.client._services.switches.is_bot(known.context)
+                switches = self.client._services.switches
+                is_bot = switches is not None and switches.is_bot(known.context)
                 session_id = self.site._runtime.new_id()
                 shared = self._shared = _Shared(request.secure, known, session_id, consents, is_bot)
                 # The framework's request holds its visit: let go of it, or both would wait for the garbage collector.
