@@ -47,6 +47,15 @@ class Answer:
         return self.told.setdefault(mbox, token) is token  # one step
 
 
+class Pending(Future[None]):
+    """Done when a call has ended, well or not. ``asked_by``: the thread that waits for it, or whose event loop does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_by = threading.get_ident()
+        self.set_running_or_notify_cancel()  # so that who waits for it and is cancelled leaves it alone
+
+
 class Shared:
     """The answers of one evaluation context in one transaction.
 
@@ -56,11 +65,11 @@ class Shared:
     def __init__(self) -> None:
         self.made_at_s = monotonic_s()
         self.latest: Answer | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # which a signal handler may meet
         self._by_mbox: dict[str, Answer] = {}
         self._failure: OpenFeatureError | None = None
         self._wanted: dict[str, None] = {}
-        self._pending: Future[None] | None = None
+        self._pending: Pending | None = None
 
     def find(self, names: Sequence[str]) -> dict[str, Answer]:
         """The answers that there are for these mboxes. Raises what a call of this transaction failed with."""
@@ -72,7 +81,7 @@ class Shared:
         """The same, whatever failed."""
         return {name: answer for name in names if (answer := self._by_mbox.get(name)) is not None}
 
-    def begin(self, names: Sequence[str]) -> Future[None] | bool:
+    def begin(self, names: Sequence[str]) -> Pending | bool:
         """Whether it is for this evaluation to ask for ``names``: then ``end`` has to be called. Else what to wait for,
         since another one asks; False where nothing of them is to be asked any more."""
         with self._lock:
@@ -82,8 +91,7 @@ class Shared:
             self._wanted.update(dict.fromkeys(missing))
             if self._pending is not None:
                 return self._pending
-            self._pending = Future()
-            self._pending.set_running_or_notify_cancel()  # so that who waits for it and is cancelled leaves it alone
+            self._pending = Pending()
             return True
 
     def wanted(self, names: Sequence[str], also: Sequence[str]) -> list[str]:
@@ -129,7 +137,7 @@ class Answers:
 
     def begin_anew(self) -> None:
         """Forget all answers; also in a forked child, whose threads answer nothing that its parent's were to."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # which a signal handler may meet
         self._transactions: dict[int, _Transaction] = {}
         self._learnt: dict[str, None] = {}
 

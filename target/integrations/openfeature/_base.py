@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import Future
+from threading import get_ident
 from typing import Any, Unpack
 
 from openfeature.evaluation_context import EvaluationContext
@@ -16,9 +16,21 @@ from openfeature.provider import Metadata
 from openfeature.track import TrackingEventDetails
 
 from target import AsyncTargetClient, TargetClient, TargetDeliveryResponse, TargetError
-from target.integrations.openfeature._answers import Answer, Answers, Shared
+from target.integrations.openfeature._answers import Answer, Answers, Pending, Shared
 from target.integrations.openfeature._contexts import Asking, read_context
-from target.integrations.openfeature._evaluating import Evaluation, Step, Steps, broken, failed, is_in, run, run_async
+from target.integrations.openfeature._evaluating import (
+    Evaluation,
+    Step,
+    Steps,
+    broken,
+    calling,
+    cancelled,
+    failed,
+    is_in,
+    refuse_within_call,
+    run,
+    run_async,
+)
 from target.integrations.openfeature._failures import failure_of, is_shared
 from target.integrations.openfeature._flag_keys import candidates
 from target.integrations.openfeature._readiness import Readiness
@@ -86,13 +98,12 @@ class BaseProvider(Resolvers):
         asking = read_context(context, self._settings)
         return Evaluation(key, kind, default, names, asking, self._answers.of_now(asking.mark))
 
-    def _steps(self, evaluation: Evaluation) -> Steps:
+    def _steps(self, evaluation: Evaluation, is_awaited: bool) -> Steps:
         """Gather the answers to read the flag from, and say whether other evaluations had asked for all of them: what
         to do on the way is yielded. Raises OpenFeatureError."""
         shared, names = evaluation.shared, evaluation.names
         if shared is None:
-            answer: Answer = yield self._options(evaluation.asking, names, None)
-            return dict.fromkeys(names, answer), False
+            return (yield from self._ask_alone(evaluation))
         self._answers.learn(names)
         is_cached = True
         while (found := self._found(evaluation, shared)) is None:
@@ -100,9 +111,16 @@ class BaseProvider(Resolvers):
             if turn is True:
                 is_cached = False
                 yield from self._ask(evaluation, shared)
+            elif turn and not is_awaited and turn.asked_by == get_ident():
+                return (yield from self._ask_alone(evaluation))  # what it would wait for cannot go on meanwhile
             elif turn:
                 yield turn
         return found, is_cached
+
+    def _ask_alone(self, evaluation: Evaluation) -> Steps:
+        """Make one call for this evaluation."""
+        answer: Answer = yield self._options(evaluation.asking, evaluation.names, None)
+        return dict.fromkeys(evaluation.names, answer), False
 
     def _ask(self, evaluation: Evaluation, shared: Shared) -> Generator[Step, Answer, None]:
         """Make one call for all evaluations of the transaction that wait for one."""
@@ -149,7 +167,7 @@ class BaseProvider(Resolvers):
     ) -> FlagResolutionDetails[Any]:
         try:
             evaluation = self._begin(key, kind, default, context)
-            return self._read(evaluation, *run(self._steps(evaluation), self._do))
+            return self._read(evaluation, *run(self._steps(evaluation, False), self._do))
         except OpenFeatureError as error:
             return failed(default, error)
         except Exception as error:  # noqa: BLE001  (an evaluation never raises)
@@ -160,7 +178,9 @@ class BaseProvider(Resolvers):
     ) -> FlagResolutionDetails[Any]:
         try:
             evaluation = self._begin(key, kind, default, context)
-            return self._read(evaluation, *await run_async(self._steps(evaluation), self._do_async))
+            return self._read(evaluation, *await run_async(self._steps(evaluation, True), self._do_async))
+        except asyncio.CancelledError as error:
+            return cancelled(default, error)
         except OpenFeatureError as error:
             return failed(default, error)
         except Exception as error:  # noqa: BLE001
@@ -168,26 +188,30 @@ class BaseProvider(Resolvers):
 
     def _do(self, step: Step) -> Answer | None:
         """Do what an evaluation needs on its way. Raises OpenFeatureError."""
-        if isinstance(step, Future):
+        if isinstance(step, Pending):
+            refuse_within_call(self)
             step.result()
         if not isinstance(step, dict):
             return None
         try:
-            return self._answer(self._call(step))
+            with calling(self):
+                return self._answer(self._call(step))
         except TargetError as error:
             failure = failure_of(error)
         raise failure
 
     async def _do_async(self, step: Step) -> Answer | None:
         """The same, awaited."""
-        if isinstance(step, Future):
+        if isinstance(step, Pending):
+            refuse_within_call(self)
             await asyncio.wrap_future(step)
         if step is None:
             await asyncio.sleep(0)
         if not isinstance(step, dict):
             return None
         try:
-            return self._answer(await self._call_async(step))
+            with calling(self):
+                return self._answer(await self._call_async(step))
         except TargetError as error:
             failure = failure_of(error)
         raise failure

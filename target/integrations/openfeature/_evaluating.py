@@ -2,22 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from concurrent.futures import Future
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from openfeature.exception import GeneralError, OpenFeatureError
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagType, Reason
 
-from target.integrations.openfeature._answers import Answer, Shared
+from target.integrations.openfeature._answers import Answer, Pending, Shared
 from target.integrations.openfeature._contexts import Asking
 from target.integrations.openfeature._reading import read_flag
 from target.integrations.openfeature._settings import logger
 
 #: What an evaluation does on its way: make a call with these options, for an Answer; wait for that of another; let
 #: others say what they need.
-Step = dict[str, Any] | Future[None] | None
+Step = dict[str, Any] | Pending | None
 Steps = Generator[Step, Any, tuple[dict[str, Answer], bool]]
+
+
+class _Calling:
+    """A call that evaluations of a provider wait for."""
+
+    def __init__(self, provider: object) -> None:
+        self.provider: object | None = provider
+
+
+_calls: ContextVar[tuple[_Calling, ...]] = ContextVar("target_openfeature_calls", default=())
+
+
+def refuse_within_call(provider: object) -> None:
+    """Raises GeneralError in the middle of a call of ``provider``: what evaluates a flag there, as a hook of its client
+    may, would wait for what waits for it."""
+    if any(call.provider is provider for call in _calls.get()):
+        raise GeneralError(
+            "A flag was evaluated while Target is asked for flags: a hook of the client must not do that"
+        )
+
+
+@contextmanager
+def calling(provider: object) -> Iterator[None]:
+    """A call of ``provider`` is made, in this context and those that are copied from it. Raises GeneralError."""
+    refuse_within_call(provider)
+    call = _Calling(provider)
+    token = _calls.set((*_calls.get(), call))
+    try:
+        yield
+    finally:
+        call.provider = None  # for contexts that were copied meanwhile, and go on
+        with suppress(ValueError):  # in another context, where a coroutine is dropped
+            _calls.reset(token)
 
 
 class Evaluation(NamedTuple):
@@ -88,6 +123,17 @@ def failed(default: Any, error: OpenFeatureError) -> FlagResolutionDetails[Any]:
     return FlagResolutionDetails(
         default, reason=Reason.ERROR, error_code=error.error_code, error_message=error.error_message
     )
+
+
+def cancelled(default: Any, error: asyncio.CancelledError) -> FlagResolutionDetails[Any]:
+    """The same for what is cancelled, which what is awaited next then tells: through openfeature-sdk 0.10 no
+    CancelledError gets out, but an UnboundLocalError in its place, which neither ``asyncio.timeout`` nor a server that
+    ends a request knows."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        task.uncancel()
+        task.cancel(*error.args)
+    return failed(default, GeneralError("The evaluation was cancelled"))
 
 
 def broken(default: Any, error: Exception) -> FlagResolutionDetails[Any]:

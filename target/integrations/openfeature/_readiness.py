@@ -24,6 +24,7 @@ class Readiness:
         self._client = client
         self._tell = tell
         self._is_in_use = self._is_ready = False
+        self._version: str | None = None
         self.is_stale = False
         known = weakref.ref(self)  # since the client keeps what watches it
 
@@ -36,6 +37,7 @@ class Readiness:
 
     def begin(self, is_ready: bool) -> None:
         """The provider was initialized, which OpenFeature tells itself: what comes from now on is told here."""
+        self._version = self._version_now()
         self._is_ready, self._is_in_use = is_ready, True
 
     def end(self) -> None:
@@ -56,8 +58,15 @@ class Readiness:
             self._tell(ProviderEvent.PROVIDER_ERROR, details)
         else:
             was_ready, self._is_ready = self._is_ready, True
+            before, self._version = self._version, self._version_now()
             if was_stale or not was_ready:
                 self._tell(ProviderEvent.PROVIDER_READY, ProviderEventDetails())
-            if was_ready and info.state == "new":
+            # Who waits for the first rules may have them before those are told of here.
+            if was_ready and info.state == "new" and (self._version is None or self._version != before):
                 details = ProviderEventDetails(message="There are new rules")
                 self._tell(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, details)
+
+    def _version_now(self) -> str | None:
+        """What the source of the rules knows them by."""
+        artifact = self._client.status().artifact
+        return None if artifact is None else artifact.source_version

@@ -15,8 +15,9 @@ from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.flag_evaluation import Reason
 from openfeature.provider import ProviderStatus
 
-from target import AsyncTargetClient
+from target import ArtifactInfo, AsyncTargetClient
 from target.integrations.openfeature import AsyncTargetProvider, TargetProvider
+from target.integrations.openfeature._readiness import Readiness
 from tests.kit.calls import MakeClient, eventually, options_of
 from tests.kit.cdn import artifact
 from tests.kit.loopback import Answer
@@ -124,3 +125,13 @@ def test_domains_have_providers_of_their_own(shop: Shop, make_client: MakeClient
     finally:
         api.shutdown()
     assert all(client.wait_until_ready(0) for client in clients), "they stay the application's to close"
+
+
+def test_rules_that_whoever_waited_had_already_are_no_change(shop: Shop, make_client: MakeClient) -> None:
+    """They are there before they are told of."""
+    told: list[ProviderEvent] = []
+    client = make_client(**shop.options)
+    readiness = Readiness(client, lambda event, _: told.append(event))
+    readiness.begin(is_ready=client.wait_until_ready(5000))
+    readiness.took(ArtifactInfo("new"))
+    assert told == []
