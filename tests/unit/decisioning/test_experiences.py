@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from target.decisioning.artifact import Artifact, parse_artifact, parse_artifact_text
-from target.decisioning.experiences import Standing, find_experience, standing_of
+from target.decisioning.experiences import Standing, exhibit, find_experience, standing_of
 from target.decisioning.rules import Rule
 from tests.kit.rules import build_artifact, build_rule
 
@@ -74,3 +74,63 @@ def test_looking_for_an_experience_keeps_nothing_of_the_rules() -> None:
     rules = rules_of(parse_artifact_text(json.dumps(ARTIFACT).encode()))
     assert find_experience(rules, "B", None) == standing_of(rules[1])
     assert [rule._details for rule in rules] == [None] * 5
+
+
+# What it shows
+
+OFFERS = {
+    "name": "hero",
+    "options": [
+        {"type": "html", "content": "<b>${mbox.name}</b>", "eventToken": "t", "metrics": [{"eventToken": "c"}]},
+        {"type": "json", "content": {"a": 1}, "responseTokens": {"offer": 1}},
+        {"eventToken": "of the default content"},
+    ],
+    "metrics": [{"type": "click", "eventToken": "m"}],
+}
+
+
+def test_an_exhibit_has_the_offers_of_its_rule_without_tokens() -> None:
+    rule = {**build_experience(10, 1, "B", "Summer"), "condition": False, "consequence": OFFERS}
+    artifact = parse_artifact(
+        build_artifact(build_experience(10, 0, "A", "Summer"), rule, responseTokens=["experience.id"])
+    )
+    found = exhibit(artifact, "hero", "B", None, None)
+    assert found.which == ("10", "Summer", "1", "B")
+    own = {"experience.id": 1, "activity.decisioningMethod": "on-device"}
+    assert found.options({"name": "hero"}) == [
+        {"type": "html", "content": "<b>hero</b>", "responseTokens": own},
+        {"type": "json", "content": {"a": 1}, "responseTokens": {"offer": 1, **own}},
+    ]
+    assert exhibit(artifact, "hero", "0", "10", None).which == ("10", "Summer", "0", "A")
+
+
+def test_an_exhibit_names_what_the_rules_name() -> None:
+    artifact = parse_artifact(build_artifact(build_experience(12, 3, None, None)))
+    assert exhibit(artifact, "hero", "3", None, None).which == ("12", None, "3", None)
+
+
+@pytest.mark.parametrize(("token", "shown"), [("one", "one"), ("two", "two"), ("three", "all"), (None, "all")])
+def test_of_several_rules_one_for_the_property_is_shown(token: str | None, shown: str) -> None:
+    rules = [
+        {
+            **build_experience(10, 1, "B", "Summer"),
+            "propertyTokens": tokens,
+            "consequence": {"options": [{"type": "html", "content": name}], "metrics": []},
+        }
+        for name, tokens in (("two", ["two"]), ("one", ["one"]), ("all", None))
+    ]
+    artifact = parse_artifact(build_artifact(*rules))
+    found = exhibit(artifact, "hero", "B", None, token).options({"name": "hero"})
+    assert [option["content"] for option in found] == [shown]
+    only_others = parse_artifact(build_artifact(*rules[:2]))
+    ((first, *_),) = [exhibit(only_others, "hero", "B", None, "three").options({"name": "hero"})]
+    assert first["content"] == "two"
+
+
+def test_a_rule_that_cannot_be_decided_is_none_that_could_be_shown() -> None:
+    undecidable = {**build_experience(10, 1, "B", "Summer"), "condition": {"unheard_of": [1]}}
+    artifact = parse_artifact(build_artifact(undecidable, build_experience(10, 0, "A", "Summer")))
+    with pytest.raises(ValueError, match=r"no experience 'B' at the mbox 'hero'; they have 0 \(A\)$"):
+        exhibit(artifact, "hero", "B", None, None)
+    with pytest.raises(ValueError, match=r"the rules have no experience at the mbox 'quiet'$"):
+        exhibit(artifact, "quiet", "B", None, None)

@@ -98,3 +98,27 @@ def test_they_are_values() -> None:
     assert explained(token="a") == explained(token="a")
     assert explained(token="a") != explained(token="b")
     assert replace(explained(), status=206).status == 206
+
+
+def test_what_an_override_shows_is_no_rule() -> None:
+    (part,) = explained(token="x").parts
+    (rule,) = part.rules
+    assert (part.reason, rule.verdict) == ("targeting", "won")
+    changed = replace(part, is_remote=True, why_remote="so").overridden()
+    assert changed == replace(
+        part,
+        reason="override",
+        why="An override is shown, whatever the rules say",
+        is_remote=False,
+        why_remote=None,
+        rules=(
+            replace(
+                rule,
+                verdict="overridden",
+                why="It is the first that matches, but an override is shown in its place",
+            ),
+        ),
+    )
+    assert changed.won == ()
+    (part,) = explained(token="other").parts
+    assert part.overridden().rules == part.rules

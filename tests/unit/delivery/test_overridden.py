@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from target import OptionsError, VisitorId
 from target.config import default_runtime
+from target.delivery.notify import build_notify_options
 from target.delivery.overridden import (
     Overridden,
     Shown,
@@ -289,3 +290,24 @@ def test_what_a_visitor_goes_by() -> None:
 def test_who_is_the_same(asking: dict[str, str], is_same: bool) -> None:
     known = {("a", ""): "1", ("b", ""): "2"}
     assert is_same_visitor(known, {(kind, ""): value for kind, value in asking.items()}) is is_same
+
+
+def test_an_order_is_told_of_what_target_decided_alone() -> None:
+    call = offers({"prefetch": {"mboxes": [{"name": "home"}, {"name": "confirm"}]}})
+    left = leave_out(call, {"home"})
+    answer = {"status": 200, "prefetch": {"mboxes": [{"name": "confirm", "index": 1}]}}
+    result = Overridden(left, call.body, {"home": show_content("ours")}, "acme").finish(
+        assemble(left, DeliveryResponse.from_dict(answer), 0.0)
+    )
+
+    def told(**options: Any) -> list[tuple[Any, Any, Any]]:
+        given = build_notify_options(result, options, default_runtime)["request"].get("notifications") or ()
+        notifications = [each.to_dict() for each in given]
+        return [(each["type"], each.get("mbox", {}).get("name"), each["order"]["id"]) for each in notifications]
+
+    order = {"id": "o"}
+    assert told(displayed=["home"], order=order) == []
+    assert told(clicked=["home"], order=order) == []
+    assert told(displayed=["home", "confirm"], order=order) == [("display", "confirm", "o")]
+    assert told(clicked=["home", "confirm"], order=order) == [("click", "confirm", "o")]
+    assert told(clicked=["home"], displayed=["confirm"], order=order) == [("display", "confirm", "o")]
