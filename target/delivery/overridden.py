@@ -98,12 +98,16 @@ def parse_visitor(visitor: object) -> dict[str, Any]:
 
 
 def ids_of(ids: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    """What a visitor goes by. A tntId counts without the cluster at its end, which changes."""
+    """What a visitor goes by. A tntId counts without the cluster at its end, which changes; one of another shape than
+    Target makes counts as a whole, so that it is nobody else's."""
     found = {}
     for kind in ("tntId", "thirdPartyId", "marketingCloudVisitorId"):
         value = ids.get(kind)
         if isinstance(value, str) and value:
-            found[kind, ""] = value.partition(".")[0] or value if kind == "tntId" else value
+            found[kind, ""] = value
+    device_id, dot, cluster = found.get(("tntId", ""), "").partition(".")
+    if dot and device_id and "." not in cluster:
+        found["tntId", ""] = device_id
     for entry in ids.get("customerIds") or ():
         code, value = entry.get("integrationCode"), entry.get("id")
         if isinstance(code, str) and isinstance(value, str) and value:

@@ -68,6 +68,8 @@ def test_a_message_lists_ten_at_most() -> None:
     rules = rules_of(parse_artifact(build_artifact(*(build_experience(10, at, f"E{at}", None) for at in range(12)))))
     with pytest.raises(ValueError, match=r"8 \(E8\), 9 \(E9\) and 2 more$"):
         find_experience(rules, "Z", None)
+    with pytest.raises(ValueError, match=r"^the rules have no experience 'Z'; they have 0 .* 9 \(E9\)$"):
+        find_experience(rules[:10], "Z", None)
 
 
 def test_looking_for_an_experience_keeps_nothing_of_the_rules() -> None:
@@ -101,6 +103,8 @@ def test_an_exhibit_has_the_offers_of_its_rule_without_tokens() -> None:
         {"type": "html", "content": "<b>hero</b>", "responseTokens": own},
         {"type": "json", "content": {"a": 1}, "responseTokens": {"offer": 1, **own}},
     ]
+    twice = parse_artifact(build_artifact(build_experience(11, 1, "B", "Winter"), rule))
+    assert exhibit(twice, "hero", "B", "Summer", None).which == ("10", "Summer", "1", "B")
     assert exhibit(artifact, "hero", "0", "10", None).which == ("10", "Summer", "0", "A")
 
 

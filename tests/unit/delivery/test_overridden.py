@@ -121,6 +121,11 @@ def test_nothing_overridden_is_sent_and_all_of_it_is_answered(
         assert completed.displayed(name) == completed.clicked(name) == []
 
 
+def test_the_names_of_what_is_asked_are_those_of_both_modes() -> None:
+    assert asked_names(offers(WHOLE).body) == {"home", "side", "hero"}
+    assert asked_names({"prefetch": {"mboxes": [{"name": "home"}]}, "execute": {"pageLoad": {}}}) == {"home"}
+
+
 def test_an_answer_of_odd_types_is_put_in_order_all_the_same() -> None:
     call = offers({"execute": {"mboxes": [{"name": "home"}, {"name": "side"}]}})
     left = leave_out(call, {"home"})
@@ -280,6 +285,8 @@ def test_what_a_visitor_goes_by() -> None:
         ("customerIds", "crm"): "1",
         ("customerIds", "loyalty"): "3",
     }
+    for tnt_id in ("a", ".38_0", "a.b.38_0", "."):
+        assert ids_of({"tntId": tnt_id}) == {("tntId", ""): tnt_id}
     assert ids_of({"tntId": 7, "thirdPartyId": "", "customerIds": None}) == {}
 
 
