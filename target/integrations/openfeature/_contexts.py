@@ -131,8 +131,9 @@ def _flat(attributes: Mapping[str, Any], before: str = "", depth: int = 0) -> It
     if len(attributes) > _MOST_ATTRIBUTES:
         raise InvalidContextError(f"The evaluation context holds more than {_MOST_ATTRIBUTES} attributes")
     for name, value in list(attributes.items()):
-        if type(name) is not str:
+        if not issubclass(type(name), str):
             raise InvalidContextError(f"Names of attributes must be texts, not {type(name).__name__}")
+        name = str.__str__(name)  # of a member of a StrEnum: its text
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.", depth + 1)
         elif value is not None:
@@ -147,10 +148,13 @@ def _written(name: str, value: Any) -> Any:
         return value
     if kind is bool:
         return "true" if value else "false"
-    if kind is int or kind is float:
-        if not abs(value) <= _MOST_NUMBER:
+    if issubclass(kind, str):
+        return str.__str__(value)
+    if issubclass(kind, int | float):  # members of an IntEnum, too, and NumPy's float64
+        number = int.__int__(value) if issubclass(kind, int) else float.__float__(value)
+        if not abs(number) <= _MOST_NUMBER:
             raise InvalidContextError(f"The attribute {name[:_MOST_SHOWN]!r} must be a finite number of 64 bits")
-        return str(int(value) if value == int(value) else value)
+        return str(int(number) if number == int(number) else number)
     if not isinstance(value, list | tuple):
         return value
     try:

@@ -60,8 +60,8 @@ def find(offer: Any, path: str) -> tuple[bool, Any]:
         return True, offer[path]
     end = len(path)
     while (end := path.rfind(".", 0, end)) > 0:
-        if (name := path[:end]) in offer:
-            is_there, value = find(offer[name], path[end + 1 :])
+        if (name := path[:end]) in offer and (rest := path[end + 1 :]):
+            is_there, value = find(offer[name], rest)
             if is_there:
                 return True, value
     return False, None

@@ -128,5 +128,5 @@ def log_failure(error: Exception) -> None:
 
 def not_tracked(name: object, why: object) -> None:
     """Log that an event is not tracked."""
-    named = shown(name) if isinstance(name, str) else type(name).__name__
+    named = shown(name) if issubclass(type(name), str) else type(name).__name__  # type: ignore[arg-type]
     logger.warning("The event %s is not tracked: %s", named, why)
