@@ -11,10 +11,10 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.trace import SpanKind
 
-from target import ApiError, AsyncTargetClient, Outbox, TransportError
+from target import ApiError, AsyncTargetClient, Outbox, TargetUnavailable, TransportError
 from tests.kit.built_calls import CLICK
 from tests.kit.calls import CALL, eventually, options_of
-from tests.kit.loopback import Answer, LoopbackServer, answering, ok, slowly
+from tests.kit.loopback import Answer, LoopbackServer, Received, answering, ok, slowly
 from tests.kit.raw_servers import refusing_server
 from tests.kit.shop import HOME, Shop
 from tests.kit.telemetry import SENT, Telemetry, attributes_of, in_page, made
@@ -166,3 +166,55 @@ def test_calls_at_once_are_each_the_child_of_their_caller(sent: str, server: Loo
     parents = [span.parent.span_id for span in telemetry.spans if span.name == "POST" and span.parent]
     assert sorted(parents) == sorted(page.span_id for page in pages)
     assert len(parents) == 80
+
+
+@every_way
+def test_what_waits_is_measured_and_ends_with_the_client(sent: str, server: LoopbackServer) -> None:
+    telemetry = Telemetry()
+    own = {"adobe.target.client": "acme"}
+    let_go = threading.Event()
+
+    def hold(received: Received) -> Answer:
+        let_go.wait(20)
+        return ok(received)
+
+    server.answer = hold
+    with made(sent, telemetry, server.domain, outbox=Outbox.memory(flush_interval=0)) as client:
+        client.queue_notifications(request={"notifications": [CLICK]})
+        assert eventually(lambda: server.received)
+        found = telemetry.metrics()
+        assert found["adobe.target.outbox.pending"] == [(own, 1)]
+        assert found["adobe.target.outbox.dead_letters"] == [(own, 0)]
+        assert found["adobe.target.senders"] == [(own, 1)]
+        let_go.set()
+        assert client.flush(20_000) == 0
+        assert telemetry.metrics()["adobe.target.outbox.pending"] == [(own, 0)]
+    assert not [name for name in telemetry.metrics() if name.startswith("adobe.target.outbox")]
+
+
+@every_way
+def test_a_host_that_is_left_alone_is_measured(sent: str, server: LoopbackServer) -> None:
+    telemetry = Telemetry()
+    server.answer = lambda _: Answer({"message": "no"}, 503)
+    with made(sent, telemetry, server.domain, retries=0, breaker_failures=1) as client:
+        for error in (ApiError, TargetUnavailable):
+            with pytest.raises(error):
+                client.get_offers(**CALL)
+        states = {
+            attributes["adobe.target.breaker.state"]: number
+            for attributes, number in telemetry.metrics()["adobe.target.breaker.state"]
+            if attributes["server.port"] == server.server_port
+        }
+    assert states == {"closed": 0, "half-open": 0, "open": 1}
+    assert attributes_of(telemetry.spans[-1])["error.type"] == "TargetUnavailable"
+    assert [point.count for _, point in telemetry.metrics()["http.client.request.duration"]] == [1]
+
+
+@every_way
+def test_the_age_of_the_rules_is_measured(sent: str, shop: Shop) -> None:
+    telemetry = Telemetry()
+    with made(sent, telemetry, shop.server.domain, **shop.options) as client:
+        assert client.wait_until_ready(10_000)
+        ((attributes, age_s),) = telemetry.metrics()["adobe.target.artifact.age"]
+    assert attributes == {"adobe.target.client": "acme"}
+    assert 0 <= age_s < 20

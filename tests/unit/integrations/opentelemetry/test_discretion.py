@@ -22,7 +22,7 @@ IDS = {
     "third party": "Third-party-MARK",
     "customer": "Customer-MARK",
     "address": "203.0.113.77",
-    "user agent": "Agent-MARK/1.0",
+    "user agent": "Mozilla/5.0 (compatible; Googlebot/2.1; MARK; +http://www.google.com/bot.html)",
     "page": "page-MARK",
     "parameter": "parameter-MARK",
     "ecid": ECID,
@@ -89,6 +89,8 @@ def clients_of(emulator: Emulator) -> dict[str, dict[str, Any]]:
         "on-device, outbox": {"decisioning_method": "on-device", **rules, "outbox": Outbox.memory(flush_interval=0)},
         "overridden": {"allow_overrides": True, "overrides": {"home": {"text": IDS["parameter"]}}},
         "telling": {"outbox": Outbox.memory(flush_interval=0)},
+        "offline": {"offline": True},
+        "without bots": {"exclude_bots": True},
     }
 
 
@@ -99,6 +101,8 @@ REFUSED = {
     "on-device, outbox": set(),
     "overridden": {"hybrid", "queue_notifications", "queue"},
     "telling": {"hybrid"},
+    "offline": {"hybrid", "queue_notifications", "queue"},
+    "without bots": {"hybrid", "queue_notifications", "queue"},
 }
 
 
