@@ -66,7 +66,7 @@ def require_parser() -> None:
 
 def is_bot(user_agent: Any) -> bool:
     """Whether ``user_agent`` is a crawler's or a health check's. Never fails; who sends none is not known to be one."""
-    return isinstance(user_agent, str) and user_agent != "" and _is_bot(user_agent[:_MAX_LENGTH])
+    return isinstance(user_agent, str) and _is_bot(user_agent[:_MAX_LENGTH])
 
 
 @lru_cache(maxsize=4096)

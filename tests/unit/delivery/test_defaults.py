@@ -85,3 +85,10 @@ def test_it_is_like_any_result() -> None:
     assert pickle.loads(pickle.dumps(result)).to_dict() == result.to_dict()
     assert result.server_state()["response"]["execute"]["pageLoad"] == {"options": [], "metrics": []}
     assert (result.trace, result.response_tokens, result.analytics_details) == (None, None, None)
+
+
+@pytest.mark.parametrize("mode", ["execute", "prefetch"])
+def test_what_was_not_asked_for_is_not_there(mode: str) -> None:
+    response = answer(offers({mode: {"mboxes": [{"name": "home"}]}})).response.to_dict()
+    assert response.keys() & {"execute", "prefetch"} == {mode}
+    assert response[mode] == {"mboxes": [{"index": 0, "name": "home"}]}
