@@ -153,13 +153,16 @@ class Answers:
             transaction = self._transactions.get(id(current))
             if transaction is None or transaction.of() is not current:
                 transaction = self._add(current)
+            if transaction is None:
+                return None
             shared = transaction.by_mark.get(mark)
             if shared is None or now_s - shared.made_at_s > self._max_age_s:
                 shared = Shared()
                 _put(transaction.by_mark, mark, shared, MOST_CONTEXTS)
             return shared
 
-    def _add(self, current: EvaluationContext) -> _Transaction:
+    def _add(self, current: EvaluationContext) -> _Transaction | None:
+        """A transaction; None where nobody could tell its end, since its class has slots."""
         transactions, key = self._transactions, id(current)
 
         def forget(of: weakref.ref[EvaluationContext]) -> None:
@@ -168,7 +171,10 @@ class Answers:
             if found is not None and found.of is of:
                 transactions.pop(key, None)
 
-        added = _Transaction(weakref.ref(current, forget))
+        try:
+            added = _Transaction(weakref.ref(current, forget))
+        except TypeError:
+            return None
         _put(transactions, key, added, MOST_TRANSACTIONS)
         return added
 

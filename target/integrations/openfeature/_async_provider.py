@@ -83,7 +83,14 @@ class AsyncTargetProvider(BaseProvider):
         raise GeneralError("AsyncTargetProvider evaluates what is awaited: use get_boolean_value_async and the like")
 
     async def _call_async(self, options: Any) -> TargetDeliveryResponse:
-        return await self._client.get_offers(options)
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not loop:
+            raise GeneralError(
+                "AsyncTargetProvider belongs to another event loop: make a client and a provider on each"
+            )
+        result = await self._client.get_offers(options)
+        self._loop = loop
+        return result
 
     def _tell_shown(self, answer: Answer, mbox: str) -> None:
         if self._is_full(self._shown):

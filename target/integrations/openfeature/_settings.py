@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -47,7 +47,7 @@ class ProviderOptions(TypedDict, total=False):
     """How long ``initialize`` waits for the first rules. Default 5000."""
     max_age: float
     """How long the evaluations of one transaction share an answer. Default 5000; 0: never."""
-    hooks: Collection[Hook]
+    hooks: Sequence[Hook]
     """OpenFeature hooks of the provider."""
 
 
@@ -94,6 +94,10 @@ def parse_settings(options: Mapping[str, Any]) -> Settings:
         raise OptionsError(f"targeting_key must be one of {', '.join(map(repr, _ID_FIELDS))}, or a function")
     if (key == "customerId") != (code is not None) or not isinstance(code, str | None) or code == "":
         raise OptionsError("targeting_key='customerId' needs an integration_code, and nothing else has one")
+    if not isinstance(requires := options.get("requires_targeting_key", False), bool):
+        raise OptionsError("requires_targeting_key must be True or False")
+    if not isinstance(hooks := options.get("hooks", ()), list | tuple):
+        raise OptionsError("hooks must be a list of hooks of OpenFeature's")
     return Settings(
         mboxes,
         None if mboxes is None else frozenset(mboxes),
@@ -101,10 +105,10 @@ def parse_settings(options: Mapping[str, Any]) -> Settings:
         "" if callable(key) else _ID_FIELDS[key],
         code,
         key if callable(key) else None,
-        bool(options.get("requires_targeting_key", False)),
+        requires,
         _seconds("ready_timeout", options.get("ready_timeout", 5000)),
         _seconds("max_age", options.get("max_age", 5000)),
-        tuple(options.get("hooks", ())),
+        tuple(hooks),
     )
 
 

@@ -163,7 +163,7 @@ def test_tracking_delays_nobody(server: LoopbackServer, client: TargetClient) ->
     server.answer = slow
     provider = TargetProvider(client)
     started = time.monotonic()
-    for number in range(20):
+    for number in range(8):
         provider.track("home", EvaluationContext(f"visitor-{number}"))
     assert time.monotonic() - started < 0.25
-    assert eventually(lambda: len(notified(server.received)) == 20)
+    assert eventually(lambda: len(notified(server.received)) == 8)
