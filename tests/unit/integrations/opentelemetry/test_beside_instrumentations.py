@@ -74,6 +74,7 @@ def test_a_call_has_one_span_whatever_becomes_of_it(sent: str, telemetry: Teleme
         in_page(telemetry, lambda: client.send_notifications(request={"notifications": [CLICK]}, session_id=SESSION_ID))
     assert scopes(telemetry) == [OURS] * 4
     assert len(server.received) == 6
+    assert not [received for received in server.received if "traceparent" in received.headers]
     assert_discreet(telemetry)
 
 

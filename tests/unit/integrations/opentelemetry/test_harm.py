@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import threading
@@ -19,7 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.trace import NoOpTracer, NoOpTracerProvider
 
 from target import Outbox
-from tests.kit.calls import CALL, options_of
+from tests.kit.calls import CALL, client_of, options_of
 from tests.kit.loopback import LoopbackServer
 from tests.kit.processes import run_script
 from tests.kit.shop import HOME, Shop
@@ -162,3 +163,43 @@ def test_a_client_that_is_forked_is_told_of_in_both_processes(shop: Shop) -> Non
     visited = [0, ["POST", "page", "target get_offers"], 1, True]
     assert json.loads(run_script(FORKED, json.dumps(options))) == [visited, visited, 0]
     assert len(shop.notified) == 3
+
+
+def test_a_client_that_is_forgotten_is_told_of_no_more(server: LoopbackServer) -> None:
+    telemetry = Telemetry()
+    clients = [client_of(server.domain, hooks=[telemetry.hook()])]
+    clients[0].get_offers(**CALL)
+    assert "adobe.target.senders" in telemetry.metrics()
+    clients.clear()
+    gc.collect()
+    assert "adobe.target.senders" not in telemetry.metrics()
+
+
+ALONE = """
+import sys
+
+sys.modules["opentelemetry.sdk"] = sys.modules["opentelemetry.instrumentation"] = None
+from opentelemetry import context
+from target import Outbox, TargetClient
+from target.integrations.opentelemetry import OpenTelemetryHook, _spans
+
+seen = []
+
+
+class Watch:
+    def before_call(self, call):
+        seen.append(context.get_value(_spans._SUPPRESS_HTTP))
+
+
+hooks = [OpenTelemetryHook(), Watch()]
+options = {"client": "acme", "organization_id": "1234@AdobeOrg", "secure": False, "server_domain": sys.argv[1]}
+with TargetClient.create(**options, edge_routing=False, hooks=hooks) as client:
+    client.get_offers(request={"execute": {"mboxes": [{"name": "home"}]}})
+key = _spans._SUPPRESS_HTTP
+print(seen, context.get_value(key), key == context._SUPPRESS_HTTP_INSTRUMENTATION_KEY)
+"""
+
+
+def test_the_api_alone_is_enough(server: LoopbackServer) -> None:
+    assert run_script(ALONE, server.domain).strip() == "[True] None True"
+    assert len(server.received) == 1
