@@ -12,6 +12,7 @@ from openfeature.hook import Hook
 
 from target import OptionsError
 from target.integrations.openfeature._flag_keys import MOST_MBOXES, parse_names
+from target.integrations.openfeature._seldom import Seldom
 from target.loggers import Log
 
 #: What the targeting key is; a function gives the ``id`` of the request, in wire form.
@@ -20,7 +21,7 @@ TargetingKey = (
 )
 Exposure = Literal["prefetch", "execute"]
 
-logger = Log(logging.getLogger("target.openfeature"))
+logger = Seldom(Log(logging.getLogger("target.openfeature")))
 
 _ID_FIELDS = {"thirdPartyId": "thirdPartyId", "tntId": "tntId", "ECID": "marketingCloudVisitorId", "customerId": ""}
 

@@ -1,4 +1,4 @@
-"""The API of OpenFeature is one for a process: each test finds it as it is at first."""
+"""The API of OpenFeature, and what was logged, are of a process: each test finds both as they are at first."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.transaction_context import ContextVarsTransactionContextPropagator
 
+from target.integrations.openfeature._settings import logger
+
 
 @pytest.fixture(autouse=True)
 def _as_at_first() -> Iterator[None]:
+    logger.begin_anew()
     yield
     api.shutdown()
     ContextVarsTransactionContextPropagator().set_transaction_context(EvaluationContext())
