@@ -92,11 +92,14 @@ class ClientLines:
 def _on(config: ClientConfig) -> list[str]:
     if config.debug_calls:  # the last hook is what writes these lines
         config = config._replace(hooks=(config.hooks or ())[:-1])
+    if config.offline:
+        config = config._replace(telemetry_enabled=False)  # whatever the option says
     found = [say(value) for name, say in _ON.items() if (value := getattr(config, name))]
     on_device = config.on_device
     if on_device is not None:
         interval_s = on_device.polling_interval_s
-        found.insert(0, f"rules every {interval_s:g} s" if interval_s else "rules that are fetched once")
+        fetched = f"every {interval_s:g} s" if interval_s else "that are fetched once"
+        found.insert(0, f"rules {'that were given or cached' if config.offline else fetched}")
         found += ["a cache of rules"] if on_device.artifact_cache is not None else []
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from target.config import ClientConfig
+from target.delivery.defaults import answer_with_defaults
 from target.delivery.request import Call
 from target.reasons import Reason
 from target.ways import Decide
@@ -31,7 +32,7 @@ class Switches:
         self._now_s = now_s
         self._is_bot: Callable[[Any], bool] | None = None
         if config.exclude_bots:
-            from target.decisioning.bots import is_bot, require_parser  # which few clients need
+            from target.decisioning.bots import is_bot, require_parser  # which an offline client does not need
 
             require_parser()
             self._is_bot = is_bot
@@ -58,8 +59,6 @@ class Switches:
 
     def _because(self, reason: Reason) -> Decide:
         def answer(call: Call, _: object) -> TargetDeliveryResponse:
-            from target.delivery.defaults import answer_with_defaults  # and this, too
-
             return answer_with_defaults(call, self._client, self._now_s(), reason)
 
         return answer

@@ -166,3 +166,19 @@ def test_a_forked_child_tells_of_its_own_life(server: LoopbackServer, kept: Kept
     os.close(writing)
     client.close()
     assert [line for line in kept.lines() if "is closed after 100." in line]
+
+
+@pytest.mark.parametrize(("method", "rules"), [("server-side", ""), ("on-device", "rules that were given or cached, ")])
+def test_of_an_offline_client_it_says_what_it_does_without(
+    server: LoopbackServer, make: Make, kept: Kept, tmp_path: Path, method: str, rules: str
+) -> None:
+    outbox = Outbox.sqlite(tmp_path / "outbox.db")
+    options = {"offline": True, "decisioning_method": method, "outbox": outbox, "logger": kept.logger}
+    client = make(options_of(server.domain, **options))
+    client.queue_notifications(request=CLICK)
+    client.close()
+    (started,) = [line for line in kept.lines(logging.INFO) if "has started" in line]
+    assert f"; on: {rules}offline, an outbox in a file" in started
+    assert "telemetry" not in started
+    (closed,) = [line for line in kept.lines(logging.INFO) if "is closed" in line]
+    assert "0 given up, 0 dropped, 1 left for the next process" in closed
