@@ -42,8 +42,7 @@ class CallLines(Hook):
         found = [*_what_is_shown(call, outcome), *_what_was_told(call, outcome)]
         parts = [*found[:_MOST_PLACES], *([f"{len(found) - _MOST_PLACES} more"] if len(found) > _MOST_PLACES else [])]
         line = f"{'; '.join(parts) or call.method}, {_took(outcome)}"
-        ms = outcome.milliseconds
-        self._write(line, fields(method=call.method, host=outcome.host, status=outcome.status, ms=ms))
+        self._write(line, call.method, outcome.host, outcome.status, outcome.milliseconds)
 
     def on_notification(self, notification: NotificationInfo) -> None:
         """Say what no call says: that it waits, or was given up."""
@@ -52,11 +51,13 @@ class CallLines(Hook):
             return  # which its call has said
         why = f" ({printable(notification.error)})" if notification.error else ""
         what = _named_notification(notification.type, notification.mbox or notification.view)
-        self._write(f"{what}: {'queued' if state == 'queued' else 'given up'}{why}", fields(method="outbox"))
+        self._write(f"{what}: {'queued' if state == 'queued' else 'given up'}{why}", call.method if call else "outbox")
 
-    def _write(self, line: str, about: dict[str, object]) -> None:
+    def _write(
+        self, line: str, method: str, host: str | None = None, status: int | None = None, ms: float | None = None
+    ) -> None:
         if self._log.reaches_somebody(logging.INFO):
-            self._log.info("%s", line, extra=about)
+            self._log.info("%s", line, extra=fields(method=method, host=host, status=status, ms=ms))
             return
         with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or there is none
             sys.stderr.write(f"target: {line}\n")

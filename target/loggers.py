@@ -51,6 +51,8 @@ class Log(logging.LoggerAdapter[Any]):
 
     def __init__(self, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
         super().__init__(logger, {})
+        # It is asked before each line that is dear to make: without a step between.
+        self.isEnabledFor = logger.isEnabledFor  # type: ignore[method-assign]
 
     def log(self, level: int, msg: object, *args: object, **keywords: Any) -> None:
         """Write a line, as ``logging.Logger.log`` does."""
@@ -134,8 +136,8 @@ def parse_logger(name: str, value: object) -> Log:
     ``info`` and ``warning`` if it has them: these are called with one text, which is complete. Where it has ``bind``,
     as those of structlog and loguru have, the fields are bound; where its methods have a parameter ``extra``, they are
     passed by that."""
-    if is_a(value, Log):
-        return value  # type: ignore[return-value]  # one upon another would never reach the logger
+    if issubclass(type(value), Log):
+        return value  # type: ignore[return-value]  # that of another client
     if _is_of_logging(value):
         return Log(value)  # type: ignore[arg-type]
     methods = {each: attribute_of(value, each) for each in ("debug", "info", "warning", "error")}

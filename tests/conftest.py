@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from target import TargetClient
+from target.loggers import FIELDS, LOG
 from tests.kit import properties
 from tests.kit.calls import MakeClient, client_of
 from tests.kit.either import Blocking, Make
@@ -50,6 +52,28 @@ def pytest_collection_finish() -> None:
 
 def pytest_runtest_setup() -> None:
     forget_threads()
+
+
+class _Bare(logging.Handler):
+    """Keeps the lines of this package that lack a field."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not vars(record).keys() >= set(FIELDS):
+            self.lines.append(f"{record.name}: {record.getMessage()}")
+
+
+@pytest.fixture(autouse=True)
+def every_line_has_its_fields() -> Iterator[None]:
+    """Whatever a test makes this package log, a format may name every field."""
+    bare = _Bare()
+    LOG.logger.addHandler(bare)
+    yield
+    LOG.logger.removeHandler(bare)
+    assert bare.lines == []
 
 
 @pytest.fixture

@@ -153,7 +153,8 @@ class StoreSettings(NamedTuple):
         lease_s: How long a claim lasts.
         longest_wait_s: So far ahead of now lanes may be due, and no further.
         now: Both clocks.
-        logger: The client's. Nothing that was stored may be written to it.
+        logger: The client's, which gives each line the fields of docs/observability.md. Nothing that was stored may be
+            written to it.
     """
 
     account: str

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 import target
 from target import Outbox, TargetError
+from target._outbox.memory import MemoryStore
 from target.loggers import FIELDS, LOG, Log, fields, parse_logger
+from target.protocols import StoreSettings
 from tests.kit.calls import CALL, eventually, options_of
 from tests.kit.either import Make
 from tests.kit.kept import Kept
@@ -198,6 +200,17 @@ def test_a_line_names_the_place_that_it_is_of(wrap: Any, kept: Kept) -> None:
         (Path(__file__).name, "test_a_line_names_the_place_that_it_is_of"),
         (Path(__file__).name, "<lambda>"),
     }
+
+
+def test_lines_of_a_store_of_anybodys_have_them(server: LoopbackServer, make: Make, kept: Kept) -> None:
+    def open_store(settings: StoreSettings) -> Any:
+        settings.logger.warning("It is open")
+        assert settings.logger.getChild("inner").name == "kept.inner"  # all that a logger can do
+        return MemoryStore(settings)
+
+    make(options_of(server.domain, logger=kept.logger, outbox=Outbox(store=open_store)))
+    (record,) = [record for record in kept.records if record.getMessage() == "It is open"]
+    assert all(vars(record)[name] is None for name in FIELDS)
 
 
 def test_lines_that_belong_to_no_client_have_them(caplog: pytest.LogCaptureFixture) -> None:

@@ -101,11 +101,11 @@ def test_what_waits_and_what_was_given_up_is_counted(
     server.answer = lambda _: (go_on.wait(20), Answer({"message": "no"}, 400))[1]
     client.queue_notifications(request=CLICK)
     assert eventually(lambda: client.status().senders == 1)
-    assert client.status().outbox.items() >= {"pending": 1, "dead_letters": 0, "dead": 0}.items()
+    assert eventually(lambda: client.status().outbox.items() >= {"pending": 1, "dead_letters": 0, "dead": 0}.items())
     go_on.set()
     assert eventually(lambda: client.status().outbox.dead_letters == 1)
     assert eventually(lambda: client.status().senders == 0)
-    assert client.status().outbox.items() >= {"pending": 0, "dead_letters": 1, "dead": 1}.items()
+    assert eventually(lambda: client.status().outbox.items() >= {"pending": 0, "dead_letters": 1, "dead": 1}.items())
     server.answer = ok
     assert client.outbox.retry_dead_letters() == 1
     assert client.outbox.flush(5000)
