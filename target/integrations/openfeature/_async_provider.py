@@ -16,7 +16,7 @@ from target import AsyncTargetClient, TargetDeliveryResponse, TargetError
 from target.integrations.openfeature._answers import Answer
 from target.integrations.openfeature._base import NO_RULES, BaseProvider
 from target.integrations.openfeature._settings import ProviderOptions, logger
-from target.integrations.openfeature._tracking import Saying, log_failure, not_tracked, say_shown
+from target.integrations.openfeature._tracking import Saying, log_failure, say_shown
 
 GATHER_S = 0.1  # what is shown of one answer within this time is told in one call
 CLOSE_S = 1.0
@@ -112,8 +112,8 @@ class AsyncTargetProvider(BaseProvider):
         running = _running_loop()
         loop = self._loop = self._loop or running
         if loop is None:
-            not_tracked("", "AsyncTargetProvider has to be used on the client's event loop first")
-        elif loop is running:
+            raise ValueError("AsyncTargetProvider has to be made, or first used, on the client's event loop")
+        if loop is running:
             self._begin_saying(saying)
         else:
             loop.call_soon_threadsafe(self._begin_saying, saying)

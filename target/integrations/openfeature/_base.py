@@ -36,7 +36,7 @@ from target.integrations.openfeature._flag_keys import candidates
 from target.integrations.openfeature._readiness import Readiness
 from target.integrations.openfeature._reading import read_flag
 from target.integrations.openfeature._resolvers import Resolvers
-from target.integrations.openfeature._settings import ProviderOptions, parse_settings
+from target.integrations.openfeature._settings import ProviderOptions, logger, parse_settings
 from target.integrations.openfeature._tracking import Event, Saying, not_tracked, read_event, tell_event
 
 NAME = "Adobe Target"
@@ -52,6 +52,11 @@ class BaseProvider(Resolvers):
         self._settings = parse_settings(options)
         self._answers = Answers(self._settings.max_age_s)
         self._readiness = Readiness(client, self.emit)
+        if self._settings.mboxes is None and client.status().method == "hybrid":
+            logger.warning(
+                "A provider of a hybrid client was not told its mboxes: of a key with dots the server is asked for all "
+                "that it may mean, since the rules do not know it. Name them: mboxes=[...]"
+            )
 
     def get_metadata(self) -> Metadata:
         """The provider's name."""

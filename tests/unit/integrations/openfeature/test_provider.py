@@ -15,8 +15,10 @@ from openfeature.flag_evaluation import Reason
 
 from target import TargetClient
 from target.integrations.openfeature import TargetProvider
+from target.testing import FakeTargetClient
 from tests.kit.calls import MakeClient, eventually, timed
 from tests.kit.loopback import LoopbackServer, slowly
+from tests.kit.shop import Shop
 from tests.unit.integrations.openfeature.pages import VISITOR, asked, flags_of, json_offer, notified, page, showing
 
 FLAGS = json_offer(
@@ -146,3 +148,26 @@ def test_visitors_of_one_page_share_nothing(server: LoopbackServer, client: Targ
             flags.get_boolean_value("home.new", False, EvaluationContext(key))
     ids = [item.body.get("id") for item in server.received if "prefetch" in item.body]
     assert ids == [{"thirdPartyId": "a"}, {"thirdPartyId": "b"}, None]
+
+
+def test_a_hybrid_client_decides_in_process_where_mboxes_are_named(
+    shop: Shop, make_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.delivery = showing(home=[json_offer({"from": "the server"})])
+    client = make_client(**{**shop.options, "decisioning_method": "hybrid"})
+    named = TargetProvider(client, mboxes=["home"])
+    assert caplog.records == []
+    assert named.resolve_string_details("home.from", "", VISITOR).flag_metadata["decisioning_method"] == "on-device"
+    unnamed = TargetProvider(client)
+    assert "Name them: mboxes=" in caplog.text
+    assert unnamed.resolve_string_details("home.from", "", VISITOR).flag_metadata["decisioning_method"] == "server-side"
+    assert unnamed.resolve_object_details("home", {}, VISITOR).flag_metadata["decisioning_method"] == "on-device"
+
+
+def test_a_fake_client_will_do_for_tests() -> None:
+    fake = FakeTargetClient(offers={"mboxes": {"flags": {"new": True}}})
+    provider = TargetProvider(fake)
+    assert provider.resolve_boolean_details("flags.new", False, VISITOR).value is True
+    provider.shutdown()
+    assert [each["mbox"]["name"] for each in fake.notifications] == ["flags"]
+    fake.close()
