@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -229,6 +231,24 @@ def test_a_file_keeps_what_is_queued_for_a_client_that_is_not_offline(shop: Shop
     assert eventually(lambda: len(shop.notified) == 2)
     assert {each["mbox"]["name"] for each in shop.notified} == {"home"}
     assert "s1" in {item.session_id for item in shop.delivered}
+
+
+@pytest.mark.waits
+def test_what_a_locked_file_does_not_take_at_once_is_in_it_before_the_client_is_closed(
+    offline: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "outbox.db"
+    client = offline(outbox=Outbox.sqlite(path))
+    client.queue_notifications(request=TELL)
+    with sqlite3.connect(path, isolation_level=None, check_same_thread=False) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        client.queue_notifications(request=TELL)
+        assert client.outbox.volatile == 1
+        assert client.outbox.flush(0) is False
+        threading.Timer(0.3, other.execute, ["ROLLBACK"]).start()
+        client.close(20_000)
+    with sqlite3.connect(path) as file:
+        assert file.execute("SELECT count(*) FROM entry").fetchone() == (2,)
 
 
 def test_what_has_no_room_in_the_file_is_refused_there_too(offline: Any, tmp_path: Path) -> None:
