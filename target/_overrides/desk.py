@@ -90,7 +90,7 @@ class Overrides:
 
     def require(self, overrides: Mapping[str, Any]) -> None:
         """Refuse what could never be shown. Raises OptionsError, which says which experiences there are."""
-        require_rules(overrides, SERVER_SIDE if self._rules is None else self._config.decisioning_method)
+        require_rules(overrides, self._config.decisioning_method)
         artifact = None if self._rules is None else self._rules()
         if artifact is None:
             return

@@ -146,7 +146,8 @@ class BaseVisit(Generic[C]):
 
     def response_headers(self, cache_control: str | None = None, vary: str | None = None) -> list[tuple[str, str]]:
         """What the answer to the browser has to say: each Set-Cookie, Cache-Control and Vary; nothing where nothing was
-        asked, or without consent. Those but Set-Cookie take the place of the application's.
+        asked, or without consent. Those but Set-Cookie take the place of the application's. Where overrides are shown,
+        no shared cache may keep it, with consent or without.
 
         A bot that the client excludes keeps no cookie, and gets none; a cache may not keep its page either, which shows
         defaults, for people.
