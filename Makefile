@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"], sep=",")')
+# What is tested in a venv of its own, since it is large.
+ENGINES := dask ray spark
+EXTRAS = $(shell $(PYTHON) -c 'import sys, tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*(extra for extra in extras if extra not in sys.argv), sep=",")' $(ENGINES))
 
 .DEFAULT_GOAL := help
 # The emulator, and the servers of tests and benchmarks, are on this machine: no proxy of the environment leads there.
@@ -12,7 +14,7 @@ export no_proxy := $(NO_PROXY),$(no_proxy)
 # Else each process of a run of tests would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +67,14 @@ browsers: ## what tests in a browser need: Chromium by apt-get, axe-core by npm;
 
 redis: ## what tests of the outbox in Redis need: redis-server by apt-get; without it those tests are skipped
 	command -v redis-server || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends redis-server; }
+
+engines: ## what tests of Spark, Ray and Dask need, in build/engines: Java by apt-get, wheels; without them those are skipped
+	command -v java || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends default-jre-headless; }
+	$(PYTHON) -m venv build/engines
+	build/engines/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dask,ray,spark]'
+
+check-engines: $(READY) ## the tests of Spark, Ray and Dask alone (make engines), which make check runs, too
+	$(BIN)/python -m pytest -q -m slow tests/engines
 
 official: $(READY) ## what tests of Adobe's SDKs need: its Node.js SDK by npm, its Python SDK by pip; without them those are skipped
 	$(BIN)/python -m tests.official.sdks

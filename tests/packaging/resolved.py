@@ -16,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 UV = str(Path(sys.executable).with_name("uv"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = tuple(PROJECT["optional-dependencies"])
+#: But for the engines, which are tested in a venv of their own.
+EXTRAS = tuple(extra for extra in PROJECT["optional-dependencies"] if extra not in ("dask", "ray", "spark"))
 #: What rests on other packages most, and takes a minute.
 TESTS = ("tests/unit", "tests/contract", "tests/faults")
 PYTHONS = ("3.14", "3.13", "3.12", "3.11")

@@ -1,0 +1,47 @@
+"""Decides a DataFrame of Spark, by its executors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from target.batch.extra import demand
+from target.batch.partitions import decide_batches, plain_schema
+
+demand("pyspark", "target.batch.spark", "spark")
+
+
+def decide(df: Any, decider: Any) -> Any:
+    """What each row of a DataFrame gets, as a DataFrame: lazy, partition by partition, by ``mapInArrow``.
+
+    Executors need this package with the extra ``batch``, and PyArrow as Spark asks for. The rules are broadcast once,
+    and compiled once in each Python process of an executor; Spark Connect, which has no broadcast, sends them with the
+    plan.
+
+    Args:
+        df: A pyspark.sql.DataFrame with the columns that ``decider`` reads.
+        decider: A BatchDecider.
+
+    Returns:
+        A DataFrame with the columns of ``decider.schema``, all dictionaries as text.
+
+    Raises:
+        OptionsError: A column is missing, or of a type that cannot be read; nothing has run then.
+    """
+    from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+
+    columns = decider.check(to_arrow_schema(df.schema))
+    return df.select(*columns).mapInArrow(_decide_with(_share(df, decider)), from_arrow_schema(plain_schema(decider)))
+
+
+def _share(df: Any, decider: Any) -> Callable[[], Any]:
+    """What gives the decider on an executor."""
+    try:
+        shared = df.sparkSession.sparkContext.broadcast(decider)
+    except (AttributeError, NotImplementedError):  # of Spark Connect
+        return lambda: decider
+    return lambda: shared.value
+
+
+def _decide_with(read: Callable[[], Any]) -> Callable[[Iterable[Any]], Iterator[Any]]:
+    return lambda batches: decide_batches(read(), batches)
