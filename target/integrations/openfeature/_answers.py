@@ -15,7 +15,7 @@ from openfeature.transaction_context import get_transaction_context
 
 from target import TargetDeliveryResponse
 from target._background.clock import monotonic_s
-from target._background.forks import renew_in_children
+from target._background.forks import begin_anew_if_forked, renew_in_children
 from target.integrations.openfeature._flag_keys import MOST_MBOXES
 
 K = TypeVar("K")
@@ -145,6 +145,7 @@ class Answers:
         """What the evaluations of this transaction share that ask as ``mark`` says; None where there is none."""
         if mark is None or not self._max_age_s:
             return None
+        begin_anew_if_forked()
         current = get_transaction_context()
         if current.targeting_key is None and not current.attributes:
             return None  # which is what there is where nobody has set one, for as long as a thread lives

@@ -171,3 +171,17 @@ def test_a_fake_client_will_do_for_tests() -> None:
     provider.shutdown()
     assert [each["mbox"]["name"] for each in fake.notifications] == ["flags"]
     fake.close()
+
+
+def test_rules_are_decided_for_who_awaits_them(shop: Shop, make_client: MakeClient) -> None:
+    client = make_client(**shop.options)
+    names = ("boolean", "string", "integer", "float", "object")
+
+    async def run() -> list[Any]:
+        with flags_of(TargetProvider(client)) as flags:
+            asked = [getattr(flags, f"get_{name}_details_async")("home.from", None, VISITOR) for name in names]
+            return await asyncio.gather(*asked)
+
+    details = asyncio.run(run())
+    assert [each.value for each in details] == [None, "home", None, None, None]
+    assert {each.error_code for each in details} == {None, ErrorCode.TYPE_MISMATCH}
