@@ -6,10 +6,12 @@ import gc
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import target
 from target import TargetClient
 from target.loggers import FIELDS, LOG
 from tests.kit import properties
@@ -54,15 +56,19 @@ def pytest_runtest_setup() -> None:
     forget_threads()
 
 
+_PACKAGE = str(Path(target.__file__).parent)
+
+
 class _Bare(logging.Handler):
-    """Keeps the lines of this package that lack a field."""
+    """Keeps the lines that a module of this package wrote without a field."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not vars(record).keys() >= set(FIELDS):
+        is_ours = record.pathname.startswith(_PACKAGE)
+        if is_ours and not vars(record).keys() >= set(FIELDS):
             self.lines.append(f"{record.name}: {record.getMessage()}")
 
 
