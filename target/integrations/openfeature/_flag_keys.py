@@ -12,6 +12,7 @@ from openfeature.exception import FlagNotFoundError
 MOST_MBOXES = 50
 _MOST_LENGTH = 250  # of an mbox's name
 _MOST_SHOWN = 80
+_MOST_KEY = 2000  # which may have come from outside: longer ones are neither cut at each dot nor kept
 
 
 def shown(key: str) -> str:
@@ -31,6 +32,8 @@ def candidates(key: str, known: frozenset[str] | None) -> tuple[str, ...]:
     Raises:
         FlagNotFoundError: It can be of none.
     """
+    if len(key) > _MOST_KEY:
+        raise FlagNotFoundError(f"The flag {shown(key)} is longer than the {_MOST_KEY} characters that a key may have")
     ends = [len(key), *(at for at in range(len(key) - 2, 0, -1) if key[at] == ".")]
     names = [key[:end] for end in ends]
     possible = [name for name in names if name.strip() and len(name) <= _MOST_LENGTH]

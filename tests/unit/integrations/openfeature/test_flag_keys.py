@@ -50,6 +50,14 @@ def test_a_key_of_none_of_the_mboxes_is_no_flag_and_the_message_is_short() -> No
     assert len(caught.value.error_message or "") < 300
 
 
+@pytest.mark.parametrize("key", ["." * 1_000_000, "home." * 200_000, "home." + "x" * 1_000_000])
+def test_a_key_of_any_length_costs_little(key: str) -> None:
+    """It may have come from outside. Cut at each dot, it would be more than a machine can hold."""
+    for known in (None, frozenset({"home"})):
+        with pytest.raises(FlagNotFoundError, match="longer than the 2000 characters"):
+            candidates(key, known)
+
+
 @given(st.text(alphabet="ab. ", max_size=200))
 def test_candidates_are_what_one_call_may_ask_for(key: str) -> None:
     try:
