@@ -65,7 +65,7 @@ browsers: ## what tests in a browser need: Chromium by apt-get, axe-core by npm;
 	command -v chromium || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium; }
 	npm install --prefix build/browser --no-audit --no-fund axe-core@4.14.1
 
-redis: ## what tests of the outbox in Redis need: redis-server by apt-get; without it those tests are skipped
+redis: ## what tests of Redis need: redis-server by apt-get; without it those tests are skipped
 	command -v redis-server || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends redis-server; }
 
 engines: ## what tests of Spark, Ray and Dask need, in build/engines: Java by apt-get, wheels; without them those are skipped

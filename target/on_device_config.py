@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 from urllib.parse import SplitResult, quote, urlsplit
 
 from target.errors import OptionsError
@@ -15,7 +15,7 @@ from target.values import parse_mapping, parse_milliseconds, parse_path, parse_p
 
 if TYPE_CHECKING:
     from target.artifact_headers import ArtifactHeaders
-    from target.protocols import ArtifactSource
+    from target.protocols import ArtifactSource, SharedSource
 
 DEFAULT_CDN = "https://assets.adobetarget.com"
 STAGING_CDN = "https://assets.staging.adobetarget.com"
@@ -31,13 +31,18 @@ def _parse_headers(name: str, value: object) -> ArtifactHeaders:
     return parse_artifact_headers(name, value)
 
 
-def _parse_source(name: str, value: object) -> ArtifactSource:
-    if is_a(value, type) or not is_function(attribute_of(value, "fetch")):
+def _parse_source(name: str, value: object) -> Any:
+    if is_a(value, type) or not (is_shared(value) or is_function(attribute_of(value, "fetch"))):
         raise OptionsError(
             f"Option {name!r} must be a target.protocols.ArtifactSource, with a function 'fetch', not {kind_of(value)}"
         )
     _location_of(name, value)
-    return cast("ArtifactSource", value)
+    return value
+
+
+def is_shared(source: object) -> TypeGuard[SharedSource]:
+    """Whether it stands between clients and the CDN."""
+    return is_function(attribute_of(source, "share"))
 
 
 def _location_of(name: str, source: object) -> str:
@@ -62,7 +67,7 @@ class OnDeviceOptions(NamedTuple):
     cdn_base_path: str | None = option(parse_text, None)
     maximum_wait_ready: float = option(parse_milliseconds, 5000)
     artifact_cache: str | None = option(parse_path, None)
-    artifact_source: ArtifactSource | None = option(_parse_source, None)
+    artifact_source: ArtifactSource | SharedSource | None = option(_parse_source, None)
 
 
 class OnDeviceConfig(NamedTuple):
@@ -70,7 +75,7 @@ class OnDeviceConfig(NamedTuple):
 
     Attributes:
         artifact_location: Where the artifact is: a URL with a host and a path, or what its source says.
-        artifact_source: What brings it; None: what is at that URL.
+        artifact_source: What brings it, or stands between; None: what is at that URL.
         geo_url: Where an address is looked up.
         polling_interval_s: Between two downloads; 0 for the first download only.
         maximum_wait_ready_s: How long ``create`` waits for the first artifact.
@@ -80,7 +85,7 @@ class OnDeviceConfig(NamedTuple):
     """
 
     artifact_location: str
-    artifact_source: ArtifactSource | None
+    artifact_source: ArtifactSource | SharedSource | None
     geo_url: str
     polling_interval_s: float
     maximum_wait_ready_s: float
@@ -103,16 +108,17 @@ def parse_on_device(said: OnDeviceOptions, client: str, property_token: str | No
     built = "/".join([cdn, *(quote(segment, safe="") for segment in segments), "rules.json"])
     artifact_location = _parse_url("artifact_location", said.artifact_location) or built
     source = said.artifact_source
-    if source is not None:
+    if source is not None and not is_shared(source):
         for name in ("artifact_location", "artifact_headers"):
             if getattr(said, name) is not None:
                 raise OptionsError(f"Option {name!r} has no effect together with 'artifact_source': leave one out")
         artifact_location = _location_of("artifact_source", source)
+    is_on_cdn = source is None or is_shared(source)
     return OnDeviceConfig(
         artifact_location=artifact_location,
         artifact_source=source,
         geo_url=f"{cdn}/v1/geo",
-        polling_interval_s=_polling_interval_s(said.polling_interval, "" if source else artifact_location, logger),
+        polling_interval_s=_polling_interval_s(said.polling_interval, artifact_location if is_on_cdn else "", logger),
         maximum_wait_ready_s=said.maximum_wait_ready / 1000,
         artifact_headers=said.artifact_headers,
         artifact_payload=said.artifact_payload,

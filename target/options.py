@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from target.attributes import AttributesProvider
     from target.events import EventHandler
     from target.outbox import Outbox
-    from target.protocols import ArtifactSource
+    from target.protocols import ArtifactSource, SharedSource
     from target.response import TargetDeliveryResponse
     from target.visitor import Visitor
     from target_delivery_api.models import CustomerId, DeliveryRequest, Notification, Order
@@ -94,9 +94,9 @@ class CommonOptions(TypedDict, total=False):
     """On-device: ms that ``create`` waits for the first rules. Default 5000."""
     artifact_cache: str | os.PathLike[str] | None
     """On-device: a file that keeps the last good rules, for a start while the CDN is away. Default: none."""
-    artifact_source: ArtifactSource | None
-    """On-device: where the rules come from in place of the CDN: an object of yours, such as one that reads a store that
-    several processes share. Default: none, which is the CDN."""
+    artifact_source: ArtifactSource | SharedSource | None
+    """On-device: where the rules come from in place of the CDN: an object of yours, such as one that reads a file; or
+    what shares those of the CDN among processes, such as ``RedisArtifacts``. Default: none, which is the CDN."""
     edge_routing: bool | None
     """False keeps every call on ``server_domain``, whatever cluster the visitor belongs to. Default True."""
     retries: int | None

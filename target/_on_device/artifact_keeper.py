@@ -43,7 +43,7 @@ class ArtifactKeeper:
         emit: Emit,
         record: Callable[[DownloadTimes], object] | None = None,
     ) -> None:
-        self._source = Fetcher(config, downloads, client_config.max_response_bytes, client_config.max_response_values)
+        self._source = Fetcher(config, client_config, downloads, partial(_ask_again, weakref.ref(self)))
         self._rotation = ArtifactRotation(config, client_config, emit, record)
         self._is_offline = client_config.offline
         self._announced_at_s: float | None = None
@@ -52,6 +52,7 @@ class ArtifactKeeper:
         take = partial(_take, weakref.ref(self))
         self._service = Service("target-artifact", take=take, logger=client_config.logger)
         weakref.finalize(self, self._service.end).atexit = False
+        weakref.finalize(self, self._source.end).atexit = False
         self._begin()
         renew_in_children(self)
 
@@ -136,6 +137,8 @@ class ArtifactKeeper:
         """For the thread: what to do next, or in how many seconds; see Service."""
         if self._closed or self._is_asking or not self._started:
             return None
+        if not self._is_offline:
+            self._source.watch()
         if self._rotation.has_news:
             return self._rotation.settle
         ready_in_s = self._ready_in_s()
@@ -146,6 +149,11 @@ class ArtifactKeeper:
             self._is_asking = True
             return partial(_fetch, weakref.ref(self), self._source, self._abort)
         return min((seconds for seconds in (due_in_s, ready_in_s) if seconds is not None), default=None)
+
+    def ask_again(self) -> None:
+        """Others have newer rules: ask as soon as may be, unless this client never asks again."""
+        self._rotation.hurry()
+        self._service.wake()
 
     def ask(self) -> tuple[str | None, float]:
         """For the thread: the known version and seconds of the download that is due."""
@@ -169,6 +177,12 @@ class ArtifactKeeper:
     def _tell_ready(self) -> None:
         self._is_ready_told = True
         self._rotation.tell(CLIENT_READY)
+
+
+def _ask_again(reference: weakref.ref[ArtifactKeeper]) -> None:
+    keeper = reference()
+    if keeper is not None:
+        keeper.ask_again()
 
 
 def _take(reference: weakref.ref[ArtifactKeeper]) -> Work | float | None:

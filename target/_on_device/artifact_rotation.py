@@ -82,6 +82,7 @@ class ArtifactRotation:
         self._retrieved: tuple[int, float | None] = (0, None)  # how often, and when for the last time
         self._known_at_s: float | None = None  # since when ``current`` is known to be the latest
         self._failure: tuple[str, float] | None = None  # the last one, in words, and when it was
+        self._is_hurried = False
         self._location = without_query(config.artifact_location)
         self._is_failing = False  # and that was told
         self._news: list[_Fresh | Exception | None] = []  # None: the latest is in use again
@@ -124,10 +125,17 @@ class ArtifactRotation:
 
     def due_in_s(self) -> float | None:
         """Seconds until the next download is due; None when none ever is."""
-        return None if self._next_at_s is None else self._next_at_s - monotonic_s()
+        if self._next_at_s is None:
+            return None
+        return 0.0 if self._is_hurried else self._next_at_s - monotonic_s()
+
+    def hurry(self) -> None:
+        """Let a download be due, once the one in progress has ended. Any thread may call it."""
+        self._is_hurried = True
 
     def ask(self) -> tuple[str | None, float]:
         """The known version and seconds of the download that is due."""
+        self._is_hurried = False
         if self.current is None and not self._has_looked_for_cache:
             self._has_looked_for_cache = True
             self._look_for_cache()

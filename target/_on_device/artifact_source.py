@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import NamedTuple, cast
 
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
@@ -13,12 +16,16 @@ from target._background.service import Service
 from target._http.abort import Abort
 from target._http.deadline import Deadline
 from target._on_device.download import Downloads
-from target.causes import hush
-from target.errors import ArtifactError, TargetError, TargetTimeout, TransportError
-from target.on_device_config import OnDeviceConfig
-from target.protocols import ArtifactSource, FetchedArtifact
+from target.causes import hush, stand_in_for
+from target.config import ClientConfig
+from target.decisioning.artifact import parse_artifact_text
+from target.errors import ArtifactError, OptionsError, TargetError, TargetTimeout, TransportError
+from target.foreign import attribute_of
+from target.on_device_config import OnDeviceConfig, is_shared, without_query
+from target.protocols import ArtifactSource, FetchedArtifact, SharedPart, SharedSource, SharingTerms
 from target.reading import LEAST_MOST_VALUES, weighs_more
 
+_ONCE_S = 300.0  # for who polls never: rules that are older are asked for when it starts
 _BYTES_PER_VALUE = 3  # published artifacts have six and more, and conditions alone come to about three and a half
 _ETAG = re.compile(r"[!-~](?:[ -~]{0,510}[!-~])?")
 _REFUSED = "The CDN answered {status}, which is no artifact: check the options that say where it is"
@@ -116,6 +123,39 @@ class OwnSource(ArtifactSource):
         self._service.end()
 
 
+class SharingSource(OwnSource):
+    """A client's part of what several share, asked as a caller's own source is.
+
+    Raises:
+        OptionsError: It gives no part.
+    """
+
+    def __init__(self, shared: SharedSource, origin: ArtifactSource, terms: SharingTerms) -> None:
+        try:
+            part = shared.share(origin, terms)
+        except TargetError:
+            raise
+        except Exception as error:  # noqa: BLE001  (foreign code can raise anything)
+            raise OptionsError(f"Option 'artifact_source' raised {type(error).__name__}") from stand_in_for(error)
+        if any(not callable(attribute_of(part, name)) for name in ("fetch", "watch", "close")):
+            raise OptionsError(
+                "Option 'artifact_source' gave no part of what it shares: see target.protocols.SharedPart"
+            )
+        self._part: SharedPart = part
+        super().__init__(part, without_query(terms.location))
+
+    def watch(self) -> None:
+        """Hear of what others have."""
+        with contextlib.suppress(Exception):  # foreign code; without it the next poll tells
+            self._part.watch()
+
+    def end(self) -> None:
+        """See OwnSource."""
+        with contextlib.suppress(Exception):
+            self._part.close()
+        super().end()
+
+
 class Fetched(NamedTuple):
     """What came of asking: the artifact, or None where it is the one that was known."""
 
@@ -127,16 +167,37 @@ class Fetcher:
 
     Args:
         config: The caller's own source, or where on the CDN the artifact is.
+        client_config: Size limits, client code and logger.
         downloads: What asks the CDN.
-        most_bytes: The option ``max_response_bytes``.
-        most_values: The option ``max_response_values``.
+        changed: Is called, on any thread, when others have newer rules.
     """
 
-    def __init__(self, config: OnDeviceConfig, downloads: Downloads, most_bytes: int, most_values: int | None) -> None:
+    def __init__(
+        self,
+        config: OnDeviceConfig,
+        client_config: ClientConfig,
+        downloads: Downloads,
+        changed: Callable[[], object] = lambda: None,
+    ) -> None:
         own = config.artifact_source
-        self._source = CdnSource(config, downloads) if own is None else OwnSource(own, config.artifact_location)
-        self._most_bytes = most_bytes
-        self._most_values = most_values
+        self._most_bytes = client_config.max_response_bytes
+        self._most_values = client_config.max_response_values
+        self._source: CdnSource | OwnSource
+        if own is None:
+            self._source = CdnSource(config, downloads)
+        elif is_shared(own):
+            terms = SharingTerms(
+                client_config.client,
+                config.artifact_location,
+                config.polling_interval_s or _ONCE_S,
+                self._most_bytes,
+                self._made_at_s,
+                changed,
+                cast(logging.Logger, client_config.logger),
+            )
+            self._source = SharingSource(own, CdnSource(config, downloads), terms)
+        else:
+            self._source = OwnSource(cast(ArtifactSource, own), config.artifact_location)
         self._has_secrets = own is not None or config.artifact_headers is not None
 
     def fetch(self, known: str | None, timeout_s: float, abort: Abort) -> Fetched | Exception:
@@ -150,6 +211,11 @@ class Fetcher:
             if self._has_secrets:
                 _drop_frames(error)
             return error
+
+    def watch(self) -> None:
+        """Hear of newer rules, where there is somebody to hear it from."""
+        if isinstance(self._source, SharingSource):
+            self._source.watch()
 
     def end(self) -> None:
         """The last was asked for."""
@@ -169,6 +235,15 @@ class Fetcher:
             )
         require_bounds(content, self._most_values)
         return FetchedArtifact(content, version, *map(_milliseconds, times_ms))
+
+    def _made_at_s(self, content: bytes) -> float | None:
+        """See SharingTerms.check."""
+        meta = parse_artifact_text(self._checked(FetchedArtifact(content)).content).meta
+        try:
+            made = datetime.fromisoformat(str(meta.get("generatedAt")))
+            return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            return None
 
 
 def parse_etag(value: object) -> str | None:

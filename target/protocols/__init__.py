@@ -1,6 +1,6 @@
 """For who writes a store of the outbox or a source of rules: what it has to do, and the values that it speaks in."""
 
-from target.protocols.artifacts import ArtifactSource, FetchedArtifact
+from target.protocols.artifacts import ArtifactSource, FetchedArtifact, SharedPart, SharedSource, SharingTerms
 from target.protocols.stores import (
     MOST_PER_BATCH,
     Claim,
@@ -31,6 +31,9 @@ __all__ = [
     "MOST_PER_BATCH",
     "Moment",
     "Settlement",
+    "SharedPart",
+    "SharedSource",
+    "SharingTerms",
     "Store",
     "StoreBroken",
     "StoreSettings",

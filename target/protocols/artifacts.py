@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 
@@ -54,4 +56,62 @@ class ArtifactSource(Protocol):
 
         Raises:
             TargetError: It cannot be had now, in words that may be logged. Of anything else the class alone is told.
+        """
+
+
+class SharingTerms(NamedTuple):
+    """What a client tells a SharedSource of itself.
+
+    Attributes:
+        client: The client code.
+        location: Where the CDN has the rules: a URL, which may hold a secret after a question mark.
+        interval_s: For so many seconds, at least, all clients together leave the CDN alone after it answered.
+        most_bytes: How large an artifact may be.
+        check: Reads an artifact, so that no other is shared; when it was made, in seconds since 1970, as it says
+            itself, or None. Raises TargetError.
+        changed: Lets the client fetch at once, on its own thread. May be called from any thread, and for nothing.
+        logger: The client's.
+    """
+
+    client: str
+    location: str
+    interval_s: float
+    most_bytes: int
+    check: Callable[[bytes], float | None]
+    changed: Callable[[], object]
+    logger: logging.Logger
+
+
+class SharedPart(ArtifactSource, Protocol):
+    """One client's part of a SharedSource. Its ``fetch`` is called as that of any source."""
+
+    @abstractmethod
+    def watch(self) -> None:
+        """See to it that ``changed`` is called when others have newer rules, if that is not so yet. Called often, also
+        in a forked child, and must not block."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """The client was closed: end what ``watch`` began. Must not block."""
+
+
+class SharedSource(Protocol):
+    """Stands between clients and the CDN, so that of many processes one downloads: ``artifact_source`` takes it, too.
+
+    Each client that is created with it asks for a part of its own, and fetches from that. It stays its owner's.
+
+    Attributes:
+        location: What log lines call it; printable, and with no secret in it.
+    """
+
+    location: str
+
+    @abstractmethod
+    def share(self, origin: ArtifactSource, terms: SharingTerms, /) -> SharedPart:
+        """The part of one client.
+
+        Args:
+            origin: The CDN, by the client's own options. It may be asked on the thread that calls ``fetch``, with the
+                version of what it brought before, and raises TargetError.
+            terms: What the client wants.
         """

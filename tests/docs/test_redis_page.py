@@ -9,9 +9,11 @@ import pytest
 
 from target import Outbox, TargetClient
 from target.emulator import running
+from target.stores.redis import RedisArtifacts
 from tests.docs.blocks import leads_somewhere, links, run_blocks
 from tests.kit import redis_server
-from tests.kit.calls import options_of
+from tests.kit.calls import eventually, options_of
+from tests.kit.cdn import Cdn, Owner, keeping
 from tests.kit.loopback import LoopbackServer
 from tests.kit.outboxes import ids_of, notification
 from tests.kit.processes import ROOT
@@ -27,7 +29,9 @@ def test_the_blocks_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         page = tmp_path / PAGE.name
         page.write_text(TEXT.replace(DOCUMENTED, f"127.0.0.1:{server.port}"), encoding="utf-8")
         assert list(run_blocks(page, {}, emulator.server_domain))
-        assert "['order-7']" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert "['order-7']" in printed
+        assert "True 1." in printed
         assert [each["notification"]["id"] for each in emulator.notifications][:1] == ["order-7"]
         assert server.all_keys(), "it was used"
 
@@ -45,6 +49,13 @@ def test_the_rights_are_enough(server: LoopbackServer, tmp_path: Path) -> None:
             assert client.outbox.dead_letters == []
             assert client.outbox.retry_dead_letters() == 0
         assert ids_of(server) == ["a"]
+        cdn, owner = Cdn(server), Owner()
+        for _ in range(2):
+            with keeping(owner, artifact_source=RedisArtifacts(url), artifact_location=cdn.url) as keeper:
+                assert keeper.wait_until_ready(5)
+                assert eventually(lambda: redis.client().pubsub_numsub(f"{redis.all_keys()[-1]}:changed")[0][1] == 1)
+        assert owner.errors() == []
+        assert cdn.asked[1:] == [None], "after the call of the outbox"
 
 
 @pytest.mark.parametrize("link", links(PAGE))

@@ -30,6 +30,7 @@ SAMPLES: dict[str, list[Any]] = {
     "PoolManager": [urllib3.PoolManager()],
     "Outbox": [Outbox.memory()],
     "ArtifactSource": [types.SimpleNamespace(location="shop", fetch=print)],
+    "SharedSource": [types.SimpleNamespace(location="shop", share=print)],
 }
 
 

@@ -1,4 +1,4 @@
-"""A process that queues notifications from 8 threads until it is killed, and goes on where it was: see its test."""
+"""A process that queues notifications from 8 threads until it is killed, and goes on where it was: see its tests."""
 
 from __future__ import annotations
 
@@ -23,22 +23,26 @@ TIMEOUT_MS = 200
 LEASE_MS = 500
 
 
-def main(domain: str, folder: Path, total: int, pace_s: float) -> None:
-    journal = folder / "queued"
+def main(domain: str, folder: Path, total: int, pace_s: float, url: str, part: int, parts: int) -> None:
+    """Queue every ``parts``-th of ``total`` notifications: into a file of ``folder``, or the Redis at ``url``."""
+    journal = folder / (f"queued-{part}" if url else "queued")
     done = set(journal.read_text().split("\n")[:-1]) if journal.exists() else set()  # the last may be half a line
     log = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     config = parse_client_options(options_of(domain, timeout=TIMEOUT_MS))
     runtime, transport = system_runtime(), Transport(config)
-    outbox = Outbox.sqlite(folder / "outbox.db", flush_interval=50, lease=LEASE_MS)
+    if url:
+        outbox = Outbox.redis(url, flush_interval=50, lease=LEASE_MS, max_pending=50_000)
+    else:
+        outbox = Outbox.sqlite(folder / "outbox.db", flush_interval=50, lease=LEASE_MS)
     handle = OutboxHandle(outbox, config, runtime, transport.send, lambda name, /, **payload: None)
 
     def queue(thread: int) -> None:
-        for number in range(thread, total, THREADS):
+        for number in range(thread * parts + part, total, THREADS * parts):
             name = f"n-{number}"
             if name in done:
                 continue
             item = {"id": name, "impressionId": name, "type": "display", "timestamp": 1_700_000_000_000}
-            session = f"s-{thread}-{number // THREADS // PER_SESSION}"
+            session = f"s-{part}-{thread}-{number // THREADS // parts // PER_SESSION}"
             options = parse_request_options({"request": {"notifications": [item]}, "session_id": session})
             call = build_notifications_call(config, options, runtime, None)
             while True:
@@ -64,4 +68,5 @@ def main(domain: str, folder: Path, total: int, pace_s: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    url, part, parts = sys.argv[5:] or ("", "0", "1")
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), url, int(part), int(parts))

@@ -1,13 +1,14 @@
-"""What processes and machines share by a Redis: the outbox, by ``Outbox.redis(url)``."""
+"""What processes and machines share by a Redis: the outbox, and rules (``RedisArtifacts``)."""
 
 from __future__ import annotations
 
 from target.protocols import StoreSettings
+from target.stores.redis._artifacts import RedisArtifacts
 from target.stores.redis._server import Server
 from target.stores.redis._store import RedisStore
 from target.stores.redis._urls import parse_prefix
 
-__all__ = ["RedisOutbox"]
+__all__ = ["RedisArtifacts", "RedisOutbox"]
 
 PREFIX = "target"
 
