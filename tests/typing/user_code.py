@@ -15,6 +15,7 @@ from target import (
     DeliveryRequest,
     DeliveryResponse,
     ExecuteRequest,
+    Experience,
     Explanation,
     MboxRequest,
     MboxResponse,
@@ -22,11 +23,13 @@ from target import (
     Notification,
     NotificationMbox,
     Option,
+    Override,
     PrefetchMboxResponse,
     PrefetchRequest,
     TargetClient,
     TargetDeliveryResponse,
     TargetError,
+    VisitorId,
 )
 
 request = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(name="home"), MboxRequest(name="product1")]))
@@ -171,6 +174,14 @@ def explanations(client: TargetClient, result: TargetDeliveryResponse) -> None:
     assert_type(client.explain({"request": request, "target_cookie": None}), Explanation)
     assert_type(client.explain(request=request).to_dict(), dict[str, Any])
     client.explain(request=request, callback=on_result)  # type: ignore
+    assert_type(client.override("home", Experience("B", activity="Summer"), visitor={"tntId": "a"}), None)
+    assert_type(client.list_overrides(), list[Override])
+    assert_type(client.remove_override("home", visitor=VisitorId(tnt_id="a")), bool)
+    assert_type(client.override_link("/sale", {"home": None}, max_age=60_000), str)
+    client.override("home")  # type: ignore
+    client.override_link("/sale", {"home": None}, 60_000)  # type: ignore
+    Experience()  # type: ignore
+    client.get_offers(request=request, override_token=7)  # type: ignore
     for part in client.explain(request=request).parts:
         for rule in part.won:
             assert_type(rule.activity_id, str | None)
