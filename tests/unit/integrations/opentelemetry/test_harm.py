@@ -203,3 +203,31 @@ print(seen, context.get_value(key), key == context._SUPPRESS_HTTP_INSTRUMENTATIO
 def test_the_api_alone_is_enough(server: LoopbackServer) -> None:
     assert run_script(ALONE, server.domain).strip() == "[True] None True"
     assert len(server.received) == 1
+
+
+LATER = """
+import json, sys
+from opentelemetry import _logs, metrics, trace
+from target import TargetClient
+from target.integrations.opentelemetry import OpenTelemetryHook
+
+client = TargetClient.create(**json.loads(sys.argv[1]), hooks=[OpenTelemetryHook()])
+asked = {"execute": {"mboxes": [{"name": "home"}]}}
+client.get_offers(request=asked)
+
+from tests.kit.telemetry import Telemetry
+
+telemetry = Telemetry()
+trace.set_tracer_provider(telemetry.tracers)
+metrics.set_meter_provider(telemetry.meters)
+_logs.set_logger_provider(telemetry.loggers)
+client.get_offers(request=asked)
+measured = telemetry.metrics()
+print(len(telemetry.spans), len(telemetry.events), measured["adobe.target.decisions"][0][1])
+print("adobe.target.senders" in measured)
+client.close()
+"""
+
+
+def test_the_global_providers_may_be_set_after_the_hook_was_made(server: LoopbackServer) -> None:
+    assert run_script(LATER, json.dumps(options_of(server.domain))).split() == ["1", "1", "1", "True"]
