@@ -7,10 +7,7 @@ from typing import Any
 from target.batch.extra import demand
 from target.batch.partitions import decide_table, plain_schema
 
-dask = demand("dask", "target.batch.dask", "dask")
-demand("dask.dataframe", "target.batch.dask", "dask")
 pa = demand("pyarrow", "target.batch.dask", "dask")
-pd = demand("pandas", "target.batch.dask", "dask")
 
 
 def decide(ddf: Any, decider: Any) -> Any:
@@ -30,8 +27,9 @@ def decide(ddf: Any, decider: Any) -> Any:
     Raises:
         OptionsError: A column is missing, or of a type that cannot be read; nothing has run then.
     """
+    demand("dask.dataframe", "target.batch.dask", "dask")
     columns = decider.check(_read(ddf._meta).schema)
-    shared = dask.delayed(decider, pure=True)
+    shared = demand("dask", "target.batch.dask", "dask").delayed(decider, pure=True)
     meta = _write(plain_schema(decider).empty_table())
     return ddf[columns].map_partitions(_decide, shared, meta=meta)
 
@@ -45,4 +43,4 @@ def _read(frame: Any) -> Any:
 
 
 def _write(table: Any) -> Any:
-    return table.to_pandas(types_mapper=pd.ArrowDtype)
+    return table.to_pandas(types_mapper=demand("pandas", "target.batch.dask", "dask").ArrowDtype)

@@ -7,9 +7,6 @@ from typing import Any
 from target.batch.extra import demand
 from target.batch.partitions import decide_table
 
-ray = demand("ray", "target.batch.ray", "ray")
-demand("ray.data", "target.batch.ray", "ray")
-
 
 def decide(ds: Any, decider: Any, *, workers: int | None = None) -> Any:
     """What each row of a dataset gets, as a dataset: lazy, block by block, by ``map_batches``.
@@ -29,6 +26,7 @@ def decide(ds: Any, decider: Any, *, workers: int | None = None) -> Any:
         OptionsError: A column is missing, or of a type that cannot be read, where Ray knows the schema beforehand.
             Otherwise the job fails by it.
     """
+    ray, data = _ray(), demand("ray.data", "target.batch.ray", "ray")
     schema = ds.schema(fetch_if_missing=False)
     if schema is not None and hasattr(schema.base_schema, "field"):
         decider.check(schema.base_schema)
@@ -39,8 +37,12 @@ def decide(ds: Any, decider: Any, *, workers: int | None = None) -> Any:
         batch_size=None,  # each block as it is
         zero_copy_batch=True,
         fn_constructor_args=([ray.put(decider)],),
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
+        compute=data.ActorPoolStrategy(min_size=1, max_size=most),
     )
+
+
+def _ray() -> Any:
+    return demand("ray", "target.batch.ray", "ray")
 
 
 class _Deciding:
@@ -48,7 +50,7 @@ class _Deciding:
 
     def __init__(self, shared: list[Any]) -> None:
         (reference,) = shared
-        self._decider = ray.get(reference)
+        self._decider = _ray().get(reference)
 
     def __call__(self, table: Any) -> Any:
         return decide_table(self._decider, table)

@@ -8,8 +8,6 @@ from typing import Any
 from target.batch.extra import demand
 from target.batch.partitions import decide_batches, plain_schema
 
-demand("pyspark", "target.batch.spark", "spark")
-
 
 def decide(df: Any, decider: Any) -> Any:
     """What each row of a DataFrame gets, as a DataFrame: lazy, partition by partition, by ``mapInArrow``.
@@ -28,10 +26,10 @@ def decide(df: Any, decider: Any) -> Any:
     Raises:
         OptionsError: A column is missing, or of a type that cannot be read; nothing has run then.
     """
-    from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
-
-    columns = decider.check(to_arrow_schema(df.schema))
-    return df.select(*columns).mapInArrow(_decide_with(_share(df, decider)), from_arrow_schema(plain_schema(decider)))
+    types = demand("pyspark.sql.pandas.types", "target.batch.spark", "spark")
+    columns = decider.check(types.to_arrow_schema(df.schema))
+    schema = types.from_arrow_schema(plain_schema(decider))
+    return df.select(*columns).mapInArrow(_decide_with(_share(df, decider)), schema)
 
 
 def _share(df: Any, decider: Any) -> Callable[[], Any]:
