@@ -7,6 +7,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from target.errors import OptionsError
@@ -194,19 +195,25 @@ class _Forwarding(logging.Handler):
         name = next(name for level, name in self._methods if record.levelno >= level)
         given = {field: getattr(record, field, None) for field in FIELDS}
         try:
-            # Asked for each time, as it may be set up later.
-            write = self._bound(name, given) or getattr(self._log, name)
-            if name in self._by_extra:
-                write(self.format(record), extra=given)
-            else:
-                write(self.format(record))
+            self._writer(name, given)(self.format(record))
         except Exception:  # noqa: BLE001  (foreign code; a log line that cannot be written must not fail a call)
             self.handleError(record)
 
+    def _writer(self, name: str, given: dict[str, object]) -> Callable[..., object]:
+        """What writes a text, with the fields as it takes them, if it does. Asked for at each line, as a log may be set
+        up later."""
+        bound = self._bound(name, given) if self._binds else None
+        if bound is not None:
+            return bound
+        method = getattr(self._log, name)
+        owner, own_name = attribute_of(method, "__self__"), attribute_of(method, "__name__")
+        if _is_of_logging(owner) and own_name in _METHODS.values():  # behind a proxy, such as those of web frameworks
+            return partial(getattr(Log(owner), own_name), extra=given)
+        takes_extra = name in self._by_extra or attribute_of(method, "__module__") == logging.__name__
+        return partial(method, extra=given) if takes_extra else method
+
     def _bound(self, name: str, given: dict[str, object]) -> Callable[..., object] | None:
         """The method ``name`` with the fields bound, as those of structlog and loguru have it."""
-        if not self._binds:
-            return None
         with suppress(Exception):
             method = getattr(self._log.bind(**given), name)
             return method if is_function(method) else None

@@ -169,6 +169,7 @@ class AsyncFakeTargetClient(Fake, AsyncTargetClient):
             return
         if "_services" in known:
             self._services.close(0)
+            self._lines.close(self.status)
         making = type(self).create(self._options)
         try:
             making.send(None)

@@ -149,6 +149,20 @@ def test_an_asyncio_fake_too(kept: Kept) -> None:
     ]
 
 
+def test_an_asyncio_fake_of_several_loops_tells_of_each(kept: Kept) -> None:
+    fake = AsyncFakeTargetClient(logger=kept.logger)
+
+    async def use() -> None:
+        await fake.get_offers(request={"execute": {"mboxes": [{"name": "home"}]}})
+
+    asyncio.run(use())
+    asyncio.run(use())
+    asyncio.run(fake.aclose())
+    lives = [line.split("fakeclient ")[1].split(" ")[1] for line in kept.lines()]
+    assert lives == ["started:", "closed", "started:", "closed", "started:", "closed"][: len(lives)]
+    assert len(lives) % 2 == 0
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_tells_of_its_own_life(server: LoopbackServer, kept: Kept) -> None:
     client = TargetClient.create(options_of(server.domain, logger=kept.logger))

@@ -16,6 +16,7 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.local import LocalProxy
 
 import target
 from target import Outbox, TargetError
@@ -256,6 +257,29 @@ def test_an_object_with_a_parameter_extra_gets_them_by_that() -> None:
     assert told == [("{x} y", fields(method="notify")), ("z", None)]
 
 
+@pytest.mark.parametrize("wrap", [lambda logger: logger, lambda logger: logging.LoggerAdapter(logger, {"tenant": "a"})])
+def test_a_proxy_of_a_logger_hands_them_on(wrap: Any, kept: Kept) -> None:
+    proxied = [wrap(kept.logger)]
+    proxy = LocalProxy(lambda: proxied[0])  # as Flask's current_app.logger is reached
+    methods = SimpleNamespace(debug=proxied[0].info, error=proxied[0].error)
+    for each in (proxy, methods):
+        log = parse_logger("logger", each)
+        log.debug("100 %%: %s", "x", extra=fields(status=7))
+        log.error("y")
+    assert [(record.getMessage(), record.levelname) for record in kept.records] == [
+        *(("100 %: x", "DEBUG"), ("y", "ERROR")),
+        *(("100 %: x", "INFO"), ("y", "ERROR")),
+    ]
+    assert [vars(record)["target_status"] for record in kept.records] == [7, None, 7, None]
+
+
+def test_the_module_logging_may_be_the_logger(caplog: pytest.LogCaptureFixture) -> None:
+    log: Any = logging
+    parse_logger("logger", log).error("x", extra=fields(status=7))
+    (record,) = caplog.records
+    assert (record.name, vars(record)["target_status"]) == ("root", 7)
+
+
 def test_objects_that_only_seem_to_take_them_get_the_text(capsys: pytest.CaptureFixture[str]) -> None:
     class Raises:
         def bind(self, **_: object) -> Any:
@@ -342,7 +366,8 @@ def test_no_line_is_logged_around_the_fields() -> None:
                 around += [f"{name}: {kind}"] if "logging.Logger" in kind else []
             if isinstance(node, ast.ImportFrom) and node.module == "logging":
                 around.append(f"{name}:{node.lineno}: from logging")
-    assert around == ["protocols/stores.py: logging.Logger"]  # for stores of anybody's, which get the client's Log
+    # For sources and stores of anybody's, which get the client's Log.
+    assert around == ["protocols/artifacts.py: logging.Logger", "protocols/stores.py: logging.Logger"]
 
 
 def test_the_lines_of_an_attempt_say_which() -> None:
