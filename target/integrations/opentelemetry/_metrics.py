@@ -33,7 +33,27 @@ Attributes = dict[str, Any]
 #: What a client's status says: attributes and number, any times.
 Read = Callable[[ClientInfo, Any], Iterable[tuple[Attributes, float]]]
 
+#: Hosts that have series of their own: a visitor's cookie can name any of 10,000 clusters, of which Target has a few.
+MOST_HOSTS = 50
+OTHER_HOST = "_OTHER"
 _BREAKER_STATES = ("closed", "half-open", "open")
+
+
+class Hosts:
+    """The hosts that have series of their own: the first ones. The others are told of as one."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], None] = {}
+
+    def named(self, attributes: Attributes) -> Attributes:
+        """``attributes`` as they are told, whether they have a host or not."""
+        if "server.address" not in attributes:
+            return attributes
+        host = attributes["server.address"], attributes["server.port"]
+        if host in self._known or len(self._known) < MOST_HOSTS:
+            self._known[host] = None
+            return attributes
+        return attributes | {"server.address": OTHER_HOST}
 
 
 class Measured(NamedTuple):
@@ -127,6 +147,7 @@ class Metrics:
 
     def __init__(self, meter_provider: MeterProvider | None) -> None:
         self._provider = meter_provider
+        self._hosts = Hosts()
         meter = metrics.get_meter(SCOPE, VERSION, meter_provider, SCHEMA_URL)
         self._http = meter.create_histogram(
             "http.client.request.duration",
@@ -147,7 +168,7 @@ class Metrics:
             "adobe.target.notifications", "{notification}", "Notifications that were queued, sent or given up"
         )
         for measured in MEASURED:
-            _create(meter, meter_provider, measured)
+            _create(meter, meter_provider, measured, self._hosts)
 
     def watch(self, client: ClientInfo) -> None:
         """Measure what the client's status says."""
@@ -164,7 +185,7 @@ class Metrics:
         error = {} if failed_with is None else {ERROR_TYPE: failed_with}
         if call.url is not None and outcome.attempts:
             status = {} if outcome.status is None else {"http.response.status_code": outcome.status}
-            self._http.record(seconds, http_attributes(call) | status | error)
+            self._http.record(seconds, self._hosts.named(http_attributes(call)) | status | error)
         shared: Attributes = {CLIENT: call.client, METHOD: call.method, DECISIONING_METHOD: outcome.decisioning_method}
         self._calls.record(seconds, shared | error)
         for reason, number in Counter(decision.reason for decision in outcome.decisions).items():
@@ -182,12 +203,12 @@ class Metrics:
         self._notifications.add(1, attributes)
 
 
-def _create(meter: Meter, provider: MeterProvider | None, measured: Measured) -> None:
+def _create(meter: Meter, provider: MeterProvider | None, measured: Measured, hosts: Hosts) -> None:
     def observe(_: CallbackOptions) -> list[Observation]:
         by_attributes: dict[tuple[tuple[str, Any], ...], list[float]] = {}
         for client, status in _watched_by(provider):
             for attributes, number in measured.read(client, status):
-                by_attributes.setdefault(tuple(attributes.items()), []).append(number)
+                by_attributes.setdefault(tuple(hosts.named(attributes).items()), []).append(number)
         return [
             Observation(measured.together(numbers), dict(attributes)) for attributes, numbers in by_attributes.items()
         ]

@@ -27,6 +27,7 @@ from target.integrations.opentelemetry._names import (
 )
 
 DELIVERY_PATH = "/rest/v1/delivery"
+_MOST_NAMES = 100  # of mboxes in an attribute; get_attributes takes 10,000
 #: Methods of calls that are nobody's: their spans begin a trace.
 _BACKGROUND = frozenset({"background", "outbox"})
 # What instrumentations of HTTP libraries look for; its name has no other home than this one.
@@ -110,7 +111,7 @@ def _attributes(call: CallInfo) -> dict[str, Any]:
     }
     for name, value in (("mboxes", call.mboxes), ("views", call.views), ("property", call.property_token)):
         if value:
-            attributes[f"adobe.target.{name}"] = value
+            attributes[f"adobe.target.{name}"] = value if name == "property" else value[:_MOST_NAMES]
     return attributes
 
 

@@ -47,6 +47,28 @@ def test_every_call_is_timed_and_those_to_the_server_by_http_too() -> None:
     assert found["adobe.target.call.duration"][3][1].bucket_counts[1] == 1  # of 0.1 to 0.25 ms
 
 
+def test_hosts_that_visitors_make_up_have_no_series_of_their_own() -> None:
+    telemetry = Telemetry()
+    hook = telemetry.hook()
+    for number in [*range(300), *range(30)]:
+        hook.after_call(call(url=f"https://mboxedge{number}.tt.omtrdc.net/rest/v1/delivery"), outcome())
+    counts = {
+        attributes["server.address"]: point.count
+        for attributes, point in telemetry.metrics()["http.client.request.duration"]
+    }
+    left_alone = {"state": "open", "failures": 5, "tried_in": 900}
+    info = client_info(breaker={f"https://mboxedge{number}.tt.omtrdc.net": left_alone for number in (7, 400, 401)})
+    hook.on_start(info)
+    told = [
+        (attributes["server.address"], number)
+        for attributes, number in telemetry.metrics()["adobe.target.breaker.state"]
+        if attributes["adobe.target.breaker.state"] == "open"
+    ]
+    assert told == [("mboxedge7.tt.omtrdc.net", 1), ("_OTHER", 1)]
+    assert len(counts) == 51
+    assert (counts["mboxedge7.tt.omtrdc.net"], counts["mboxedge49.tt.omtrdc.net"], counts["_OTHER"]) == (2, 1, 250)
+
+
 def test_decisions_are_counted_by_method_and_reason() -> None:
     telemetry = Telemetry()
     hook = telemetry.hook()

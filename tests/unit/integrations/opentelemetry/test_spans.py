@@ -76,6 +76,12 @@ def test_a_call_that_is_decided_in_process_is_an_internal_span_without_http() ->
     }
 
 
+def test_of_very_many_mboxes_the_first_are_named() -> None:
+    telemetry = Telemetry()
+    make(telemetry, call(mboxes=tuple(f"m{number}" for number in range(10_000))))
+    assert attributes_of(telemetry.span())["adobe.target.mboxes"] == tuple(f"m{number}" for number in range(100))
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
