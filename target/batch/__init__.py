@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from target.batch.decider import BatchDecider
+    from target.batch.frames import decide_frame
 
-__all__ = ["BatchDecider"]
+__all__ = ["BatchDecider", "decide_frame"]
 
-_HOMES = {"BatchDecider": "target.batch.decider"}
+_HOMES = {"BatchDecider": "target.batch.decider", "decide_frame": "target.batch.frames"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from target.batch.sources import MOMENT, Source
 from target.decisioning.allocation import Allocations
 from target.decisioning.comparison import Test, share_of
 from target.decisioning.compile import compile_condition
-from target.decisioning.context import Scope, Visit
+from target.decisioning.context import Scope, Visit, build_parameters
 from target.decisioning.ranges import PLACES, operation_of, places_in
 from target.decisioning.rules import Rule
 
@@ -81,12 +81,13 @@ def scope_maker(
     """What makes of a set of values, those of the sources of these ``numbers``, what tests are asked about."""
     paths = [sources[number].path for number in numbers]
     if activity_id is None and all(path[0] == "parameters" for path in paths):
-        visit = Visit({}, {}, Allocations("", ""), now_s)
         names = [path[1] for path in paths]
+        scope = Scope(Visit({}, {}, Allocations("", ""), now_s), {})
 
         def make_of_parameters(values: tuple[Any, ...]) -> Scope:
-            given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-            return Scope(visit, {"parameters": given})
+            given = {name: value for name, value in zip(names, values) if value is not None}  # noqa: B905 - half the time
+            scope["mbox"] = build_parameters(given)
+            return scope  # always the same one, since a test keeps nothing of it
 
         return make_of_parameters
 

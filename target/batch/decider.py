@@ -21,6 +21,9 @@ from target.errors import OptionsError
 
 pa = demand("pyarrow", "target.batch")
 
+_LEAST_ROWS, _MOST_ROWS = 1024, 65_536
+_MOST_ANSWERS = 262_144
+
 
 class BatchDecider:
     """Decides what visitors get, a row each, as a client with the same rules would.
@@ -85,6 +88,11 @@ class BatchDecider:
     def schema(self) -> Any:
         """The schema of what comes out, a pyarrow.Schema."""
         return SCHEMA.append(RESPONSE_TOKENS) if self._response_tokens else SCHEMA
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows a batch should have at most: enough for what is done once in each, few enough for memory."""
+        return max(_LEAST_ROWS, min(_MOST_ROWS, _MOST_ANSWERS // len(self.mboxes)))
 
     def __call__(self, batch: Any, *, first_row: int = 1) -> Any:
         """Decide the rows of ``batch``.
