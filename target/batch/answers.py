@@ -6,7 +6,7 @@ Most columns are dictionaries: the texts that occur, each once, and a number for
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from target.batch.audiences import build_request, named_parameters
@@ -66,9 +66,9 @@ class Answers:
         of_place = {number for number, source in enumerate(plan.sources) if source.root == "geo"}
         self._places = tuple(sorted(of_place))
 
-    def build(self, rows: Rows, choices: list[Choice], first: int) -> Any:
-        """The output for ``rows``, of which the first has the number ``first``: an Arrow RecordBatch."""
-        problems = rows.problems(first)
+    def build(self, rows: Rows, choices: list[Choice], numbers: Sequence[int]) -> Any:
+        """The output for ``rows``, which have these ``numbers``: an Arrow RecordBatch."""
+        problems = rows.problems(numbers)
         turns, owners, names = self._pattern(rows.count)
         is_bad = pc.is_valid(problems) if problems.null_count < rows.count else None
         outcomes = pa.concat_arrays([_without(choice.outcomes, is_bad) for choice in choices]).take(turns)
@@ -83,8 +83,8 @@ class Answers:
         present = tuple(sorted(number for number in pc.unique(outcomes).to_pylist() if number is not None))
         fixed = self._fixed_of(present)
         positions = _positions(outcomes, present)
-        for name, (numbers, words) in fixed.items():
-            columns[name] = pa.DictionaryArray.from_arrays(numbers.take(positions), words)
+        for name, (codes, words) in fixed.items():
+            columns[name] = pa.DictionaryArray.from_arrays(codes.take(positions), words)
         for name, tells in (("content", self._written), ("response_tokens", self._told)):
             if name in fixed:
                 columns[name] = self._anew(columns[name], rows, outcomes, owners, tells, present)

@@ -21,8 +21,8 @@ from target.errors import OptionsError
 
 pa = demand("pyarrow", "target.batch")
 
-_LEAST_ROWS, _MOST_ROWS = 1024, 65_536
-_MOST_ANSWERS = 262_144
+_LEAST_ROWS, _MOST_ROWS = 1024, 32_768
+_MOST_ANSWERS = 131_072
 
 
 class BatchDecider:
@@ -90,6 +90,11 @@ class BatchDecider:
         return SCHEMA.append(RESPONSE_TOKENS) if self._response_tokens else SCHEMA
 
     @property
+    def columns(self) -> list[str]:
+        """The columns that are named, without those of a prefix."""
+        return list(dict.fromkeys(source.column for source in self._sources))
+
+    @property
     def rows_at_once(self) -> int:
         """How many rows a batch should have at most: enough for what is done once in each, few enough for memory."""
         return max(_LEAST_ROWS, min(_MOST_ROWS, _MOST_ANSWERS // len(self.mboxes)))
@@ -117,10 +122,14 @@ class BatchDecider:
             return pa.Table.from_batches(decided, self.schema)
         if not isinstance(batch, pa.RecordBatch):
             raise OptionsError(f"batch must be a pyarrow.RecordBatch, not {type(batch).__name__}")
+        return self.decide(batch, range(first_row, first_row + batch.num_rows))
+
+    def decide(self, batch: Any, numbers: Sequence[int]) -> Any:
+        """The same for a RecordBatch whose rows have the ``numbers``, which are told of bad ones."""
         bound = bind(self._sources, self._prefix, batch.schema)
         plan, answers = self._plan([source for _, source in bound])
         rows = Rows(batch, bound, self._client)
-        return answers.build(rows, plan.decide(rows), first_row)
+        return answers.build(rows, plan.decide(rows), numbers)
 
     def check(self, schema: Any) -> list[str]:
         """Which columns of frames of the Arrow ``schema`` are read.

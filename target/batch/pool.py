@@ -39,13 +39,16 @@ class Chunk(NamedTuple):
     done: float
 
 
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Item = TypeVar("Item")
 Result_co = TypeVar("Result_co", covariant=True)
+Result = TypeVar("Result")
 
 
-class Work(Protocol[Result_co]):
+class Work(Protocol[Item_contra, Result_co]):
     """What is to be done; it is sent to the processes, each of which starts it once."""
 
-    def start(self) -> Callable[[Chunk], Result_co]:
+    def start(self) -> Callable[[Item_contra], Result_co]:
         """What does it for one chunk."""
         ...
 
@@ -61,9 +64,7 @@ def chunks_of(path: Path | None, count: int) -> Iterator[Chunk]:
         yield Chunk(start + 1, stop - start, None, stop / count)
 
 
-def run(
-    work: Work[Result_co], chunks: Iterable[Chunk], processes: int
-) -> Generator[tuple[Chunk, Result_co], None, None]:
+def run(work: Work[Item, Result], chunks: Iterable[Item], processes: int) -> Generator[tuple[Item, Result], None, None]:
     """What ``work`` makes of each chunk, in order; with one process, in this one. To be closed, which ends the others.
 
     Raises:
@@ -77,7 +78,7 @@ def run(
     source = enumerate(chunks)
     free = [_Worker(work) for _ in range(processes)]
     workers = {worker.pipe: worker for worker in free}
-    results: dict[int, tuple[Chunk, Any]] = {}
+    results: dict[int, tuple[Item, Any]] = {}
     failed: BatchError | None = None
     turn, has_more = 0, True
     try:
@@ -116,17 +117,17 @@ class _Worker:
     and goes, too. It is never sent a chunk before its last result was read, so that neither waits for the other.
     """
 
-    def __init__(self, work: Work[Any]) -> None:
+    def __init__(self, work: Work[Any, Any]) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, inner = context.Pipe()
         self.number = -1
-        self._chunk: Chunk | None = None
+        self._chunk: Any = None
         self._process = context.Process(target=_do_all, args=(work, inner), daemon=True)
         with _deaf_to_interrupts():
             self._process.start()
         inner.close()
 
-    def begin(self, number: int, chunk: Chunk) -> None:
+    def begin(self, number: int, chunk: Any) -> None:
         """Give it a chunk."""
         self.number, self._chunk = number, chunk
         with contextlib.suppress(OSError):  # it is gone, which ``end`` tells
@@ -147,7 +148,7 @@ class _Worker:
         self._process.close()
 
 
-def _do_all(work: Work[Any], pipe: _Pipe) -> None:
+def _do_all(work: Work[Any, Any], pipe: _Pipe) -> None:
     """What a process does until its parent is done or gone. Ctrl-C, which a terminal sends to all, is the parent's."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

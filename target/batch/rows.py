@@ -44,8 +44,8 @@ class Rows:
         self._sets: dict[tuple[tuple[int, ...], str | None], Sets] = {}
         self.buckets = Buckets(client, self._name_visitors())
 
-    def problems(self, first: int) -> Any:
-        """Why rows cannot be decided: an Arrow array of strings, null for all others; the first row is ``first``."""
+    def problems(self, numbers: Sequence[int]) -> Any:
+        """Why rows cannot be decided: an Arrow array of strings, null for all others. ``numbers`` are those of rows."""
         found: dict[int, str] = {}
         for number, source in enumerate(self._sources):
             if number in self._values or may_have_problems(self._columns[number], source):
@@ -59,7 +59,7 @@ class Rows:
             found.setdefault(row, f"it has no id: {names} {'are' if ' and ' in names else 'is'} empty")
         if not found:
             return pa.nulls(self.count, pa.string())
-        told = [f"row {first + row}: {found[row]}" if row in found else None for row in range(self.count)]
+        told = [f"row {number}: {found[row]}" if row in found else None for row, number in enumerate(numbers)]
         return pa.array(told, pa.string())
 
     def sets(self, numbers: tuple[int, ...], activity_id: str | None = None) -> Sets:

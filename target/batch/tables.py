@@ -81,12 +81,15 @@ def _decode(binary: Any) -> Iterator[str]:
             raise ValueError("it is not UTF-8") from None
 
 
+def delimiter_of(header: str, usual: str) -> str:
+    """What stands between values: a semicolon is what spreadsheets write where a comma is part of a number."""
+    return ";" if usual not in header and ";" in header else usual
+
+
 def _read_csv(path: Path, size: int, delimiter: str = ",") -> Iterator[Rows]:
     def open_rows(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
         first = next(lines, "")
-        # What spreadsheets write where a comma is part of a number.
-        used = ";" if delimiter not in first and ";" in first else delimiter
-        reader = csv.reader(itertools.chain([first], lines), delimiter=used, strict=True)
+        reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter_of(first, delimiter), strict=True)
         header = next(reader, None)
         if not header:
             raise ValueError("there is no header with the names of columns")

@@ -75,14 +75,14 @@ class Written:
         try:
             self._writer: _Writer = _WRITERS[format_of(path)](self.partial_path)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
 
     def write(self, encoded: Any) -> None:
         """Add what ``encode`` gave."""
         try:
             self._writer.write(encoded)
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error) from error
 
     def finish(self, *, partial: bool) -> Path:
         """Close it, and give it its name if it is complete. Returns the name that it has."""
@@ -92,12 +92,13 @@ class Written:
                 return self.partial_path
             os.replace(self.partial_path, self.path)
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error) from error
         return self.path
 
 
-def _unwritable(path: Path, error: OSError) -> BatchError:
-    return BatchError(f"{path}: it cannot be written: {error.strerror or error}")
+def unwritable(path: Path, error: Exception) -> BatchError:
+    """The BatchError of a file that cannot be written."""
+    return BatchError(f"{path}: it cannot be written: {getattr(error, 'strerror', None) or error}")
 
 
 class _Lines:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import click
 
 from target.cli.artifact_options import RULES_HELP, deciding_options, reported
 from target.cli.printing import json_option, one_line, print_json
+from target.cli.stopping import stoppable
 
 
 @click.command(
@@ -46,7 +44,7 @@ def diff(before: str, after: str, as_json: bool, no_progress: bool, **deciding: 
     old, new = read_rules(before), read_rules(after)
     settings, run = _settings(deciding, new.client or old.client)
     differences = compare(old.artifact, new.artifact)
-    with _stoppable() as stop, progress_bar("comparing", wanted=not no_progress) as on_progress:
+    with stoppable() as stop, progress_bar("comparing", wanted=not no_progress) as on_progress:
         changes = measure_changes(old.text, new.text, settings, **run, on_progress=stop.telling(on_progress))
     if as_json:
         print_json({"differences": [each.to_dict() for each in differences], "visitors": changes.to_dict()})
@@ -95,7 +93,7 @@ def simulate(
         require_package()
     read = read_rules(rules)
     settings, run = _settings(deciding, read.client)
-    with _stoppable() as stop, progress_bar("simulating", wanted=not no_progress) as on_progress:
+    with stoppable() as stop, progress_bar("simulating", wanted=not no_progress) as on_progress:
         simulation = decide_all(read.text, settings, **run, out=out, on_progress=stop.telling(on_progress))
     if plot is not None:
         from target.batch.plot import draw_plot
@@ -153,41 +151,3 @@ def _warn_of_missing_ids(path: Path) -> None:
     if first is not None and not has_id(first.rows[0]):
         known = "tntId, thirdPartyId, marketingCloudVisitorId"
         click.echo(f"{one_line(str(path))}: no column is an id ({known}), so visitors get new ones", err=True)
-
-
-class _Stop:
-    """Whether a run is to end early: asked between chunks, so that what was written is what was counted."""
-
-    is_wanted = False
-
-    def telling(self, on_progress: Callable[[int, float], object] | None) -> Callable[[int, float], None]:
-        """What tells of progress, and ends the run where that is wanted."""
-
-        def tell(done: int, share: float) -> None:
-            if on_progress is not None:
-                on_progress(done, share)
-            if self.is_wanted:
-                raise KeyboardInterrupt
-
-        return tell
-
-
-@contextmanager
-def _stoppable() -> Iterator[_Stop]:
-    """Ctrl-C and SIGTERM end a run early, at the next chunk; the second of them at once."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def handle(_: int, __: object) -> None:
-        if stop.is_wanted:
-            raise KeyboardInterrupt
-        stop.is_wanted = True
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -21,6 +21,7 @@ COMMANDS = {
     "attributes": ("target.cli.asking:attributes", "Ask for JSON offers, and print them as values."),
     "notify": ("target.cli.telling:notify", "Tell Target what was shown or clicked."),
     "explain": ("target.cli.explaining:explain", "Say why rules decide a request as they do."),
+    "decide": ("target.cli.deciding:decide", "Decide what each visitor of a file gets."),
     "artifact": ("target.cli.artifact:artifact", "Fetch, lint, compare, show and try rules."),
     "emulate": ("target.cli.emulating:emulate", "Serve a Target on this machine."),
     "doctor": ("target.cli.doctor:doctor", "Check an installation, and say what to do."),
