@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from target.batch.decider import BatchDecider
+    from target.batch.experiments import power, sample_ratio
+    from target.batch.forecasts import forecast, overlap, sample_sizes
     from target.batch.frames import decide_frame
 
-__all__ = ["BatchDecider", "decide_frame"]
+__all__ = ["BatchDecider", "decide_frame", "forecast", "overlap", "power", "sample_ratio", "sample_sizes"]
 
-_HOMES = {"BatchDecider": "target.batch.decider", "decide_frame": "target.batch.frames"}
+_HOMES = {
+    "BatchDecider": "target.batch.decider",
+    "decide_frame": "target.batch.frames",
+    "forecast": "target.batch.forecasts",
+    "overlap": "target.batch.forecasts",
+    "power": "target.batch.experiments",
+    "sample_ratio": "target.batch.experiments",
+    "sample_sizes": "target.batch.forecasts",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -43,6 +43,7 @@ def test_18_the_wheel_declares_what_it_needs(wheel: Path) -> None:
         "aiohttp",
         "batch",
         "cli",
+        "dask",
         "django",
         "emulator",
         "flask",
@@ -50,9 +51,12 @@ def test_18_the_wheel_declares_what_it_needs(wheel: Path) -> None:
         "on-device",
         "openfeature",
         "otel",
+        "ray",
         "redis",
         "simulate",
+        "spark",
         "starlette",
+        "stats",
         "testing",
     ]
     assert sorted(extras) == of_users  # and nothing of development
