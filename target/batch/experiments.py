@@ -45,7 +45,7 @@ def sample_ratio(decided: Any, activity_id: str, shares: Mapping[str, float]) ->
     for one, other in itertools.combinations(sorted(set(visitors["experience_id"].to_pylist())), 2):
         result = experiment.analyze(_only(visitors, one, other), control=one)["ratio"]
         rows.append((one, other, int(result.control), int(result.treatment), float(result.pvalue)))
-    return _table(rows, ["visitors", "other_visitors"], ["p_value"])
+    return _table(rows, ["p_value"])
 
 
 def power(decided: Any, activity_id: str, value: str, *, alpha: float = 0.05, power: float = 0.8) -> Any:
@@ -84,7 +84,7 @@ def power(decided: Any, activity_id: str, value: str, *, alpha: float = 0.05, po
             (solved,) = experiment.solve_power(_only(visitors, one, other), parameter)["metric"]
             found[parameter] = float(getattr(solved, parameter))
         rows.append((one, other, counts[one], counts[other], found["effect_size"], found["rel_effect_size"]))
-    return _table(rows, ["visitors", "other_visitors"], ["effect_size", "rel_effect_size"])
+    return _table(rows, ["effect_size", "rel_effect_size"])
 
 
 def _visitors_of(decided: Any, activity_id: str, more: list[str]) -> Any:
@@ -122,10 +122,8 @@ def _check_shares(shares: Any) -> dict[str, float]:
     return dict(shares)
 
 
-def _table(rows: list[tuple[Any, ...]], counts: list[str], numbers: list[str]) -> Any:
-    schema = [(name, pa.string()) for name in ("experience_id", "other_experience_id")]
-    schema += [(name, pa.int64()) for name in counts] + [(name, pa.float64()) for name in numbers]
-    columns = list(zip(*rows, strict=True)) or [[] for _ in schema]
-    return pa.table(
-        [pa.array(column, kind) for column, (_, kind) in zip(columns, schema, strict=True)], pa.schema(schema)
-    )
+def _table(rows: list[tuple[Any, ...]], names: list[str]) -> Any:
+    pair = [(name, pa.string()) for name in ("experience_id", "other_experience_id")]
+    counts = [(name, pa.int64()) for name in ("visitors", "other_visitors")]
+    schema = pa.schema([*pair, *counts, *((name, pa.float64()) for name in names)])
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)

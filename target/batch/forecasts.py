@@ -14,18 +14,9 @@ from target.errors import OptionsError
 pa = demand("pyarrow", "target.batch")
 pc = demand("pyarrow.compute", "target.batch")
 
-_FORECAST = [
-    ("activity_id", pa.string()),
-    ("experience_id", pa.string()),
-    ("visitors", pa.int64()),
-    ("share", pa.float64()),
-]
-_OVERLAP = [
-    ("activity_id", pa.string()),
-    ("other_activity_id", pa.string()),
-    ("visitors", pa.int64()),
-    ("share", pa.float64()),
-]
+_COUNTS = [("visitors", pa.int64()), ("share", pa.float64())]
+_FORECAST = pa.schema([("activity_id", pa.string()), ("experience_id", pa.string()), *_COUNTS])
+_OVERLAP = pa.schema([("activity_id", pa.string()), ("other_activity_id", pa.string()), *_COUNTS])
 
 
 def forecast(decider: BatchDecider, frame: Any) -> Any:
@@ -51,7 +42,8 @@ def forecast(decider: BatchDecider, frame: Any) -> Any:
         for row in _count(shown, ["activity_id", "experience_id"]):
             counts[row["activity_id"], row["experience_id"]] += row["visitors"]
     rows = sorted(counts.items(), key=lambda each: (each[0][0], each[0][1] or ""))
-    return _table(_FORECAST, [(*ids, count, count / total) for ids, count in rows])
+    told = [(*ids, count, count / total) for ids, count in rows]
+    return pa.Table.from_pylist([dict(zip(_FORECAST.names, row, strict=True)) for row in told], _FORECAST)
 
 
 def overlap(decider: BatchDecider, frame: Any) -> Any:
@@ -78,7 +70,8 @@ def overlap(decider: BatchDecider, frame: Any) -> Any:
         both = both.filter(pc.less(both["activity_id"], both["other_activity_id"]))
         for row in _count(both, ["activity_id", "other_activity_id"]):
             counts[row["activity_id"], row["other_activity_id"]] += row["visitors"]
-    return _table(_OVERLAP, [(*ids, count, count / total) for ids, count in sorted(counts.items())])
+    told = [(*ids, count, count / total) for ids, count in sorted(counts.items())]
+    return pa.Table.from_pylist([dict(zip(_OVERLAP.names, row, strict=True)) for row in told], _OVERLAP)
 
 
 def sample_sizes(expected: Any, visitors: int) -> Any:
@@ -118,10 +111,3 @@ def _count(table: Any, names: list[str]) -> Any:
     """How many rows have each set of values of the columns ``names``, each counted once."""
     once = _distinct(table, ["row", *names])
     return once.group_by(names).aggregate([("row", "count")]).rename_columns([*names, "visitors"]).to_pylist()
-
-
-def _table(schema: Any, rows: list[tuple[Any, ...]]) -> Any:
-    columns = list(zip(*rows, strict=True)) or [[] for _ in schema]
-    return pa.table(
-        [pa.array(column, kind) for column, (_, kind) in zip(columns, schema, strict=True)], pa.schema(schema)
-    )

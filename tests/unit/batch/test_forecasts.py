@@ -79,7 +79,8 @@ def test_sample_sizes(decider: BatchDecider) -> None:
     told = sample_sizes(forecast(decider, TABLE), 10_000).to_pylist()
     assert [row["expected"] for row in told] == [row["share"] * 10_000 for row in told]
     assert sum(row["expected"] for row in told[:2]) == pytest.approx(10_000)
-    for wrong in (-1, 1.5, True):
+    wrongs: tuple[Any, ...] = (-1, 1.5, True)
+    for wrong in wrongs:
         with pytest.raises(OptionsError, match="visitors must be a number"):
             sample_sizes(forecast(decider, TABLE), wrong)
     with pytest.raises(OptionsError, match="must be what forecast gave"):
