@@ -18,13 +18,14 @@ from target.delivery.telemetry import (
     MOST_ENTRIES,
     TelemetryBuffer,
     add_telemetry,
+    build_answered_entry,
     build_call_entry,
     build_download_entry,
     build_features,
     build_request_times,
     mode_of,
 )
-from target_delivery_api.models import TelemetryEntry
+from target_delivery_api.models import DeliveryResponse, TelemetryEntry
 from tests.kit.built_calls import PAGE_LOAD, offers
 
 NOW_S = 1585098300.9876
@@ -71,6 +72,23 @@ def test_the_entry_of_a_call() -> None:
     assert "parsing" not in sent
     for built in (entry, sent):
         assert TelemetryEntry.from_dict(built).to_dict() == built
+
+
+def test_the_entry_of_a_call_that_the_server_answered() -> None:
+    body = {"requestId": "r1", "execute": {"pageLoad": {}}}
+    answer = DeliveryResponse(status=200, edge_host="mboxedge38.tt.omtrdc.net", telemetry_server_token="tok")
+    entry = build_answered_entry(body, answer, NOW_S, 0.01234)
+    assert entry == {
+        "requestId": "r1",
+        "timestamp": 1585098300987,
+        "execution": 12.34,
+        "mode": "edge",
+        "features": {"decisioningMethod": "server-side", "executePageLoad": True},
+        "telemetryServerToken": "tok",
+    }
+    said_nothing = build_answered_entry(body, None, NOW_S, 0.9)
+    assert (said_nothing["mode"], said_nothing["execution"]) == ("local", 900)
+    assert "telemetryServerToken" not in said_nothing
 
 
 @pytest.mark.parametrize("body", [{}, {"requestId": None}])
