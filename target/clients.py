@@ -65,6 +65,7 @@ class Client:
                 "offline": services.switches is not None and services.switches.offline,
                 **services.status(),
                 "outbox": None if services.outbox is None else services.outbox.status(),
+                "outbox_store": None if services.outbox is None else services.outbox.store_status(),
                 "senders": sum(each.senders for each in (services.outbox, on_device and on_device.background) if each),
                 "callbacks": 0 if self._workers is None else self._workers.unfinished,
                 "connections": self._transport.connections(),

@@ -76,6 +76,7 @@ class OnDeviceConfig(NamedTuple):
     Attributes:
         artifact_location: Where the artifact is: a URL with a host and a path, or what its source says.
         artifact_source: What brings it, or stands between; None: what is at that URL.
+        source_name: What that is called: the URL, without its query, or what the source says.
         geo_url: Where an address is looked up.
         polling_interval_s: Between two downloads; 0 for the first download only.
         maximum_wait_ready_s: How long ``create`` waits for the first artifact.
@@ -86,6 +87,7 @@ class OnDeviceConfig(NamedTuple):
 
     artifact_location: str
     artifact_source: ArtifactSource | SharedSource | None
+    source_name: str
     geo_url: str
     polling_interval_s: float
     maximum_wait_ready_s: float
@@ -117,6 +119,7 @@ def parse_on_device(said: OnDeviceOptions, client: str, property_token: str | No
     return OnDeviceConfig(
         artifact_location=artifact_location,
         artifact_source=source,
+        source_name=without_query(artifact_location if source is None else _location_of("artifact_source", source)),
         geo_url=f"{cdn}/v1/geo",
         polling_interval_s=_polling_interval_s(said.polling_interval, artifact_location if is_on_cdn else "", logger),
         maximum_wait_ready_s=said.maximum_wait_ready / 1000,

@@ -57,6 +57,7 @@ class ArtifactStatus(_Frozen):
     Attributes:
         version: As they give it, e.g. ``"1.0.0"``; None while there are none.
         source_version: What their source knows them by, such as an ETag; None where it names nothing.
+        source: Where they come from: a URL without its query, or what an ``artifact_source`` is called.
         age: Milliseconds since they were last fetched, or found to be still the same; None where they never were.
         last_error: Why a download failed, the last that did; None where none has.
         last_error_at: When that was, in milliseconds since 1970.
@@ -65,6 +66,7 @@ class ArtifactStatus(_Frozen):
     __slots__ = ()
     version: str | None
     source_version: str | None
+    source: str
     age: int | None
     last_error: str | None
     last_error_at: int | None
@@ -87,6 +89,8 @@ class ClientStatus(_Frozen):
         background: Calls about what was decided on the device.
         outbox: ``client.outbox.counters``; with ``pending`` and ``dead_letters``, how many there are as far as is known
             without asking a file or store, other processes' included. None without an outbox.
+        outbox_store: Where its notifications wait: ``name``, such as ``"memory"``; ``usable``, whether that could be
+            used when it was last tried; ``volatile``, how many wait in memory alone. None without one.
         senders: How many threads are sending in the background: what the outbox holds, and calls about what was decided
             on the device.
         callbacks: Calls with a callback that have not ended.
@@ -105,6 +109,7 @@ class ClientStatus(_Frozen):
     breaker: dict[str, Any]
     background: BackgroundStatus
     outbox: dict[str, int] | None
+    outbox_store: dict[str, Any] | None
     senders: int
     callbacks: int
     connections: dict[str, int] | None

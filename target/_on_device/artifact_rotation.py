@@ -118,6 +118,7 @@ class ArtifactRotation:
         return {
             "version": None if current is None else current.version,
             "source_version": None if current is None else self._version,
+            "source": self._config.source_name,
             "age": None if current is None or known is None else round((monotonic_s() - known) * 1000),
             "last_error": None if failure is None else failure[0],
             "last_error_at": None if failure is None else round(failure[1] * 1000),

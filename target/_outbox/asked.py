@@ -28,6 +28,9 @@ class AskedStore:
         settings: What it was opened with.
         hold_s: For so long the oldest question may be without an answer before the store counts as slow.
         look_s: For so long an answer is waited for.
+
+    Attributes:
+        name: What the log calls it.
     """
 
     def __init__(self, store: Store, settings: StoreSettings, hold_s: float, look_s: float) -> None:
@@ -36,7 +39,7 @@ class AskedStore:
         self._logger = log_of(settings.logger)
         self.hold_s, self.look_s = hold_s, look_s
         name = attribute_of(store, "name")
-        self._name = exact_text(name) if is_text(name) else f"store {type(store).__name__}"
+        self.name = exact_text(name) if is_text(name) else f"store {type(store).__name__}"
         self._thread = OneThread("target-outbox-store")
         self._broken_at_s: float | None = None
         self._has_paused = False
@@ -116,7 +119,7 @@ class AskedStore:
             return otherwise
         if self._broken_at_s is not None:
             self._broken_at_s = None
-            self._logger.warning("The outbox %s can be used again", self._name)
+            self._logger.warning("The outbox %s can be used again", self.name)
         return result
 
     def leave_alone(self, why: str | None) -> None:
@@ -128,7 +131,7 @@ class AskedStore:
                 logging.WARNING if why is None else logging.ERROR,
                 "The outbox %s %s: notifications wait in memory, and are lost if the process ends before they are "
                 "sent or written",
-                self._name,
+                self.name,
                 "is locked or slow" if why is None else f"cannot be used ({why})",
             )
 

@@ -57,6 +57,16 @@ class DurableStore:
         self._known = Counts(0, 0)
         self._carried = self._carried_to = 0  # how often something was carried over into the store, and up to where
 
+    @property
+    def name(self) -> str:
+        """See SteadyStore."""
+        return self._asked.name
+
+    @property
+    def is_usable(self) -> bool:
+        """See SteadyStore."""
+        return not (self._asked.is_broken or self._asked.is_behind)
+
     def queue(self, entries: Sequence[Entry], due_s: float, may_wait: bool = True, /) -> int:
         """See SteadyStore."""
         asked = self._asked

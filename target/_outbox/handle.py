@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from target._background.forks import begin_anew_if_forked, import_before_threads
 from target._outbox.durable import DurableStore
@@ -199,6 +199,11 @@ class OutboxHandle:
         ``pending`` and how many ``dead_letters`` there are, those of other processes included."""
         known = self._store.known()
         return {**self.counters, "pending": known.pending, "dead_letters": known.dead}
+
+    def store_status(self) -> dict[str, Any]:
+        """Where notifications wait: its ``name``, whether it is ``usable``, how many are in memory (``volatile``)."""
+        store = self._store
+        return {"name": store.name, "usable": store.is_usable, "volatile": store.volatile()}
 
     @discreet
     def flush(self, timeout: float | None = None) -> bool:

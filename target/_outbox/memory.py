@@ -41,6 +41,9 @@ class _Lane:
 class MemoryStore(Store):
     """A Store in plain dicts, under one lock; and a SteadyStore, since it never fails."""
 
+    name = "memory"
+    is_usable = True
+
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self.begin_anew()

@@ -18,6 +18,14 @@ FORK_S = 2.0
 class SteadyStore(Protocol):
     """A ``target.protocols.Store`` as far as its name and meaning are the same, with what a client needs besides."""
 
+    @property
+    def name(self) -> str:
+        """What the log calls the place."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it could be used when it was last tried; nobody is asked."""
+
     def queue(self, entries: Sequence[Entry], due_s: float, may_wait: bool = True, /) -> int:
         """See Store.add. Returns after ``HOLD_S`` at most, or at once: what no storage has taken by then waits here."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from target.cli.account import host_options, read_account, take_account
 from target.cli.checks import BAD, GOOD, NOTE, Check
 from target.cli.inputs import profile_path
 from target.cli.printing import json_option, print_json, printable
+from target.cli.redis_checks import check_redis
 from target.cli.versions import check_packages
 
 _ADOBES = ".tt.omtrdc.net"
@@ -22,9 +24,11 @@ _COLOURS = {GOOD: "green", BAD: "red", NOTE: "yellow"}
 
 @click.command()
 @host_options
+@click.option("--redis", "redis_url", metavar="URL", help="A Redis that workers share, too.")
+@click.option("--redis-prefix", default="target", show_default=True, metavar="TEXT", help="What its keys begin with.")
 @json_option
-def doctor(as_json: bool, **given: Any) -> int:
-    """Check an installation: versions, hosts, certificates, proxy, clock, rules. Says what to do.
+def doctor(as_json: bool, redis_url: str | None, redis_prefix: str, **given: Any) -> int:
+    """Check an installation: versions, hosts, certificates, proxy, clock, rules, Redis. Says what to do.
 
     Every check ends within a few seconds. "note" is for you to judge; "finding" makes the exit code 1.
 
@@ -32,7 +36,8 @@ def doctor(as_json: bool, **given: Any) -> int:
     """
     options = read_account(take_account(given))
     found = []
-    for check in _checks(options):
+    redis = check_redis(redis_url, redis_prefix, options) if redis_url else ()
+    for check in chain(_checks(options), redis):
         found.append(check)
         if not as_json:
             _print(check)

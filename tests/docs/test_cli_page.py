@@ -59,7 +59,9 @@ def test_every_command_and_check_is_told() -> None:
     assert told == list(COMMANDS)
     table = TEXT.split("| check | of |")[1].split("\n\n")[0]
     names = {name for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)", cell)}
-    sources = [(ROOT / "target/cli" / f"{name}.py").read_text() for name in ("checks", "doctor", "versions")]
+    sources = [
+        (ROOT / "target/cli" / f"{name}.py").read_text() for name in ("checks", "doctor", "redis_checks", "versions")
+    ]
     made = set(re.findall(r'\bCheck\(\s*"(\w+)"', "".join(sources)))
     assert names == made | {"extra", "packages", "delivery"}
     assert EMULATOR in TEXT

@@ -52,6 +52,7 @@ def test_a_client_that_did_nothing(server: LoopbackServer, make: Make) -> None:
         "breaker": {},
         "background": NOTHING,
         "outbox": None,
+        "outbox_store": None,
         "senders": 0,
         "callbacks": 0,
         "connections": {"idle": 0, "made": 0},
@@ -110,6 +111,23 @@ def test_what_waits_and_what_was_given_up_is_counted(
     assert client.outbox.retry_dead_letters() == 1
     assert client.outbox.flush(5000)
     assert eventually(lambda: client.status().outbox.items() >= {"pending": 0, "dead_letters": 0, "dead": 1}.items())
+
+
+def test_where_notifications_wait_is_told(server: LoopbackServer, make: Make, tmp_path: Path) -> None:
+    server.answer = down
+    for outbox, name in ((Outbox.memory(), "memory"), (Outbox.sqlite(tmp_path / "o.db"), f"file {tmp_path / 'o.db'}")):
+        client = make(options_of(server.domain, outbox=outbox, retries=0))
+        client.queue_notifications(request=CLICK)
+        assert client.status().outbox_store == {"name": name, "usable": True, "volatile": int(name == "memory")}
+
+
+def test_a_store_that_cannot_be_used_is_told(server: LoopbackServer, make: Make, tmp_path: Path) -> None:
+    server.answer = down
+    (tmp_path / "o.db").mkdir()
+    client = make(options_of(server.domain, outbox=Outbox.sqlite(tmp_path / "o.db"), retries=0))
+    client.queue_notifications(request=CLICK)
+    assert eventually(lambda: client.status().outbox_store["usable"] is False)
+    assert client.status().outbox_store["volatile"] == 1
 
 
 @pytest.mark.waits
@@ -178,6 +196,7 @@ def test_the_artifact_is_told_of(shop: Shop, make: Make, quick_tries: None) -> N
     assert before.artifact | {"last_error_at": 0} == {
         "version": None,
         "source_version": None,
+        "source": f"http://{shop.server.domain}/acme/production/v1/rules.json",
         "age": None,
         "last_error": before.artifact.last_error,
         "last_error_at": 0,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from target.protocols import StoreSettings
 from target.stores.redis._artifacts import RedisArtifacts
+from target.stores.redis._health import Health, look_at
 from target.stores.redis._server import Server
 from target.stores.redis._store import RedisStore
 from target.stores.redis._urls import parse_prefix
 
-__all__ = ["RedisArtifacts", "RedisOutbox"]
+__all__ = ["Health", "RedisArtifacts", "RedisOutbox", "look_at"]
 
 PREFIX = "target"
 
