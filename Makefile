@@ -14,7 +14,7 @@ export no_proxy := $(NO_PROXY),$(no_proxy)
 # Else each process of a run of tests would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks bench-engines hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,10 +68,10 @@ browsers: ## what tests in a browser need: Chromium by apt-get, axe-core by npm;
 redis: ## what tests of Redis need: redis-server by apt-get; without it those tests are skipped
 	command -v redis-server || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends redis-server; }
 
-engines: ## what tests of Spark, Ray and Dask need, in build/engines: Java by apt-get, wheels; without them those are skipped
+engines: ## what tests of Spark, Ray, Dask and Daft need, in build/engines: Java by apt-get, wheels; without them those are skipped
 	command -v java || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends default-jre-headless; }
 	$(PYTHON) -m venv build/engines
-	build/engines/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dask,ray,spark]'
+	build/engines/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dask,ray,spark]' 'pyspark[connect]' daft
 
 check-engines: $(READY) ## the tests of Spark, Ray and Dask alone (make engines), which make check runs, too
 	$(BIN)/python -m pytest -q -m slow tests/engines
@@ -130,6 +130,9 @@ bench-on-device-node: $(READY) ## the same beside Adobe's Node.js SDK, in a temp
 
 bench-hooks: $(READY) ## what hooks, OpenTelemetry and OpenFeature add to a call, in process and over HTTP
 	$(BIN)/python -m benchmarks.hooks
+
+bench-engines: ## visitors a second by Spark, Ray and Dask with one worker and two, start-up, memory (make engines)
+	build/engines/bin/python -m benchmarks.engines
 
 hooks: $(READY) ## check every commit before it is made: ruff, mypy, import contracts, its subject
 	$(BIN)/pre-commit install

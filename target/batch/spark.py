@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -37,8 +39,14 @@ def _share(df: Any, decider: Any) -> Callable[[], Any]:
     try:
         shared = df.sparkSession.sparkContext.broadcast(decider)
     except (AttributeError, NotImplementedError):  # of Spark Connect
-        return lambda: decider
+        return functools.partial(_load, pickle.dumps(decider))
     return lambda: shared.value
+
+
+@functools.lru_cache(maxsize=4)
+def _load(pickled: bytes) -> Any:
+    """The decider, made once in a process, though each task brings its bytes along; a few, where jobs take turns."""
+    return pickle.loads(pickled)
 
 
 def _decide_with(read: Callable[[], Any]) -> Callable[[Iterable[Any]], Iterator[Any]]:

@@ -90,7 +90,16 @@ def drive_dask(job: dict[str, Any], folder: Path, decider: Any) -> dict[str, Any
     return {"asked_at_once": len(asked), "partitions": counts, "took_s": took}
 
 
-ENGINES: dict[str, Callable[..., dict[str, Any]]] = {"spark": drive_spark, "ray": drive_ray, "dask": drive_dask}
+def drive_connect(job: dict[str, Any], folder: Path, decider: Any) -> dict[str, Any]:
+    return drive_spark({**job, "connect": True}, folder, decider)
+
+
+ENGINES: dict[str, Callable[..., dict[str, Any]]] = {
+    "spark": drive_spark,
+    "connect": drive_connect,
+    "ray": drive_ray,
+    "dask": drive_dask,
+}
 
 
 def main(engine: str, folder: Path) -> None:

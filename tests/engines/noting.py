@@ -14,7 +14,7 @@ class Noting:
 
     Args:
         decider: What decides.
-        folder: Where it notes: a file for each process, with a line for each batch.
+        folder: Where it notes: files for each process, with a line for each batch, and one for each time it is made.
         kills: Whether the first process to have decided a batch is killed before it can say so.
     """
 
@@ -22,6 +22,11 @@ class Noting:
         self.schema = decider.schema
         self.check = decider.check
         self._decider, self._folder, self._kills = decider, folder, kills
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        with (self._folder / f"{os.getpid()}.made").open("a") as notes:
+            notes.write("1\n")
 
     def __call__(self, batch: Any, **keywords: Any) -> Any:
         decided = self._decider(batch, **keywords)

@@ -18,11 +18,10 @@ import pytest
 from target.batch import BatchDecider
 from tests.kit.processes import ROOT
 
-pytestmark = pytest.mark.slow
-
 PYTHON = ROOT / "build" / "engines" / "bin" / "python"
 ROWS = 4_000
 _JOB_S = 240
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(_JOB_S + 30)]
 OPTIONS: dict[str, Any] = {
     "mboxes": ["home", "cart"],
     "client": "acme",
@@ -68,13 +67,17 @@ def visitors(count: int = ROWS) -> pa.Table:
     )
 
 
+def skip_without(engine: str) -> None:
+    if not PYTHON.exists():
+        pytest.skip("no engines here: `make engines` sets them up")
+    if engine in ("spark", "connect") and shutil.which("java") is None:
+        pytest.skip("Spark needs Java: `make engines` installs it")
+
+
 @pytest.fixture(params=["spark", "ray", "dask"])
 def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if not PYTHON.exists():
-        pytest.skip("no engines here: `make engines` sets them up")
-    if name == "spark" and shutil.which("java") is None:
-        pytest.skip("Spark needs Java: `make engines` installs it")
+    skip_without(name)
     return name
 
 
@@ -129,6 +132,11 @@ def noted(folder: Path) -> dict[int, int]:
     return {int(path.stem): sum(map(int, path.read_text().split())) for path in folder.glob("*.pid")}
 
 
+def made_in(folder: Path) -> dict[int, int]:
+    """How often each process that decided got the decider."""
+    return {pid: len((folder / f"{pid}.made").read_text().split()) for pid in noted(folder)}
+
+
 def test_every_row_is_as_the_decider_alone_decides_it(engine: str, tmp_path: Path) -> None:
     people = visitors()
     seen, rows = decide(engine, tmp_path, rules(), people)
@@ -137,6 +145,7 @@ def test_every_row_is_as_the_decider_alone_decides_it(engine: str, tmp_path: Pat
     assert seen["asked_at_once"] == 0  # it is lazy
     assert seen["pid"] not in noted(tmp_path)  # nothing is decided where the job is begun
     assert sum(noted(tmp_path).values()) == ROWS
+    assert made_in(tmp_path) == dict.fromkeys(noted(tmp_path), 1)
     assert len(set(seen["partitions"].values())) <= 1
 
 
@@ -152,6 +161,18 @@ def test_rules_of_twenty_megabytes_are_taken_along(engine: str, tmp_path: Path) 
     assert len(json.dumps(data)) > 20 * 2**20
     _, rows = decide(engine, tmp_path, data, people)
     assert in_order(rows) == in_order(expected(data, people))
+
+
+def test_spark_connect_takes_them_with_the_plan(tmp_path: Path) -> None:
+    """Its client has no broadcast; a task brings the rules along, and each process reads them once all the same."""
+    skip_without("connect")
+    people, data = visitors(), rules(bulk=20)
+    seen, rows = decide("connect", tmp_path, data, people)
+    assert in_order(rows) == in_order(expected(data, people))
+    assert seen["asked_at_once"] == 0
+    assert seen["pid"] not in noted(tmp_path)
+    assert sum(noted(tmp_path).values()) == ROWS
+    assert made_in(tmp_path) == dict.fromkeys(noted(tmp_path), 1)
 
 
 def test_partitions_may_be_skewed_and_empty(engine: str, tmp_path: Path) -> None:
