@@ -151,6 +151,13 @@ Feature: Flags are evaluated
     Then the value is true
     And the error code is "PARSE_ERROR"
 
+  @req-1.4.8 @req-2.2.7 @provider
+  Scenario: A context that cannot be sent is said to be one
+    When the details of the boolean flag "flags.enabled" are evaluated with the default false and the attribute "page_url" as 5
+    Then the value is false
+    And the error code is "INVALID_CONTEXT"
+    And the error message has words
+
   @req-1.4.8 @req-1.4.9 @server-side
   Scenario: A server that fails gives the default
     Given the server fails

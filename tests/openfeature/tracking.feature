@@ -36,6 +36,13 @@ Feature: What visitors do is tracked
       | API, transaction                     | transaction |
       | API                                  | API         |
 
+  @req-2.7.1 @req-2.5.1
+  Scenario: What was tracked is told before a provider is shut down
+    Given a visitor "visitor-1"
+    When the event "checkout" is tracked with the value 49.9
+    And the API is shut down
+    Then the event "checkout" reached the provider with the value 49.9
+
   @req-6.1.4
   Scenario: Tracking in a domain without a provider of its own does nothing bad
     When the event "checkout" is tracked after the API is shut down
