@@ -146,7 +146,7 @@ def load_user_agent_patterns() -> None:
 
 def to_ascii(user_agent: str) -> str:
     """What the parser gets: nothing beyond ASCII counts, and its faster engines take no half of a surrogate pair."""
-    return user_agent if user_agent.isascii() else user_agent.encode("ascii", "replace").decode()
+    return user_agent.encode("ascii", "replace").decode()
 
 
 @lru_cache(maxsize=1024)
