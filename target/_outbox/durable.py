@@ -54,7 +54,8 @@ class DurableStore:
         self._unwritten: dict[object, int] = {}  # how many entries are on their way to the store, by attempt
         self._late_drops = 0
         self._late_claims: list[Claim] = []
-        self._known = Counts(0, 0)
+        self._known = Counts(0, 0)  # by what room is judged
+        self._looked_at = Counts(0, 0)  # what a thread saw now and then, others' included: for who may not ask
         self._carried = self._carried_to = 0  # how often something was carried over into the store, and up to where
 
     @property
@@ -142,12 +143,16 @@ class DurableStore:
 
     def counts(self) -> Counts:
         """See SteadyStore."""
-        self._known = self._asked.look(self._store.counts, self._known, Counts)
+        self._known = self._looked_at = self._asked.look(self._store.counts, self._known, Counts)
         return self.known()
+
+    def refresh(self) -> None:
+        """See SteadyStore."""
+        self._looked_at = self._asked.look(self._store.counts, self._looked_at, Counts)
 
     def known(self) -> Counts:
         """See SteadyStore."""
-        return Counts(self.volatile() + self._known.pending, self._memory.counts().dead + self._known.dead)
+        return Counts(self.volatile() + self._looked_at.pending, self._memory.counts().dead + self._looked_at.dead)
 
     def dead_letters(self) -> Sequence[Death]:
         """See Store."""
@@ -256,8 +261,9 @@ class DurableStore:
         self._memory.settle(claim, Settlement(claim.state, acknowledged=claim.entries))
 
     def _know(self, pending: int, dead: int = 0) -> None:
-        known = self._known
-        self._known = Counts(max(known.pending + pending, 0), known.dead + dead)
+        self._known = self._known._replace(pending=self._known.pending + pending)
+        seen = self._looked_at  # which may have it already: the next look puts that right
+        self._looked_at = Counts(max(seen.pending + pending, 0), seen.dead + dead)
 
     @property
     def _on_the_way(self) -> int:

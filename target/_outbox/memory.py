@@ -157,6 +157,9 @@ class MemoryStore(Store):
         """See SteadyStore."""
         return self.counts()
 
+    def refresh(self) -> None:
+        """See SteadyStore."""
+
     def dead_letters(self) -> Sequence[Death]:
         """See Store."""
         with self._lock:

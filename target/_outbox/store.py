@@ -53,6 +53,9 @@ class SteadyStore(Protocol):
     def known(self) -> Counts:
         """The same as far as it is known, without asking any storage."""
 
+    def refresh(self) -> None:
+        """Now and then, by a sender: see what there is, to be known."""
+
     def dead_letters(self) -> Sequence[Death]:
         """See Store."""
 

@@ -178,7 +178,7 @@ class Worker:
         now_s = self._now_s()
         due_s = self._store.next_due_s(self._sender.is_open)
         if self._is_shared:
-            self._store.counts()  # what others added or sent, to be known to whoever may not ask
+            self._store.refresh()  # what others added or sent, to be known to whoever may not ask
         opens_s = self._sender.hosts.next_open_s()
         if due_s is None and opens_s is None and not self._is_shared:
             self._looks_at_s = -math.inf

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from target._outbox.durable import DurableStore
 from target._outbox.store import LOOK_S
 from target.errors import OutboxFull
 from target.outbox import Outbox
@@ -161,6 +162,24 @@ def test_a_full_outbox_is_full_while_its_file_is_locked(path: Path, server: Loop
             with pytest.raises(OutboxFull):
                 made.queue("d")
             assert made.handle.pending == 3
+
+
+def test_a_look_in_between_takes_no_room(path: Path, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that looks at what there is, between the moment that something is stored and that in which it counts."""
+    count = DurableStore._know
+
+    def look_first(store: DurableStore, *more: int) -> None:
+        store.refresh()
+        count(store, *more)
+
+    monkeypatch.setattr(DurableStore, "_know", look_first)
+    with wired(Outbox.sqlite(path, max_pending=3, flush_interval=60_000), server.domain) as made:
+        made.queue("a")
+        with locked(path):
+            made.queue("b")
+            made.queue("c")
+            with pytest.raises(OutboxFull):
+                made.queue("d")
 
 
 # --- slow
