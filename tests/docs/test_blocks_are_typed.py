@@ -32,7 +32,8 @@ def ShopStore(path: object, settings: object) -> JsonStore:
 
 """,
 }
-UNTYPED = ["billiard", "celery", "ddtrace", "django", "gevent", "sentry_sdk", "vcr", "opentelemetry"]
+UNTYPED = ["billiard", "celery", "ddtrace", "django", "gevent", "opentelemetry", "prometheus_client", "pyarrow", "vcr"]
+UNTYPED += ["sentry_sdk"]
 
 
 def modules_of(page: Path) -> dict[str, str]:
