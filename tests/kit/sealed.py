@@ -35,7 +35,8 @@ _DISPLAY = {"id": "n1", "type": "display", "timestamp": 1, "mbox": {"name": "hom
 
 
 def seal() -> None:
-    """From now on. An event loop has to run already: it makes a pair of sockets for itself."""
+    """From now on. An event loop has to run already, which makes a pair of sockets for itself, and urllib3 be imported,
+    which binds one to see whether there is IPv6."""
     sys.addaudithook(_watch)
 
 
