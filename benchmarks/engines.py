@@ -94,11 +94,11 @@ def measure(engine: str, workers: int, folder: Path, visitors: int, repeats: int
 
 
 def _peak_of(process: subprocess.Popen[bytes]) -> int:
-    """The most that the process and all below it hold at once, looked at ten times a second."""
+    """The most that the process and all below it hold at once, looked at four times a second."""
     peak, ends = 0, time.monotonic() + _JOB_S
     while process.poll() is None and time.monotonic() < ends:
         peak = max(peak, tree_bytes(process.pid))
-        time.sleep(0.1)
+        time.sleep(0.25)
     return peak
 
 

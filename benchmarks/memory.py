@@ -50,13 +50,14 @@ def tree_bytes(root: int) -> int:
     return sum(_proportional_bytes(process) for process in _descendants(root))
 
 
-def tree_cpu_s(root: int) -> float:
-    """Seconds of CPU that a process and all below it have taken, with those that have ended (Linux alone)."""
-    ticks = 0
+def cpu_by_process(root: int) -> dict[int, float]:
+    """Seconds of CPU that a process, and each that descends from it and still runs, has taken (Linux alone)."""
+    taken = {}
     for process in _descendants(root):
         with contextlib.suppress(OSError), open(f"/proc/{process}/stat") as stat:
-            ticks += sum(map(int, stat.read().rpartition(")")[2].split()[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+            ticks = stat.read().rpartition(")")[2].split()[11:13]
+            taken[process] = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return taken
 
 
 def _descendants(root: int) -> set[int]:
