@@ -14,7 +14,7 @@ export no_proxy := $(NO_PROXY),$(no_proxy)
 # Else each process of a run of tests would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks bench-engines hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks bench-redis check-redis bench-engines hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -127,6 +127,12 @@ bench-on-device: $(READY) ## time per decision made in process, and what new rul
 
 bench-on-device-node: $(READY) ## the same beside Adobe's Node.js SDK, in a temporary folder (needs npm)
 	$(BIN)/python -m benchmarks.on_device_node
+
+bench-redis: $(READY) ## eight processes and one Redis: 2,000 notifications a second in, drained at 30 ms (needs `make redis`)
+	$(BIN)/python -m benchmarks.redis_load
+
+check-redis: $(READY) ## processes and the Redis itself are killed 20 times: nothing of 20,000 notifications is lost (minutes)
+	TARGET_LARGE_TESTS=1 $(BIN)/python -m pytest -q -s -m slow tests/slow/test_redis_kill.py -k large
 
 bench-hooks: $(READY) ## what hooks, OpenTelemetry and OpenFeature add to a call, in process and over HTTP
 	$(BIN)/python -m benchmarks.hooks

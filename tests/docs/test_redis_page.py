@@ -28,7 +28,7 @@ def test_the_blocks_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     with redis_server.running(tmp_path) as server, running() as emulator:
         page = tmp_path / PAGE.name
         page.write_text(TEXT.replace(DOCUMENTED, f"127.0.0.1:{server.port}"), encoding="utf-8")
-        assert list(run_blocks(page, {}, emulator.server_domain))
+        assert list(run_blocks(page, {"__name__": "page"}, emulator.server_domain))
         printed = capsys.readouterr().out
         assert "['order-7']" in printed
         assert "True 1." in printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -112,9 +113,11 @@ def assert_nothing_is_left(redis: RedisServer) -> None:
     client.close()
 
 
+#: The large ones take minutes: `make check-redis` runs them.
+LARGE = pytest.mark.skipif("TARGET_LARGE_TESTS" not in os.environ, reason="takes minutes: make check-redis")
 SIZES = [
     pytest.param(2000, 4, 0.02, id="small"),
-    pytest.param(20_000, 20, 0.02, id="large", marks=pytest.mark.timeout(300)),
+    pytest.param(20_000, 20, 0.02, id="large", marks=[pytest.mark.timeout(300), LARGE]),
 ]
 
 

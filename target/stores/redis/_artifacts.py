@@ -211,7 +211,7 @@ class Part(SharedPart):
         raise Nonsense.of(self._root)
 
     def _run(self, *arguments: Any) -> Any:
-        return self._server.script(_script(), self._root, *arguments)
+        return self._server.script(_script(), [self._root], *arguments)
 
 
 def _sha(content: bytes) -> str:

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from target import TargetError
 from target._background.clock import monotonic_s
@@ -53,6 +53,23 @@ class Nonsense(StoreBroken, TargetError):
 
 class RedisUnavailable(StoreBroken, TargetError):
     """Redis cannot be used now."""
+
+
+class Command(NamedTuple):
+    """A command that is given to a client, or to a pipeline.
+
+    Attributes:
+        key: What it changes.
+        kind: Of which type that has to be.
+        give: Gives it.
+    """
+
+    key: str
+    kind: str
+    give: Callable[[Any], Any]
+
+    def __call__(self, client: Any) -> Any:
+        return self.give(client)
 
 
 class Server:
@@ -102,8 +119,14 @@ class Server:
         if client is not None:
             client.close()
 
-    def script(self, text: str, key: str, *arguments: Any) -> Any:
-        """What a script answers that uses keys of one hash tag.
+    def script(self, text: str, keys: Sequence[str], *arguments: Any, after: Sequence[Command] = ()) -> Any:
+        """What a script answers.
+
+        Args:
+            text: The script.
+            keys: What it uses: keys of one hash tag, but where there is one server.
+            arguments: What it is told.
+            after: Commands that go before it: in one go with it, but where they go to several servers.
 
         Raises:
             Nonsense: It says so of a key.
@@ -113,31 +136,33 @@ class Server:
 
         digest = self._digests.setdefault(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
+        def call(client: Any) -> Any:
+            return client.evalsha(digest, len(keys), *keys, *arguments)
+
         def run(client: Any) -> Any:
             try:
-                return client.evalsha(digest, 1, key, *arguments)
+                return self._give(client, [*after, call])
             except redis.exceptions.NoScriptError:
-                return client.eval(text, 1, key, *arguments)
+                return client.eval(text, len(keys), *keys, *arguments)
 
-        return self.run(run, (key, "hash"))
+        return self.run(run, (keys[0], "hash"), *_kinds_of(after))
 
-    def many(self, commands: Sequence[Callable[[Any], Any]], *kinds: tuple[str, str]) -> None:
-        """Give several commands: in one go, but where they go to several servers. ``kinds`` as in ``run``."""
+    def many(self, commands: Sequence[Command]) -> None:
+        """Give several commands: in one go, but where they go to several servers."""
+        self.run(lambda client: self._give(client, commands), *_kinds_of(commands))
 
-        def run(client: Any) -> None:
-            if self.is_cluster:
-                for command in commands:
-                    command(client)
-                return
-            with client.pipeline(transaction=False) as pipe:
-                for command in commands:
-                    command(pipe)
-                answers = pipe.execute(raise_on_error=False)  # its errors would quote what was sent
-            for answer in answers:
-                if isinstance(answer, Exception):
-                    raise answer
-
-        self.run(run, *kinds)
+    def _give(self, client: Any, commands: Sequence[Any]) -> Any:
+        """What the last of several commands answers."""
+        if self.is_cluster or len(commands) == 1:
+            return [command(client) for command in commands][-1]
+        with client.pipeline(transaction=False) as pipe:
+            for command in commands:
+                command(pipe)
+            answers = pipe.execute(raise_on_error=False)  # its errors would quote what was sent
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers[-1]
 
     def run(self, work: Callable[[Any], T], *kinds: tuple[str, str]) -> T:
         """What ``work`` returns, which gets the client. What that raises comes out without a word of what was sent.
@@ -195,6 +220,10 @@ class Server:
     def now_s(self) -> float:
         """Now, as all machines mean it."""
         return monotonic_s() + self.offset_s()
+
+
+def _kinds_of(commands: Sequence[Command]) -> list[tuple[str, str]]:
+    return [(command.key, command.kind) for command in commands]
 
 
 def _type_of(key: str, client: Any) -> Any:

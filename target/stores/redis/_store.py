@@ -26,7 +26,7 @@ from target.protocols import (
 )
 from target.stores.redis._letters import cluster_of, name_of, pack_death, unpack_death, unpack_entry
 from target.stores.redis._server import Nonsense, Server
-from target.stores.redis._texts import Named, Texts
+from target.stores.redis._texts import Texts
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _PAGE = 500
@@ -97,8 +97,8 @@ class RedisStore(Store):
         offset_s = self._server.offset_s()
         mode = "promised" if promised else self._settings.when_full
         self._require_ours()
-        named = self._texts.write([(entry, "") for entry in entries], offset_s)
-        outcome, number = self._commit(named, mode, due_s + offset_s)
+        items = [(entry, "") for entry in entries]
+        outcome, number = self._write(items, mode, offset_s, due_s + offset_s)
         if outcome == b"full":
             return self._settings.require_room(number, len(entries))  # raises
         self._has_trash |= number > 0
@@ -126,7 +126,11 @@ class RedisStore(Store):
         offset_s = self._server.offset_s()
         state = settlement.state
         dead = [(death.entry.seq, pack_death(death, offset_s)) for death in settlement.dead]
-        found = self._run(
+        # One server deletes at once what a cluster has on another.
+        texts = [] if self._server.is_cluster else [self._texts.key(self._texts.lane(claim.session_id))]
+        found = self._server.script(
+            _script(),
+            [self.root, *texts],
             "settle",
             self._texts.lane(claim.session_id),
             claim.token,
@@ -141,7 +145,7 @@ class RedisStore(Store):
             *(entry.seq for entry in (*settlement.acknowledged, *settlement.missed)),
             *(part for pair in dead for part in pair),
         )
-        self._has_trash = True
+        self._has_trash |= not texts
         return bool(found)
 
     @_sane
@@ -191,8 +195,7 @@ class RedisStore(Store):
         for start in range(0, len(dead), _PAGE):
             page = dead[start : start + _PAGE]
             made = [(death.entry._replace(telemetry=None, since=now, misses=0), name) for name, death in page]
-            named = self._texts.write(made, offset_s)
-            outcome, _ = self._commit(named, "raise", now.steady_s + offset_s)
+            outcome, _ = self._write(made, "raise", offset_s, now.steady_s + offset_s)
             if outcome != b"ok":  # others took the room
                 break
             revived += len(page)
@@ -218,7 +221,7 @@ class RedisStore(Store):
             self._server.close()
 
     def _run(self, *arguments: Any) -> Any:
-        return self._server.script(_script(), self.root, *arguments)
+        return self._server.script(_script(), [self.root], *arguments)
 
     def _require_ours(self) -> None:
         """Look at what is there before anything is written. Raises Nonsense."""
@@ -226,16 +229,18 @@ class RedisStore(Store):
             self._run("mark")
             self.is_ours = True
 
-    def _commit(self, named: Sequence[Named], mode: str, due_s: float) -> tuple[bytes, int]:
-        """What became of it, and how many were dropped for it, or wait."""
+    def _write(self, items: Sequence[tuple[Entry, str]], mode: str, offset_s: float, due_s: float) -> tuple[bytes, int]:
+        """Make entries of ``items``: what became of it, and how many were dropped for it, or wait."""
+        named, writing = self._texts.writing(items, offset_s)
         flat = [part.encode(errors="surrogatepass") for item in named for part in item]
+        arguments = ("commit", self._settings.max_pending, mode, _seconds(due_s), *flat)
         try:
-            outcome, *number = self._run("commit", self._settings.max_pending, mode, _seconds(due_s), *flat)
+            outcome, *number = self._server.script(_script(), [self.root], *arguments, after=writing)
         except Nonsense:
-            self._texts.delete([name for name, *_ in named])
+            self._texts.delete([item.name for item in named])
             raise
         if outcome != b"ok":
-            self._texts.delete([name for name, *_ in named])
+            self._texts.delete([item.name for item in named])
         if outcome == b"late" and not named[0][2]:
             raise StoreBroken("it was too slow")
         return bytes(outcome), int(number[0]) if number else 0

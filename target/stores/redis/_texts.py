@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from target.protocols import Entry
 from target.stores.redis._letters import mark_of, name_of, pack_entry
-from target.stores.redis._server import Server
+from target.stores.redis._server import Command, Server
 
 _COMMIT_S = 60.0  # after which what was written, but never committed, is nobody's
 
@@ -46,8 +46,8 @@ class Texts:
         """Where the texts of a lane are."""
         return f"{self._prefix}:{{{lane}}}:entries"
 
-    def write(self, items: Sequence[tuple[Entry, str]], offset_s: float) -> list[Named]:
-        """Write what entries say, marked as not yet committed; with each comes the dead letter it was, or ""."""
+    def writing(self, items: Sequence[tuple[Entry, str]], offset_s: float) -> tuple[list[Named], list[Command]]:
+        """What writes what entries say, marked as not yet committed; with each comes the dead letter it was, or ""."""
         batch = secrets.token_hex(8)
         named: list[Named] = []
         texts: dict[str, dict[str, bytes]] = {}
@@ -57,10 +57,9 @@ class Texts:
             texts.setdefault(self.key(lane), {})[nonce] = pack_entry(entry, offset_s)
         nobodys_at_s = self._server.now_s() + _COMMIT_S
         marks = dict.fromkeys((item.name for item in named), nobodys_at_s)
-        commands: list[Callable[[Any], Any]] = [lambda client: client.zadd(self._trash, marks)]
-        commands += [partial(_set, key, fields) for key, fields in texts.items()]
-        self._server.many(commands, (self._trash, "zset"), *((key, "hash") for key in texts))
-        return named
+        commands = [Command(self._trash, "zset", lambda client: client.zadd(self._trash, marks))]
+        commands += [Command(key, "hash", partial(_set, key, fields)) for key, fields in texts.items()]
+        return named, commands
 
     def read(self, key: str, names: Sequence[str]) -> list[bytes | None]:
         """What entries say; None where it is not there."""
@@ -76,9 +75,8 @@ class Texts:
         for name in names:
             lane, nonce, _ = name.split(":", 2)
             nonces.setdefault(self.key(lane), []).append(nonce)
-        commands: list[Callable[[Any], Any]] = [partial(_delete, key, fields) for key, fields in nonces.items()]
-        kinds = [*((key, "hash") for key in nonces), (self._trash, "zset")]
-        self._server.many([*commands, lambda client: client.zrem(self._trash, *names)], *kinds)
+        commands = [Command(key, "hash", partial(_delete, key, fields)) for key, fields in nonces.items()]
+        self._server.many([*commands, Command(self._trash, "zset", lambda client: client.zrem(self._trash, *names))])
 
 
 def _set(key: str, fields: dict[str, bytes], client: Any) -> Any:

@@ -1,6 +1,6 @@
 -- All that changes in the queue of one account: each call is one step, of which all happens or nothing.
 --
--- Only keys of the account's hash tag are touched here. What a notification says is in another hash, with the hash tag
+-- In a cluster only keys of the account's hash tag are touched here. What a notification says is in another hash, with the hash tag
 -- of its session, which is written before `commit` and deleted after what is in the trash here.
 --
 --   root           hash: v (the version of this layout), seq and dead (the last numbers given)
@@ -15,7 +15,7 @@
 --   root:trash     zset: what is to be deleted elsewhere (0), or will be unless it is committed by then
 --
 -- An entry's name is LANE:NONCE:CLUSTER. Numbers that may have a fraction stay text: Lua would shorten them.
-local root, op = KEYS[1], ARGV[1]
+local root, op, texts = KEYS[1], ARGV[1], KEYS[2] -- the texts of a lane, where they are on this server
 local ORDER, LEASES, MISSES, TRASH = root .. ':order', root .. ':leases', root .. ':misses', root .. ':trash'
 local DEAD, LETTERS, CLUSTERS = root .. ':dead', root .. ':letters', root .. ':clusters'
 local VERSION = '1'
@@ -40,6 +40,7 @@ local function lane_key(lane) return root .. ':lane:' .. lane end
 local function line_key(lane) return root .. ':line:' .. lane end
 local function due_key(cluster) return root .. ':due:' .. cluster end
 local function lane_of(entry) return string.match(entry, '^[^:]+') end
+local function nonce_of(entry) return string.match(entry, '^[^:]+:([^:]+)') end
 local function cluster_of(entry) return string.match(entry, '^[^:]+:[^:]+:(.*)$') end
 
 -- Lets a lane be claimed at `due`, or when it could be before; a lane without entries is forgotten.
@@ -69,7 +70,11 @@ local function remove(entry)
   if call('ZREM', ORDER, entry) == 0 then return false end
   call('ZREM', line_key(lane_of(entry)), entry)
   call('HDEL', MISSES, entry)
-  call('ZADD', TRASH, 0, entry)
+  if texts then
+    call('HDEL', texts, nonce_of(entry))
+  else
+    call('ZADD', TRASH, 0, entry)
+  end
   return true
 end
 
