@@ -30,14 +30,15 @@ def decide(ds: Any, decider: Any, *, workers: int | None = None) -> Any:
     schema = ds.schema(fetch_if_missing=False)
     if schema is not None and hasattr(schema.base_schema, "field"):
         decider.check(schema.base_schema)
-    most = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    processors = ray.cluster_resources().get("CPU", 1)
     return ds.map_batches(
         _Deciding,
         batch_format="pyarrow",
         batch_size=None,  # each block as it is
         zero_copy_batch=True,
         fn_constructor_args=([ray.put(decider)],),
-        compute=data.ActorPoolStrategy(min_size=1, max_size=most),
+        compute=data.ActorPoolStrategy(min_size=1, max_size=workers or max(1, int(processors))),
+        num_cpus=0 if processors < 2 else 1,  # an actor that held the only one would keep its own input waiting
     )
 
 

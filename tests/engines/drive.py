@@ -53,9 +53,16 @@ def drive_ray(job: dict[str, Any], folder: Path, decider: Any) -> dict[str, Any]
 
     from target.batch import ray as engine
 
-    ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, object_store_memory=200 * 2**20)
+    ray.init(
+        num_cpus=job.get("processors", WORKERS),
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=200 * 2**20,
+    )
     ray.data.DataContext.get_current().enable_progress_bars = False
-    dataset = ray.data.read_parquet(str(folder / "visitors")).repartition(job["partitions"]).materialize()
+    dataset = ray.data.read_parquet(str(folder / "visitors"))
+    if not job.get("processors"):
+        dataset = dataset.repartition(job["partitions"]).materialize()
     if job.get("skewed"):
         one = dataset.repartition(1).materialize()
         dataset = one.union(*[one.limit(0) for _ in range(job["partitions"])])

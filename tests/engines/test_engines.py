@@ -175,6 +175,13 @@ def test_spark_connect_takes_them_with_the_plan(tmp_path: Path) -> None:
     assert made_in(tmp_path) == dict.fromkeys(noted(tmp_path), 1)
 
 
+def test_ray_with_one_processor_reads_and_writes_beside_its_actor(tmp_path: Path) -> None:
+    skip_without("ray")
+    people = visitors(400)
+    _, rows = decide("ray", tmp_path, rules(), people, processors=1)
+    assert in_order(rows) == in_order(expected(rules(), people))
+
+
 def test_partitions_may_be_skewed_and_empty(engine: str, tmp_path: Path) -> None:
     people = visitors()
     _, rows = decide(engine, tmp_path, rules(), people, skewed=True)
