@@ -14,7 +14,7 @@ export no_proxy := $(NO_PROXY),$(no_proxy)
 # Else each process of a run of tests would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks bench-redis check-redis bench-engines hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks bench-redis check-redis bench-engines bench-batch hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,6 +139,9 @@ bench-hooks: $(READY) ## what hooks, OpenTelemetry and OpenFeature add to a call
 
 bench-engines: ## visitors a second by Spark, Ray and Dask with one worker and two, start-up, memory (make engines)
 	build/engines/bin/python -m benchmarks.engines
+
+bench-batch: $(READY) ## visitors decided for in a batch, by one core, and the memory that it takes
+	$(BIN)/python -m benchmarks.batch
 
 hooks: $(READY) ## check every commit before it is made: ruff, mypy, import contracts, its subject
 	$(BIN)/pre-commit install
