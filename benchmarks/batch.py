@@ -27,10 +27,12 @@ _WRITTEN_AT_ONCE = 100_000
 _DECIDED = """
 import json, time
 from pathlib import Path
+import pyarrow
 from target.batch.job import Job, decide_file
 job = Job(
     text=Path({rules!r}).read_bytes(), visitors=Path({visitors!r}), out=Path({out!r}), at_s=1.7e9, options={options!r}
 )
+pyarrow.set_cpu_count(1)
 started, used = time.perf_counter(), time.process_time()
 done = decide_file(job, processes=1)
 seconds, used = time.perf_counter() - started, time.process_time() - used

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -76,7 +77,8 @@ class _Deciding(NamedTuple):
 
     def start(self) -> Callable[[Piece], tuple[Any, int]]:
         decider = BatchDecider(self.text, at=self.at_s, **self.options)
-        pa.set_cpu_count(1)  # each process has a core
+        if multiprocessing.parent_process() is not None:
+            pa.set_cpu_count(1)  # each process has a core
 
         def do(piece: Piece) -> tuple[Any, int]:
             batch = decide_piece(decider, piece)
