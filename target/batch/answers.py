@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
 #: The column that there is besides on request.
 RESPONSE_TOKENS = pa.field("response_tokens", _WORDS)
 
+_MOST_FIXED = 16
 _OF_META = {
     "activity_name": "activity.name",
     "experience_id": "experience.id",
@@ -92,25 +93,28 @@ class Answers:
 
     def _pattern(self, count: int) -> tuple[Any, Any, Any]:
         """For so many rows: where what stands mbox by mbox is row by row; the row of each; the mbox of each."""
-        if count not in self._patterns:
+        pattern = self._patterns.get(count)
+        if pattern is None:
             size = len(self._mboxes)
             total = pa.array(range(count * size), pa.int32())
             owners = pc.divide(total, size)
             turn = pc.subtract(total, pc.multiply(owners, size))
             words = pa.array(self._mboxes, pa.string())
             names = pa.DictionaryArray.from_arrays(turn, words)
-            self._patterns = {count: (pc.add(pc.multiply(turn, count), owners), owners, names)}
-        return self._patterns[count]
+            pattern = (pc.add(pc.multiply(turn, count), owners), owners, names)
+            self._patterns = {count: pattern}  # of the last count alone; other threads may have another
+        return pattern
 
     def _fixed_of(self, present: tuple[int, ...]) -> dict[str, Any]:
         """By column: for each outcome that occurs the number of its text, and the texts."""
-        if present not in self._fixed:
-            if len(self._fixed) > 16:
+        fixed = self._fixed.get(present)
+        if fixed is None:
+            if len(self._fixed) > _MOST_FIXED:
                 self._fixed = {}
             told = [self._tell(self._plan.outcomes[number]) for number in present]
             names = [field.name for field in self.schema if field.name in _TOLD]
-            self._fixed[present] = {name: _numbered(row[name] for row in told) for name in names}
-        return self._fixed[present]
+            fixed = self._fixed[present] = {name: _numbered(row[name] for row in told) for name in names}
+        return fixed
 
     def _tell(self, outcome: Outcome) -> dict[str, str | None]:
         told: dict[str, str | None] = dict.fromkeys(_TOLD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import pickle
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -191,6 +192,24 @@ def test_it_is_pickled_as_text_and_compiled_once(monkeypatch: pytest.MonkeyPatch
     assert all(result.equals(decider(batch)) for result in results)
     assert len(calls) == 1
     assert len(pickle.dumps(received)) == len(sent)
+
+
+def test_threads_may_share_it_whatever_their_batches() -> None:
+    decider = BatchDecider(build_artifact(*HALVES), **{**OPTIONS, "parameters": "p_"})
+    sizes = [1, 2, 3, 5, 8, 13, 21, 34] * 25
+    batches = [
+        pa.record_batch({"id": [f"v{row}" for row in range(size)], "p_level": [("gold", "red")[size % 2]] * size})
+        for size in sizes
+    ]
+    wanted = {size: decider(batch).to_pylist() for size, batch in zip(sizes[:8], batches[:8], strict=True)}
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(decider, batches))
+    finally:
+        sys.setswitchinterval(before)
+    assert all(result.to_pylist() == wanted[size] for size, result in zip(sizes, results, strict=True))
 
 
 @pytest.mark.parametrize(
