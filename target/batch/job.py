@@ -156,7 +156,7 @@ def decide_file(
     sink = Sink(job.out, decider.schema, state, len(decider.mboxes))
     bad, partial = 0, False
     try:
-        with closing(run(work, _pieces(feed, columns, decider, state), used)) as results:
+        with closing(run(work, _pieces(feed, columns, decider, state), used, ahead=1)) as results:
             for piece, (encoded, count) in results:
                 sink.write(encoded, piece.size)
                 bad += count

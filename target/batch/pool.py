@@ -64,8 +64,12 @@ def chunks_of(path: Path | None, count: int) -> Iterator[Chunk]:
         yield Chunk(start + 1, stop - start, None, stop / count)
 
 
-def run(work: Work[Item, Result], chunks: Iterable[Item], processes: int) -> Generator[tuple[Item, Result], None, None]:
+def run(
+    work: Work[Item, Result], chunks: Iterable[Item], processes: int, *, ahead: int = _AHEAD_PER_PROCESS
+) -> Generator[tuple[Item, Result], None, None]:
     """What ``work`` makes of each chunk, in order; with one process, in this one. To be closed, which ends the others.
+
+    Of results that wait for an earlier one there are at most ``ahead`` for each process.
 
     Raises:
         BatchError: A process ended by itself, or what ``work`` or ``chunks`` raised; after all results before it.
@@ -83,7 +87,7 @@ def run(work: Work[Item, Result], chunks: Iterable[Item], processes: int) -> Gen
     turn, has_more = 0, True
     try:
         while has_more or len(free) < processes or results:
-            while free and has_more and len(results) < processes * _AHEAD_PER_PROCESS:
+            while free and has_more and len(results) < processes * ahead:
                 try:
                     number, chunk = next(source)
                 except StopIteration:
