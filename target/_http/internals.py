@@ -15,7 +15,7 @@ class Internal(NamedTuple):
     Attributes:
         library: What has it.
         name: The class, or module, and its attribute.
-        where: The modules of this folder that touch it.
+        where: The modules that touch it: of this folder by their names in it, others by their whole names.
         why: What there is no documented way to.
     """
 
@@ -28,6 +28,8 @@ class Internal(NamedTuple):
 #: The lowest and the highest version of each that the tests have passed with.
 TRIED_ON = {
     "http.client": ("CPython 3.11.7", "CPython 3.13.0"),
+    "logging": ("CPython 3.11.7", "CPython 3.13.0"),
+    "opentelemetry": ("1.39.0", "1.45.1"),
     "queue": ("CPython 3.11.7", "CPython 3.13.0"),
     "urllib3": ("2.6.0", "2.8.0"),
     "aiohttp": ("3.11.0", "3.14.5"),
@@ -69,6 +71,18 @@ INTERNALS = (
         "LifoQueue.__init__",
         ("pools",),
         "the queue of a caller's pool, made as at first in a forked child, in place: its locks may be held",
+    ),
+    Internal(
+        "logging",
+        "LoggerAdapter._log",
+        ("target.loggers",),
+        "what an adapter around an adapter calls, past the method that gives each line its fields",
+    ),
+    Internal(
+        "opentelemetry",
+        "context._SUPPRESS_HTTP_INSTRUMENTATION_KEY",
+        ("target.integrations.opentelemetry._spans",),
+        "the key by which instrumentations of HTTP libraries know that a request has a span already",
     ),
     Internal(
         "aiohttp",

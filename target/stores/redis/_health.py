@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from target._background.clock import monotonic_s
+from target.loggers import LOG
 from target.protocols import Moment, StoreBroken, StoreSettings
 from target.stores.redis._server import Server
 from target.stores.redis._store import RedisStore
 from target.stores.redis._urls import parse_prefix
+
+if TYPE_CHECKING:
+    import logging
 
 
 class Health(NamedTuple):
@@ -79,4 +82,5 @@ def _info(client: Any) -> dict[str, Any]:
 
 
 def _settings(account: str) -> StoreSettings:
-    return StoreSettings(account, 1, "raise", 1.0, 1.0, lambda: Moment(0.0, monotonic_s()), logging.getLogger("target"))
+    logger = cast("logging.Logger", LOG)  # an adapter, which has the same methods
+    return StoreSettings(account, 1, "raise", 1.0, 1.0, lambda: Moment(0.0, monotonic_s()), logger)

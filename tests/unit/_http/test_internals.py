@@ -19,10 +19,15 @@ from target._http.internals import INTERNALS, TRIED_ON, Internal
 
 ROOT = Path(str(target.__file__)).parent
 PATHS = [path for path in ROOT.rglob("*.py") if "emulator" not in path.parts]
-LISTED = {(f"target._http.{where}", internal.name.split(".")[-1]) for internal in INTERNALS for where in internal.where}
+LISTED = {
+    (where if where.startswith("target.") else f"target._http.{where}", internal.name.split(".")[-1])
+    for internal in INTERNALS
+    for where in internal.where
+}
 # Documented, for all that they begin with.
 PROMISED = {"_replace", "_asdict", "_fields", "_field_defaults", "_make", "_value_", "_missing_", "_abc_impl", "_exit"}
 PROMISED |= {"_get_current_object"}  # of Werkzeug
+PROMISED |= {"_is_protocol"}  # which typing puts into each class that is derived from a protocol
 PUBLIC_MODULES = {"aiohttp", "aiohttp.abc"}
 OWN = ("target", "target_delivery_api", "builtins", "typing", "enum", "abc", "io", "_io", "collections")
 
