@@ -1,13 +1,18 @@
-"""The real clock, time zone, id source and locks."""
+"""The real clock, time zone, id source, locks and chance."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
+from random import SystemRandom
 
 from target import config
 from target.config import Runtime
+
+#: A random number from 0 to 1. That of the module random is the program's: a seed that it sets would give all its
+#: processes the same pauses, and what is drawn here would change what it draws.
+chance = SystemRandom().random
 
 
 def system_runtime() -> Runtime:

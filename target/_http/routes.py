@@ -7,11 +7,11 @@ host, from which any cluster can be reached; when it keeps failing, it is left a
 from __future__ import annotations
 
 import math
-import random
 import threading
 
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
+from target._background.runtime import chance
 from target._http.deadline import Deadline
 from target.config import ClientConfig
 from target.delivery.attempts import Steps, attempts, to_account
@@ -56,8 +56,8 @@ class Routes:
     def attempts(self, call: Call, deadline: Deadline, longest_pause_s: float = math.inf) -> Steps:
         """What to do for an answer to ``call``; where its cluster keeps failing, it begins at the account's host."""
         avoids_cluster = bool(self._failed) and self._failures(call.base_url) >= _FAILURES_IN_A_ROW
-        retries, jitter = self._config.retries, random.random
-        return attempts(call, self._home, avoids_cluster, retries, deadline, jitter, longest_pause_s)
+        retries = self._config.retries
+        return attempts(call, self._home, avoids_cluster, retries, deadline, chance, longest_pause_s)
 
     def to_account(self, call: Call) -> Call:
         """``call`` to the account's own host, which says where the visitor belongs now; as it is where it goes to no

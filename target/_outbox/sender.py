@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from target._background.flag import Flag
+from target._background.runtime import chance
 from target._http.failures import fields_of
 from target._outbox.hosts import Hosts
 from target._outbox.origins import Origins
@@ -136,7 +136,7 @@ class Sender:
         state = claim.state
         base_url = self._base_url_of(parse_cluster(claim.entries[0].cluster))
         outcome = Outcome(None, interrupted=True)
-        jitter = random.random()
+        jitter = chance()
         try:
             batch = cut_batch(claim.entries, state)
             outcome = self._outcome_of(batch, state)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
 from target._background.flag import Flag
 from target._background.forks import renew_in_children
+from target._background.runtime import chance
 from target._background.service import Service
 from target.protocols import StoreBroken
 from target.stores.redis._server import Server
@@ -62,7 +62,7 @@ class Listener:
                 pass
             else:
                 pause_s = _SHORTEST_S
-            if ended.wait(pause_s * (0.5 + random.random() / 2)):  # so that a fleet does not come back at once
+            if ended.wait(pause_s * (0.5 + chance() / 2)):  # so that a fleet does not come back at once
                 break
             pause_s = min(2 * pause_s, _LONGEST_S)
         self._server.close()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import time
 import uuid
 
 import pytest
 
-from target._background.runtime import system_runtime
+from target import Outbox, TargetError
+from target._background.runtime import chance, system_runtime
+from tests.kit.calls import CALL, client_of
+from tests.kit.loopback import Answer, LoopbackServer
+from tests.kit.outboxes import notification
 
 
 def test_time_and_ids_are_the_systems() -> None:
@@ -27,3 +32,22 @@ def test_the_offset_is_that_of_the_local_clock(zone: str, minutes: int, monkeypa
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_chance_is_never_the_same() -> None:
+    drawn = {chance() for _ in range(1000)}
+    assert len(drawn) == 1000
+    assert 0 <= min(drawn) < 0.1 < 0.9 < max(drawn) < 1
+
+
+def test_the_programs_own_random_numbers_stay_what_its_seed_makes_them(server: LoopbackServer) -> None:
+    server.answer = lambda _: Answer(status=503)
+    random.seed(7)
+    before = random.getstate()
+    with client_of(server.domain, retries=2, outbox=Outbox.memory(flush_interval=10)) as client:
+        with pytest.raises(TargetError):
+            client.get_offers(**CALL)
+        client.queue_notifications(request={"notifications": [notification("a")]})
+        client.flush(timeout=300)
+    assert len(server.received) > 3
+    assert random.getstate() == before

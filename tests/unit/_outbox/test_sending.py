@@ -96,7 +96,7 @@ def test_what_no_answer_lists_is_sent_four_times(
         body["notifications"] = [item for item in body["notifications"] if item["id"] != "lost"]
         return Answer(body)
 
-    monkeypatch.setattr("target._outbox.sender.random.random", lambda: 0.0)  # no need to wait in a test
+    monkeypatch.setattr("target._outbox.sender.chance", lambda: 0.0)  # no need to wait in a test
     server.answer = answer
     with wired(make_outbox(), server.domain) as made:
         made.queue("a", "lost", "b")
