@@ -11,7 +11,8 @@ from target._outbox.asked import AskedStore
 from target._outbox.memory import MemoryStore
 from target._outbox.one_thread import StillAtIt
 from target._outbox.store import HOLD_S, LOOK_S
-from target.delivery.claims import check_claim, check_death
+from target.delivery.claims import check_claim, check_count, check_counts, check_death
+from target.delivery.entries import read_seconds
 from target.errors import OutboxFull
 from target.protocols import Claim, Counts, Death, Entry, IsOpen, Settlement, Store, StoreBroken, StoreSettings
 
@@ -80,7 +81,8 @@ class DurableStore:
         try:
             self._unwritten[attempt] = len(entries)
             wait_s = asked.hold_s if may_wait else 0.0
-            dropped: int = asked.ask(partial(self._store.add, entries, due_s), int, wait_s=wait_s, late=late)
+            add = partial(self._add_to_store, entries, due_s)
+            dropped: int = asked.ask(add, int, wait_s=wait_s, late=late)
         except StillAtIt:
             if may_wait:
                 asked.leave_alone(None)
@@ -121,6 +123,8 @@ class DurableStore:
     def next_due_s(self, is_open: IsOpen, /) -> float | None:
         """See Store."""
         in_store = self._asked.look(lambda: self._store.next_due_s(is_open), None, float, int, type(None))
+        if in_store is not None:
+            in_store = read_seconds(in_store, self._settings.now_s() + _TEND_S)
         return min((due_s for due_s in (self._memory.next_due_s(is_open), in_store) if due_s is not None), default=None)
 
     def hurry(self) -> None:
@@ -143,12 +147,12 @@ class DurableStore:
 
     def counts(self) -> Counts:
         """See SteadyStore."""
-        self._known = self._looked_at = self._asked.look(self._store.counts, self._known, Counts)
+        self._known = self._looked_at = self._asked.look(self._count_in_store, self._known, Counts)
         return self.known()
 
     def refresh(self) -> None:
         """See SteadyStore."""
-        self._looked_at = self._asked.look(self._store.counts, self._looked_at, Counts)
+        self._looked_at = self._asked.look(self._count_in_store, self._looked_at, Counts)
 
     def known(self) -> Counts:
         """See SteadyStore."""
@@ -162,7 +166,7 @@ class DurableStore:
 
     def revive(self) -> int:
         """See Store."""
-        return self._memory.revive() + self._look_even_at_rest(self._store.revive, 0)
+        return self._memory.revive() + self._look_even_at_rest(lambda: check_count(self._store.revive()), 0)
 
     def volatile(self) -> int:
         """See SteadyStore."""
@@ -200,6 +204,12 @@ class DurableStore:
         self._memory.begin_anew()
         self._asked.begin_anew()
 
+    def _add_to_store(self, entries: Sequence[Entry], due_s: float, promised: bool = False) -> int:
+        return check_count(self._store.add(entries, due_s, promised=promised))
+
+    def _count_in_store(self) -> Counts:
+        return check_counts(self._store.counts())
+
     def _claim_from_store(self, is_open: IsOpen) -> Claim | None:
         claim = self._store.claim(is_open)
         return None if claim is None else check_claim(claim, self._settings.now(), self._settings.lease_s)
@@ -209,7 +219,7 @@ class DurableStore:
         return asked.attempt(lambda: asked.ask(work, type(otherwise), wait_s=asked.look_s), otherwise)
 
     def _take_over(self, claim: Claim) -> int:
-        self._store.add(claim.entries, claim.state.due_s, promised=True)
+        self._add_to_store(claim.entries, claim.state.due_s, promised=True)
         return self._store.mark()
 
     def _give_back(self) -> None:

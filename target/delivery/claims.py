@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from target.delivery.entries import read_count, read_entry, read_seconds
-from target.protocols import MOST_PER_BATCH, Claim, Death, DeathReason, Entry, LaneState, Moment, StoreBroken
+from target.protocols import MOST_PER_BATCH, Claim, Counts, Death, DeathReason, Entry, LaneState, Moment, StoreBroken
 
 _MOST_STATUS = 999
+_MOST_COUNT = 10**9  # more has never waited anywhere
 _REASONS = get_args(DeathReason)
 
 
@@ -41,6 +42,20 @@ def check_claim(claim: Claim, now: Moment, lease_s: float) -> Claim:
     return Claim(
         claim.token, state, claim.session_id, tuple(entries), bool(claim.more), ends_s, unreadable=tuple(unreadable)
     )
+
+
+def check_count(count: int) -> int:
+    """``count``. Raises StoreBroken where that says nothing of how many there were."""
+    if type(count) is not int or read_count(count, _MOST_COUNT) != count:
+        raise StoreBroken("it gave a count that is none")
+    return count
+
+
+def check_counts(counts: Counts) -> Counts:
+    """``counts`` with 0 for what is no number. Raises StoreBroken where they are none."""
+    if not isinstance(counts, Counts):
+        raise StoreBroken("it gave counts that are none")
+    return Counts(*(read_count(count, None) for count in counts))
 
 
 def check_death(death: Death, now: Moment) -> Death:

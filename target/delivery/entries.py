@@ -102,7 +102,10 @@ def read_count(value: object, most: int | None = _MOST_COUNT) -> int:
 
 def read_seconds(value: object, otherwise: float) -> float:
     """``value`` where it is a finite number, else ``otherwise``."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else otherwise
+    try:
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else otherwise
+    except OverflowError:  # a whole number that no float can hold
+        return otherwise
 
 
 def read_notification(text: object) -> dict[str, Any]:

@@ -171,6 +171,9 @@ FAULTS: dict[str, Callable[..., Any]] = {
     "another lane's entries": lambda *_, **__: Claim("t", LaneState(0.0), "s", (FOREIGN,), False, 9e9),
     "no claim": lambda *_, **__: Claim(5, None, None, None, None, None),  # type: ignore[arg-type]
     "wrong counts": lambda *_, **__: Counts("many", None),  # type: ignore[arg-type]
+    "a number": lambda *_, **__: float("nan"),
+    "a huge number": lambda *_, **__: 10**400,
+    "less than nothing": lambda *_, **__: -5,
     "a list of nonsense": lambda *_, **__: [Death(None, None, None), 5],  # type: ignore[arg-type]
 }
 

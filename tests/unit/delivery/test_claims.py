@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from target.delivery.claims import check_claim, check_death
-from target.protocols import MOST_PER_BATCH, Claim, Death, Entry, LaneState, Moment, StoreBroken
+from target.delivery.claims import check_claim, check_count, check_counts, check_death
+from target.protocols import MOST_PER_BATCH, Claim, Counts, Death, Entry, LaneState, Moment, StoreBroken
 from tests.kit.outboxes import entry
 
 NOW = Moment(5000.0, 70.0)
@@ -57,6 +57,7 @@ def test_a_claim_of_what_is_no_entry_of_its_lane_is_refused(item: Any) -> None:
     ("fields", "read"),
     [
         ({"due_s": "soon"}, {"due_s": NOW.steady_s}),
+        ({"due_s": 10**400}, {"due_s": NOW.steady_s}),
         ({"failures": None}, {"failures": 0}),
         ({"failures": 10**9}, {"failures": 1000}),
         ({"suspects": -1}, {"suspects": 0}),
@@ -130,3 +131,36 @@ def test_what_is_no_dead_letter_is_refused(death: Any) -> None:
     with pytest.raises(StoreBroken) as caught:
         check_death(death, NOW)
     assert str(caught.value) == "it gave a dead letter that is none"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (Counts(3, 0), Counts(3, 0)),
+        (Counts("many", None), Counts(0, 0)),  # type: ignore[arg-type]
+        (Counts(-5, True), Counts(0, 0)),
+        (Counts(2.5, float("nan")), Counts(0, 0)),  # type: ignore[arg-type]
+        (Counts(10**400, 1), Counts(10**400, 1)),
+    ],
+)
+def test_counts_are_numbers(given: Counts, read: Counts) -> None:
+    assert check_counts(given) == read
+
+
+@pytest.mark.parametrize("counts", [None, (1, 2), 5])
+def test_what_are_no_counts_is_refused(counts: Any) -> None:
+    with pytest.raises(StoreBroken) as caught:
+        check_counts(counts)
+    assert str(caught.value) == "it gave counts that are none"
+
+
+@pytest.mark.parametrize("count", [0, 1, 10_000])
+def test_a_count_is_as_it_was_given(count: int) -> None:
+    assert check_count(count) == count
+
+
+@pytest.mark.parametrize("count", [None, True, "7", 7.0, -1, 10**400])
+def test_what_is_no_count_is_refused(count: Any) -> None:
+    with pytest.raises(StoreBroken) as caught:
+        check_count(count)
+    assert str(caught.value) == "it gave a count that is none"
