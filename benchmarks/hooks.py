@@ -63,8 +63,8 @@ class EveryHook(Hook):
     def _count(self, *_: object) -> None:
         self.told += 1
 
-    on_start = on_close = before_call = before_decision = on_notification = _count
-    after_call = after_decision = _count
+    on_start = on_close = before_call = before_decision = on_notification = _count  # type: ignore[assignment]
+    after_call = after_decision = _count  # type: ignore[assignment]
 
 
 class _Forgetting(SpanExporter):
@@ -79,14 +79,14 @@ def observed() -> Iterator[OpenTelemetryHook]:
     """The hook of OpenTelemetry, and what it tells: batches that are handed on and forgotten."""
     tracers, meters, loggers = TracerProvider(), MeterProvider([InMemoryMetricReader()]), LoggerProvider()
     tracers.add_span_processor(BatchSpanProcessor(_Forgetting()))
-    exporter = InMemoryLogRecordExporter()
-    exporter.export = _forget  # type: ignore[method-assign]  # else it keeps all
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    exporter.export = _forget  # type: ignore[method-assign,assignment]  # else it keeps all
     loggers.add_log_record_processor(BatchLogRecordProcessor(exporter))
     try:
         yield OpenTelemetryHook(tracer_provider=tracers, meter_provider=meters, logger_provider=loggers)
     finally:
         for provider in (tracers, meters, loggers):
-            provider.shutdown()  # type: ignore[no-untyped-call]
+            provider.shutdown()
 
 
 def measure_on_device(effort: Effort) -> Iterator[Row]:
@@ -104,7 +104,7 @@ def measure_http(effort: Effort) -> Iterator[Row]:
     with serving(build_answer()) as server:
 
         def make(_: ExitStack, options: dict[str, Any]) -> Callable[[], object]:
-            return our_call(server.url, None, **options)
+            return our_call(server.url, None, options)
 
         yield from _measure("HTTP", make, _CALLING.format(url=server.url), effort)
 
@@ -113,7 +113,7 @@ def _measure(
     where: str, make: Callable[[ExitStack, dict[str, Any]], Callable[[], object]], code: str, effort: Effort
 ) -> Iterator[Row]:
     with ExitStack() as stack:
-        hooks = ([], [EveryHook()], [OpenTelemetryHook()], [stack.enter_context(observed())])
+        hooks: tuple[list[Hook], ...] = ([], [EveryHook()], [OpenTelemetryHook()], [stack.enter_context(observed())])
         ways = [in_sequence(make(stack, {"hooks": given} if given else {})) for given in ([], *hooks)]
         none, again, every, idle, full = take_turns(ways, effort.blocks, _calls(ways[0], effort))
     yield from _before(where, code, effort)

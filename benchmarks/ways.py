@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Unpack
+from typing import Any, cast
 
 import urllib3
 
@@ -17,7 +17,7 @@ Call = Callable[[], object]
 _HEADERS = {"Content-Type": "application/json"}
 
 
-def our_call(server_url: str, ca_certs: str | None, **more: Unpack[ClientOptions]) -> Call:
+def our_call(server_url: str, ca_certs: str | None, more: dict[str, Any] | None = None) -> Call:
     """``get_offers`` on one client, which has ``more`` options: models in, models out."""
     scheme, _, domain = server_url.partition("://")
     options: ClientOptions = {
@@ -29,9 +29,8 @@ def our_call(server_url: str, ca_certs: str | None, **more: Unpack[ClientOptions
         "ca_certs": ca_certs,
         "timeout": 20_000,
         "telemetry_enabled": False,  # each call would tell of the one before, and no two bodies be the same
-        **more,
     }
-    client = TargetClient.create(options)
+    client = TargetClient.create(cast("ClientOptions", {**options, **(more or {})}))
     request = build_request()
 
     def call() -> object:

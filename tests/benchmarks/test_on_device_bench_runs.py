@@ -38,5 +38,5 @@ def test_every_row_is_printed() -> None:
     lines = done.stdout.splitlines()
     for name in [*SYNTHETIC, *WITH_TARGET, *OTHERS]:
         (line,) = [line for line in lines if line.startswith(f"{name} ")]
-        assert re.match(r" +-?[0-9]+\.[0-9]{2} (us|x|B|calls) ", line.removeprefix(name)), line
+        assert re.match(r" +-?[0-9]+\.[0-9]{2} (us|x|B|calls)( |$)", line.removeprefix(name)), line
         assert (re.search(r"<= [0-9.]+ +(ok|miss)", line) is not None) is (name in WITH_TARGET)

@@ -10,9 +10,9 @@ import sys
 import threading
 from typing import Any
 
-from delivery_api_client import DeliveryRequest  # type: ignore[import-not-found]
-from delivery_api_client.api_client import ApiClient  # type: ignore[import-not-found]
-from target_python_sdk import TargetClient  # type: ignore[import-not-found]
+from delivery_api_client import DeliveryRequest
+from delivery_api_client.api_client import ApiClient
+from target_python_sdk import TargetClient
 
 _READY_S = 20
 # Made without its configuration: the first that is made in a process is a model for all that follow.

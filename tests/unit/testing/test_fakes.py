@@ -271,7 +271,6 @@ def test_neither_pytest_nor_an_extra_is_needed() -> None:
     program = """
 import sys
 from target.testing import AsyncFakeTargetClient, FakeTargetClient
-from tests.kit.hooks import Awaited, Watching
 client = FakeTargetClient({"mboxes": {"home": "x"}})
 assert client.get_offers(request={"execute": {"mboxes": [{"name": "home"}]}}).content("home") == "x"
 extras = {"pytest", "starlette", "uvicorn", "mmh3", "aiohttp", "jinja2", "scipy", "vcr"}
