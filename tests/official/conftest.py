@@ -28,7 +28,8 @@ def emulators() -> Iterator[tuple[Emulator, Emulator]]:
 
 
 @pytest.fixture
-def emulator(emulators: tuple[Emulator, Emulator]) -> Emulator:
+def emulator(emulators: tuple[Emulator, Emulator], sdk: Sdk) -> Emulator:
+    sdk.close()  # what the last test's had still to tell would be taken for this one's
     for each in emulators:
         each.reset()
     return emulators[0]
