@@ -40,12 +40,16 @@ def find_newest() -> str:
 
 
 def make_venv(folder: Path, resolution: str, python: str) -> str:
-    """An interpreter with this checkout, and what its tests need, installed in ``resolution``."""
+    """An interpreter with this checkout, installed in ``resolution``, and what its tests need, which is the newest.
+
+    In the highest, both are resolved together: each may keep the other from what has been released today.
+    """
     inside = str(folder / "bin/python")
     subprocess.run([UV, "venv", "--quiet", "--clear", "--python", python, str(folder)], check=True)
     constraints = folder / "constraints.txt"
     extras = [word for extra in EXTRAS for word in ("--extra", extra)]
-    resolve = [UV, "pip", "compile", "--quiet", "--resolution", resolution, "--python", inside, *extras]
+    group = ["--group", "dev"] if resolution == "highest" else []
+    resolve = [UV, "pip", "compile", "--quiet", "--resolution", resolution, "--python", inside, *extras, *group]
     subprocess.run([*resolve, "--output-file", str(constraints), "pyproject.toml"], check=True, cwd=ROOT)
     install = [UV, "pip", "install", "--quiet", "--python", inside, "--constraint", str(constraints)]
     subprocess.run([*install, "--group", "dev", "--editable", f".[{','.join(EXTRAS)}]"], check=True, cwd=ROOT)
