@@ -113,7 +113,7 @@ def test_rules_are_kept_up_to_date_and_impressions_sent_by_each_process() -> Non
             return result
 
         decide("before")
-        background, keeper = client._services.on_device._background, client._services.on_device._keeper
+        background, keeper = client._services.on_device.background, client._services.on_device._keeper
         inherited = keeper._service.threads
 
         def work():

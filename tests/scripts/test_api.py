@@ -23,17 +23,17 @@ CHANGES = [
         {"+def target.qa_mode_from_url(uri: str) -> QAMode | None"},
     ),
     (
-        "target/hooks.py",
+        "target/stores/valkey.py",
         None,
-        "class Hook:\n    def before(self) -> int: ...\n",
-        {"+class target.hooks.Hook()", "+def target.hooks.Hook.before() -> int"},
+        "class Valkey:\n    def ping(self) -> int: ...\n",
+        {"+class target.stores.valkey.Valkey()", "+def target.stores.valkey.Valkey.ping() -> int"},
     ),
     ("target/protocols/__init__.py", '    "StoreBroken",\n', "", {"-class target.protocols.StoreBroken(Exception)"}),
     (
-        "target/integrations/flask.py",
+        "target/integrations/celery.py",
         None,
         "def install(app: object) -> None: ...\n",
-        {"+def target.integrations.flask.install(app: object) -> None"},
+        {"+def target.integrations.celery.install(app: object) -> None"},
     ),
     # signatures and defaults
     (
