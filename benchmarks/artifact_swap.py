@@ -6,7 +6,6 @@ stay, once while each poll brings new ones. The CDN is another process, this one
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import statistics
@@ -20,10 +19,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from benchmarks import fresh
-from benchmarks.measure import load_average
+from benchmarks.command import Command
 from benchmarks.memory import peak_bytes
 from benchmarks.on_device_engine import build_artifact, build_rules
-from benchmarks.report import Row, describe_run, print_rows
+from benchmarks.report import Row
 from target import TargetClient
 
 DELAY_TARGET_MS = 50.0
@@ -187,16 +186,11 @@ def measure(activities: int, effort: Effort) -> Iterator[Row]:
 
 def main() -> int:
     """Measure and print; 1 with --strict when a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke run of seconds; its figures mean nothing")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is missed")
-    arguments = parser.parse_args()
+    command = Command("artifact_swap", __doc__)
+    arguments = command.parse()
     effort = QUICK if arguments.quick else Effort()
-    load = load_average()
     rows = [row for activities in effort.activities for row in measure(activities, effort)]
-    print(describe_run(load))
-    print_rows(rows)
-    return 1 if arguments.strict and any(row.missed for row in rows) else 0
+    return command.tell(rows)
 
 
 if __name__ == "__main__":

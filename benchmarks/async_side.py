@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -15,10 +14,11 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.command import Command
 from benchmarks.delivery import ORGANIZATION_ID, TARGET_COOKIE, build_answer, build_request
 from benchmarks.fast_server import FastServer, serving
-from benchmarks.measure import Block, compare, in_threads, load_average, take_turns
-from benchmarks.report import Row, describe_run, milliseconds, print_rows, spread
+from benchmarks.measure import Block, compare, in_threads, take_turns
+from benchmarks.report import Row, milliseconds, spread
 from benchmarks.ways import bare_call
 from target.aio import AsyncTargetClient
 from target.options import AsyncClientOptions, TransportName
@@ -26,7 +26,7 @@ from target.options import AsyncClientOptions, TransportName
 LATENCY_S = 0.05
 AT_ONCE = 1000
 THREADS = 64
-AIOHTTP_TARGET = 1.5
+AIOHTTP_TARGET = 1.25
 THREADS_TARGET = 1.2
 _WARM_UP = 100  # connections opened at once, below what the server lets wait to be accepted
 
@@ -160,15 +160,10 @@ def measure(effort: Effort) -> list[Row]:
 
 def main() -> int:
     """Measure and print; 1 with --strict when a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke run of seconds; its figures mean nothing")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is missed")
-    arguments = parser.parse_args()
-    load = load_average()
+    command = Command("async_side", __doc__)
+    arguments = command.parse()
     rows = measure(QUICK if arguments.quick else Effort())
-    print(describe_run(load))
-    print_rows(rows)
-    return 1 if arguments.strict and any(row.missed for row in rows) else 0
+    return command.tell(rows)
 
 
 async def _cancel_half(server: FastServer, transport: TransportName, calls: int) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
@@ -15,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks import fresh
-from benchmarks.measure import load_average
-from benchmarks.report import Row, describe_run, print_rows
+from benchmarks.command import Command
+from benchmarks.report import Row
 
 MOST_MB = 250.0
 _LEVELS = ("gold", "silver", "bronze", None)
@@ -137,17 +136,12 @@ def _told(found: Measured) -> str:
 
 def main() -> int:
     """Measure and print; 1 with --strict when a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke run of seconds; its figures mean nothing")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is missed")
-    arguments = parser.parse_args()
+    command = Command("batch", __doc__)
+    arguments = command.parse()
     count, many = (2_000, 4_000) if arguments.quick else (1_000_000, 10_000_000)
-    load = load_average()
     with tempfile.TemporaryDirectory() as folder:
         rows = list(measure_all(Path(folder), count, many))
-    print(describe_run(load))
-    print_rows(rows)
-    return 1 if arguments.strict and any(row.missed for row in rows) else 0
+    return command.tell(rows)
 
 
 if __name__ == "__main__":

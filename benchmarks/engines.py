@@ -5,7 +5,6 @@ Run by the Python of build/engines (`make engines`), and each engine in a proces
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -14,15 +13,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from benchmarks.command import Command
 from benchmarks.commits import ROOT
 from benchmarks.engines_job import ENGINES, write_visitors
-from benchmarks.measure import load_average
 from benchmarks.memory import tree_bytes
-from benchmarks.report import describe_run
+from benchmarks.report import Row
 
 FILES = 8
 WORKERS = (1, 2)
@@ -121,39 +121,47 @@ def print_table(measured: list[Measured]) -> None:
         print(f"{each.engine:<6}" + "".join(f"{cell:>11}" for cell in cells))
 
 
-def _versions() -> str:
-    names = ("pyarrow", "pyspark", "ray", "dask")
-    found = []
-    for name in names:
+def _rows(measured: list[Measured]) -> Iterator[Row]:
+    for each in measured:
+        name = f"{each.engine}, {each.workers} worker{'s' if each.workers > 1 else ''}"
+        yield Row(f"{name}: visitors a second", each.per_second, "")
+        yield Row(f"{name}: visitors a second of CPU", each.per_cpu_second, "")
+        yield Row(f"{name}: start", each.started_s, "s")
+        yield Row(f"{name}: memory at most", each.peak_bytes / 1e6, "MB")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("pyarrow", "pyspark", "ray", "dask"):
         with contextlib.suppress(PackageNotFoundError):
-            found.append(f"{name} {version(name)}")
-    return ", ".join(found)
+            found[name] = version(name)
+    return found
 
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few visitors, one job each; its figures mean nothing")
+    command = Command("engines", __doc__)
+    parser = command.parser
     parser.add_argument("--visitors", type=int, default=1_000_000, help="how many, in 8 files of Parquet")
     parser.add_argument("--repeats", type=int, default=5, help="jobs of each engine, of which the fastest counts")
     parser.add_argument("--engine", choices=list(ENGINES), action="append", help="this one alone; may be repeated")
     parser.add_argument(
         "--workers", type=int, action="append", help="so many alone; may be repeated; 1 and 2 by default"
     )
-    arguments = parser.parse_args()
+    arguments = command.parse()
     visitors, repeats = (4_000, 1) if arguments.quick else (arguments.visitors, arguments.repeats)
     counts = sorted(set(arguments.workers or WORKERS))
-    load, measured = load_average(), []
+    measured = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_visitors(folder / "visitors", visitors, FILES)
         write_visitors(folder / "few", 80, FILES)
         for engine in arguments.engine or ENGINES:
             measured += [measure(engine, workers, folder, visitors, repeats) for workers in counts]
-    print(f"{visitors:,} visitors, one mbox; {_versions()}")
-    print(describe_run(load))
-    print_table(measured)
-    return 0
+    versions = _versions()
+    told = ", ".join(f"{name} {number}" for name, number in versions.items())
+    what = f"{visitors:,} visitors, one mbox; {told}"
+    return command.tell(list(_rows(measured)), versions, what, table=lambda _: print_table(measured))
 
 
 if __name__ == "__main__":

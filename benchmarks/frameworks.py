@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -29,8 +26,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from benchmarks.measure import Block, compare, in_sequence, load_average, take_turns
-from benchmarks.report import Row, describe_run, microseconds, print_rows, spread
+from benchmarks.command import Command
+from benchmarks.measure import Block, compare, in_sequence, take_turns
+from benchmarks.report import Row, microseconds
 from target.integrations.flask import Target
 from target.integrations.starlette import TargetMiddleware
 
@@ -144,12 +142,13 @@ def _row(name: str, make: Make, block: Callable[[Any], Block], blocks: int, call
     take_turns(ways, 2, calls)  # warm
     ours, alone = take_turns(ways, blocks, calls)
     result = compare(ours, alone)
-    added_us = statistics.median(one - other for one, other in zip(ours, alone, strict=True)) * 1e6
+    added_us = sorted((one - other) * 1e6 for one, other in zip(ours, alone, strict=True))
+    low, middle, high = statistics.quantiles(added_us, n=4, method="inclusive")
     return Row(
         name,
-        added_us,
+        middle,
         "us",
-        spread=spread(result),
+        spread=(low, high),
         at_most=AT_MOST_US,
         absolute=f"{result.ratio:.3f} x: {microseconds(result.first_s)} over {microseconds(result.second_s)}",
     )
@@ -172,19 +171,10 @@ async def _starlette_page(_: Request) -> PlainTextResponse:
 
 def main() -> int:
     """Measure and print; 1 with --strict when a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke run of seconds; its figures mean nothing")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is missed")
-    arguments = parser.parse_args()
-    load = load_average()
+    command = Command("frameworks", __doc__)
+    arguments = command.parse()
     rows = measure(2, 20) if arguments.quick else measure(31, 400)
-    if arguments.json:
-        print(json.dumps([{**asdict(row), "missed": row.missed} for row in rows]))
-    else:
-        print(describe_run(load))
-        print_rows(rows)
-    return 1 if arguments.strict and any(row.missed for row in rows) else 0
+    return command.tell(rows)
 
 
 if __name__ == "__main__":

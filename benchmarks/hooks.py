@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,14 +15,15 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from benchmarks.command import Command
 from benchmarks.commits import ROOT, blocks_of, checkout, commit_before
 from benchmarks.delivery import build_answer
 from benchmarks.evaluation import measure_evaluation
 from benchmarks.fast_server import serving
-from benchmarks.measure import Block, Comparison, compare, in_sequence, load_average, take_turns
+from benchmarks.measure import Block, Comparison, compare, in_sequence, take_turns
 from benchmarks.on_device_cases import build_cases
 from benchmarks.on_device_ways import deciding, our_decisions
-from benchmarks.report import Row, describe_run, microseconds, print_rows, spread
+from benchmarks.report import Row, microseconds, spread
 from benchmarks.ways import our_call
 from target import Hook
 from target.integrations.opentelemetry import OpenTelemetryHook
@@ -155,16 +155,11 @@ def _forget(_: object) -> Any:
 
 def main() -> int:
     """Measure and print; 1 with --strict when a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke run of seconds; its figures mean nothing")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is missed")
-    arguments = parser.parse_args()
+    command = Command("hooks", __doc__)
+    arguments = command.parse()
     effort = QUICK if arguments.quick else Effort()
-    load = load_average()
     rows = [*measure_on_device(effort), *measure_http(effort), *measure_evaluation(effort.blocks, effort.block_s)]
-    print(describe_run(load))
-    print_rows(rows)
-    return 1 if arguments.strict and any(row.missed for row in rows) else 0
+    return command.tell(rows)
 
 
 if __name__ == "__main__":

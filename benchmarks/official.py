@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -15,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import fresh
+from benchmarks.command import Command
 from benchmarks.delivery import ORGANIZATION_ID, TARGET_COOKIE, build_answer, build_request
 from benchmarks.fast_server import FastServer, serving
-from benchmarks.measure import Block, compare, in_sequence, in_threads, load_average, take_turns
-from benchmarks.official_venv import ROOT, official_python
-from benchmarks.report import Row, describe_run, microseconds, milliseconds, print_rows, spread
+from benchmarks.measure import Block, compare, in_sequence, in_threads, take_turns
+from benchmarks.official_venv import REQUIREMENTS, ROOT, official_python
+from benchmarks.report import Row, microseconds, milliseconds, spread
 from benchmarks.server_side import LATENCY_S, THREADS, certificates, open_calls
+from benchmarks.ways import our_call
 
 IMPORT_OFFICIAL = """
 from target_python_sdk import TargetClient
@@ -93,7 +94,7 @@ def measure_time(python: Path, server: FastServer, name: str, ca: str | None, ef
     """Time per call of the three, and the connections that each opened."""
     opened = dict.fromkeys(NAMES, 0)
     with official(python, server, ca) as theirs:
-        ours, bare = open_calls(server, ca)
+        ours, bare = open_calls(server, ca, our_call)
 
         def counted(who: str, block: Block) -> Block:
             def run(calls: int) -> float:
@@ -119,7 +120,7 @@ def measure_time(python: Path, server: FastServer, name: str, ca: str | None, ef
 def measure_threads(python: Path, server: FastServer, name: str, ca: str | None, effort: Effort) -> list[Row]:
     """Time per call of the three with many threads at once, which is one over their throughput."""
     with official(python, server, ca) as theirs:
-        ours, bare = (in_threads(call, THREADS) for call in open_calls(server, ca))
+        ours, bare = (in_threads(call, THREADS) for call in open_calls(server, ca, our_call))
         turns = [ours, theirs.block(THREADS), bare]
         take_turns(turns, 1, THREADS)
         taken = dict(zip(NAMES, take_turns(turns, effort.threaded_blocks, effort.threaded_calls), strict=True))
@@ -174,20 +175,19 @@ def measure(python: Path, effort: Effort) -> list[Row]:
     return rows + measure_import(python, effort)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean nothing")
-    effort = QUICK if parser.parse_args().quick else Effort()
+def main() -> int:
+    """Measure and print; 1 with --strict when a target is missed."""
+    command = Command("official", __doc__)
+    effort = QUICK if command.parse().quick else Effort()
     python = official_python()
-    load = load_average()
     rows = measure(python, effort)
-    print(describe_run(load))
-    print(
-        "TLS: all three read one bundle, certifi's roots and the server's CA; the official SDK reads it for each call"
+    versions = dict(requirement.split("==") for requirement in REQUIREMENTS if requirement.startswith("target-"))
+    return command.tell(
+        rows,
+        versions,
+        "TLS: all three read one bundle, certifi's roots and the server's CA; the official SDK reads it for each call",
     )
-    print_rows(rows)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

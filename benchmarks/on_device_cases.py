@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.on_device_engine import build_artifact, build_rules
+from benchmarks.on_device_engine import build_artifact, build_rules, build_shares
 
 SHARED = Path(__file__).parents[2] / "shared" / "scenarios"
 ACTIVITIES = (10, 100, 1000)
@@ -47,6 +47,9 @@ def build_cases() -> Iterator[Case]:
         rules = build_rules(count, lambda _: "hero", with_audience=True)
         last = {"name": "hero", "index": 1, "parameters": {"member": f"value-{count - 1}"}}
         yield Case(f"{count:,} activities, same mbox", build_artifact(rules), _request({"mboxes": [last]}))
+    most = ACTIVITIES[-1]
+    asked = {"mboxes": [{"name": "hero", "index": 1}]}
+    yield Case(f"{most:,} activities, same mbox, shares only", build_artifact(build_shares(most)), _request(asked))
 
 
 def requests(case: Case, new_visitors: bool) -> Iterator[dict[str, Any]]:

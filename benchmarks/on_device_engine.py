@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import statistics
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from benchmarks.command import Command
 from benchmarks.measure import in_sequence, take_turns
+from benchmarks.report import Row
 from target.decisioning.artifact import Artifact, parse_artifact
 from target.decisioning.decide import decide
 from target_delivery_api.models import DeliveryResponse
@@ -50,6 +52,15 @@ def build_rules(activities: int, name_mbox: Callable[[int], str], with_audience:
                 }
             )
     return rules
+
+
+def build_shares(activities: int) -> dict[str, list[Any]]:
+    """Activities on the mbox ``hero`` that each take one visitor of ten thousand, but for the last, which takes all."""
+    rules = build_rules(activities, lambda _: "hero", with_audience=False)["hero"][::2]
+    for rule in rules[:-1]:
+        rule["condition"] = {"and": [{"<=": [0, {"var": "allocation"}]}, {"<": [{"var": "allocation"}, 0.01]}]}
+    rules[-1]["condition"] = {"<=": [0, {"var": "allocation"}]}
+    return {"hero": rules}
 
 
 def build_artifact(rules: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,20 +106,21 @@ def _decider(artifact: Artifact, asked: dict[str, Any], visitors: Iterator[str])
     return call
 
 
-def main() -> None:
-    """Print a row for each case."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="just enough to see that all of it runs")
-    blocks, calls = (2, 2) if parser.parse_args().quick else (15, 100)
-    print(f"{'':36}{'returning':>12}{'new visitor':>12}{'with model':>12}   (us per call, median)")
+def main() -> int:
+    """Print rows for each case."""
+    command = Command("on_device_engine", __doc__)
+    blocks, calls = (2, 2) if command.parse().quick else (15, 100)
+    rows = []
     for name, data, asked in cases():
         artifact = parse_artifact(data)
         returning = _decider(artifact, asked, itertools.repeat("returning.38_0"))
         new = _decider(artifact, asked, (f"visitor-{number}.38_0" for number in itertools.count()))
         ways: list[Callable[[], object]] = [returning, new, _as_models(new)]
         taken = take_turns([in_sequence(way) for way in ways], blocks, calls)
-        print(f"{name:36}" + "".join(f"{statistics.median(times) * 1e6:12.1f}" for times in taken))
+        for what, times in zip(("returning", "new visitor", "with model"), taken, strict=True):
+            rows.append(Row(f"{name}, {what}", statistics.median(times) * 1e6, "us"))
+    return command.tell(rows)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

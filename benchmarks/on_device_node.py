@@ -5,7 +5,6 @@ npm fetches that SDK into a temporary folder, which is gone afterwards; nothing 
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -17,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Block, compare, in_sequence, load_average, take_turns
+from benchmarks.command import Command
+from benchmarks.measure import Block, compare, in_sequence, take_turns
 from benchmarks.on_device_cases import Case, build_cases
 from benchmarks.on_device_ways import NOWHERE, deciding, our_decisions
-from benchmarks.report import Row, describe_run, microseconds, print_rows, spread
+from benchmarks.report import Row, microseconds, spread
 
 PACKAGE = "@adobe/target-nodejs-sdk@2"
 TARGET = 0.33
@@ -112,21 +112,17 @@ def _times(block: Block, factor: int) -> Block:
 
 def main() -> int:
     """Measure and print; 1 with --strict when a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean nothing")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is missed")
-    arguments = parser.parse_args()
+    command = Command("on_device_node", __doc__)
+    arguments = command.parse()
     effort = QUICK if arguments.quick else Effort()
-    load = load_average()
     with tempfile.TemporaryDirectory() as folder:
         install(folder)
         installed = json.loads(Path(folder, "node_modules", "@adobe", "target-nodejs-sdk", "package.json").read_text())
         rows = [measure_case(folder, case, new, effort) for case in build_cases() for new in (True, False)]
     node_version = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout.strip()
-    print(describe_run(load))
-    print(f"Node.js {node_version}, {installed['name']} {installed['version']}; our time over its time, per decision")
-    print_rows(rows)
-    return 1 if arguments.strict and any(row.missed for row in rows) else 0
+    versions = {"Node.js": node_version, installed["name"]: installed["version"]}
+    told = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return command.tell(rows, versions, f"{told}; our time over its time, per decision")
 
 
 if __name__ == "__main__":

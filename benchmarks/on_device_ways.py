@@ -1,4 +1,4 @@
-"""One decision as a caller makes it: a client with an artifact, telemetry off, the answer as a model."""
+"""One decision as a caller makes it: a client with an artifact, telemetry off; offers and cookie are read."""
 
 from __future__ import annotations
 
@@ -35,9 +35,16 @@ def deciding(artifact: Mapping[str, Any], server_domain: str = NOWHERE, **option
 def our_decisions(client: TargetClient, case: Case, new_visitors: bool) -> Callable[[], object]:
     """Makes the next decision. Raises RuntimeError at once where that would be an answer without offers."""
     asked = requests(case, new_visitors)
+    parts = case.request.get("prefetch") or case.request["execute"]
+    mboxes = [mbox["name"] for mbox in parts.get("mboxes", ())]
+    has_page_load = "pageLoad" in parts
 
     def call() -> object:
-        return client.get_offers(request=next(asked), session_id="session-1").response
+        result = client.get_offers(request=next(asked), session_id="session-1")
+        read = [result.options(name) for name in mboxes]
+        if has_page_load:
+            read.append(result.page_load())
+        return read, result.target_cookie
 
     answer = client.get_offers(request=next(asked), session_id="session-1").to_dict()["response"]
     if '"options": [{' not in json.dumps(answer):

@@ -6,7 +6,6 @@ a server that takes 30 ms for each call and counts what arrives. Redis, server a
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import multiprocessing
@@ -24,9 +23,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from benchmarks.measure import load_average
+from benchmarks.command import Command
 from benchmarks.memory import resident_bytes
-from benchmarks.report import Row, describe_run, print_rows
+from benchmarks.report import Row
 from target import Outbox, TargetClient
 from target.stores.redis import look_at
 
@@ -210,17 +209,13 @@ def _mean(values: list[int]) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="just enough to see that all of it runs")
-    parser.add_argument("--seconds", type=float, default=Effort.seconds)
-    parser.add_argument("--at-once", type=int, default=Effort.at_once)
-    given = parser.parse_args()
+    command = Command("redis_load", __doc__)
+    command.parser.add_argument("--seconds", type=float, default=Effort.seconds)
+    command.parser.add_argument("--at-once", type=int, default=Effort.at_once)
+    given = command.parse()
     effort = QUICK if given.quick else Effort(seconds=given.seconds, at_once=given.at_once)
-    load = load_average()
     rows = run(effort)
-    print(describe_run(load))
-    print_rows(rows)
-    return int(any(row.missed for row in rows) and not given.quick)
+    return command.tell(rows) or int(any(row.missed for row in rows) and not given.quick)
 
 
 if __name__ == "__main__":

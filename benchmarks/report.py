@@ -7,18 +7,22 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 from benchmarks.measure import Comparison, load_average
 
 
 @dataclass(frozen=True)
 class Row:
-    """One result. ``at_most`` or ``at_least`` is its target, where it has one; ``absolute`` explains it."""
+    """One result. ``at_most`` or ``at_least`` is its target, where it has one; ``absolute`` explains it.
+
+    ``spread`` is the middle half of what was measured, of which ``value`` is the median.
+    """
 
     name: str
     value: float
     unit: str = "x"
-    spread: str = ""
+    spread: tuple[float, float] | None = None
     at_most: float | None = None
     at_least: float | None = None
     absolute: str = ""
@@ -36,8 +40,23 @@ class Row:
         if self.at_most is not None or self.at_least is not None:
             sign, limit = ("<=", self.at_most) if self.at_most is not None else (">=", self.at_least)
             target, verdict = f"{sign} {limit:g}", "miss" if self.missed else "ok"
-        line = f"{self.name:<50}{value:>9}  {self.spread:<12}  {target:<8}{verdict:<5}"
+        middle = "" if self.spread is None else f"{self.spread[0]:.2f}..{self.spread[1]:.2f}"
+        line = f"{self.name:<50}{value:>9}  {middle:<12}  {target:<8}{verdict:<5}"
         return (f"{line} ({self.absolute})" if self.absolute else line).rstrip()
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for programs; ``ok`` is None where there is no target."""
+        has_target = self.at_most is not None or self.at_least is not None
+        return {
+            "name": self.name,
+            "value": self.value,
+            "unit": self.unit,
+            "middle_half": self.spread,
+            "at_most": self.at_most,
+            "at_least": self.at_least,
+            "ok": not self.missed if has_target else None,
+            "detail": self.absolute,
+        }
 
 
 def describe_run(load_before: str) -> str:
@@ -55,9 +74,9 @@ def print_rows(rows: Sequence[Row]) -> None:
         print(row)
 
 
-def spread(comparison: Comparison) -> str:
+def spread(comparison: Comparison) -> tuple[float, float]:
     """The middle half of the ratios."""
-    return f"{comparison.low:.2f}..{comparison.high:.2f}"
+    return comparison.low, comparison.high
 
 
 def microseconds(seconds: float) -> str:

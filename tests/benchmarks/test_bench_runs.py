@@ -18,12 +18,14 @@ ROWS = [
     "new connections per 1,000 calls, TLS",
     "throughput over bare, 16 threads, 20 ms, HTTP",
     "throughput over bare, 16 threads, 20 ms, TLS",
+    "get_attributes over bare, HTTP",
+    "throughput over bare, 16 threads, 0 ms, HTTP",
     "import target + create over import urllib3",
     "first call over bare first call, HTTP",
     "memory, 150 calls over 50, Python objects",
     "memory, 150 calls over 50, resident size",
 ]
-WITH_TARGET = ROWS[:7]
+WITH_TARGET = ROWS[:10]
 
 
 @pytest.fixture(scope="module")
