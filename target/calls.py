@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from target._background.breaker import Breaker
+from target._background.clock import monotonic_s
+from target._background.moments import Moments
 from target._http import failures
 from target._http.deadline import Deadline
 from target._http.routes import Routes
@@ -16,6 +20,7 @@ from target.delivery import reply
 from target.delivery import request as requests
 from target.delivery.identity import cluster_of_edge_host
 from target.delivery.request import MAX_NAME_LENGTH
+from target.delivery.telemetry import TelemetryBuffer, build_answered_entry
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
 from target.response import TargetDeliveryResponse
@@ -28,15 +33,72 @@ if TYPE_CHECKING:
 MAX_NAMES = 10_000
 
 
-class Report:
-    """One call on its way: ``call`` is what to send; ``reply`` and ``result`` are set when it was answered."""
+class Beside(NamedTuple):
+    """What of a client takes part in the sending of each call; ``telemetry`` is None where none is told."""
 
-    __slots__ = ("call", "reply", "result")
+    routes: Routes
+    breaker: Breaker
+    moments: Moments
+    telemetry: TelemetryBuffer | None
+    now_s: Callable[[], float]
 
-    def __init__(self, call: requests.Call) -> None:
+
+class Sending:
+    """Around sending one call: it goes to the account's host where the breaker leaves its cluster alone. What waits to
+    be told of earlier calls rides on it, and how long it took waits then.
+
+    What rode on a call that got no answer waits again. What was answered with an error may be the cause of it. On a
+    call that asks for a trace nothing rides, since a trace tells what was sent.
+
+    Attributes:
+        call: What to send, from when this is entered.
+        reply: To be set when it was answered.
+        result: The same.
+    """
+
+    __slots__ = ("_beside", "_entries", "_started_s", "_watch", "call", "reply", "result")
+
+    def __init__(self, beside: Beside, call: requests.Call) -> None:
+        self._beside = beside
         self.call = call
         self.reply: reply.Reply | None = None
         self.result: TargetDeliveryResponse | None = None
+
+    def __enter__(self) -> Self:
+        """Raises TargetUnavailable where the breaker leaves that host alone, too."""
+        routes, breaker, _, telemetry, _ = self._beside
+        call = self.call
+        if breaker.rests_s(call.base_url):
+            self.call = call = routes.to_account(call)
+        self._watch = breaker.watching(call.base_url)
+        self._watch.__enter__()
+        self._entries = [] if telemetry is None or "trace" in call.body else telemetry.take_all()
+        if self._entries:
+            self.call = requests.add_to_call(call, self._entries)
+        self._started_s = monotonic_s()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _, _, moments, telemetry, _ = self._beside
+        try:
+            if error is None:
+                self._succeeded(moments, telemetry)
+            else:
+                moments.failed(error)
+                if telemetry is not None and not isinstance(error, ApiError):
+                    telemetry.put_back(self._entries)
+        finally:
+            self._watch.__exit__(kind, error, traceback)
+
+    def _succeeded(self, moments: Moments, telemetry: TelemetryBuffer | None) -> None:
+        moments.success_s = ended_s = monotonic_s()
+        self._watch.moved = self.reply is not None and self.reply.moved
+        body, result = self.call.body, self.result
+        if telemetry is not None and result is not None and ("execute" in body or "prefetch" in body):
+            took_s, now_s = ended_s - self._started_s, self._beside.now_s()
+            telemetry.add(build_answered_entry(body, result.response, now_s, took_s))
 
 
 class Calls:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,12 @@ from target._background.later import do_later
 from target._background.moments import Moments
 from target._background.uwsgi import warn_of_missing_flags
 from target._http.routes import Routes
-from target.calls import Report
+from target.calls import Beside, Sending
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
-from target.delivery.request import Call, add_to_call
-from target.delivery.telemetry import TelemetryBuffer, build_answered_entry
-from target.errors import ApiError, ArtifactNotReady, OptionsError
+from target.delivery.request import Call
+from target.delivery.telemetry import TelemetryBuffer
+from target.errors import ArtifactNotReady, OptionsError
 from target.events import CLIENT_READY, Events
 from target.status import ArtifactStatus, BackgroundStatus
 from target.ways import Decide, Way
@@ -81,7 +80,6 @@ class Services:
 
             self.outbox = OutboxHandle(config.outbox, config, runtime, send, tell, notified)
         self._runtime = runtime
-        self._routes = routes
         self.switches: Switches | None = None
         if config.offline or config.exclude_bots:
             from target.switches import Switches  # which few turn
@@ -91,6 +89,7 @@ class Services:
         if config.telemetry_enabled and not config.offline:
             renew_in_children(buffer := TelemetryBuffer())
             self._telemetry = buffer
+        self._beside = Beside(routes, self.breaker, self._moments, self._telemetry, runtime.now_s)
         self.on_device: OnDevice | None = None
         self.client, self.method = config.client, config.decisioning_method
         self._tell_ready = partial(tell, CLIENT_READY) if CLIENT_READY in config.events else None
@@ -179,38 +178,9 @@ class Services:
         """Whether answering in process may take a while: for the network, or for rules to read first."""
         return way.has_rules and self.on_device is not None and self.on_device.may_block(way.call)
 
-    @contextmanager
-    def sending(self, call: Call) -> Iterator[Report]:
-        """Around sending ``call``: it goes to the account's host where the breaker leaves its cluster alone. What waits
-        to be told of earlier calls rides on it, and how long it took waits then.
-
-        What rode on a call that got no answer waits again. What was answered with an error may be the cause of it. On a
-        call that asks for a trace nothing rides, since a trace tells what was sent.
-
-        Raises:
-            TargetUnavailable: The breaker leaves that host alone, too.
-        """
-        if self.breaker.rests_s(call.base_url):
-            call = self._routes.to_account(call)
-        with self.breaker.watching(call.base_url) as watch:
-            report = Report(call)
-            entries = [] if self._telemetry is None or "trace" in call.body else self._telemetry.take_all()
-            if entries:
-                report.call = add_to_call(call, entries)
-            started = monotonic_s()
-            try:
-                yield report
-            except BaseException as error:
-                self._moments.failed(error)
-                if self._telemetry is not None and not isinstance(error, ApiError):
-                    self._telemetry.put_back(entries)
-                raise
-            ended = self._moments.success_s = monotonic_s()
-            watch.moved = report.reply is not None and report.reply.moved
-        asked = "execute" in call.body or "prefetch" in call.body
-        if self._telemetry is not None and report.result is not None and asked:
-            entry = build_answered_entry(call.body, report.result.response, self._runtime.now_s(), ended - started)
-            self._telemetry.add(entry)
+    def sending(self, call: Call) -> Sending:
+        """Around sending ``call``."""
+        return Sending(self._beside, call)
 
     def wait_until_ready(self, timeout_s: float | None) -> bool:
         """Whether there is something to decide from, after waiting so many seconds for it."""

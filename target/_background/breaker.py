@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from target._background.clock import monotonic_s
 from target._background.forks import renew_in_children
@@ -39,12 +38,31 @@ class _Host:
 
 
 class Watch:
-    """One call that is being watched; ``moved`` when it succeeded, but at another host than the one it was for."""
+    """Around one call: what it raises decides whether it counts as failed. ``moved`` is to be set where it succeeded,
+    but at another host than the one it was for."""
 
-    __slots__ = ("moved",)
+    __slots__ = ("_breaker", "_host", "_own", "moved")
 
-    def __init__(self) -> None:
+    def __init__(self, breaker: Breaker, host: str) -> None:
+        self._breaker, self._host = breaker, host
+        self._own: _Try | None = None
         self.moved = False
+
+    def __enter__(self) -> Self:
+        self._own = self._breaker.enter(self._host)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None or self.moved:
+                self._breaker.ended(self._host, error)
+            else:
+                self._breaker.succeeded(self._host)
+        finally:
+            if self._own is not None:
+                self._breaker.let_go(self._host, self._own)
 
 
 class Breaker:
@@ -66,31 +84,13 @@ class Breaker:
         self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}
 
-    @contextmanager
-    def watching(self, host: str) -> Iterator[Watch]:
-        """Around one call to ``host``: what it raises decides whether it counts as failed.
+    def watching(self, host: str) -> Watch:
+        """Around one call to ``host``.
 
         Raises:
             TargetUnavailable: The circuit is open.
         """
-        watch = Watch()
-        if not self._limit:
-            yield watch
-            return
-        own = _Try()
-        self._enter(host, own)
-        try:
-            yield watch
-        except (TransportError, TargetTimeout):
-            self._failed(host)
-            raise
-        except ApiError as error:
-            (self._failed if error.status >= 500 else self._succeeded)(host)
-            raise
-        else:  # anything else that is raised (cancelled, closed) says nothing about the host
-            (self._failed if watch.moved else self._succeeded)(host)
-        finally:
-            self._let_go(host, own)
+        return Watch(self, host)
 
     def rests_s(self, host: str) -> float:
         """Seconds after which a call to ``host`` is let through, or may be; 0 where one is now."""
@@ -110,11 +110,12 @@ class Breaker:
             state = "open" if known.closed_until_s > monotonic_s() else "half-open"
         return {"state": state, "failures": known.failures, "tried_in": math.ceil(rests_s * 1000)}
 
-    def _enter(self, host: str, own: _Try) -> None:
-        """Let a call through, or be the one that tries an open circuit."""
+    def enter(self, host: str) -> _Try | None:
+        """Let a call through (None), or be the one that tries an open circuit: ``let_go`` must follow."""
         known = self._hosts.get(host)
         if known is None or known.failures < self._limit:
-            return
+            return None
+        own = _Try()
         with self._lock:
             if known.is_tried or monotonic_s() < known.closed_until_s:
                 raise TargetUnavailable(
@@ -122,8 +123,31 @@ class Breaker:
                     "default content; calls go through again as soon as one that tries succeeds"
                 )
             known.tried_by = weakref.ref(own)
+        return own
+
+    def ended(self, host: str, error: BaseException | None) -> None:
+        """Take note of how a call ended that raised ``error``, or, with None, succeeded at another host."""
+        if error is None or isinstance(error, TransportError | TargetTimeout):
+            self._failed(host)
+        elif isinstance(error, ApiError):
+            (self._failed if error.status >= 500 else self.succeeded)(host)
+        # anything else that is raised (cancelled, closed) says nothing about the host
+
+    def succeeded(self, host: str) -> None:
+        """Forget that it ever failed."""
+        if host in self._hosts:
+            with self._lock:
+                self._hosts.pop(host, None)
+
+    def let_go(self, host: str, own: _Try) -> None:
+        """``own`` tries the host no longer."""
+        known = self._hosts.get(host)
+        if known is not None and known.tried_by is not None and known.tried_by() is own:
+            known.tried_by = None
 
     def _failed(self, host: str) -> None:
+        if not self._limit:
+            return
         with self._lock:
             known = self._hosts.get(host)
             if known is None:
@@ -133,13 +157,3 @@ class Breaker:
                 known = self._hosts[host] = _Host()
             known.failures += 1
             known.closed_until_s = monotonic_s() + self._reset_s
-
-    def _succeeded(self, host: str) -> None:
-        if host in self._hosts:
-            with self._lock:
-                self._hosts.pop(host, None)
-
-    def _let_go(self, host: str, own: _Try) -> None:
-        known = self._hosts.get(host)
-        if known is not None and known.tried_by is not None and known.tried_by() is own:
-            known.tried_by = None
