@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import utf_16_le_encode
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -26,8 +27,13 @@ def hash_text(text: str) -> int:
     a unit. So it is the plain hash of the text in UTF-16, little endian, also for an odd number of units (their last
     is a tail of two bytes), beyond the basic plane (two units each) and for lone surrogates.
     """
-    digest: int = _murmur()(text.encode("utf-16-le", "surrogatepass"), 0)
+    digest: int = _murmur()(to_units(text), 0)
     return digest
+
+
+def to_units(text: str) -> bytes:
+    """``text`` as what is hashed of it."""
+    return utf_16_le_encode(text, "surrogatepass")[0]  # which str.encode would look up by its name each time
 
 
 def allocation_of(client: str, activity_id: str, visitor: str, salt: str = SALT) -> float:
@@ -38,16 +44,16 @@ def allocation_of(client: str, activity_id: str, visitor: str, salt: str = SALT)
 class Allocations(dict[str, float]):
     """The places of one visitor by activity id, each computed when first asked for."""
 
-    __slots__ = ("_after", "_before")
+    __slots__ = ("_client", "_salt", "_visitor")
 
     def __init__(self, client: str, visitor: str, salt: str = SALT) -> None:
-        super().__init__()
-        self._before = f"{client}."
-        self._after = f".{visitor}.{salt}"
+        self._client = client
+        self._visitor = visitor
+        self._salt = salt
 
     def __missing__(self, activity_id: str) -> float:
-        place = abs(hash_text(self._before + activity_id + self._after)) % 10000 / 100
-        self[activity_id] = place
+        text = f"{self._client}.{activity_id}.{self._visitor}.{self._salt}"
+        place = self[activity_id] = abs(hash_text(text)) % 10000 / 100
         return place
 
 

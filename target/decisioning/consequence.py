@@ -64,8 +64,10 @@ def parse_consequence(data: Mapping[str, Any], meta: Mapping[str, Any], tokens: 
     )
 
 
-def once_per_token(metrics: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def once_per_token(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Click metrics without those whose event token another one has; all that have none."""
+    if not metrics:
+        return []
     seen: dict[Any, dict[str, Any]] = {}
     for position, metric in enumerate(metrics):
         token = metric.get("eventToken")

@@ -41,7 +41,6 @@ class Visit(dict[str, Any]):
     def __init__(
         self, context: Mapping[str, Any], geo: Mapping[str, Any], allocations: Allocations, now_s: float
     ) -> None:
-        super().__init__()
         self.context = context
         self.geo = geo
         self.allocations = allocations
@@ -62,11 +61,10 @@ class Scope(dict[str, Any]):
     __slots__ = ("_data", "allocations", "part", "visit")
 
     def __init__(self, visit: Visit, part: Mapping[str, Any]) -> None:
-        super().__init__()
         self.visit = visit
         self.part = part
         self.allocations = visit.allocations
-        self._data: dict[str, dict[str, Any]] = {}
+        self._data: dict[str, dict[str, Any]] | None = None  # which hardly any rule asks for
 
     def __missing__(self, name: str) -> Any:
         value = self[name] = self.visit[name] if name in _ALL_OF_A_CALL else _ALL_OF_A_PART[name](self)
@@ -74,6 +72,8 @@ class Scope(dict[str, Any]):
 
     def as_data(self, activity_id: str) -> dict[str, Any]:
         """Everything a rule of this activity can ask for, as plain data of its own; the same each time it asks."""
+        if self._data is None:
+            self._data = {}
         if activity_id not in self._data:
             data = {name: self[name] for name in (*_OF_A_CALL, *_OF_A_PART)}
             data = {name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()}

@@ -24,8 +24,8 @@ from target.decisioning.context import Visit
 from target.decisioning.geo import build_geo_tokens, geo_of, ip_to_look_up
 from target.decisioning.notifications import Notifications
 from target.decisioning.outcomes import list_outcomes
-from target.decisioning.parts import Situation, decide_mbox, decide_page_load, decide_views
-from target.decisioning.remote import find_remote, objects, property_token_of, section
+from target.decisioning.parts import Situation, Tracing, decide_mbox, decide_page_load, decide_views
+from target.decisioning.remote import is_object, objects, property_token_of, section
 from target.decisioning.rules import Rule
 from target.decisioning.trace import Retrieval
 from target.reasons import PartDecision
@@ -101,32 +101,26 @@ def decide(
         allocations: Places of the visitor by activity id, 0 up to 100, which win over those that the ids give.
     """
     ids, visit = open_visit(body, client, now_s, new_id, location_hint, geo, allocations)
-    situation = Situation(
-        artifact=artifact,
-        client=client,
-        ids=ids,
-        session_id=session_id,
-        property_token=property_token_of(body),
-        visit=visit,
-        geo_tokens=build_geo_tokens(visit.geo, artifact.geo_tokens),
-        notifications=Notifications(now_s, new_id),
-        shown=[],
-        parts=[],
-        is_traced=body.get("trace") is not None,
-        retrieval=retrieval,
-    )
-    remote = find_remote(body, artifact)
-    response: dict[str, Any] = {"status": PARTLY_DECIDED if any(remote) else DECIDED}
-    if body.get("requestId") is not None:
-        response["requestId"] = body["requestId"]
+    tracing = None if body.get("trace") is None else Tracing(client, ids, session_id, retrieval)
+    tokens = build_geo_tokens(visit.geo, artifact.geo_tokens)
+    told = Notifications(now_s, new_id)
+    found = Situation(artifact, property_token_of(body), visit, tokens, told, [], [], [], [], tracing)
+    response: dict[str, Any] = {"status": DECIDED}
+    request_id = body.get("requestId")
+    if request_id is not None:
+        response["requestId"] = request_id
     response["id"] = ids
     response["client"] = client
     for mode in (EXECUTE, PREFETCH):
-        if isinstance(body.get(mode), Mapping):
-            response[mode] = _decide_section(situation, mode, section(body, mode))
+        asked = body.get(mode)
+        if is_object(asked):
+            response[mode] = _decide_section(found, mode, asked)
+    if found.remote_mboxes or found.remote_views:
+        response["status"] = PARTLY_DECIDED
     tnt_id = ids.get("tntId")
     tnt_id = tnt_id if isinstance(tnt_id, str) else None
-    return Decision(response, situation.notifications.items, *remote, tnt_id, situation.shown, situation.parts)
+    remote_mboxes = list(dict.fromkeys(found.remote_mboxes))
+    return Decision(response, told.items, remote_mboxes, found.remote_views, tnt_id, found.shown, found.parts)
 
 
 def open_visit(
@@ -139,8 +133,7 @@ def open_visit(
     allocations: Mapping[str, float] | None,
 ) -> tuple[Mapping[str, Any], Visit]:
     """Who a request is for and all that holds for the whole of it; the arguments are those of ``decide``."""
-    ids = body.get("id")
-    ids = ids if isinstance(ids, Mapping) else {}
+    ids = section(body, "id")
     visitor = visitor_of(ids)
     if visitor is None:
         visitor = new_id()
@@ -148,9 +141,9 @@ def open_visit(
     places = Allocations(client, visitor)
     if allocations:
         places.update(allocations)
-    context = body.get("context")
-    place = {**geo_of(body), **geo} if geo else geo_of(body)
-    return ids, Visit(context if isinstance(context, Mapping) else {}, place, places, now_s)
+    context = section(body, "context")
+    place = section(context, "geo")
+    return ids, Visit(context, {**place, **geo} if geo else place, places, now_s)
 
 
 def _decide_section(situation: Situation, mode: str, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,9 +151,9 @@ def _decide_section(situation: Situation, mode: str, asked: Mapping[str, Any]) -
     answer: dict[str, Any] = {}
     page_load = asked.get("pageLoad")
     if page_load is not None:
-        answer["pageLoad"] = decide_page_load(situation, mode, page_load if isinstance(page_load, Mapping) else {})
+        answer["pageLoad"] = decide_page_load(situation, mode, page_load if is_object(page_load) else {})
     if asked.get("mboxes") is not None:
         answer["mboxes"] = [decide_mbox(situation, mode, mbox) for mbox in objects(asked, "mboxes")]
     if mode == PREFETCH and asked.get("views") is not None:
-        answer["views"] = decide_views(situation, objects(asked, "views"))
+        answer["views"] = decide_views(situation, asked)
     return answer

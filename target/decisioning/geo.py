@@ -89,4 +89,6 @@ _normalized = lru_cache(maxsize=1024)(_normalize)
 
 def build_geo_tokens(geo: Mapping[str, Any], tokens: tuple[str, ...]) -> dict[str, Any]:
     """The response tokens among ``tokens`` that tell where the visitor is, as far as it is known."""
+    if not geo or not tokens:
+        return {}
     return {token: geo[key] for token in tokens if (key := RESPONSE_TOKENS[token]) in geo and geo[key] is not None}

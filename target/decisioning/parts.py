@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from target.decisioning.artifact import Artifact
-from target.decisioning.consequence import EXECUTE, PREFETCH, of_one_activity, once_per_token
+from target.decisioning.consequence import EXECUTE, PREFETCH, Consequence, of_one_activity, once_per_token
 from target.decisioning.context import Scope, Visit
 from target.decisioning.notifications import Notifications
+from target.decisioning.places import Place
+from target.decisioning.remote import find_remote_views, has_gap, is_local_mbox, objects
 from target.decisioning.rules import Gap, Rule
 from target.decisioning.trace import Retrieval, Trace, build_trace_request
 
@@ -19,33 +21,59 @@ VIEW = "view"
 
 
 class Situation(NamedTuple):
-    """All that the parts of one request have in common."""
+    """All that the parts of one request have in common, and what deciding them adds up to.
+
+    Attributes:
+        artifact: What to decide from.
+        property_token: The property that the request is for.
+        visit: What holds for the whole call.
+        geo_tokens: Response tokens about the visitor's place.
+        notifications: What Target is to be told of.
+        shown: As of a Decision.
+        parts: As of a Decision.
+        remote_mboxes: Mboxes that only the server can decide, as often as they are asked for.
+        remote_views: Views that only the server can decide.
+        tracing: What a trace tells besides; None where none is asked for.
+    """
 
     artifact: Artifact
-    client: str
-    ids: Mapping[str, Any]
-    session_id: str | None
     property_token: str | None
     visit: Visit
     geo_tokens: Mapping[str, Any]
     notifications: Notifications
     shown: list[tuple[str, str, str, Rule]]
     parts: list[tuple[str, str, str, int]]
-    is_traced: bool
+    remote_mboxes: list[str]
+    remote_views: list[str]
+    tracing: Tracing | None
+
+
+class Tracing(NamedTuple):
+    """What only a trace tells of a request."""
+
+    client: str
+    ids: Mapping[str, Any]
+    session_id: str | None
     retrieval: Retrieval | None
 
 
 def decide_mbox(situation: Situation, mode: str, mbox: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to one mbox: name and index, and the offers of the first rule that matches."""
-    name = str(mbox.get("name"))
+    given, index = mbox.get("name"), mbox.get("index")
+    name = given if given.__class__ is str else str(given)
     scope = Scope(situation.visit, mbox)
-    trace = Trace() if situation.is_traced else None
-    answer = {key: mbox[key] for key in ("index", "name") if mbox.get(key) is not None}
-    for rule in matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
-        _deliver(situation, mode, MBOX, rule, name, trace)
-        answer["options"] = rule.consequence.options(mode, mbox, situation.geo_tokens)
-        answer["metrics"] = once_per_token(rule.consequence.metrics)
-        break
+    trace = Trace() if situation.tracing else None
+    answer: dict[str, Any] = {}
+    if index is not None:
+        answer["index"] = index
+    if given is not None:
+        answer["name"] = given
+    rule = _first(_place_of_mbox(situation, name), scope, situation.property_token, trace)
+    if rule is not None:
+        consequence = rule.consequence
+        _deliver(situation, mode, MBOX, rule, consequence, name, trace)
+        answer["options"] = consequence.options(mode, mbox, situation.geo_tokens)
+        answer["metrics"] = once_per_token(consequence.metrics)
     situation.parts.append((mode, MBOX, name, len(situation.shown)))
     if trace is not None:
         answer["trace"] = _build_trace(situation, trace, scope, {"mbox": mbox}, mode)
@@ -57,13 +85,14 @@ def decide_page_load(situation: Situation, mode: str, page_load: Mapping[str, An
     name = situation.artifact.global_mbox
     part = {**page_load, "name": name}
     scope = Scope(situation.visit, part)
-    trace = Trace() if situation.is_traced else None
+    trace = Trace() if situation.tracing else None
     options: list[dict[str, Any]] = []
     metrics: list[dict[str, Any]] = []
-    for rule in matching(situation.artifact.mboxes[name].rules, scope, situation.property_token, trace):
-        _deliver(situation, mode, PAGE_LOAD, rule, name, trace)
-        options += rule.consequence.options(mode, part, situation.geo_tokens)
-        metrics += rule.consequence.metrics
+    for rule in matching(_place_of_mbox(situation, name).rules, scope, situation.property_token, trace):
+        consequence = rule.consequence
+        _deliver(situation, mode, PAGE_LOAD, rule, consequence, name, trace)
+        options += consequence.options(mode, part, situation.geo_tokens)
+        metrics += consequence.metrics
     situation.parts.append((mode, PAGE_LOAD, name, len(situation.shown)))
     answer: dict[str, Any] = {"options": options, "metrics": once_per_token(metrics)}
     if trace is not None:
@@ -71,14 +100,15 @@ def decide_page_load(situation: Situation, mode: str, page_load: Mapping[str, An
     return answer
 
 
-def decide_views(situation: Situation, asked: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The answers to all views asked for, one for each view that any rule matches.
+def decide_views(situation: Situation, prefetch: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The answers to all views that ``prefetch`` asks for, one for each view that any rule matches.
 
     A view without a name is all of them; one that is also asked for by name is decided with the parameters given there.
     """
     artifact = situation.artifact
+    situation.remote_views.extend(find_remote_views(prefetch, artifact, situation.property_token))
     answers: dict[str, dict[str, Any]] = {}
-    for view in sorted(asked, key=lambda view: view.get("name") is None):
+    for view in sorted(objects(prefetch, "views"), key=lambda view: view.get("name") is None):
         wanted = view.get("name")
         names = list(artifact.views) if wanted is None else [wanted] if isinstance(wanted, str) else []
         scope = Scope(situation.visit, view)
@@ -94,16 +124,17 @@ def decide_views(situation: Situation, asked: Iterable[Mapping[str, Any]]) -> li
 
 
 def _decide_view(situation: Situation, name: str, scope: Scope) -> dict[str, Any] | None:
-    trace = Trace() if situation.is_traced else None
+    trace = Trace() if situation.tracing else None
     part = {**scope.part, "name": name}
     options: list[dict[str, Any]] = []
     metrics: list[tuple[str, dict[str, Any]]] = []
     is_found = False
     for rule in matching(situation.artifact.views[name].rules, scope, situation.property_token, trace):
         is_found = True
-        _deliver(situation, PREFETCH, VIEW, rule, name, trace)
-        options += rule.consequence.options(PREFETCH, part, situation.geo_tokens)
-        metrics += [(rule.activity_id, metric) for metric in rule.consequence.metrics]
+        consequence = rule.consequence
+        _deliver(situation, PREFETCH, VIEW, rule, consequence, name, trace)
+        options += consequence.options(PREFETCH, part, situation.geo_tokens)
+        metrics += [(rule.activity_id, metric) for metric in consequence.metrics]
     answer: dict[str, Any] = {"name": name, "options": options, "metrics": of_one_activity(metrics)}
     if trace is not None:
         answer["trace"] = _build_trace(situation, trace, scope, {"view": part}, PREFETCH)
@@ -133,10 +164,32 @@ def matching(
             trace.add_evaluation(rule, scope, False)
 
 
-def _deliver(situation: Situation, mode: str, kind: str, rule: Rule, name: str, trace: Trace | None) -> None:
+def _place_of_mbox(situation: Situation, name: str) -> Place:
+    """What there is for an mbox that is asked for; noted where that does not suffice."""
+    artifact = situation.artifact
+    place = artifact.mboxes[name]
+    if has_gap(place, situation.property_token) or not is_local_mbox(name, artifact):
+        situation.remote_mboxes.append(name)
+    return place
+
+
+def _first(place: Place, scope: Scope, token: str | None, trace: Trace | None) -> Rule | None:
+    """The first rule that matches, as of ``matching``."""
+    if trace is not None:
+        return next(matching(place.rules, scope, token, trace), None)
+    for rule in place.rules:
+        tokens = rule.property_tokens
+        if (tokens is None or token in tokens) and rule.test(scope):
+            return rule if isinstance(rule, Rule) else None
+    return None
+
+
+def _deliver(
+    situation: Situation, mode: str, kind: str, rule: Rule, consequence: Consequence, name: str, trace: Trace | None
+) -> None:
     """Count what ``rule`` shows, in execute, and tell the trace."""
     situation.shown.append((mode, kind, name, rule))
-    added = situation.notifications.add(name, rule.consequence.event_tokens) if mode == EXECUTE else None
+    added = situation.notifications.add(name, consequence.event_tokens) if mode == EXECUTE else None
     if trace is not None:
         trace.add_match(rule, situation.artifact.meta.get("environment"), added)
 
@@ -144,5 +197,7 @@ def _deliver(situation: Situation, mode: str, kind: str, rule: Rule, name: str, 
 def _build_trace(
     situation: Situation, trace: Trace, scope: Scope, asked: Mapping[str, Mapping[str, Any]], mode: str
 ) -> dict[str, Any]:
-    request = build_trace_request(situation.session_id, scope, asked, mode)
-    return trace.to_dict(situation.client, situation.artifact, situation.retrieval, situation.ids, request)
+    assert situation.tracing is not None  # else there is no trace
+    client, ids, session_id, retrieval = situation.tracing
+    request = build_trace_request(session_id, scope, asked, mode)
+    return trace.to_dict(client, situation.artifact, retrieval, ids, request)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from target.decisioning.artifact import Artifact
 from target.decisioning.consequence import EXECUTE, PREFETCH
-from target.decisioning.places import Places
+from target.decisioning.places import Place
 
 LEFT_TO_SERVER = "the rules leave it to the server, since it shares an activity that only that can decide"
 UNKNOWN = "the rules do not know it"
@@ -29,15 +29,20 @@ def find_remote(body: Mapping[str, Any], artifact: Artifact) -> Remote:
     """
     token = property_token_of(body)
     mboxes = [name for name in _asked_mboxes(body, artifact) if _is_remote_mbox(name, artifact, token)]
+    return Remote(list(dict.fromkeys(mboxes)), find_remote_views(section(body, PREFETCH), artifact, token))
+
+
+def find_remote_views(prefetch: Mapping[str, Any], artifact: Artifact, token: str | None) -> list[str]:
+    """The views among what ``prefetch`` asks for that the artifact cannot decide, each once."""
     views: list[str] = []
-    for view in objects(section(body, PREFETCH), "views"):
+    for view in objects(prefetch, "views"):
         name = view.get("name")
         if name is None:
             views += artifact.remote_views
-            views += [known for known in artifact.views if _has_gap(artifact.views, known, token)]
+            views += [known for known in artifact.views if has_gap(artifact.views[known], token)]
         elif _is_remote_view(str(name), artifact, token):
             views.append(str(name))
-    return Remote(list(dict.fromkeys(mboxes)), list(dict.fromkeys(views)))
+    return list(dict.fromkeys(views))
 
 
 def why_remote_mbox(name: str, artifact: Artifact, token: str | None) -> str | None:
@@ -46,7 +51,7 @@ def why_remote_mbox(name: str, artifact: Artifact, token: str | None) -> str | N
         return None
     if name in artifact.remote_mboxes:
         return LEFT_TO_SERVER
-    return HAS_GAP if _has_gap(artifact.mboxes, name, token) else UNKNOWN
+    return HAS_GAP if has_gap(artifact.mboxes[name], token) else UNKNOWN
 
 
 def why_remote_view(name: str, artifact: Artifact, token: str | None) -> str | None:
@@ -55,7 +60,18 @@ def why_remote_view(name: str, artifact: Artifact, token: str | None) -> str | N
         return None
     if name in artifact.remote_views:
         return LEFT_TO_SERVER
-    return HAS_GAP if _has_gap(artifact.views, name, token) else UNKNOWN
+    return HAS_GAP if has_gap(artifact.views[name], token) else UNKNOWN
+
+
+def is_local_mbox(name: str, artifact: Artifact) -> bool:
+    """Whether the artifact says of the mbox ``name`` that it can decide it; see ``has_gap`` for whether that is so."""
+    local = artifact.mboxes if artifact.local_mboxes is None else artifact.local_mboxes
+    return name in local and name not in artifact.remote_mboxes
+
+
+def has_gap(place: Place, token: str | None) -> bool:
+    """Whether a rule of ``place`` that would count for the property ``token`` cannot be decided."""
+    return bool(place.gaps) and any(gap.property_tokens is None or token in gap.property_tokens for gap in place.gaps)
 
 
 def needs_remote(body: Mapping[str, Any], artifact: Artifact) -> bool:
@@ -77,19 +93,26 @@ def needs_reading(body: Mapping[str, Any], artifact: Artifact) -> bool:
 def section(body: Mapping[str, Any], mode: str) -> Mapping[str, Any]:
     """``execute`` or ``prefetch`` of a request; empty where it has none."""
     value = body.get(mode)
-    return value if isinstance(value, Mapping) else {}
+    return value if is_object(value) else {}
+
+
+def is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether ``value`` is a JSON object. Of what nearly all are, or lack, that is known without asking its class."""
+    return value.__class__ is dict or (value is not None and isinstance(value, Mapping))
 
 
 def objects(parent: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     """The objects in a list of a request; none where it has no such list."""
     value = parent.get(key)
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+    if value is None or not (value.__class__ is list or isinstance(value, list | tuple)):
+        return []
+    return [item for item in value if is_object(item)]
 
 
 def property_token_of(body: Mapping[str, Any]) -> str | None:
     """The property that a request is for; an empty token names none."""
     given = body.get("property")
-    token = given.get("token") if isinstance(given, Mapping) else None
+    token = given.get("token") if is_object(given) else None
     return token if isinstance(token, str) and token else None
 
 
@@ -103,16 +126,9 @@ def _asked_mboxes(body: Mapping[str, Any], artifact: Artifact) -> Iterator[str]:
 
 
 def _is_remote_mbox(name: str, artifact: Artifact, token: str | None) -> bool:
-    local = artifact.mboxes if artifact.local_mboxes is None else artifact.local_mboxes
-    return name not in local or name in artifact.remote_mboxes or _has_gap(artifact.mboxes, name, token)
+    return not is_local_mbox(name, artifact) or has_gap(artifact.mboxes[name], token)
 
 
 def _is_remote_view(name: str, artifact: Artifact, token: str | None) -> bool:
     local = artifact.views if artifact.local_views is None else artifact.local_views
-    return name not in local or name in artifact.remote_views or _has_gap(artifact.views, name, token)
-
-
-def _has_gap(places: Places, name: str, token: str | None) -> bool:
-    """Whether a rule that would count for this property cannot be decided."""
-    gaps = places[name].gaps
-    return any(gap.property_tokens is None or token in gap.property_tokens for gap in gaps)
+    return name not in local or name in artifact.remote_views or has_gap(artifact.views[name], token)
