@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# JSON=FOLDER has each benchmark write its rows there, too.
+AS_JSON = $(if $(JSON),--json $(JSON)/$(1).json)
 # What is tested in a venv of its own, since it is large.
 ENGINES := dask ray spark
 EXTRAS = $(shell $(PYTHON) -c 'import sys, tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*(extra for extra in extras if extra not in sys.argv), sep=",")' $(ENGINES))
@@ -14,7 +16,7 @@ export no_proxy := $(NO_PROXY),$(no_proxy)
 # Else each process of a run of tests would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-hooks bench-redis check-redis bench-engines bench-batch hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-peers bench-hooks bench-redis check-redis bench-engines bench-batch hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,37 +113,40 @@ mutants: $(READY) ## plant faults in decisioning/ and delivery/ and see which th
 record: $(READY) ## record tests/contract/cassettes anew (TARGET_CLIENT=... TARGET_ORG=... for a live account)
 	$(BIN)/python tests/contract/record.py
 
-bench: $(READY) ## time per call over bare urllib3, and over bare aiohttp, each measured in one run
-	$(BIN)/python benchmarks/server_side.py
-	$(BIN)/python benchmarks/async_side.py
+bench: $(READY) ## time per call over bare urllib3, and over bare aiohttp, each measured in one run (JSON=FOLDER: as JSON, too)
+	$(BIN)/python benchmarks/server_side.py $(call AS_JSON,server_side)
+	$(BIN)/python benchmarks/async_side.py $(call AS_JSON,async_side)
 
 bench-official: $(READY) ## the same for Adobe's own SDK, in a venv of its own
-	$(BIN)/python benchmarks/official.py
+	$(BIN)/python benchmarks/official.py $(call AS_JSON,official)
 
 bench-frameworks: $(READY) ## what each integration adds to a page that asks nothing, over its framework alone
-	$(BIN)/python -m benchmarks.frameworks
+	$(BIN)/python -m benchmarks.frameworks $(call AS_JSON,frameworks)
 
 bench-on-device: $(READY) ## time per decision made in process, and what new rules delay
-	$(BIN)/python -m benchmarks.on_device
-	$(BIN)/python benchmarks/artifact_swap.py
+	$(BIN)/python -m benchmarks.on_device $(call AS_JSON,on_device)
+	$(BIN)/python benchmarks/artifact_swap.py $(call AS_JSON,artifact_swap)
 
 bench-on-device-node: $(READY) ## the same beside Adobe's Node.js SDK, in a temporary folder (needs npm)
-	$(BIN)/python -m benchmarks.on_device_node
+	$(BIN)/python -m benchmarks.on_device_node $(call AS_JSON,on_device_node)
+
+bench-peers: $(READY) ## the same decision by ours and by flag libraries, which it fetches into build/peers
+	$(BIN)/python -m benchmarks.peers $(call AS_JSON,peers)
 
 bench-redis: $(READY) ## eight processes and one Redis: 2,000 notifications a second in, drained at 30 ms (needs `make redis`)
-	$(BIN)/python -m benchmarks.redis_load
+	$(BIN)/python -m benchmarks.redis_load $(call AS_JSON,redis_load)
 
 check-redis: $(READY) ## processes and the Redis itself are killed 20 times: nothing of 20,000 notifications is lost (minutes)
 	TARGET_LARGE_TESTS=1 $(BIN)/python -m pytest -q -s -m slow tests/slow/test_redis_kill.py -k large
 
 bench-hooks: $(READY) ## what hooks, OpenTelemetry and OpenFeature add to a call, in process and over HTTP
-	$(BIN)/python -m benchmarks.hooks
+	$(BIN)/python -m benchmarks.hooks $(call AS_JSON,hooks)
 
 bench-engines: ## visitors a second by Spark, Ray and Dask with one worker and two, start-up, memory (make engines)
-	build/engines/bin/python -m benchmarks.engines
+	build/engines/bin/python -m benchmarks.engines $(call AS_JSON,engines)
 
 bench-batch: $(READY) ## visitors decided for in a batch, by one core, and the memory that it takes
-	$(BIN)/python -m benchmarks.batch
+	$(BIN)/python -m benchmarks.batch $(call AS_JSON,batch)
 
 hooks: $(READY) ## check every commit before it is made: ruff, mypy, import contracts, its subject
 	$(BIN)/pre-commit install

@@ -18,9 +18,10 @@ from benchmarks.command import Command
 from benchmarks.delivery import ORGANIZATION_ID, TARGET_COOKIE, build_answer, build_request
 from benchmarks.fast_server import FastServer, serving
 from benchmarks.measure import Block, compare, in_sequence, in_threads, take_turns
-from benchmarks.official_venv import REQUIREMENTS, ROOT, official_python
+from benchmarks.official_venv import REQUIREMENTS, official_python
 from benchmarks.report import Row, microseconds, milliseconds, spread
 from benchmarks.server_side import LATENCY_S, THREADS, certificates, open_calls
+from benchmarks.venvs import ROOT
 from benchmarks.ways import our_call
 
 IMPORT_OFFICIAL = """

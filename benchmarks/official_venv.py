@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.venvs import ROOT, python_with
+
 VENV = ROOT / ".venv-official"
 REQUIREMENTS = (
     "target-python-sdk==1.1.0",
@@ -25,18 +24,5 @@ REQUIREMENTS = (
 
 
 def official_python() -> Path:
-    """The interpreter of a venv that holds the official SDK; made when it is missing or was made for other versions.
-
-    Raises:
-        subprocess.CalledProcessError: It cannot be made: the package index is out of reach, say.
-    """
-    python = VENV / "bin" / "python"
-    ready = VENV / ".ready"
-    wanted = "\n".join([sys.version, *REQUIREMENTS])
-    if not ready.exists() or ready.read_text() != wanted:
-        print(f"creating {VENV.name} (half a minute, once)", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS]
-        subprocess.run(install, check=True)
-        ready.write_text(wanted)
-    return python
+    """The interpreter of a venv that holds the official SDK. Raises as ``python_with``."""
+    return python_with(VENV, REQUIREMENTS)
