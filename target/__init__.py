@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from target._background.workers import AsyncResult
     from target._outbox.handle import OutboxHandle
     from target.aio import AsyncTargetClient
+    from target.artifact_info import ArtifactInfo
     from target.attributes import AttributesProvider
     from target.client import TargetClient
     from target.decisioning.explanation import Explanation
-    from target.events import ArtifactInfo
+    from target.experience import Experience, Override
     from target.hooks import (
         Additions,
         Attempt,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from target.model_methods import ClientHints, Context
     from target.options import ClientOptions, RequestOptions
     from target.outbox import DeadLetter, Outbox
-    from target.overrides import Experience, Override
     from target.qa_mode import qa_mode_from_cookie, qa_mode_from_url, qa_mode_to_cookie
     from target.reasons import PartDecision
     from target.response import Meta, TargetCookie, TargetDeliveryResponse
@@ -242,7 +242,7 @@ __all__.sort()
 # Imported on first use: there are 64 models and enums, and a call needs a few; what shows a help needs no client.
 _ELSEWHERE = {
     "Additions": "target.hooks",
-    "ArtifactInfo": "target.events",
+    "ArtifactInfo": "target.artifact_info",
     "AsyncResult": "target._background.workers",
     "AsyncTargetClient": "target.aio",
     "AsyncVisit": "target.web.async_visit",
@@ -256,14 +256,14 @@ _ELSEWHERE = {
     "ClientStatus": "target.status",
     "Context": "target.model_methods",
     "DeadLetter": "target.outbox",
-    "Experience": "target.overrides",
+    "Experience": "target.experience",
     "Explanation": "target.decisioning.explanation",
     "Hook": "target.hooks",
     "Meta": "target.response",
     "NotificationInfo": "target.hooks",
     "Outbox": "target.outbox",
     "OutboxHandle": "target._outbox.handle",
-    "Override": "target.overrides",
+    "Override": "target.experience",
     "PartDecision": "target.reasons",
     "RequestOptions": "target.options",
     "Site": "target.web.site",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from target._background.forks import begin_anew_if_forked
+from target._background.forks import begin_anew_if_forked, import_before_threads
 from target._background.runtime import system_runtime
 from target._background.shares import HOME, PLACES, Host, host_of
 from target._http.aio import AsyncTransport, open_transport
@@ -80,6 +80,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
         begin_anew_if_forked()
         self = cls.__new__(cls)
         self._config = parse_async_client_options(merge(options, keywords))
+        import_before_threads()
         config, runtime = self._config.client, system_runtime()
         self._calls = Calls(config, runtime)
         self._gate = Gate(self._config)

@@ -15,7 +15,6 @@ from target.config import ORGANIZATION_SUFFIX
 from target.customer_ids import AUTH_STATES, parse_customer_ids
 from target.errors import OptionsError
 from target.foreign import exact_text, is_a, is_text, kind_of
-from target.page import script_json
 from target.values import parse_string
 
 DEFAULT_CONSUMER_ID = "target-global-mbox"
@@ -149,6 +148,8 @@ class AmcvVisitor:
 
     def state_json(self) -> str:
         """``state()`` as JSON that is safe inside a script element."""
+        from target.page import script_json  # which a page without a Visitor never needs
+
         return script_json(self.state())
 
     def cookie_value(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from target._background.clock import monotonic_s
-from target._background.forks import begin_anew_if_forked
+from target._background.forks import begin_anew_if_forked, import_before_threads
 from target._background.runtime import system_runtime
 from target._background.shares import PLACES, host_of
 from target._background.workers import AsyncResult, Workers
@@ -72,6 +72,7 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
         begin_anew_if_forked()
         self = cls.__new__(cls)
         self._config = parse_client_options(merge(options, keywords))
+        import_before_threads()
         runtime = system_runtime()
         self._calls = Calls(self._config, runtime)
         self._transport = self._open_transport(self._config, self._calls.routes)

@@ -13,7 +13,6 @@ from target.client_lines import ClientLines
 from target.config import ClientConfig
 from target.delivery import identity
 from target.errors import OptionsError
-from target.events import ArtifactInfo
 from target.foreign import is_function, kind_of
 from target.option_help import OPTIONS
 from target.services import Services
@@ -21,6 +20,7 @@ from target.status import ClientStatus
 
 if TYPE_CHECKING:
     from target._outbox.handle import OutboxHandle
+    from target.artifact_info import ArtifactInfo
     from target.hooks import ClientInfo
 
 

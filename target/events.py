@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from target.causes import hush, hushed
 from target.loggers import Log
+
+if TYPE_CHECKING:
+    from target.artifact_info import ArtifactInfo, ArtifactState
 
 CLIENT_READY = "client_ready"
 ARTIFACT_DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"
@@ -33,28 +35,11 @@ EVENT_NAMES = (
 
 EventHandler = Callable[[dict[str, Any]], object]
 
-#: What became of the rules: new ones are in use; those in use are the latest again, after a failure; they could not be
-#: fetched, and the last good ones, if there are any, stay in use.
-ArtifactState = Literal["new", "confirmed", "failed"]
 _STATES: dict[str, ArtifactState] = {
     ARTIFACT_DOWNLOAD_SUCCEEDED: "new",
     ARTIFACT_CONFIRMED: "confirmed",
     ARTIFACT_DOWNLOAD_FAILED: "failed",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactInfo:
-    """What became of the rules of a client.
-
-    Attributes:
-        state: ``"new"`` (others than before are in use), ``"confirmed"`` (those in use are the latest again, after a
-            failure) or ``"failed"`` (they could not be fetched; the last good ones, if there are any, stay in use).
-        error: Name of the class of what it failed with; None where it did not.
-    """
-
-    state: ArtifactState
-    error: str | None = None
 
 
 class Emit(Protocol):
@@ -82,6 +67,8 @@ class Events:
         """Call the handler of ``name``, if there is one."""
         emit(self._handlers, name, self._logger, **payload)
         if name in _STATES:
+            from target.artifact_info import ArtifactInfo  # only rules have any
+
             error = payload.get("error")
             self._latest = info = ArtifactInfo(_STATES[name], None if error is None else type(error).__name__)
             for watcher in self._watchers.copy():

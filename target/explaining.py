@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from target._background.shares import PLACES
@@ -99,6 +97,8 @@ def _explainer(client: Client, parsed: RequestConfig) -> Callable[[Deadline], Ex
             "explain needs rules, which a server-side client does not fetch: create the client with "
             "decisioning_method='on-device' or 'hybrid'"
         )
+    from dataclasses import replace  # slow to import, and a server-side client needs none
+
     call = client._calls.offers(_apart(parsed))
     method = parsed.decisioning_method or client._services.method
     switches, overrides = client._services.switches, client._services.overrides
@@ -129,4 +129,8 @@ def _with_overrides(part: ExplainedPart, names: Collection[str]) -> ExplainedPar
 
 def _apart(parsed: RequestConfig) -> RequestConfig:
     """``parsed`` with a Visitor of its own, so that the next call of the caller's is not stitched to this one."""
-    return parsed._replace(visitor=copy(parsed.visitor)) if is_a(parsed.visitor, AmcvVisitor) else parsed
+    if not is_a(parsed.visitor, AmcvVisitor):
+        return parsed
+    from copy import copy
+
+    return parsed._replace(visitor=copy(parsed.visitor))

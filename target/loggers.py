@@ -3,7 +3,6 @@ Every line of this package goes through a ``Log``, which gives it its fields."""
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -110,7 +109,9 @@ def _write(
             logger = logger.logger
             continue
         if kind.log is not logging.LoggerAdapter.log or getattr(kind, name) is not getattr(logging.LoggerAdapter, name):
-            logger = copy.copy(logger)  # which writes it in its own way, whatever that is
+            from copy import copy  # few have such a logger
+
+            logger = copy(logger)  # which writes it in its own way, whatever that is
             logger.logger = _Below(logger.logger, given)
             break
         if not logger.isEnabledFor(level):

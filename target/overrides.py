@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from target.errors import OptionsError
-from target.foreign import exact_text, is_a, is_text, items_of, kind_of, plain_copy, shown, text_of_id
+from target.foreign import exact_text, is_a, is_text, items_of, kind_of, plain_copy, shown
 from target.values import parse_mapping
 
 #: Of the query parameter and the cookie that hold an override token.
@@ -19,43 +18,6 @@ MOST_OVERRIDES = 1000
 _MOST_FIELDS = 200  # of a query
 _MOST_NAME = 250  # characters of an mbox's name
 _KINDS = "text (HTML), None (default content), an Experience, or what JSON can hold"
-
-
-@dataclass(frozen=True, slots=True)
-class Experience:
-    """An experience of an activity, to be shown whoever asks: what the rules have for it at the mbox.
-
-    Attributes:
-        experience: Its id or name.
-        activity: The id or name of its activity; None where only one activity of the mbox has such an experience.
-
-    Raises:
-        OptionsError: One of them is no text, or an empty one. A whole number is the text of its digits.
-    """
-
-    experience: str
-    activity: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "experience", _name_or_id("experience", self.experience))
-        if self.activity is not None:
-            object.__setattr__(self, "activity", _name_or_id("activity", self.activity))
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """An override of a client.
-
-    Attributes:
-        mbox: Name of the mbox.
-        what: An Experience, or the content that is shown: text, None for the default content, or the value of a JSON
-            offer.
-        visitor: Ids of the one visitor it is for, in wire form; None for everybody.
-    """
-
-    mbox: str
-    what: Any
-    visitor: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 def parse_overrides(name: str, value: object) -> dict[str, Any]:
@@ -76,6 +38,8 @@ def parse_mbox(mbox: object, where: str = "") -> str:
 
 def parse_what(mbox: object, what: object, where: str = "") -> Any:
     """What an mbox shows, all the way down a copy. Raises OptionsError, whose message ``where`` begins."""
+    from target.experience import Experience  # few clients have overrides, and dataclasses take long to load
+
     if is_a(what, Experience):
         return what
     if is_text(what):
@@ -99,6 +63,8 @@ def require_allowed(allowed: bool, what: str) -> None:
 
 def require_rules(overrides: Mapping[str, Any], decisioning_method: str) -> None:
     """Raise OptionsError for an Experience where no rules are that would say what it shows."""
+    from target.experience import Experience
+
     for mbox, what in overrides.items():
         if isinstance(what, Experience) and decisioning_method == "server-side":
             raise OptionsError(
@@ -125,10 +91,3 @@ def without_token(url: str) -> str:
     parts = urlsplit(url)
     fields = [field for field in parts.query.split("&") if field.partition("=")[0] != OVERRIDE_NAME]
     return parts._replace(query="&".join(fields)).geturl()
-
-
-def _name_or_id(name: str, value: object) -> str:
-    text = text_of_id(value)
-    if text is None or not text:
-        raise OptionsError(f"{name} of an Experience must be its id or its name, not {shown(value)}")
-    return text

@@ -15,7 +15,6 @@ from target.errors import OptionsError
 from target.foreign import exact_text, is_text, kind_of
 from target.overrides import (
     OVERRIDE_NAME,
-    Override,
     parse_mbox,
     parse_overrides,
     parse_what,
@@ -27,6 +26,7 @@ from target.values import parse_milliseconds
 
 if TYPE_CHECKING:
     from target._overrides.desk import Overrides
+    from target.experience import Override
     from target_delivery_api.models import VisitorId
 
 _LEAST_LIKELY_MS = 60_000

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from target.answer import Answer
 from target.errors import OptionsError
 from target.plain import plain, written
-from target.reasons import PartDecision
 from target.values import parse_flag, parse_integer, parse_string
 
 if TYPE_CHECKING:
+    from target.reasons import PartDecision
     from target_delivery_api.models import AnalyticsResponse, DeliveryRequest, DeliveryResponse
 
 

@@ -98,8 +98,9 @@ def _in_parent() -> None:
 
 
 def import_before_threads() -> None:
-    """Import now what a sending thread would import later: a fork in the middle of that leaves the child with half a
-    module, or waiting for a thread that it does not have."""
+    """Import now what a first call, or a sending thread, would import later. A call would take several times as long; a
+    fork in the middle of a thread's import leaves the child with half a module, or waiting for a thread that it does
+    not have."""
     import codecs
 
     import urllib3.util.ssl_

@@ -14,8 +14,9 @@ from target.delivery.overridden import Overridden, Shown, asked_names, asks_noth
 from target.delivery.reply import assemble
 from target.delivery.request import Call
 from target.errors import OptionsError
+from target.experience import Experience
 from target.foreign import shown
-from target.overrides import Experience, require_rules
+from target.overrides import require_rules
 from target.response import Meta
 from target.ways import Way
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from target._background.forks import renew_in_children
 from target.delivery.overridden import Ids, ids_of, is_same_visitor
 from target.errors import OptionsError
-from target.overrides import MOST_OVERRIDES, Override
+from target.experience import Override
+from target.overrides import MOST_OVERRIDES
 
 
 class _Visitor(NamedTuple):

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from target.errors import OptionsError
+from target.experience import Experience
 from target.foreign import exact_text, is_text
-from target.overrides import Experience, parse_overrides
+from target.overrides import parse_overrides
 
 #: Longer tokens are neither made nor read: browsers keep no larger cookie.
 MAX_TOKEN_LENGTH = 3800

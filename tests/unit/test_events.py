@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from target.artifact_info import ArtifactInfo
 from target.errors import OptionsError, TargetError, TransportError
-from target.events import ARTIFACT_CONFIRMED, EVENT_NAMES, ArtifactInfo, Events, emit
+from target.events import ARTIFACT_CONFIRMED, EVENT_NAMES, Events, emit
 from target.loggers import Log
 
 LOGGER = Log(logging.getLogger("target.tests.events"))

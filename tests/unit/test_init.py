@@ -15,7 +15,8 @@ import target
 from target import errors, hooks
 from target._http.transport import SDK_VERSION
 from target_delivery_api import models
-from tests.kit.processes import ROOT
+from tests.kit.loopback import serving
+from tests.kit.processes import ROOT, run_script
 
 CLIENT = {
     "ClientStatus",
@@ -92,11 +93,31 @@ def modules_after(code: str) -> set[str]:
     return set(run.stdout.split())
 
 
-def test_importing_target_and_creating_a_client_loads_no_model() -> None:
-    loaded = modules_after("from target import TargetClient as C; C.create(client='acme', organization_id='o')")
+CREATE = "from target import TargetClient as C; C.create(client='acme', organization_id='o')"
+SLOW = {"dateutil", "starlette", "uvicorn", "asyncio", "requests", "httpx", "attr", "dataclasses", "target.emulator"}
+
+
+def test_importing_the_client_loads_no_model_and_creating_one_nothing_else_that_is_slow() -> None:
+    loaded = modules_after("from target import TargetClient")
     assert "urllib3" in loaded
     assert not {name for name in loaded if name.startswith("target_delivery_api.models.")}
-    assert not loaded & {"dateutil", "starlette", "uvicorn", "asyncio", "requests", "httpx", "attr", "target.emulator"}
+    assert not modules_after(CREATE) & SLOW
+
+
+FIRST_CALL = """
+import sys
+from target import TargetClient
+client = TargetClient.create(client="acme", organization_id="o", server_domain=sys.argv[1], secure=False)
+before = set(sys.modules)
+client.get_offers(request={"context": {"channel": "web"}, "execute": {"mboxes": [{"index": 0, "name": "home"}]}})
+print(*(set(sys.modules) - before))
+"""
+
+
+def test_a_first_call_imports_nothing() -> None:
+    """It would take several times as long as one of urllib3 alone; who creates a client waits for imports anyway."""
+    with serving() as server:
+        assert run_script(FIRST_CALL, server.domain).split() == []
 
 
 def test_importing_target_loads_no_client_and_no_library_of_http() -> None:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...errors import UnreadableBody
 from ...models.answers import DeliveryResponse, UnexpectedError
 from ...models.requests import DeliveryRequest
 from ...types import Response, dump
@@ -49,6 +48,8 @@ def parse_response(
     Raises:
         UnreadableBody: The body of a success is not JSON, not an object, or not of the documented shape.
     """
+    from ...errors import UnreadableBody  # which an SDK that reads answers itself never needs
+
     parsed: DeliveryResponse | UnexpectedError | None = None
     if status == 200:
         try:
