@@ -110,8 +110,9 @@ class _Imports:
                 continue
             local = _local(alias).partition(".")[0]
             chains = [self._chain_of(use, module if alias.asname else local) for use in self._uses_of(node, local)]
-            if not is_module_of_ours(module) or not all(chains):
-                self._plan.note(node, f"not all that is used of {module} is in target: import what is, from there")
+            note = f"not all that is used of {module} is in target: import what is, from there"
+            if not is_module_of_ours(module) or not all(chains) or self._plan.has_note(node, note):
+                self._plan.note(node, note)
                 continue
             is_taken = any(name.value == TARGET for name in self._names)
             now = local if alias.asname or is_taken else TARGET

@@ -113,10 +113,15 @@ class Plan:
         """Let ``change`` make something else of the node, which it gets with all that is in it changed already."""
         self._changes.setdefault(node, []).append(change)
 
+    def has_note(self, node: cst.CSTNode, text: str) -> bool:
+        """Whether that comment is there already: what it says is for a person to do, whatever has changed since."""
+        statement = self.source.statement(node)
+        return statement is not None and MARK + text in self.source.comments_above(statement)
+
     def note(self, node: cst.CSTNode, text: str) -> None:
         """Leave a comment above the statement of this node, unless it is there."""
         statement = self.source.statement(node)
-        if statement is None or MARK + text in self.source.comments_above(statement):
+        if statement is None or self.has_note(node, text):
             return
         notes = self._notes.setdefault(statement, [])
         if text not in notes:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from target.migrate.plan import MARK
@@ -185,6 +185,13 @@ LINES = st.one_of(
 )
 
 
+@example(
+    [
+        "import target_python_sdk as ModelProperty",  # whose name the next line takes over
+        "from delivery_api_client import ModelProperty as ModelProperty",
+        "a = {'clientCode': ModelProperty, 'targetCookie': 1}",
+    ]
+)
 @given(st.lists(LINES, max_size=8))
 def test_any_file_stays_python_and_is_done_in_one_run(lines: list[str]) -> None:
     once = rewrite("\n".join(lines).encode())
