@@ -2,17 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from target.foreign import copied
-from target.parts import mboxes_of, page_loads_of, views_of
+from target.parts import first_content, mboxes_of, page_loads_of, views_of
 from target.values import parse_string
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from target_delivery_api.models import DeliveryResponse, MboxResponse, Notification, Option, PrefetchMboxResponse
+    from target_delivery_api.models import (
+        AnalyticsResponse,
+        DeliveryResponse,
+        MboxResponse,
+        Notification,
+        Option,
+        PrefetchMboxResponse,
+    )
+
+
+class Unread:
+    """An answer of which is made what somebody looks at, when he first does.
+
+    Args:
+        read: Makes the ``response`` of the result.
+        gather: Makes of that ``analytics_details``, ``trace`` and ``response_tokens``.
+        data: The response in wire form, where that is at hand; only to be read.
+    """
+
+    __slots__ = ("_data", "_gather", "_gathered", "_made", "_read")
+
+    def __init__(
+        self,
+        read: Callable[[], DeliveryResponse | None],
+        gather: Callable[[DeliveryResponse | None], tuple[Any, ...]],
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._data = data
+        self._read = read
+        self._gather = gather
+        self._made: list[DeliveryResponse | None] = []
+        self._gathered: list[tuple[Any, ...]] = []
+
+    @property
+    def data(self) -> Mapping[str, Any] | None:
+        """The response in wire form; None where that is not at hand, or its reader may have changed the model."""
+        return None if self._made else self._data
+
+    # What the first of several threads makes all of them get, so that what one changes all see.
+
+    def response(self) -> DeliveryResponse | None:
+        """What ``read`` makes."""
+        if not self._made:
+            self._made.append(self._read())
+        return self._made[0]
+
+    def gathered(self) -> tuple[Any, ...]:
+        """What ``gather`` makes."""
+        if not self._gathered:
+            self._gathered.append(self._gather(self.response()))
+        return self._gathered[0]
 
 
 class Answer:
@@ -20,7 +70,27 @@ class Answer:
 
     __slots__ = ()
 
-    response: DeliveryResponse | None
+    _answer: Unread
+
+    @property
+    def response(self) -> DeliveryResponse | None:
+        """The DeliveryResponse; None when the API answered without a body (204)."""
+        return self._answer.response()
+
+    @property
+    def analytics_details(self) -> list[AnalyticsResponse] | None:
+        """AnalyticsResponse of every part of the answer, in order."""
+        return self._answer.gathered()[0]  # type: ignore[no-any-return]
+
+    @property
+    def trace(self) -> list[dict[str, Any]] | None:
+        """Trace maps, in the same order."""
+        return self._answer.gathered()[1]  # type: ignore[no-any-return]
+
+    @property
+    def response_tokens(self) -> list[dict[str, Any]] | None:
+        """Response token maps of every option, in the same order."""
+        return self._answer.gathered()[2]  # type: ignore[no-any-return]
 
     def content(self, mbox: str, default: Any = None) -> Any:
         """What the first option of ``mbox`` holds, yours to change: text, or the value of a JSON offer.
@@ -35,8 +105,12 @@ class Answer:
         Raises:
             OptionsError: ``mbox`` is no string. No answer makes this raise.
         """
-        options = self.options(mbox)
-        content = options[0].content if options else None
+        data = self._answer.data
+        if data is None:
+            options = self.options(mbox)
+            content = options[0].content if options else None
+        else:
+            content = first_content(data, parse_string("mbox", mbox))
         return default if content is None else copied(content)
 
     def options(self, mbox: str) -> list[Option]:

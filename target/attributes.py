@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from target.errors import AttributeNotFound, TargetError
 from target.foreign import copied, exact_number, exact_text, is_number, is_text, kind_of, shown
 from target.notices import Notices
 from target.response import TargetDeliveryResponse
 from target.values import parse_string
+
+if TYPE_CHECKING:
+    from target_delivery_api.models import DeliveryResponse
 
 D = TypeVar("D")
 
@@ -126,22 +129,35 @@ class AttributesProvider:
 
 def _index(result: TargetDeliveryResponse, alone: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The attributes of each mbox; in ``alone`` is put what is the only JSON offer of its mbox, and no object."""
-    response = result.response
     by_mbox: dict[str, dict[str, Any]] = {}
     others: dict[str, list[Any]] = {}
-    for part in (response.prefetch, response.execute) if response is not None else ():
-        for mbox in (part.mboxes or ()) if part is not None else ():
-            if not isinstance(mbox.name, str):
+    data = result._answer.data
+    for name, offers in _offers_of(result.response) if data is None else _offers_in(data):
+        if not isinstance(name, str):
+            continue
+        attributes = by_mbox.setdefault(name, {})
+        for kind, content in offers:
+            if kind != "json" or content is None:
                 continue
-            attributes = by_mbox.setdefault(mbox.name, {})
-            for option in mbox.options or ():
-                if option.type != "json" or option.content is None:
-                    continue
-                if isinstance(option.content, dict):
-                    attributes.update(copied(option.content))
-                others.setdefault(mbox.name, []).append(option.content)
+            if isinstance(content, dict):
+                attributes.update(copied(content))
+            others.setdefault(name, []).append(content)
     alone |= {name: copied(of[0]) for name, of in others.items() if len(of) == 1 and not isinstance(of[0], dict)}
     return by_mbox
+
+
+def _offers_of(response: DeliveryResponse | None) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
+    """The name of each mbox, and kind and content of each of its options: of prefetch first."""
+    for part in (response.prefetch, response.execute) if response is not None else ():
+        for mbox in (part.mboxes or ()) if part is not None else ():
+            yield mbox.name, [(option.type, option.content) for option in mbox.options or ()]
+
+
+def _offers_in(data: Mapping[str, Any]) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
+    """The same of a decision in wire form."""
+    for mode in ("prefetch", "execute"):
+        for mbox in data[mode].get("mboxes", ()) if mode in data else ():
+            yield mbox.get("name"), [(each.get("type"), each.get("content")) for each in mbox.get("options", ())]
 
 
 def _as_float(value: Any) -> float | None:

@@ -51,8 +51,7 @@ def _whole(data: dict[str, Any]) -> TargetDeliveryResponse:
     for name in ("target_cookie", "target_location_hint_cookie"):
         if data.get(name) is not None:
             given[name] = _record(TargetCookie, name, data[name])
-    values = {"sent": made._sent, **{name: getattr(made, name) for name in _RESULT if name != "request"}, **given}
-    return TargetDeliveryResponse(**values)
+    return made._replaced(**given)
 
 
 def _answered(asked: Any, answer: Any, meta: Any) -> TargetDeliveryResponse:
@@ -63,7 +62,6 @@ def _answered(asked: Any, answer: Any, meta: Any) -> TargetDeliveryResponse:
     ids = None if response is None else response.id
     call = Call(
         body=sent,
-        content=b"",
         base_url="",
         session_id=_SESSION,
         device_id=None if ids is None else ids.tnt_id,
@@ -71,6 +69,7 @@ def _answered(asked: Any, answer: Any, meta: Any) -> TargetDeliveryResponse:
         names_cluster=False,
         trace_id="",
         visitor=None,
+        written=[],
     )
     return assemble(call, response, default_runtime.now_s(), None if meta is None else _meta(meta))
 

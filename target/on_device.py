@@ -23,7 +23,7 @@ from target.decisioning.decide import Decision, decide, needs_geo
 from target.decisioning.remote import needs_reading, needs_remote
 from target.delivery.follow_up import Decided, build_follow_up
 from target.delivery.identity import cluster_of_device_id
-from target.delivery.reply import Reply, assemble
+from target.delivery.reply import Reply, assemble_decision
 from target.delivery.request import Call
 from target.delivery.telemetry import (
     LOCAL,
@@ -37,7 +37,6 @@ from target.events import SEND_NOTIFICATION_FAILED, Emit
 from target.foreign import copied
 from target.on_device_config import OnDeviceConfig
 from target.response import Meta, TargetDeliveryResponse
-from target_delivery_api.models import DeliveryResponse
 
 if TYPE_CHECKING:
     from target.decisioning.explanation import Explanation
@@ -208,9 +207,8 @@ class OnDevice:
             retrieval=None if call.body.get("trace") is None else self._keeper.retrieval(),
         )
         decided = monotonic_s()
-        response = DeliveryResponse.from_dict(decision.response)
         meta = Meta(ON_DEVICE, decision.remote_mboxes, decision.remote_views, decision.outcomes())
-        result = assemble(call, response, now_s, meta)
+        result = assemble_decision(call, decision.response, now_s, meta)
         self._follow_up(call, decision, started, decided)
         return result
 

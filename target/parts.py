@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from target_delivery_api.models import DeliveryResponse, MboxResponse, PageLoadResponse, PrefetchMboxResponse, View
@@ -27,3 +27,13 @@ def views_of(response: DeliveryResponse | None) -> Iterator[View]:
     """Every view of an answer, which only ``prefetch`` has."""
     if response is not None and response.prefetch is not None:
         yield from response.prefetch.views or ()
+
+
+def first_content(data: Mapping[str, Any], name: str) -> Any:
+    """What the first option of the mbox ``name`` holds in a decision in wire form; None where there is none."""
+    for mode in ("execute", "prefetch"):
+        if (part := data.get(mode)) is not None:
+            for mbox in part.get("mboxes", ()):
+                if mbox.get("name") == name and (options := mbox.get("options")):
+                    return options[0].get("content")
+    return None

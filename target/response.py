@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
-from target.answer import Answer
+from target.answer import Answer, Unread
 from target.errors import OptionsError
 from target.plain import plain, written
 from target.values import parse_flag, parse_integer, parse_string
@@ -24,10 +24,6 @@ class _Record(Mapping[str, Any]):
 
     def __init_subclass__(cls) -> None:
         cls._setters = tuple(cls.__dict__[slot].__set__ for slot in cls.__slots__)
-
-    def _fill(self, *values: Any) -> None:
-        for set_slot, value in zip(self._setters, values, strict=True):
-            set_slot(self, value)
 
     def __getitem__(self, key: str) -> Any:
         if key in self._keys:
@@ -84,7 +80,10 @@ class TargetCookie(_Record):
     max_age: int
 
     def __init__(self, name: str, value: str, max_age: int) -> None:
-        self._fill(name, value, max_age)
+        set_name, set_value, set_max_age = self._setters
+        set_name(self, name)
+        set_value(self, value)
+        set_max_age(self, max_age)
 
     def set_cookie_header(
         self, path: str = "/", domain: str | None = None, secure: bool = True, same_site: str | None = "Lax"
@@ -138,7 +137,11 @@ class Meta(_Record):
         remote_views: list[str],
         decisions: Callable[[], Iterable[PartDecision]] | list[PartDecision] | None = None,
     ) -> None:
-        self._fill(decisioning_method, remote_mboxes, remote_views, decisions)
+        set_method, set_mboxes, set_views, set_decisions = self._setters
+        set_method(self, decisioning_method)
+        set_mboxes(self, remote_mboxes)
+        set_views(self, remote_views)
+        set_decisions(self, decisions)
 
     @property
     def decisions(self) -> list[PartDecision]:
@@ -172,36 +175,17 @@ class TargetDeliveryResponse(Answer, _Record):
     """What ``get_offers`` and ``send_notifications`` return; a key that has nothing to hold is None.
 
     Attributes:
-        request: The DeliveryRequest as it was sent.
-        response: The DeliveryResponse; None when the API answered without a body (204).
         target_cookie: Cookie ``mbox`` to set for the visitor: session and device id. Always there.
         target_location_hint_cookie: Cookie ``mboxEdgeCluster`` to set for the visitor.
-        analytics_details: AnalyticsResponse of every part of the answer, in order.
-        trace: Trace maps, in the same order.
-        response_tokens: Response token maps of every option, in the same order.
         meta: How the answer came about.
         visitor_state: State for VisitorAPI in the browser; there when the call had a Visitor.
     """
 
-    __slots__ = (
-        "_sent",
-        "response",
-        "target_cookie",
-        "target_location_hint_cookie",
-        "analytics_details",
-        "trace",
-        "response_tokens",
-        "meta",
-        "visitor_state",
-    )
-    _keys = ("request", *__slots__[1:])
+    __slots__ = ("_sent", "_answer", "target_cookie", "target_location_hint_cookie", "meta", "visitor_state")
+    _keys = ("request", "response", *__slots__[2:4], "analytics_details", "trace", "response_tokens", *__slots__[4:])
     _sent: dict[str, Any]
-    response: DeliveryResponse | None
     target_cookie: TargetCookie
     target_location_hint_cookie: TargetCookie | None
-    analytics_details: list[AnalyticsResponse] | None
-    trace: list[dict[str, Any]] | None
-    response_tokens: list[dict[str, Any]] | None
     meta: Meta
     visitor_state: dict[str, Any] | None
 
@@ -217,17 +201,33 @@ class TargetDeliveryResponse(Answer, _Record):
         meta: Meta,
         visitor_state: dict[str, Any] | None = None,
     ) -> None:
-        self._fill(
-            sent,
-            response,
-            target_cookie,
-            target_location_hint_cookie,
-            analytics_details,
-            trace,
-            response_tokens,
-            meta,
-            visitor_state,
-        )
+        gathered = (analytics_details, trace, response_tokens)
+        answer = Unread(lambda: response, lambda _: gathered)
+        self._fill(sent, answer, target_cookie, target_location_hint_cookie, meta, visitor_state)
+
+    @classmethod
+    def _unread(cls, sent: dict[str, Any], answer: Unread, *more: Any) -> Self:
+        """The same of an answer that is made when it is first asked for; ``more`` are both cookies, meta and state."""
+        self = cls.__new__(cls)
+        self._fill(sent, answer, *more)
+        return self
+
+    def _fill(self, sent: object, answer: Unread, cookie: object, hint: object, meta: object, state: object) -> None:
+        set_sent, set_answer, set_cookie, set_hint_cookie, set_meta, set_visitor_state = self._setters
+        set_sent(self, sent)
+        set_answer(self, answer)
+        set_cookie(self, cookie)
+        set_hint_cookie(self, hint)
+        set_meta(self, meta)
+        set_visitor_state(self, state)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._sent, *(getattr(self, key) for key in self._keys[1:]))
+
+    def _replaced(self, **changed: Any) -> Self:
+        """The same with other values of some keys."""
+        told = {"sent": self._sent, **{key: getattr(self, key) for key in self._keys[1:]}}
+        return type(self)(**told | changed)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> TargetDeliveryResponse:

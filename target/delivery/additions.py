@@ -69,7 +69,7 @@ def add_parameters(call: Call, parameters: Mapping[str, str]) -> Call:
     for name in ("execute", "prefetch"):
         if name in body:
             body[name] = {key: _with_parameters(key, value, parameters) for key, value in body[name].items()}
-    return call._replace(body=body, content=write_body(body))
+    return call._replace(body=body, written=[write_body(body)])
 
 
 def _with_parameters(key: str, asked: Any, parameters: Mapping[str, str]) -> Any:

@@ -139,7 +139,6 @@ def build_call(
     device_id = body.get("id", {}).get("tntId")
     call = Call(
         body=body,
-        content=_write_json(body).encode(),
         base_url=base_url_of(cluster),
         session_id=batch[0].session_id,
         device_id=device_id if isinstance(device_id, str) else None,
@@ -147,6 +146,7 @@ def build_call(
         names_cluster=True,
         trace_id=trace_id,
         visitor=None,
+        written=[_write_json(body).encode()],
         method="outbox",
     )
     told = [item for entry in batch if telemetry and not entry.misses for item in _telemetry_of(entry.telemetry)]

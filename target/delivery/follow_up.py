@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from target.config import ClientConfig, Runtime
 from target.delivery.identity import build_base_url
-from target.delivery.request import Call, add_to_call, write_body
+from target.delivery.request import Call, add_to_call
 
 _KEPT = ("environmentId", "property", "context", "experienceCloud")
 
@@ -46,7 +46,6 @@ def build_follow_up(
         body["notifications"] = list(notifications)
     call = Call(
         body=body,
-        content=write_body(body),
         base_url=build_base_url(config, decided.cluster),
         session_id=decided.call.session_id,
         device_id=None,
@@ -54,6 +53,7 @@ def build_follow_up(
         names_cluster=True,  # nothing is learnt from what is sent in the background
         trace_id=trace_id,
         visitor=None,
+        written=[],
         causes=() if decided.call.info is None else (decided.call.info,),
         method="background",
     )

@@ -141,13 +141,13 @@ def _unpacked(value: str) -> str:
 
 def build_target_cookie(session_id: str | None, device_id: str | None, now_s: float) -> TargetCookie:
     """The ``mbox`` cookie to set: this session, and the device id where one is known."""
-    expiries = {}
+    entries = []
     if session_id is not None:
-        expiries[SESSION] = (session_id, math.ceil(now_s + SESSION_MAX_AGE_S))
+        entries.append(f"{SESSION}#{_encode(session_id)}#{math.ceil(now_s + SESSION_MAX_AGE_S)}")
     if device_id:
-        expiries[DEVICE_ID] = (device_id, math.ceil(now_s + DEVICE_ID_MAX_AGE_S))
-    value = "|".join(f"{name}#{_encode(text)}#{expires}" for name, (text, expires) in expiries.items())
-    return TargetCookie(TARGET_COOKIE_NAME, value, DEVICE_ID_MAX_AGE_S if device_id else SESSION_MAX_AGE_S)
+        entries.append(f"{DEVICE_ID}#{_encode(device_id)}#{math.ceil(now_s + DEVICE_ID_MAX_AGE_S)}")
+    max_age = DEVICE_ID_MAX_AGE_S if device_id else SESSION_MAX_AGE_S
+    return TargetCookie(TARGET_COOKIE_NAME, "|".join(entries), max_age)
 
 
 def build_location_hint_cookie(cluster: str | None) -> TargetCookie | None:
@@ -222,6 +222,8 @@ def build_experience_cloud(own: dict[str, Any], options: RequestConfig, visitor:
 
     Only a call that has a Visitor gets a supplementalDataId, since the page must know the same one.
     """
+    if not own and visitor is None:  # as nearly always
+        return {"analytics": {"logging": "server_side"}}
     experience_cloud = {key: value for key, value in own.items() if value is not None}
     analytics = {key: value for key, value in (own.get("analytics") or {}).items() if value is not None}
     analytics.setdefault("logging", "server_side")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from target.delivery.reply import with_answer
-from target.delivery.request import Call, asks, write_body
+from target.delivery.request import Call, asks
 from target.delivery.wire_form import tidy_request, write_request
 from target.errors import OptionsError
 from target.reasons import PartDecision
@@ -146,7 +146,7 @@ def leave_out(call: Call, names: Collection[str]) -> Call:
             body[mode] = part
         else:
             del body[mode]
-    return call._replace(body=body, content=write_body(body))
+    return call._replace(body=body, written=[])
 
 
 def asks_nothing(call: Call) -> bool:

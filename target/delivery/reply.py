@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from target.answer import Unread
 from target.config import SERVER_SIDE
 from target.delivery.identity import build_location_hint_cookie, build_target_cookie, cluster_of_edge_host
 from target.delivery.redaction import hide_riding, redact
@@ -130,27 +132,45 @@ def assemble(
     call: Call, response: DeliveryResponse | None, now_s: float, meta: Meta | None = None
 ) -> TargetDeliveryResponse:
     """What the caller of ``call`` gets; ``response`` is None after a 204, ``meta`` None when the server decided."""
-    parts = [] if response is None else list(_parts(response))
     answered = None if response is None else cluster_of_edge_host(response.edge_host)
-    return TargetDeliveryResponse(
-        sent=call.body,
-        response=response,
-        target_cookie=build_target_cookie(call.session_id, _device_id(call, response), now_s),
-        target_location_hint_cookie=build_location_hint_cookie(call.cluster or answered),
-        analytics_details=[part.analytics for part in parts if part.analytics is not None] or None,
-        trace=[part.trace for part in parts if part.trace is not None] or None,
-        response_tokens=_response_tokens(parts),
-        meta=meta or Meta(SERVER_SIDE, [], []),
-        visitor_state=None if call.visitor is None else call.visitor.state(),
+    answer = Unread(lambda: response, _gather)
+    return _result(call, answer, _device_id(call, response), call.cluster or answered, now_s, meta)
+
+
+def assemble_decision(call: Call, data: dict[str, Any], now_s: float, meta: Meta) -> TargetDeliveryResponse:
+    """The same of a decision in wire form, which is only read, and copied before a caller sees it."""
+    answer = Unread(partial(models.DeliveryResponse.from_dict, data), _gather, data)
+    answered = data["id"].get("tntId")
+    device_id = answered if isinstance(answered, str) and answered else call.device_id
+    return _result(call, answer, device_id, call.cluster, now_s, meta)
+
+
+def _result(
+    call: Call, answer: Unread, device_id: str | None, cluster: str | None, now_s: float, meta: Meta | None
+) -> TargetDeliveryResponse:
+    return TargetDeliveryResponse._unread(
+        call.body,
+        answer,
+        build_target_cookie(call.session_id, device_id, now_s),
+        build_location_hint_cookie(cluster),
+        meta or Meta(SERVER_SIDE, [], []),
+        None if call.visitor is None else call.visitor.state(),
+    )
+
+
+def _gather(response: DeliveryResponse | None) -> tuple[Any, ...]:
+    """What a result holds of an answer beside it: see Unread."""
+    parts = [] if response is None else list(_parts(response))
+    return (
+        [part.analytics for part in parts if part.analytics is not None] or None,
+        [part.trace for part in parts if part.trace is not None] or None,
+        _response_tokens(parts),
     )
 
 
 def with_answer(result: TargetDeliveryResponse, response: DeliveryResponse, meta: Meta) -> TargetDeliveryResponse:
     """``result`` with another answer, which comes of the same call."""
-    kind, values = result.__reduce__()
-    told = dict(zip(kind.__slots__, values, strict=True))
-    told |= {"response": response, "response_tokens": _response_tokens(_parts(response)), "meta": meta}
-    return TargetDeliveryResponse(*told.values())
+    return result._replaced(response=response, response_tokens=_response_tokens(_parts(response)), meta=meta)
 
 
 def _response_tokens(parts: Iterable[Any]) -> list[dict[str, Any]] | None:

@@ -37,20 +37,8 @@ _NEEDS = {
 }
 
 
-class Call(NamedTuple):
-    """Everything that sending needs, and what assembling the result needs to know of it.
-
-    ``body`` is what its caller asks, ``content`` all that goes over the wire: telemetry entries of other calls may ride
-    along (``riding``), which no result, event or message of this call may show. ``cluster`` is where the call goes;
-    ``names_cluster`` tells whether its caller named it, by cookie, id or hint. ``method`` is what the log and hooks are
-    told as that of the client, ``override_token`` what the option of that name says.
-
-    The last are for hooks: ``headers`` that they add; who they know the call as (``info``), or which calls led to one
-    that is sent in the background (``causes``); and what is told of each attempt (``record``).
-    """
-
+class _Call(NamedTuple):
     body: dict[str, Any]
-    content: bytes
     base_url: str
     session_id: str
     device_id: str | None
@@ -58,6 +46,7 @@ class Call(NamedTuple):
     names_cluster: bool
     trace_id: str
     visitor: AmcvVisitor | None
+    written: list[bytes]
     riding: tuple[Mapping[str, Any], ...] = ()
     method: str = "get_offers"
     override_token: str | None = None
@@ -65,6 +54,29 @@ class Call(NamedTuple):
     info: CallInfo | None = None
     causes: tuple[CallInfo, ...] = ()
     record: Callable[[Attempted], object] | None = None
+
+
+class Call(_Call):
+    """Everything that sending needs, and what assembling the result needs to know of it.
+
+    ``body`` is what its caller asks, ``content`` all that goes over the wire: telemetry entries of other calls may ride
+    along (``riding``), which no result, event or message of this call may show. It is in ``written`` once it was
+    needed: whoever puts another body in its place gives it a new list. ``cluster`` is where the call goes;
+    ``names_cluster`` tells whether its caller named it, by cookie, id or hint. ``method`` is what the log and hooks are
+    told as that of the client, ``override_token`` what the option of that name says.
+
+    The last are for hooks: ``headers`` that they add; who they know the call as (``info``), or which calls led to one
+    that is sent in the background (``causes``); and what is told of each attempt (``record``).
+    """
+
+    __slots__ = ()
+
+    @property
+    def content(self) -> bytes:
+        """What is sent, written by when somebody first asks."""
+        if not self.written:
+            self.written.append(write_body(self.body))
+        return self.written[0]
 
 
 class Attempted(NamedTuple):
@@ -108,10 +120,10 @@ def add_to_call(call: Call, entries: Sequence[Mapping[str, Any]]) -> Call:
     body = add_telemetry(call.body, entries)
     riding = tuple(entries)
     if "telemetry" in call.body:
-        return call._replace(content=write_body(body), riding=riding)
+        return call._replace(written=[write_body(body)], riding=riding)
     # One object more at the end is cheaper than writing all of them again.
     added = b',"telemetry":' + write_body(body["telemetry"]) + b"}"
-    return call._replace(content=call.content[:-1] + added, riding=riding)
+    return call._replace(written=[call.content[:-1] + added], riding=riding)
 
 
 def _fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] = ()) -> None:
@@ -119,18 +131,18 @@ def _fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] =
 
     An empty part is left out where the other one asks for something.
     """
-    parts = {name: body.get(name) or {} for name in ("execute", "prefetch")}
+    parts = {name: body[name] or {} for name in _NEEDS if name in body}
     lists = {
         name: fill_indexes(valid_mboxes(part.get("mboxes") or [], f"request.{name}", logger))
         for name, part in parts.items()
     }
-    lists["execute"] = add_mboxes(lists["execute"], lists["prefetch"], added_mboxes)
-    for name, given in parts.items():
-        if name not in body and not lists[name]:
-            continue
-        part = {key: value for key, value in given.items() if value not in (None, []) and key != "mboxes"}
-        if lists[name]:
-            part["mboxes"] = lists[name]
+    if added_mboxes and (added := add_mboxes(lists.get("execute", []), lists.get("prefetch", []), added_mboxes)):
+        lists["execute"] = added
+    for name, mboxes in lists.items():
+        given = parts.get(name, {})
+        part = {key: value for key, value in given.items() if key != "mboxes" and value is not None and value != []}
+        if mboxes:
+            part["mboxes"] = mboxes
         if asks(name, part):
             body[name] = part
         elif _is_empty(given) and (any(lists.values()) or not all(map(_is_empty, parts.values()))):
@@ -150,8 +162,8 @@ def _build_call(
     if not ids:
         del body["id"]
     device_id: str | None = ids.get("tntId")  # every id of a request is text by now
-    for name, new_id in (("requestId", trace_id), ("impressionId", runtime.new_id())):
-        body[name] = body.get(name) or new_id
+    body["requestId"] = body.get("requestId") or trace_id
+    body["impressionId"] = body.get("impressionId") or runtime.new_id()
     body["context"] = _build_context(body.get("context") or {}, runtime, config.logger)
     body["experienceCloud"] = build_experience_cloud(body.get("experienceCloud") or {}, options, visitor)
     if config.environment_id is not None:
@@ -166,7 +178,6 @@ def _build_call(
     cluster = named or remembered_cluster
     return Call(
         body=body,
-        content=write_body(body),
         base_url=build_base_url(config, cluster),
         session_id=identity.session_id or runtime.new_id(),
         device_id=device_id,
@@ -174,6 +185,8 @@ def _build_call(
         names_cluster=named is not None,
         trace_id=trace_id,
         visitor=visitor,
+        # To write it is not to send it: the deadline begins later. What rules decide is not sent.
+        written=[write_body(body)] if config.on_device is None else [],
         override_token=options.override_token,
     )
 
@@ -235,6 +248,8 @@ def _set_property(body: dict[str, Any], config: ClientConfig) -> None:
 
 def valid_mboxes(mboxes: list[Any], where: str, logger: Log) -> list[dict[str, Any]]:
     """The mboxes that have a name. One line is logged for each other, with its place and why; never the object."""
+    if not any(map(_fault, mboxes)):
+        return mboxes
     valid = []
     for position, mbox in enumerate(mboxes):
         reason = _fault(mbox)
@@ -247,6 +262,8 @@ def valid_mboxes(mboxes: list[Any], where: str, logger: Log) -> list[dict[str, A
 
 def fill_indexes(mboxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every mbox with an index: missing ones count up from the highest given, or from 0 when none is given."""
+    if None not in [mbox.get("index") for mbox in mboxes]:
+        return mboxes
     following = next_index(mboxes, 0)
     filled = []
     for mbox in mboxes:

@@ -235,10 +235,8 @@ class BaseVisit(Generic[C]):
 
     def _anonymous(self, result: TargetDeliveryResponse, shared: _Shared) -> TargetDeliveryResponse:
         """The same result without the device id that the answer gave the visitor."""
-        kind, values = result.__reduce__()
-        named = dict(zip(kind.__slots__, values, strict=True))
-        named["target_cookie"] = build_target_cookie(shared.session_id, None, self.site._runtime.now_s())
-        return TargetDeliveryResponse(*named.values())
+        cookie = build_target_cookie(shared.session_id, None, self.site._runtime.now_s())
+        return result._replaced(target_cookie=cookie)
 
     def _defaults(
         self, error: TargetError, options: Mapping[str, Any], names: list[str] | None = None

@@ -21,7 +21,6 @@ FAR_S = 3600.0
 def call(number: int, session_id: str | None = None, host: str = "http://a") -> Call:
     return Call(
         body={"number": number},
-        content=b"{}",
         base_url=host,
         session_id=session_id or f"s{number}",
         device_id=None,
@@ -29,6 +28,7 @@ def call(number: int, session_id: str | None = None, host: str = "http://a") -> 
         names_cluster=True,
         trace_id=str(number),
         visitor=None,
+        written=[],
     )
 
 

@@ -42,7 +42,6 @@ def test_it_reports_what_was_shown_in_session_property_and_context_of_the_call()
     assert json.loads(sent.content) == sent.body
     assert sent == Call(
         body=sent.body,
-        content=sent.content,
         base_url=f"https://{FAR_HOST}",
         session_id="s-1",
         device_id=None,
@@ -50,6 +49,7 @@ def test_it_reports_what_was_shown_in_session_property_and_context_of_the_call()
         names_cluster=True,
         trace_id="id-1",
         visitor=None,
+        written=[sent.content],
         method="background",
     )
 

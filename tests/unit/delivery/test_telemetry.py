@@ -142,7 +142,7 @@ def test_entries_are_added_to_what_is_sent_behind_a_callers_own_or_at_the_end() 
         call = offers(request)
         added = add_to_call(call, ours)
         assert json.loads(added.content) == {**call.body, "telemetry": {"entries": sent}}
-        assert added == call._replace(content=added.content, riding=tuple(ours))
+        assert added == call._replace(written=[added.content], riding=tuple(ours))
 
 
 def ids(buffer: TelemetryBuffer) -> list[Any]:

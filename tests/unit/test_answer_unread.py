@@ -1,0 +1,124 @@
+"""An answer of which is made what somebody looks at: the same as one made whole, for all threads, and nobody else's."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+from functools import partial
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target import AttributesProvider, DeliveryResponse, TargetDeliveryResponse
+from target.delivery.reply import assemble, assemble_decision
+from target.response import Meta
+from tests.kit.built_calls import NOW_S, offers
+
+CALL = offers()
+META = Meta("on-device", [], [])
+TEXT = st.sampled_from(["home", "cart", ""])
+CONTENT = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "b", "c.d"]), inner, max_size=3),
+    max_leaves=6,
+)
+OPTION = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["json", "html", "actions"]),
+        "content": CONTENT,
+        "eventToken": TEXT,
+        "responseTokens": st.dictionaries(TEXT, TEXT, max_size=2),
+    },
+)
+MBOX = st.fixed_dictionaries(
+    {"name": TEXT, "index": st.integers(0, 3)},
+    optional={
+        "options": st.lists(OPTION, max_size=3),
+        "trace": st.dictionaries(TEXT, CONTENT, max_size=2),
+        "analytics": st.just({"payload": {"pe": "tnt", "tnta": "1:0:0"}}),
+    },
+)
+PART = st.fixed_dictionaries({}, optional={"mboxes": st.lists(MBOX, max_size=3), "pageLoad": MBOX})
+DECISION = st.fixed_dictionaries(
+    {"status": st.just(200), "id": st.just({"tntId": "a.38_0"}), "client": st.just("acme")},
+    optional={"execute": PART, "prefetch": PART},
+)
+
+
+def unread(data: dict[str, Any]) -> TargetDeliveryResponse:
+    return assemble_decision(CALL, data, NOW_S, META)
+
+
+@given(DECISION, TEXT)
+def test_what_is_read_of_the_data_is_what_the_model_holds(data: dict[str, Any], name: str) -> None:
+    before = copy.deepcopy(data)
+    whole = assemble(CALL, DeliveryResponse.from_dict(data), NOW_S, META)
+    assert unread(data).content(name, "default") == whole.content(name, "default")
+    assert AttributesProvider(unread(data)).as_object() == AttributesProvider(whole).as_object()
+    assert unread(data).response_tokens == whole.response_tokens
+    assert unread(data).trace == whole.trace
+    assert unread(data).analytics_details == whole.analytics_details
+    assert unread(data).to_dict() == whole.to_dict()
+    assert unread(data) == whole
+    assert pickle.loads(pickle.dumps(unread(data))) == copy.deepcopy(unread(data)) == whole
+    assert data == before
+
+
+@given(DECISION)
+def test_what_is_read_is_ones_own(data: dict[str, Any]) -> None:
+    before = copy.deepcopy(data)
+    result = unread(data)
+    _spoil(result.content("home"))
+    _spoil(AttributesProvider(result).as_object("home"))
+    _spoil(result.response_tokens)
+    for option in result.options("home"):
+        _spoil(option.content)
+        option.content = "mine"
+    assert data == before
+    assert all(option.content == "mine" for option in result.options("home"))
+    assert not result.options("home") or result.content("home") == "mine"
+
+
+def test_all_threads_get_the_same_model() -> None:
+    data = {"status": 200, "id": {}, "execute": {"mboxes": [{"name": "home", "index": 0}] * 300}}
+    for _ in range(30):
+        result = unread(data)
+        found: list[Any] = []
+        barrier = threading.Barrier(4)
+
+        def look(result: TargetDeliveryResponse = result, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            found.append((result.response, result.trace, result.response))  # noqa: B023
+
+        threads = [threading.Thread(target=look) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {id(each) for model, _, again in found for each in (model, again)} == {id(result.response)}
+
+
+def test_a_result_with_another_cookie_has_the_same_answer() -> None:
+    result = unread({"status": 200, "id": {}, "execute": {"mboxes": [{"name": "home", "index": 0}]}})
+    other = result._replaced(visitor_state={"a": 1})
+    assert (other.visitor_state, other.response) == ({"a": 1}, result.response)
+    assert other == assemble(CALL, result.response, NOW_S, META)._replaced(visitor_state={"a": 1})
+
+
+def _spoil(value: Any) -> None:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, dict):
+            each["spoilt"] = True
+            for inner in list(each.values()):
+                _spoil(inner)
+
+
+def test_nothing_is_made_that_nobody_reads() -> None:
+    made: list[str] = []
+    result = unread({"status": 200, "id": {}, "execute": {"mboxes": [{"name": "home", "options": [{"content": 1}]}]}})
+    result._answer._read = partial(made.append, "a model")
+    assert (result.content("home"), result.target_cookie.name, result.meta) == (1, "mbox", META)
+    assert made == []
