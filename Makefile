@@ -16,7 +16,7 @@ export no_proxy := $(NO_PROXY),$(no_proxy)
 # Else each process of a run of tests would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-peers bench-hooks bench-redis check-redis bench-engines bench-batch hooks release clean
+.PHONY: help demo test check lowest newest lint type generate generate-check spec-diff spec-update option-help browsers redis official engines check-engines vendor pictures docs api api-check mutants record bench bench-official bench-frameworks bench-on-device bench-on-device-node bench-peers bench-history bench-hooks bench-redis check-redis bench-engines bench-batch hooks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -132,6 +132,11 @@ bench-on-device-node: $(READY) ## the same beside Adobe's Node.js SDK, in a temp
 
 bench-peers: $(READY) ## the same decision by ours and by flag libraries, which it fetches into build/peers
 	$(BIN)/python -m benchmarks.peers $(call AS_JSON,peers)
+
+bench-history: $(READY) ## before a release: measure, and write benchmarks/history.md and the figures of docs/performance.md; VERSION=1.2.0
+	rm -rf build/bench
+	$(MAKE) bench bench-on-device bench-peers JSON=build/bench
+	$(BIN)/python -m benchmarks.history build/bench $(if $(filter command line,$(origin VERSION)),--version $(VERSION))
 
 bench-redis: $(READY) ## eight processes and one Redis: 2,000 notifications a second in, drained at 30 ms (needs `make redis`)
 	$(BIN)/python -m benchmarks.redis_load $(call AS_JSON,redis_load)

@@ -13,7 +13,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +132,7 @@ def measure(python: Path, effort: Effort) -> tuple[list[Row], dict[str, str]]:
     return rows, versions
 
 
-def _rows(taken: dict[str, Sequence[float]], how: str) -> Iterator[Row]:
+def _rows(taken: Mapping[str, Sequence[float]], how: str) -> Iterator[Row]:
     """Microseconds of each way, then ours over LaunchDarkly; the targets are for warm ones."""
     for name, seconds in taken.items():
         low, middle, high = (value * 1e6 for value in statistics.quantiles(seconds, n=4, method="inclusive"))

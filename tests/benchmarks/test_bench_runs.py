@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks.fresh import run
+from tests.benchmarks.page import of_page, targets_of
 from tests.kit.processes import ROOT
 
 ROWS = [
@@ -29,8 +31,13 @@ WITH_TARGET = ROWS[:10]
 
 
 @pytest.fixture(scope="module")
-def printed() -> str:
-    command = [sys.executable, "benchmarks/server_side.py", "--quick"]
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("written") / "server_side.json"
+
+
+@pytest.fixture(scope="module")
+def printed(written: Path) -> str:
+    command = [sys.executable, "benchmarks/server_side.py", "--quick", "--json", str(written)]
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -40,6 +47,13 @@ def line_of(row: str, printed: str) -> str:
     lines = [line for line in printed.splitlines() if line.startswith(row + " ")]
     assert len(lines) == 1, printed
     return lines[0].removeprefix(row)
+
+
+@pytest.mark.slow
+def test_the_page_has_these_rows_and_targets(printed: str, written: Path) -> None:
+    told = of_page("Calls to the server")
+    told.pop("1,000 calls at once over bare aiohttp, 50 ms")
+    assert told.items() <= targets_of(written).items(), printed
 
 
 @pytest.mark.slow

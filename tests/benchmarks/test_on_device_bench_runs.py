@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.page import of_page, targets_of
 from tests.kit.processes import ROOT
 
 SYNTHETIC = [
@@ -36,8 +38,9 @@ OTHERS = [
 
 
 @pytest.mark.slow
-def test_every_row_is_printed() -> None:
-    command = [sys.executable, "-m", "benchmarks.on_device", "--quick"]
+def test_every_row_is_printed_and_those_of_the_page_are_among_them(tmp_path: Path) -> None:
+    written = tmp_path / "on_device.json"
+    command = [sys.executable, "-m", "benchmarks.on_device", "--quick", "--json", str(written)]
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -45,3 +48,4 @@ def test_every_row_is_printed() -> None:
         (line,) = [line for line in lines if re.match(re.escape(name) + " +-?[0-9]+[.]", line)]
         assert re.match(r" +-?[0-9]+\.[0-9]{2} (us|x|B|calls)( |$)", line.removeprefix(name)), line
         assert (re.search(r"<= [0-9.]+ +(ok|miss)", line) is not None) is (name in WITH_TARGET)
+    assert of_page("Decisions in process").items() <= targets_of(written).items()

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import peers
+from benchmarks.history import target_of
+from tests.benchmarks.page import of_page
 from tests.kit.processes import ROOT
 
 WAYS = [peers.OFFERS, peers.QUIET, peers.ATTRIBUTES, *peers.PEERS]
@@ -39,6 +41,12 @@ def test_ours_are_measured_beside_what_is_installed_here(monkeypatch: pytest.Mon
     assert list(versions) == ["openfeature-sdk"]
     assert [row.name for row in rows[:6]] == [*WAYS[:4], *RATIOS]
     assert all(row.value > 0 for row in rows)
+
+
+def test_the_page_has_these_rows_and_targets() -> None:
+    taken = {name: [1e-5, 2e-5] for name in WAYS}
+    rows = [row.as_json() for how in ("", ", paced") for row in peers._rows(taken, how)]
+    assert of_page("Beside flag libraries").items() <= {row["name"]: target_of(row) for row in rows}.items()
 
 
 def test_who_wants_to_connect_is_told(tmp_path: Path) -> None:
