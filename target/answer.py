@@ -31,7 +31,7 @@ class Unread:
         data: The response in wire form, where that is at hand; only to be read.
     """
 
-    __slots__ = ("_data", "_gather", "_gathered", "_made", "_read")
+    __slots__ = ("_data", "_gather", "_made", "_read")
 
     def __init__(
         self,
@@ -42,8 +42,7 @@ class Unread:
         self._data = data
         self._read = read
         self._gather = gather
-        self._made: list[DeliveryResponse | None] = []
-        self._gathered: list[tuple[Any, ...]] = []
+        self._made: dict[str, Any] = {}
 
     @property
     def data(self) -> Mapping[str, Any] | None:
@@ -54,15 +53,15 @@ class Unread:
 
     def response(self) -> DeliveryResponse | None:
         """What ``read`` makes."""
-        if not self._made:
-            self._made.append(self._read())
-        return self._made[0]
+        if "response" not in self._made:
+            self._made.setdefault("response", self._read())
+        return self._made["response"]  # type: ignore[no-any-return]
 
     def gathered(self) -> tuple[Any, ...]:
         """What ``gather`` makes."""
-        if not self._gathered:
-            self._gathered.append(self._gather(self.response()))
-        return self._gathered[0]
+        if "gathered" not in self._made:
+            self._made.setdefault("gathered", self._gather(self.response()))
+        return self._made["gathered"]  # type: ignore[no-any-return]
 
 
 class Answer:

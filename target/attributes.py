@@ -38,9 +38,10 @@ class AttributesProvider:
     ) -> None:
         self._result = result
         self._alone: dict[str, Any] = {}
-        self._by_mbox = {name: copied(of) for name, of in (defaults or {}).items()}
-        found = _index(result, self._alone)  # beside defaults what overrides and rules show
-        self._by_mbox |= {name: of for name, of in found.items() if of or name not in self._by_mbox}
+        self._by_mbox = found = _index(result, self._alone)
+        if defaults:  # beside which stands what overrides and rules show
+            self._by_mbox = {name: copied(of) for name, of in defaults.items()}
+            self._by_mbox |= {name: of for name, of in found.items() if of or name not in self._by_mbox}
         self._notices = notices or Notices()
         self.is_default = defaults is not None
         self.error = error

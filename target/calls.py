@@ -110,9 +110,12 @@ class Calls:
         self.routes = Routes(config)
         self.notices = config.notices
 
-    def offers(self, parsed: RequestConfig, added_mboxes: Sequence[str] = ()) -> requests.Call:
+    def offers(
+        self, parsed: RequestConfig, added_mboxes: Sequence[str] = (), method: str = "get_offers"
+    ) -> requests.Call:
         """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError."""
-        return requests.build_offers_call(self._config, parsed, self._runtime, self.routes.cluster, added_mboxes)
+        cluster = self.routes.cluster
+        return requests.build_offers_call(self._config, parsed, self._runtime, cluster, added_mboxes, method)
 
     def notifications(self, parsed: RequestConfig) -> requests.Call:
         """The call of ``send_notifications``. Raises OptionsError."""
@@ -232,6 +235,8 @@ def merge_for_attributes(options: object, keywords: Mapping[str, Any]) -> Mappin
 
 def parse_names(mbox_names: object) -> list[str]:
     """The mboxes that ``get_attributes`` names: one, or a collection of them. Raises OptionsError."""
+    if type(mbox_names) is str and 0 < len(mbox_names) <= MAX_NAME_LENGTH and not mbox_names.isspace():
+        return [mbox_names]
     names = [mbox_names] if is_text(mbox_names) else mbox_names
     if not is_a(names, list | tuple | set | frozenset):
         raise OptionsError(f"mbox_names must be a list of strings, not {kind_of(names)}")

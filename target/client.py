@@ -153,7 +153,7 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
         """
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
-        call = self._calls.offers(parsed, names)
+        call = self._calls.offers(parsed, names, "get_attributes")
         way = self._services.way(call, "get_attributes", parsed.decisioning_method)
         return self._run(parsed, way, lambda abort: self._attributes(way, abort))
 

@@ -250,8 +250,9 @@ class OnDevice:
 
     def _follow_up(self, call: Call, decision: Decision, started: float, decided: float) -> None:
         """Tell Target, in the background, what was shown and how long it took."""
-        own = call.body.get("notifications") or []
-        notifications = [*own, *decision.notifications]
+        notifications = [*(call.body.get("notifications") or ()), *decision.notifications]
+        if not notifications and self._telemetry is None:
+            return
         cluster = cluster_of_device_id(decision.tnt_id) or call.cluster
         followed = Decided(call, decision.response.get("id") or {}, cluster)
         if self._telemetry is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.config import ClientConfig, RequestConfig, Runtime
@@ -37,7 +38,19 @@ _NEEDS = {
 }
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
+    """Everything that sending needs, and what assembling the result needs to know of it.
+
+    ``body`` is what its caller asks, ``content`` all that goes over the wire: telemetry entries of other calls may ride
+    along (``riding``), which no result, event or message of this call may show. It is in ``written`` once it was
+    needed: whoever puts another body in its place gives it a new list. ``cluster`` is where the call goes;
+    ``names_cluster`` tells whether its caller named it, by cookie, id or hint. ``method`` is what the log and hooks are
+    told as that of the client, ``override_token`` what the option of that name says.
+
+    The last are for hooks: ``headers`` that they add; who they know the call as (``info``), or which calls led to one
+    that is sent in the background (``causes``); and what is told of each attempt (``record``).
+    """
+
     body: dict[str, Any]
     base_url: str
     session_id: str
@@ -54,22 +67,6 @@ class _Call(NamedTuple):
     info: CallInfo | None = None
     causes: tuple[CallInfo, ...] = ()
     record: Callable[[Attempted], object] | None = None
-
-
-class Call(_Call):
-    """Everything that sending needs, and what assembling the result needs to know of it.
-
-    ``body`` is what its caller asks, ``content`` all that goes over the wire: telemetry entries of other calls may ride
-    along (``riding``), which no result, event or message of this call may show. It is in ``written`` once it was
-    needed: whoever puts another body in its place gives it a new list. ``cluster`` is where the call goes;
-    ``names_cluster`` tells whether its caller named it, by cookie, id or hint. ``method`` is what the log and hooks are
-    told as that of the client, ``override_token`` what the option of that name says.
-
-    The last are for hooks: ``headers`` that they add; who they know the call as (``info``), or which calls led to one
-    that is sent in the background (``causes``); and what is told of each attempt (``record``).
-    """
-
-    __slots__ = ()
 
     @property
     def content(self) -> bytes:
@@ -96,11 +93,12 @@ def build_offers_call(
     runtime: Runtime,
     remembered_cluster: str | None,
     added_mboxes: Sequence[str] = (),
+    method: str = "get_offers",
 ) -> Call:
     """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError; the caller's objects are only read."""
     body = _parse_request(options.request, config.notices)
     _fill_parts(body, config.logger, added_mboxes)
-    return _build_call(config, options, runtime, remembered_cluster, body)
+    return _build_call(config, options, runtime, remembered_cluster, body, method)
 
 
 def build_notifications_call(
@@ -152,7 +150,12 @@ def _fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] =
 
 
 def _build_call(
-    config: ClientConfig, options: RequestConfig, runtime: Runtime, remembered_cluster: str | None, body: dict[str, Any]
+    config: ClientConfig,
+    options: RequestConfig,
+    runtime: Runtime,
+    remembered_cluster: str | None,
+    body: dict[str, Any],
+    method: str = "get_offers",
 ) -> Call:
     now_s, trace_id = runtime.now_s(), runtime.new_id()
     identity = parse_identity(options, now_s, config.logger, config.notices)
@@ -187,6 +190,7 @@ def _build_call(
         visitor=visitor,
         # To write it is not to send it: the deadline begins later. What rules decide is not sent.
         written=[write_body(body)] if config.on_device is None else [],
+        method=method,
         override_token=options.override_token,
     )
 
@@ -264,14 +268,8 @@ def fill_indexes(mboxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every mbox with an index: missing ones count up from the highest given, or from 0 when none is given."""
     if None not in [mbox.get("index") for mbox in mboxes]:
         return mboxes
-    following = next_index(mboxes, 0)
-    filled = []
-    for mbox in mboxes:
-        if mbox.get("index") is None:
-            mbox = {**mbox, "index": following}
-            following += 1
-        filled.append(mbox)
-    return filled
+    following = count(next_index(mboxes, 0))
+    return [{**mbox, "index": next(following)} if mbox.get("index") is None else mbox for mbox in mboxes]
 
 
 def next_index(mboxes: Iterable[dict[str, Any]], first: int) -> int:
