@@ -56,6 +56,7 @@ class Keeping:
 class _Left(float):
     """Seconds left, as urllib3 hands them on to a connection, with what else the connection must know of the call."""
 
+    __slots__ = ("deadline",)
     deadline: Deadline
 
 
@@ -147,7 +148,7 @@ class Deadline(urllib3.Timeout):
         return self._left(SOONEST_S, math.inf if self.first is None else SOONEST_S)
 
     def _left(self, least_s: float, most_s: float = math.inf) -> _Left:
-        left = _Left(min(max(self.remaining_s(), least_s), most_s))
+        left = _Left(min(max(self.ends_at - monotonic_s(), least_s), most_s))
         left.deadline = self
         return left
 

@@ -20,8 +20,11 @@ from target._http.liveness import SUSPECT_IDLE_S
 from target._http.reading import Answer
 
 _TLS_RECORD_BYTES = 16384
-# urllib3 is given these two, which it would add itself, for all the headers that are written in one piece.
+_NEAR_S = 0.001
+# urllib3 is given these, which it would add itself, for the headers that are written in one piece: all of them, once it
+# is known what is written for the host.
 _IN_LINES = {"Accept-Encoding": "", "User-Agent": ""}
+_ALL_IN_LINES = {"Host": "", "Content-Length": "", **_IN_LINES}
 
 
 class NotNew(ConnectionResetError):
@@ -52,6 +55,7 @@ class DeadlineConnection(HTTPConnection):
     _abort: Abort | None = None
     _held: list[bytes] | None = None
     _lines: bytes | None = None
+    _host: bytes | None = None  # the line that names it, where the request says but a path; b"" where there is none
 
     @property
     def keeps_deadline(self) -> bool:
@@ -65,8 +69,10 @@ class DeadlineConnection(HTTPConnection):
 
     @timeout.setter
     def timeout(self, value: float | None) -> None:
-        self._seconds = value
         deadline = getattr(value, "deadline", None)
+        if deadline is not None and deadline is self.exchange:  # urllib3 says it again before each step
+            return
+        self._seconds = value
         self.exchange = deadline if isinstance(deadline, Exchange) else None
         if deadline is None:
             self._ends_at = self._abort = None
@@ -103,7 +109,9 @@ class DeadlineConnection(HTTPConnection):
         remaining_s = self._ends_at - monotonic_s()
         if remaining_s <= 0:
             raise TimeoutError("the deadline has passed")
-        sock.settimeout(min(remaining_s, most_s))
+        wanted_s, given_s = min(remaining_s, most_s), sock.gettimeout()
+        if not given_s or abs(given_s - wanted_s) > _NEAR_S:  # else urllib3 has just given it that
+            sock.settimeout(wanted_s)
         if self._abort is not None and not self.connecting:
             self._abort.watch_socket(sock)
 
@@ -146,17 +154,29 @@ class DeadlineConnection(HTTPConnection):
             self.exchange.is_carried_by(self, is_kept)
         self.is_in_use = True
         held = self._held = []
-        self._lines = write_headers(headers)
+        given = self._write_lines(url, body, headers)
         try:
-            super().request(method, url, body, headers if self._lines is None else _IN_LINES, **options)
+            super().request(method, url, body, given, **options)
         finally:
             self._held = self._lines = None
+        if given is _IN_LINES and self._host is None and url.startswith("/"):
+            self._host = _host_line(held[0])
         self.send(b"".join(held))  # which connects, if need be
         self._was_used = True
 
+    def _write_lines(self, url: str, body: Any, headers: Any) -> Any:
+        """Write the headers, as many of them as can be in one piece: what to give urllib3 in their place."""
+        lines = self._lines = write_headers(headers)
+        if lines is None:
+            return headers
+        if not self._host or body.__class__ is not bytes or not url.startswith("/"):  # a proxy is given a whole URL
+            return _IN_LINES
+        self._lines = b"%b\r\nContent-Length: %d\r\n%b" % (self._host, len(body), lines)
+        return _ALL_IN_LINES
+
     def putheader(self, header: Any, *values: Any) -> None:
         """Add a header; one that stands for all those already written adds them in one piece."""
-        if self._lines is None or header not in _IN_LINES:
+        if self._lines is None or header not in _ALL_IN_LINES or values != ("",):
             super().putheader(header, *values)
         elif header == "User-Agent":
             self._output(self._lines)  # type: ignore[attr-defined]
@@ -221,3 +241,9 @@ def _close_half_made(error: OSError) -> None:
         half_made = frame.f_locals.get("self")
         if isinstance(half_made, ssl.SSLSocket):
             half_made.close()
+
+
+def _host_line(head: bytes) -> bytes:
+    """The line after that of the request, where it names the host."""
+    line = head.split(b"\r\n", 2)[1]
+    return line if line.startswith(b"Host: ") else b""

@@ -32,12 +32,22 @@ class _Reader(io.RawIOBase):
 
     def __init__(self, sock: socket.socket, connection: DeadlineConnection) -> None:
         self._sock = sock
-        self._hold = sock.makefile("rb", buffering=0)  # the socket stays open until this is closed, too
         self._connection = connection
+        self._hold: io.RawIOBase | None = None
         self.finished = False
+        if not connection.keeps_deadline:  # who else uses it may close it, and read on
+            self.hold()
+
+    def hold(self) -> None:
+        """Let the socket stay open until this is closed, too: its connection may be, while there is more to read."""
+        if self._hold is None:
+            self._hold = self._sock.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True
+
+    def tell(self) -> int:
+        return 0  # which is asked for once, and else an error would be made of it
 
     def readinto(self, buffer: Any) -> int:
         if self.finished:
@@ -79,9 +89,9 @@ class _Reader(io.RawIOBase):
         return sock.recv_into(buffer)
 
     def close(self) -> None:
-        if not self.closed:
+        if self._hold is not None:
             self._hold.close()
-            super().close()
+        super().close()
 
 
 class _AnswerSocket:
@@ -118,6 +128,8 @@ class Answer(http.client.HTTPResponse):
             raise
         except HeaderParsingError:  # urllib3 would go on, with a warning that shows the URL, session id included
             raise http.client.HTTPException("headers that cannot be read") from None
+        if self.will_close:  # http.client closes the connection now
+            cast("_Reader", self.fp.raw).hold()
 
     def _read_status(self) -> tuple[str, int, str]:
         """The status of the answer itself: http.client takes any interim one but 100 for it."""

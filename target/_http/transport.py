@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import re
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from urllib3 import exceptions as http_errors
 from urllib3.util.retry import Retry
@@ -34,6 +36,64 @@ SDK_HEADERS = {
     "X-EXC-SDK": SDK_NAME,
     "X-EXC-SDK-Version": SDK_VERSION,
 }
+_NO_RETRIES = Retry(False, redirect=False)  # made once: urllib3 would turn a plain False into one on every call
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")
+_ANY_SESSION = "of-any-session"
+
+
+class Request(NamedTuple):
+    """What goes over the wire, as the generated transport would send it."""
+
+    method: str
+    url: str
+    content: bytes
+    headers: Mapping[str, str]
+
+
+class _Kept:
+    """Stands where that transport expects its pool, and keeps the request instead of sending it."""
+
+    def urlopen(self, method: str, url: str, *, body: Any, headers: Mapping[str, str], **_: Any) -> Any:
+        """The request."""
+        return Request(method, url, body, headers)
+
+    def clear(self) -> None:
+        """Nothing is open."""
+
+
+class RequestWriter:
+    """Writes the requests of one client. What all of them share is written once, by the generated transport."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._client = Client("", pool=_Kept(), headers=SDK_HEADERS)
+        self._usual: tuple[str, str, dict[str, str]] | None = None
+
+    def write(self, call: Call) -> Request:
+        """The request of ``call``, to the host that it names."""
+        if call.headers or not _UNRESERVED.fullmatch(call.session_id):
+            headers = {"X-Request-Id": call.trace_id, **call.headers}
+            return self._write(call.base_url, call.session_id, call.content, headers)
+        before, after, usual = self._usual or self._learn()
+        headers = usual.copy()
+        headers["X-Request-Id"] = call.trace_id
+        return Request("POST", f"{call.base_url}{before}{call.session_id}{after}", call.content, headers)
+
+    def _learn(self) -> tuple[str, str, dict[str, str]]:
+        """What stands before and after the session id in any URL, and the headers."""
+        written = self._write("", _ANY_SESSION, b"", {"X-Request-Id": ""})
+        before, name, after = written.url.partition("sessionId=")  # no "=" is in the ids, which are encoded
+        self._usual = before + name, after.removeprefix(_ANY_SESSION), dict(written.headers)
+        return self._usual
+
+    def _write(self, base_url: str, session_id: str, content: bytes, headers: Mapping[str, str]) -> Request:
+        from target_delivery_api.api.delivery import execute  # the models behind it are slow to import
+
+        config = self._config
+        arguments = execute.get_kwargs(
+            body=content, ims_org_id=config.organization_id, session_id=session_id, version=config.version
+        )
+        return cast("Request", self._client.request(base_url=base_url, headers=headers, **arguments))
 
 
 class Transport:
@@ -45,12 +105,7 @@ class Transport:
         self._config = config
         self._routes = routes or Routes(config)
         self._pools = open_pools(config)
-        self._client = Client(
-            "",
-            pool=self._pools,
-            retries=Retry(False, redirect=False),  # made once: urllib3 would turn a plain False into one on every call
-            headers=SDK_HEADERS,
-        )
+        self._writer = RequestWriter(config)
         self._habits = Habits()
         renew_in_children(self._habits)
         self._closed = False
@@ -68,17 +123,7 @@ class Transport:
             TransportError: No usable answer, and no attempt left.
             ClientClosed: The client was closed meanwhile.
         """
-        from target_delivery_api.api.delivery import execute  # the models behind it are slow to import
-
-        config = self._config
-        deadline = deadline or Deadline(config.timeout_s)
-        arguments = execute.get_kwargs(
-            body=call.content,
-            ims_org_id=config.organization_id,
-            session_id=call.session_id,
-            version=config.version,
-        )
-        arguments["headers"] = {"X-Request-Id": call.trace_id, **call.headers}
+        deadline = deadline or Deadline(self._config.timeout_s)
         try:
             steps = self._routes.attempts(call, deadline, longest_pause_s)
             step = next(steps)
@@ -87,7 +132,7 @@ class Transport:
                     deadline.sleep(step.seconds)
                     step = next(steps)
                 else:
-                    step = steps.send(self._attempt(step, arguments, deadline))
+                    step = steps.send(self._attempt(step, deadline))
             return step
         finally:
             if self._closed:
@@ -106,12 +151,11 @@ class Transport:
         self._closed = True
         self._pools.clear()
 
-    def _attempt(self, step: Send, arguments: dict[str, Any], deadline: Deadline) -> Ended:
+    def _attempt(self, step: Send, deadline: Deadline) -> Ended:
         call, config, started = step.call, self._config, monotonic_s()
-        arguments["base_url"] = call.base_url
         deadline.anew = step.anew
         deadline.connects_until = started + deadline.remaining_s() / 2 if step.leaves_time else math.inf
-        exchange = partial(self._exchange, step, arguments)
+        exchange = partial(self._exchange, step, self._writer.write(call))
         try:
             reply, said = deadline.answer_of(exchange) if step.may_repeat else exchange(deadline)
             ended = reply if said is None else doubted(step, said)
@@ -126,12 +170,21 @@ class Transport:
             self._routes.tried(call, ended.error if isinstance(ended, NoAnswer) else ended)
         return ended
 
-    def _exchange(self, step: Send, arguments: dict[str, Any], deadline: Deadline) -> tuple[Reply, Whose | None]:
+    def _exchange(self, step: Send, request: Request, deadline: Deadline) -> tuple[Reply, Whose | None]:
         """The answer; with what it says of whose it is, where it may be another request's."""
         exchange = Exchange(deadline)
         verdict = None
         try:
-            response = self._client.request(preload_content=False, **arguments, timeout=exchange)
+            response = self._pools.urlopen(
+                request.method,
+                request.url,
+                body=request.content,
+                headers=request.headers,
+                timeout=exchange,
+                retries=_NO_RETRIES,
+                redirect=False,
+                preload_content=False,
+            )
             content = read_body(response, self._config.max_response_bytes, exchange)
             wanted_s = retry_after_s(response.headers.get("Retry-After")) if response.status >= 400 else None
             most_values = self._config.max_response_values

@@ -48,6 +48,8 @@ class Verdict(Enum):
     ASK_AGAIN = "it is not handed on, its connection closed, and the request sent over a new one"
 
 
+_THIS, _NOTHING = Whose(Kind.THIS), Whose(Kind.NOTHING)
+
 #: Of a host that gives back the requestId: the statuses that it answered with without it, over connections that were
 #: new. None of a host that does not, or of which nothing is known.
 Habit = frozenset[int] | None
@@ -102,7 +104,7 @@ def judge(habit: Habit, is_kept: bool, status: int, said: Whose, before: Whose |
         before: What the answer said that was not handed on, where this is the one after it.
     """
     if said.kind is Kind.THIS:
-        return Verdict.TAKE, frozenset() if habit is None else habit - {status}
+        return Verdict.TAKE, habit - {status} if habit else frozenset()
     if habit is None:
         return Verdict.TAKE, None
     if is_kept:
@@ -140,14 +142,13 @@ class Habits:
                 connections: then there is nothing to hold it to.
             before: What the answer before said, where it was not handed on.
         """
-        of, host = self._of, call.base_url
-        habit = of.get(host)
-        if habit is None or is_kept is None:
-            said = Whose(Kind.THIS if is_kept is not None and says_this(reply, call) else Kind.NOTHING)
-        else:
-            said = whose(reply, call)
         if is_kept is None:
-            return Verdict.TAKE, said
+            return Verdict.TAKE, _NOTHING
+        host = call.base_url
+        habit = self._of.get(host)
+        said = _THIS if says_this(reply, call) else _NOTHING
+        if said is _NOTHING and habit is not None:
+            said = whose(reply, call)
         verdict, now = judge(habit, is_kept, reply.status, said, before)
         if now != habit:
             self._learn(host, now)

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import ssl
 import weakref
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -24,14 +24,13 @@ from target._http.deadline import SOONEST_S, Deadline, Keeping
 from target._http.pools import trusted_context
 from target._http.proxies import Proxies
 from target._http.routes import Routes
-from target._http.transport import SDK_HEADERS, retry_after_s
+from target._http.transport import Request, RequestWriter, retry_after_s
 from target.config import ClientConfig
 from target.delivery.attempts import Ended, NoAnswer, Send, Sleep, doubted
 from target.delivery.echo import Habits, Verdict, Whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from target.errors import TargetTimeout
-from target_delivery_api import Client
 
 _LONGEST_LINE = 65536  # of a head, as http.client has it
 _RAISED = (aiohttp.ClientError, *failures.RAISED)
@@ -40,26 +39,6 @@ _RAISED = (aiohttp.ClientError, *failures.RAISED)
 #: With what the answer said of whose it is, where it may be another request's.
 _Answer = tuple[Reply, Whose | None]
 _Exchange = Callable[[Sending], Coroutine[Any, Any, _Answer]]
-
-
-class _Request(NamedTuple):
-    """What goes over the wire, as the generated transport would send it."""
-
-    method: str
-    url: str
-    content: bytes
-    headers: Mapping[str, str]
-
-
-class _Writer:
-    """Stands where that transport expects its pool, and keeps the request instead of sending it."""
-
-    def urlopen(self, method: str, url: str, *, body: Any, headers: Mapping[str, str], **_: Any) -> Any:
-        """The request."""
-        return _Request(method, url, body, headers)
-
-    def clear(self) -> None:
-        """Nothing is open."""
 
 
 class AiohttpTransport:
@@ -76,7 +55,7 @@ class AiohttpTransport:
         self._routes = routes
         self._proxies = Proxies(config)
         self._context: ssl.SSLContext | None = None
-        self._writer = Client("", pool=_Writer(), headers=SDK_HEADERS)
+        self._writer = RequestWriter(config)
         self._opened = Opened()
         self._session = aiohttp.ClientSession(
             connector=Connector(config.timeout_s, config.max_idle_s, self._opened),
@@ -112,22 +91,10 @@ class AiohttpTransport:
         for _ in range(2):  # the loop closes a socket in the turn after it was told to
             await asyncio.sleep(0)
 
-    def _write(self, call: Call) -> _Request:
-        from target_delivery_api.api.delivery import execute  # the models behind it are slow to import
-
-        arguments = execute.get_kwargs(
-            body=call.content,
-            ims_org_id=self._config.organization_id,
-            session_id=call.session_id,
-            version=self._config.version,
-        )
-        headers = {"X-Request-Id": call.trace_id, **call.headers}
-        return cast("_Request", self._writer.request(base_url=call.base_url, headers=headers, **arguments))
-
     async def _attempt(self, step: Send, deadline: Deadline) -> Ended:
         call, config, started = step.call, self._config, monotonic_s()
         connect_s = deadline.remaining_s() / 2 if step.leaves_time else None
-        exchange = partial(self._exchange, step, self._write(call), connect_s)
+        exchange = partial(self._exchange, step, self._writer.write(call), connect_s)
         try:
             if step.may_repeat:
                 reply, said = await self._exchange_beside(exchange, step, deadline)
@@ -188,7 +155,7 @@ class AiohttpTransport:
                 second.cancel()
         return answer
 
-    async def _exchange(self, step: Send, request: _Request, connect_s: float | None, now: Sending) -> _Answer:
+    async def _exchange(self, step: Send, request: Request, connect_s: float | None, now: Sending) -> _Answer:
         sending.set(now)
         data, headers = body_to_send(request.content, request.headers)
         options: dict[str, Any] = {}

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from target.delivery.echo import _MOST_HOSTS, Habits, Kind, Verdict, Whose
+from target.delivery.echo import _MOST_HOSTS, Habits, Kind, Verdict, Whose, judge, says_this, whose
 from target.delivery.reply import Reply
 from target.delivery.request import Call
 from tests.kit.built_calls import offers
@@ -110,3 +112,35 @@ def test_what_another_thread_took_out_a_moment_ago_is_no_error(seen: list[str]) 
     habits._learn("gone", None)
     habits._learn("https://api", frozenset())
     assert habits.judge(MALLORYS, at("api"), True, None)[0] is Verdict.ASK_AGAIN
+
+
+def judged_before(known: dict[str, Any], reply: Reply, call: Call, is_kept: bool | None, before: Whose | None) -> Any:
+    """What ``Habits.judge`` says, in more steps."""
+    habit = known.get(call.base_url)
+    if habit is None or is_kept is None:
+        said = Whose(Kind.THIS if is_kept is not None and says_this(reply, call) else Kind.NOTHING)
+    else:
+        said = whose(reply, call)
+    if is_kept is None:
+        return Verdict.TAKE, said
+    verdict, known[call.base_url] = judge(habit, is_kept, reply.status, said, before)
+    return verdict, said
+
+
+NAMED = CALL._replace(body={**CALL.body, "requestId": "alices-order"})
+ALICES = Reply(200, "", b'{"requestId": "alices\\u002dorder"}')
+ANSWERS = st.tuples(
+    st.sampled_from((OURS, MALLORYS, UNNAMED, ALICES, Reply(200, "", b"<html>"))),
+    st.sampled_from((200, 204, 429, 500, 503)),
+    st.sampled_from((CALL, NAMED)),
+    st.sampled_from((True, False, None)),
+    st.sampled_from((None, Whose(Kind.OTHER, "mallory"), Whose(Kind.UNNAMED))),
+)
+
+
+@given(st.lists(ANSWERS, max_size=8))
+def test_one_answer_after_another_is_judged_as_before(answers: list[Any]) -> None:
+    habits, known = Habits(), dict[str, Any]()
+    for reply, status, call, is_kept, before in answers:
+        asked = reply._replace(status=status), call, is_kept, before
+        assert habits.judge(*asked) == judged_before(known, *asked)

@@ -1,0 +1,102 @@
+"""What a connection writes is what urllib3 would write by itself, byte for byte, however much of it in one piece."""
+
+from __future__ import annotations
+
+import socket
+from http.client import HTTPException
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
+
+from target._http.connect import use_deadlines
+from target._http.deadline import Deadline
+
+USUAL = {"User-Agent": "sdk/1", "Accept-Encoding": "gzip"}
+NAMES = st.sampled_from(
+    (
+        "X-Request-Id",
+        "Accept",
+        "user-agent",
+        "X-Empty",
+        "Host",
+        "host",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Bad Name",
+    )
+)
+VALUES = st.sampled_from(("", "1", "7", "gzip", "chunked", "a\r\nHost: evil.example", "é", "\x00", b"bytes", 1))
+HEADERS = st.builds(
+    lambda usual, added, last: {**(usual if not last else {}), **added, **usual},
+    st.sampled_from((USUAL, {}, {"User-Agent": "sdk/1"})),
+    st.dictionaries(NAMES, VALUES, max_size=3),
+    st.booleans(),
+)
+URLS = st.sampled_from(("/", "/rest/v1/delivery?a=%40&b=1", "http://elsewhere.example/rest", "/a b", ""))
+BODIES = st.sampled_from((b"", b"{}", b"x" * 300, "text", None, [b"a", b"", b"b"]))
+HOSTS = st.sampled_from((("acme.example", 80), ("acme.example", 8080), ("::1", 80), ("bücher.example", 81)))
+REQUESTS = st.lists(st.tuples(st.sampled_from(("POST", "GET")), URLS, BODIES, HEADERS, st.booleans()), max_size=4)
+
+
+def with_deadlines(host: str, port: int = 80) -> Any:
+    """A connection such as the pools of a client have."""
+    pool = HTTPConnectionPool(host)
+    use_deadlines(pool)
+    return pool.ConnectionCls(host, port)
+
+
+class _Wire:
+    """A socket that keeps what is written, and answers nothing."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def sendall(self, data: bytes) -> None:
+        self.written += data
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Nothing waits."""
+
+    def gettimeout(self) -> float:
+        return 1.0
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def written(connection: Any, requests: Any, timeout: Any) -> list[Any]:
+    """What each of ``requests`` comes to, over one connection."""
+    found: list[Any] = []
+    for method, url, body, headers, chunked in requests:
+        connection.sock, connection.timeout = wire, _ = _Wire(), timeout
+        try:
+            connection.request(method, url, body, headers, chunked=chunked)
+        except (ValueError, TypeError, HTTPException) as error:
+            found.append(type(error))
+        else:
+            found.append(wire.written)
+        connection._HTTPConnection__state = "Idle"
+        connection._HTTPConnection__response = None
+        connection._buffer.clear()
+    return found
+
+
+@given(host=HOSTS, requests=REQUESTS)
+def test_requests_are_written_as_urllib3_writes_them(host: tuple[str, int], requests: Any) -> None:
+    as_urllib3 = written(HTTPConnection(*host), requests, None)
+    assert written(with_deadlines(*host), requests, Deadline(9.0).read_timeout) == as_urllib3
+
+
+def test_a_timeout_that_was_just_given_is_not_given_again() -> None:
+    connection = with_deadlines("acme.example")
+    connection.timeout = Deadline(5.0).read_timeout
+    with socket.socket() as sock:
+        for given_s, left_s in ((None, 5.0), (0.0, 5.0), (4.9999, 4.9999), (9.0, 5.0), (0.3, 5.0)):
+            sock.settimeout(given_s)
+            connection.arm(sock)
+            assert abs((sock.gettimeout() or 0.0) - left_s) < 0.1, given_s
+        connection.arm(sock, 0.4)
+        assert sock.gettimeout() == 0.4
