@@ -53,6 +53,21 @@ def in_sequence(call: Callable[[], object]) -> Block:
     return block
 
 
+def on_processor(call: Callable[[], object]) -> Block:
+    """The same in seconds of the processor, by all threads of the process: for what waits for nothing.
+
+    Other work on the machine counts for little in them; without any they are what the clock says.
+    """
+
+    def block(calls: int) -> float:
+        started = time.process_time()
+        for _ in range(calls):
+            call()
+        return time.process_time() - started
+
+    return block
+
+
 def in_threads(call: Callable[[], object], threads: int) -> Block:
     """Blocks of ``call`` from ``threads`` threads at once, each with its share of the calls."""
 

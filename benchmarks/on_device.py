@@ -12,7 +12,7 @@ from benchmarks import fresh
 from benchmarks.command import Command
 from benchmarks.delivery import build_answer
 from benchmarks.fast_server import serving
-from benchmarks.measure import compare, in_sequence, take_turns
+from benchmarks.measure import compare, in_sequence, on_processor, take_turns
 from benchmarks.on_device_cases import ACTIVITIES, CONTEXT, Case, build_cases
 from benchmarks.on_device_sending import AWAY_S, CLIENTS, RATE, Sustained
 from benchmarks.on_device_tail import measure_tail
@@ -58,10 +58,10 @@ QUICK = Effort(blocks=2, block_s=0.002, marks=(50, 150), sustained_s=0.5, tail_s
 
 
 def measure_decisions(effort: Effort) -> Iterator[Row]:
-    """Microseconds of each case, of a visitor who returns and of new ones."""
+    """Microseconds of the processor for each case, of a visitor who returns and of new ones."""
     for case in build_cases():
         with deciding(case.artifact) as client:
-            ways = [in_sequence(our_decisions(client, case, new)) for new in (False, True)]
+            ways = [on_processor(our_decisions(client, case, new)) for new in (False, True)]
             calls = max(2, round(effort.block_s / (ways[0](3) / 3)))
             returning, new = take_turns(ways, effort.blocks, calls)
         yield Row(
@@ -78,7 +78,7 @@ def measure_flatness(effort: Effort) -> Row:
     cases = {case.name: case for case in build_cases()}
     few, many = (cases[f"{count:,} activities, one mbox each"] for count in (ACTIVITIES[0], ACTIVITIES[-1]))
     with deciding(few.artifact) as of_few, deciding(many.artifact) as of_many:
-        ways = [in_sequence(our_decisions(of_many, many, True)), in_sequence(our_decisions(of_few, few, True))]
+        ways = [on_processor(our_decisions(of_many, many, True)), on_processor(our_decisions(of_few, few, True))]
         calls = max(2, round(effort.block_s / (ways[0](3) / 3)))
         result = compare(*take_turns(ways, effort.blocks, calls))
     name = f"one mbox each, {ACTIVITIES[-1]:,} activities over {ACTIVITIES[0]}"

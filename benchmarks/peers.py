@@ -2,8 +2,8 @@
 
 The decision is the same: the flag is on for half of an audience, which is known by one attribute, and every call is
 for a visitor not seen before. Each way runs in a process of its own, the peers' in a venv of their own, without a
-network; only telemetry of ours is sent, to a server on this machine. Warm: one call after another. Paced: 1,000 a
-second, so that caches are cold.
+network; only telemetry of ours is sent, to a server on this machine. Warm: one call after another, in time of the
+processor, that of threads beside included. Paced: 1,000 a second, so that caches are cold, by the clock.
 """
 
 from __future__ import annotations

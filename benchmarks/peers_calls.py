@@ -19,7 +19,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks.measure import in_sequence
+from benchmarks.measure import on_processor
 
 #: Whether the flag is on for a visitor with this id, and this attribute.
 Decide = Callable[[str, str], bool]
@@ -209,7 +209,7 @@ def main() -> None:
     def call() -> bool:
         return decide(f"visitor-{next(numbers)}", "gold")
 
-    block = in_sequence(call)
+    block = on_processor(call)
     for line in sys.stdin:
         asked = json.loads(line)
         match asked["do"]:

@@ -41,7 +41,7 @@ class Row:
             sign, limit = ("<=", self.at_most) if self.at_most is not None else (">=", self.at_least)
             target, verdict = f"{sign} {limit:g}", "miss" if self.missed else "ok"
         middle = "" if self.spread is None else f"{self.spread[0]:.2f}..{self.spread[1]:.2f}"
-        line = f"{self.name:<50}{value:>9}  {middle:<12}  {target:<8}{verdict:<5}"
+        line = f"{self.name:<50} {value:>9}  {middle:<12}  {target:<8}{verdict:<5}"
         return (f"{line} ({self.absolute})" if self.absolute else line).rstrip()
 
     def as_json(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def describe_run(load_before: str) -> str:
 
 def print_rows(rows: Sequence[Row]) -> None:
     """A table, with its heading."""
-    print(f"{'':<50}{'value':>9}  {'middle half':<12}  {'target':<13} (this machine, this run)")
+    print(f"{'':<50} {'value':>9}  {'middle half':<12}  {'target':<13} (this machine, this run)")
     for row in rows:
         print(row)
 

@@ -26,6 +26,7 @@ TIME_TARGET = 1.10
 THREADS_TARGETS = {0.0: 0.90, LATENCY_S: 0.95}
 IMPORT_TARGET = 1.5
 FIRST_CALL_TARGET = 2.0
+MEMORY_TARGET = 5.0  # bytes
 
 
 @dataclass(frozen=True)
@@ -151,14 +152,14 @@ def measure_start(server: FastServer, effort: Effort) -> list[Row]:
 
 
 def measure_memory(server: FastServer, effort: Effort) -> list[Row]:
-    """What a process holds after many calls over what it held after few."""
+    """What a process holds of each call that it made."""
     few, many = effort.memory_marks
     rows = []
-    for name, traced in (("Python objects", True), ("resident size", False)):
+    for name, traced, at_most in (("Python objects", True, MEMORY_TARGET), ("resident size", False, None)):
         before, after = fresh.memory_held(server.url, effort.memory_marks, traced=traced)
         per_call = (after - before) / (many - few)
-        absolute = f"{before / 1024:.0f} KiB, then {after / 1024:.0f} KiB: {per_call:.1f} bytes per call"
-        rows.append(Row(f"memory, {many:,} calls over {few:,}, {name}", after / before, absolute=absolute))
+        absolute = f"{before / 1024:.0f} KiB after {few:,}, {after / 1024:.0f} KiB after {many:,} calls"
+        rows.append(Row(f"memory per call, {name}", per_call, "B", at_most=at_most, absolute=absolute))
     return rows
 
 

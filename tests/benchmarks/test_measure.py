@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
-from benchmarks.measure import compare, in_sequence, in_threads, take_turns
+from benchmarks.measure import compare, in_sequence, in_threads, on_processor, take_turns
 from benchmarks.report import Row
 
 
@@ -31,11 +32,15 @@ def test_every_other_round_goes_backwards() -> None:
     assert order == ["a", "b", "b", "a"]
 
 
-@pytest.mark.parametrize("make", [in_sequence, lambda call: in_threads(call, 4)])
+@pytest.mark.parametrize("make", [in_sequence, on_processor, lambda call: in_threads(call, 4)])
 def test_a_block_makes_the_calls_it_is_asked_for(make) -> None:  # type: ignore[no-untyped-def]
     made: list[int] = []
     assert make(lambda: made.append(threading.get_ident()))(20) > 0
     assert len(made) == 20
+
+
+def test_waiting_takes_no_time_of_the_processor() -> None:
+    assert on_processor(lambda: time.sleep(0.05))(2) < 0.05
 
 
 def test_a_failing_call_fails_its_block() -> None:
