@@ -17,6 +17,7 @@ def told(spec: Any) -> Any:
         for operation in path.values():
             for parameter in operation.get("parameters", []):
                 parameter["schema"].pop("enum", None)  # a model of its own for a text that is sent as it is
+    _mark_answers(document)
     _mark_circles(document.get("components", {}).get("schemas", {}))
     return document
 
@@ -46,22 +47,31 @@ def _is_beyond_models(key: Any, value: Any) -> bool:
     )
 
 
+def _mark_answers(document: dict[str, Any]) -> None:
+    """What answers are made of is also made without copies."""
+    schemas = document.get("components", {}).get("schemas", {})
+    operations = [operation for path in document.get("paths", {}).values() for operation in path.values()]
+    first = {name for operation in operations for name in _references(operation.get("responses"))}
+    for name in (first | {name for each in first for name in _reached(each, schemas)}) & schemas.keys():
+        schemas[name]["x-answered"] = True
+
+
 def _mark_circles(schemas: dict[str, Any]) -> None:
     """A model that leads back to itself must not need the others while it is being made."""
-    leads = {name: _references(schema) for name, schema in schemas.items()}
-
-    def reached(name: str) -> set[str]:
-        found: set[str] = set()
-        waiting = [*leads.get(name, ())]
-        while waiting:
-            if (other := waiting.pop()) not in found:
-                found.add(other)
-                waiting += leads.get(other, ())
-        return found
-
     for name, schema in schemas.items():
-        if name in reached(name):
+        if name in _reached(name, schemas):
             schema["x-circular"] = True
+
+
+def _reached(name: str, schemas: dict[str, Any]) -> set[str]:
+    """The schemas that one refers to, and those that these do, all the way down."""
+    found: set[str] = set()
+    waiting = [*_references(schemas.get(name))]
+    while waiting:
+        if (other := waiting.pop()) not in found:
+            found.add(other)
+            waiting += _references(schemas.get(other))
+    return found
 
 
 def _references(node: Any) -> set[str]:

@@ -20,6 +20,7 @@ from ..types import (
     load_object,
     load_unknown,
     strict_models,
+    take_unknown,
 )
 
 _KEYS_OF_AnalyticsPayload = frozenset(
@@ -97,6 +98,17 @@ class AnalyticsPayload(Model):
         )
         return self
 
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.pe = get("pe")
+        self.tnta = get("tnta")
+        self.additional_properties = (
+            {} if _KEYS_OF_AnalyticsPayload.issuperset(data) else take_unknown(data, _KEYS_OF_AnalyticsPayload)
+        )
+        return self
+
 
 _KEYS_OF_AnalyticsResponse = frozenset(
     {
@@ -159,6 +171,16 @@ class AnalyticsResponse(Model):
         )
         self.additional_properties = (
             {} if _KEYS_OF_AnalyticsResponse.issuperset(data) else load_unknown(data, _KEYS_OF_AnalyticsResponse)
+        )
+        return self
+
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.payload = None if (value := get("payload")) is None else AnalyticsPayload._take(value)
+        self.additional_properties = (
+            {} if _KEYS_OF_AnalyticsResponse.issuperset(data) else take_unknown(data, _KEYS_OF_AnalyticsResponse)
         )
         return self
 
@@ -266,6 +288,17 @@ class Metric(Model):
         self.additional_properties = {} if _KEYS_OF_Metric.issuperset(data) else load_unknown(data, _KEYS_OF_Metric)
         return self
 
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.type = load_enum(MetricType, get("type"))
+        self.selector = get("selector")
+        self.event_token = get("eventToken")
+        self.analytics = None if (value := get("analytics")) is None else AnalyticsResponse._take(value)
+        self.additional_properties = {} if _KEYS_OF_Metric.issuperset(data) else take_unknown(data, _KEYS_OF_Metric)
+        return self
+
 
 #: Facts about the delivered activity and the visitor, by token name, as switched on in Target's administration.
 #: Values are mostly texts, some are lists.
@@ -370,6 +403,17 @@ class Option(Model):
             None if (value := get("responseTokens")) is None else load_map(value, "Option.responseTokens")
         )
         self.additional_properties = {} if _KEYS_OF_Option.issuperset(data) else load_unknown(data, _KEYS_OF_Option)
+        return self
+
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.type = load_enum(OptionType, get("type"))
+        self.content = get("content")
+        self.event_token = get("eventToken")
+        self.response_tokens = get("responseTokens")
+        self.additional_properties = {} if _KEYS_OF_Option.issuperset(data) else take_unknown(data, _KEYS_OF_Option)
         return self
 
 
@@ -504,6 +548,25 @@ class MboxResponse(Model):
         )
         return self
 
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.index = get("index")
+        self.name = get("name")
+        self.options = (
+            None if (value := get("options")) is None else [Option._take(item) for item in value if item is not None]
+        )
+        self.metrics = (
+            None if (value := get("metrics")) is None else [Metric._take(item) for item in value if item is not None]
+        )
+        self.analytics = None if (value := get("analytics")) is None else AnalyticsResponse._take(value)
+        self.trace = get("trace")
+        self.additional_properties = (
+            {} if _KEYS_OF_MboxResponse.issuperset(data) else take_unknown(data, _KEYS_OF_MboxResponse)
+        )
+        return self
+
 
 _KEYS_OF_PageLoadResponse = frozenset(
     {
@@ -621,6 +684,24 @@ class PageLoadResponse(Model):
         )
         return self
 
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.options = (
+            None if (value := get("options")) is None else [Option._take(item) for item in value if item is not None]
+        )
+        self.metrics = (
+            None if (value := get("metrics")) is None else [Metric._take(item) for item in value if item is not None]
+        )
+        self.analytics = None if (value := get("analytics")) is None else AnalyticsResponse._take(value)
+        self.state = get("state")
+        self.trace = get("trace")
+        self.additional_properties = (
+            {} if _KEYS_OF_PageLoadResponse.issuperset(data) else take_unknown(data, _KEYS_OF_PageLoadResponse)
+        )
+        return self
+
 
 _KEYS_OF_ExecuteResponse = frozenset(
     {
@@ -699,6 +780,21 @@ class ExecuteResponse(Model):
         )
         return self
 
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.page_load = None if (value := get("pageLoad")) is None else PageLoadResponse._take(value)
+        self.mboxes = (
+            None
+            if (value := get("mboxes")) is None
+            else [MboxResponse._take(item) for item in value if item is not None]
+        )
+        self.additional_properties = (
+            {} if _KEYS_OF_ExecuteResponse.issuperset(data) else take_unknown(data, _KEYS_OF_ExecuteResponse)
+        )
+        return self
+
 
 _KEYS_OF_NotificationResponse = frozenset(
     {
@@ -770,6 +866,17 @@ class NotificationResponse(Model):
         self.trace = None if (value := get("trace")) is None else load_map(value, "NotificationResponse.trace")
         self.additional_properties = (
             {} if _KEYS_OF_NotificationResponse.issuperset(data) else load_unknown(data, _KEYS_OF_NotificationResponse)
+        )
+        return self
+
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.id = get("id")
+        self.trace = get("trace")
+        self.additional_properties = (
+            {} if _KEYS_OF_NotificationResponse.issuperset(data) else take_unknown(data, _KEYS_OF_NotificationResponse)
         )
         return self
 
@@ -916,6 +1023,26 @@ class PrefetchMboxResponse(Model):
         )
         return self
 
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.index = get("index")
+        self.name = get("name")
+        self.options = (
+            None if (value := get("options")) is None else [Option._take(item) for item in value if item is not None]
+        )
+        self.metrics = (
+            None if (value := get("metrics")) is None else [Metric._take(item) for item in value if item is not None]
+        )
+        self.analytics = None if (value := get("analytics")) is None else AnalyticsResponse._take(value)
+        self.trace = get("trace")
+        self.state = get("state")
+        self.additional_properties = (
+            {} if _KEYS_OF_PrefetchMboxResponse.issuperset(data) else take_unknown(data, _KEYS_OF_PrefetchMboxResponse)
+        )
+        return self
+
 
 _KEYS_OF_View = frozenset(
     {
@@ -1051,6 +1178,24 @@ class View(Model):
         self.additional_properties = {} if _KEYS_OF_View.issuperset(data) else load_unknown(data, _KEYS_OF_View)
         return self
 
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.name = get("name")
+        self.key = get("key")
+        self.options = (
+            None if (value := get("options")) is None else [Option._take(item) for item in value if item is not None]
+        )
+        self.metrics = (
+            None if (value := get("metrics")) is None else [Metric._take(item) for item in value if item is not None]
+        )
+        self.analytics = None if (value := get("analytics")) is None else AnalyticsResponse._take(value)
+        self.state = get("state")
+        self.trace = get("trace")
+        self.additional_properties = {} if _KEYS_OF_View.issuperset(data) else take_unknown(data, _KEYS_OF_View)
+        return self
+
 
 _KEYS_OF_PrefetchResponse = frozenset(
     {
@@ -1152,6 +1297,27 @@ class PrefetchResponse(Model):
         )
         self.additional_properties = (
             {} if _KEYS_OF_PrefetchResponse.issuperset(data) else load_unknown(data, _KEYS_OF_PrefetchResponse)
+        )
+        return self
+
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.views = (
+            None if (value := get("views")) is None else [View._take(item) for item in value if item is not None]
+        )
+        self.page_load = None if (value := get("pageLoad")) is None else PageLoadResponse._take(value)
+        self.mboxes = (
+            None
+            if (value := get("mboxes")) is None
+            else [PrefetchMboxResponse._take(item) for item in value if item is not None]
+        )
+        self.metrics = (
+            None if (value := get("metrics")) is None else [Metric._take(item) for item in value if item is not None]
+        )
+        self.additional_properties = (
+            {} if _KEYS_OF_PrefetchResponse.issuperset(data) else take_unknown(data, _KEYS_OF_PrefetchResponse)
         )
         return self
 
@@ -1330,6 +1496,28 @@ class DeliveryResponse(Model):
         )
         return self
 
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.status = get("status")
+        self.request_id = get("requestId")
+        self.id = None if (value := get("id")) is None else VisitorId._take(value)
+        self.client = get("client")
+        self.edge_host = get("edgeHost")
+        self.execute = None if (value := get("execute")) is None else ExecuteResponse._take(value)
+        self.prefetch = None if (value := get("prefetch")) is None else PrefetchResponse._take(value)
+        self.notifications = (
+            None
+            if (value := get("notifications")) is None
+            else [NotificationResponse._take(item) for item in value if item is not None]
+        )
+        self.telemetry_server_token = get("telemetryServerToken")
+        self.additional_properties = (
+            {} if _KEYS_OF_DeliveryResponse.issuperset(data) else take_unknown(data, _KEYS_OF_DeliveryResponse)
+        )
+        return self
+
 
 _KEYS_OF_UnexpectedError = frozenset(
     {
@@ -1403,5 +1591,16 @@ class UnexpectedError(Model):
         self.message = value if (value := get("message")).__class__ in PLAIN else dump(value)
         self.additional_properties = (
             {} if _KEYS_OF_UnexpectedError.issuperset(data) else load_unknown(data, _KEYS_OF_UnexpectedError)
+        )
+        return self
+
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.status = get("status")
+        self.message = get("message")
+        self.additional_properties = (
+            {} if _KEYS_OF_UnexpectedError.issuperset(data) else take_unknown(data, _KEYS_OF_UnexpectedError)
         )
         return self

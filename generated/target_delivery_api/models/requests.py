@@ -36,6 +36,7 @@ from ..types import (
     strict_models,
     strict_text_map,
     strict_texts,
+    take_unknown,
 )
 
 _KEYS_OF_ABTOrder = frozenset(
@@ -1570,6 +1571,18 @@ class CustomerId(Model):
         self.authenticated_state = load_enum(AuthenticatedState, get("authenticatedState"))
         self.additional_properties = (
             {} if _KEYS_OF_CustomerId.issuperset(data) else load_unknown(data, _KEYS_OF_CustomerId)
+        )
+        return self
+
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.id = get("id")
+        self.integration_code = get("integrationCode")
+        self.authenticated_state = load_enum(AuthenticatedState, get("authenticatedState"))
+        self.additional_properties = (
+            {} if _KEYS_OF_CustomerId.issuperset(data) else take_unknown(data, _KEYS_OF_CustomerId)
         )
         return self
 
@@ -3852,6 +3865,23 @@ class VisitorId(Model):
         )
         self.additional_properties = (
             {} if _KEYS_OF_VisitorId.issuperset(data) else load_unknown(data, _KEYS_OF_VisitorId)
+        )
+        return self
+
+    @classmethod
+    def _take(cls, data: dict[str, Any]) -> Self:
+        get: Any = data.get
+        self = cls.__new__(cls)
+        self.tnt_id = get("tntId")
+        self.third_party_id = get("thirdPartyId")
+        self.marketing_cloud_visitor_id = get("marketingCloudVisitorId")
+        self.customer_ids = (
+            None
+            if (value := get("customerIds")) is None
+            else [CustomerId._take(item) for item in value if item is not None]
+        )
+        self.additional_properties = (
+            {} if _KEYS_OF_VisitorId.issuperset(data) else take_unknown(data, _KEYS_OF_VisitorId)
         )
         return self
 
