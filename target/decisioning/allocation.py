@@ -27,7 +27,7 @@ def hash_text(text: str) -> int:
     a unit. So it is the plain hash of the text in UTF-16, little endian, also for an odd number of units (their last
     is a tail of two bytes), beyond the basic plane (two units each) and for lone surrogates.
     """
-    digest: int = _murmur()(to_units(text), 0)
+    digest: int = murmur()(to_units(text), 0)
     return digest
 
 
@@ -42,23 +42,34 @@ def allocation_of(client: str, activity_id: str, visitor: str, salt: str = SALT)
 
 
 class Allocations(dict[str, float]):
-    """The places of one visitor by activity id, each computed when first asked for."""
+    """The places of one visitor by activity id, each computed when first asked for.
 
-    __slots__ = ("_client", "_salt", "_visitor")
+    ``given`` are places that win over those.
+    """
 
-    def __init__(self, client: str, visitor: str, salt: str = SALT) -> None:
-        self._client = client
+    __slots__ = ("_salt", "_visitor", "are_given", "client")
+
+    def __init__(self, client: str, visitor: str, salt: str = SALT, given: Mapping[str, float] | None = None) -> None:
+        self.client = client
         self._visitor = visitor
         self._salt = salt
+        self.are_given = bool(given)
+        if given:
+            self.update(given)
 
     def __missing__(self, activity_id: str) -> float:
-        text = f"{self._client}.{activity_id}.{self._visitor}.{self._salt}"
+        text = f"{self.client}.{activity_id}.{self._visitor}.{self._salt}"
         place = self[activity_id] = abs(hash_text(text)) % 10000 / 100
         return place
 
+    def visitor_units(self) -> bytes:
+        """What is hashed behind client and activity."""
+        return to_units(f"{self._visitor}.{self._salt}")
+
 
 @cache
-def _murmur() -> Any:
+def murmur() -> Any:
+    """The hash function."""
     import mmh3  # an extra
 
     return mmh3.hash

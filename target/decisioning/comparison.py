@@ -24,7 +24,7 @@ def share_of(logic: Any) -> tuple[float, float] | None:
 
     Strictly less than a number is at most the number before it, since an allocation is a float like any other.
     """
-    if not isinstance(logic, Mapping) or len(logic) != 1:
+    if not (logic.__class__ is dict or isinstance(logic, Mapping)) or len(logic) != 1:
         return None
     ((operator, arguments),) = logic.items()
     if operator not in _MIRRORED or not isinstance(arguments, list) or len(arguments) != 2:

@@ -220,7 +220,7 @@ def _split(logic: Any, depth: int) -> tuple[str | None, list[Any]]:
     """Operator and arguments of an operation; no operator for a literal."""
     if depth > MAX_DEPTH:
         raise Undecidable(f"the condition is nested more than {MAX_DEPTH} deep")
-    if not isinstance(logic, Mapping):
+    if not (logic.__class__ is dict or isinstance(logic, Mapping)):
         return None, []
     if len(logic) != 1:
         raise Undecidable("an operation names exactly one operator")

@@ -138,9 +138,7 @@ def open_visit(
     if visitor is None:
         visitor = new_id()
         ids = {**ids, "tntId": f"{visitor}.{location_hint}_0" if location_hint else visitor}
-    places = Allocations(client, visitor)
-    if allocations:
-        places.update(allocations)
+    places = Allocations(client, visitor, given=allocations)
     context = section(body, "context")
     place = section(context, "geo")
     return ids, Visit(context, {**place, **geo} if geo else place, places, now_s)

@@ -88,7 +88,7 @@ def decide_page_load(situation: Situation, mode: str, page_load: Mapping[str, An
     trace = Trace() if situation.tracing else None
     options: list[dict[str, Any]] = []
     metrics: list[dict[str, Any]] = []
-    for rule in matching(_place_of_mbox(situation, name).rules, scope, situation.property_token, trace):
+    for rule in _all(_place_of_mbox(situation, name), scope, situation.property_token, trace):
         consequence = rule.consequence
         _deliver(situation, mode, PAGE_LOAD, rule, consequence, name, trace)
         options += consequence.options(mode, part, situation.geo_tokens)
@@ -129,7 +129,7 @@ def _decide_view(situation: Situation, name: str, scope: Scope) -> dict[str, Any
     options: list[dict[str, Any]] = []
     metrics: list[tuple[str, dict[str, Any]]] = []
     is_found = False
-    for rule in matching(situation.artifact.views[name].rules, scope, situation.property_token, trace):
+    for rule in _all(situation.artifact.views[name], scope, situation.property_token, trace):
         is_found = True
         consequence = rule.consequence
         _deliver(situation, PREFETCH, VIEW, rule, consequence, name, trace)
@@ -173,11 +173,16 @@ def _place_of_mbox(situation: Situation, name: str) -> Place:
     return place
 
 
+def _all(place: Place, scope: Scope, token: str | None, trace: Trace | None) -> Iterator[Rule]:
+    """The rules that match. A trace tells of all that were looked at."""
+    return matching(place.rules_for(scope) if trace is None else place.rules, scope, token, trace)
+
+
 def _first(place: Place, scope: Scope, token: str | None, trace: Trace | None) -> Rule | None:
     """The first rule that matches, as of ``matching``."""
     if trace is not None:
         return next(matching(place.rules, scope, token, trace), None)
-    for rule in place.rules:
+    for rule in place.rules_for(scope):
         tokens = rule.property_tokens
         if (tokens is None or token in tokens) and rule.test(scope):
             return rule if isinstance(rule, Rule) else None

@@ -5,12 +5,14 @@ Safe to share between threads. Two that ask for the same place at the same momen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from target.decisioning.artifact_text import Passage, list_items
 from target.decisioning.coercion import to_text
+from target.decisioning.context import Scope
 from target.decisioning.rules import Gap, PropertyTokens, Rule, copy_json, is_id
+from target.decisioning.shortlist import FEWEST, Demand, Shortlist, make_shortlist, read_demand
 from target.decisioning.variables import Undecidable
 
 LARGE_BYTES = 16_384  # of a place's text; reading it takes some milliseconds
@@ -23,11 +25,17 @@ class Place(NamedTuple):
         rules: In order of priority, with a gap for each that this engine cannot decide.
         gaps: The gaps alone.
         problems: Why they are gaps, a line each, for the log.
+        shortlist: Finds those of the rules that can match; None where it is as quick to ask them all.
     """
 
     rules: tuple[Rule | Gap, ...] = ()
     gaps: tuple[Gap, ...] = ()
     problems: tuple[str, ...] = ()
+    shortlist: Shortlist | None = None
+
+    def rules_for(self, scope: Scope) -> Iterable[Rule | Gap]:
+        """In order, all rules that match and perhaps others."""
+        return self.rules if self.shortlist is None else self.shortlist(scope)
 
 
 _NOTHING = Place()
@@ -118,6 +126,7 @@ class Places:
 def read_rules(source: Any, response_tokens: tuple[str, ...]) -> Place:
     """The rules of one place. One that makes no sense is a gap; no JSON makes this fail."""
     rules: list[Rule | Gap] = []
+    demands: list[Demand | None] = []
     gaps: list[Gap] = []
     problems: list[str] = []
     try:
@@ -126,6 +135,7 @@ def read_rules(source: Any, response_tokens: tuple[str, ...]) -> Place:
         return _no_rules("its rules are nested too deeply")
     if not isinstance(sources, list | tuple):
         return _no_rules("its rules are not a list")
+    are_many = len(sources) >= FEWEST
     for position, item in enumerate(sources):
         property_tokens = data = None
         try:
@@ -133,13 +143,18 @@ def read_rules(source: Any, response_tokens: tuple[str, ...]) -> Place:
             if not isinstance(data, Mapping):
                 raise Undecidable("it is not an object")
             property_tokens = _property_tokens(data)
-            rules.append(Rule(data, property_tokens, item, response_tokens))
+            rule = Rule(data, property_tokens, item, response_tokens)
+            condition = data["condition"] if isinstance(item, Passage) else rule.condition
+            demands.append(read_demand(condition) if are_many else None)
+            rules.append(rule)
         except (Undecidable, TypeError, ValueError, RecursionError) as error:
             kept = item if isinstance(item, Passage) else _copy_or_none(item)
             gaps.append(Gap(_key_of(data), property_tokens, str(error), kept))
             rules.append(gaps[-1])
+            demands.append(None)
             problems.append(f"rule {position}: {error}")
-    return Place(tuple(rules), tuple(gaps), tuple(problems))
+    shortlist = make_shortlist(rules, demands) if are_many else None
+    return Place(tuple(rules), tuple(gaps), tuple(problems), shortlist)
 
 
 def _no_rules(why: str) -> Place:

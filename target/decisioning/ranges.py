@@ -69,7 +69,7 @@ def reach_of(logic: Any, variable: str, depth: int = 0) -> Reach:
 
 def operation_of(logic: Any) -> tuple[str | None, list[Any]]:
     """Operator and arguments of an operation; no operator for anything else."""
-    if not isinstance(logic, Mapping) or len(logic) != 1:
+    if not (logic.__class__ is dict or isinstance(logic, Mapping)) or len(logic) != 1:
         return None, []
     ((operator, arguments),) = logic.items()
     return str(operator), arguments if isinstance(arguments, list) else [arguments]

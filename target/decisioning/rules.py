@@ -19,6 +19,8 @@ from target.decisioning.variables import Undecidable
 MAX_DEPTH = 64
 
 PropertyTokens = frozenset[str] | None
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_HOLDERS = frozenset({dict, list})
 _NOTHING = Consequence((), None, [], ())
 
 
@@ -167,13 +169,14 @@ def is_id(value: Any) -> bool:
 
 def copy_json(value: Any, depth: int = 0) -> Any:
     """A copy of JSON, all the way down. Raises Undecidable for what is nested too deeply, or is no JSON."""
-    if value is None or isinstance(value, str | int | float):
+    kind = value.__class__
+    if kind in _PLAIN or (kind not in _HOLDERS and isinstance(value, str | int | float)):
         return value
     if depth > MAX_DEPTH:
         raise Undecidable(f"it is nested more than {MAX_DEPTH} deep")
-    if isinstance(value, Mapping):
+    if kind is dict or (kind is not list and isinstance(value, Mapping)):
         return {_key(key): copy_json(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if kind is list or isinstance(value, list | tuple):
         return [copy_json(item, depth + 1) for item in value]
     raise Undecidable(f"{type(value).__name__} is no JSON")
 

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from target.decisioning.allocation import allocation_of
 from target.decisioning.artifact import parse_artifact, parse_artifact_text
 from target.decisioning.decide import Decision, decide
 from tests.kit.plain_engine import PlainEngine
@@ -30,23 +31,51 @@ VARIABLES = st.one_of(
 )
 
 
+VISITOR = "v"
+EDGES = [
+    allocation_of("acme", str(activity), VISITOR) + aside for activity in (1, 2, 3, 4) for aside in (-0.01, 0, 0.01)
+]
+LIMITS = st.one_of(st.sampled_from((0, 25, 50.5, 75, 100)), st.sampled_from(EDGES))
+
+
+def share(limits: tuple[float, float]) -> dict[str, Any]:
+    low, high = sorted(limits)
+    return {"and": [{"<=": [low, {"var": "allocation"}]}, {">=": [high, {"var": "allocation"}]}]}
+
+
+def equality(names: tuple[str, ...], texts: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    """That a text is equal to a parameter."""
+    variables = st.sampled_from(names).map(lambda name: {"var": f"mbox.{name}"})
+    return st.tuples(st.sampled_from(texts), variables).map(lambda both: {"==": list(both)})
+
+
+def typical() -> st.SearchStrategy[Any]:
+    """What most rules are: a few parameters and texts, which nearly any visitor has one of, and shares."""
+    texts, shares = equality(("a", "b", "b.c"), ("x", "X", "1", "")), st.tuples(LIMITS, LIMITS).map(share)
+    return st.one_of(
+        texts,
+        shares,
+        st.tuples(texts, shares).map(lambda both: {"and": list(both)}),
+        st.tuples(texts, texts).map(lambda both: {"or": list(both)}),
+        st.tuples(texts, texts).map(lambda both: {"and": list(both)}),
+    )
+
+
 def clauses() -> st.SearchStrategy[Any]:
-    """Single comparisons: most of them that a text is equal to a parameter, and shares."""
+    """Single comparisons of any kind."""
     variable = st.one_of(
         VARIABLES.map(lambda name: {"var": name}),
         VARIABLES.map(lambda name: {"var": [name]}),
         st.tuples(VARIABLES, st.sampled_from(["x", None, 1])).map(lambda both: {"var": list(both)}),
     )
-    parameter = st.sampled_from([f"mbox.{name}" for name in NAMES]).map(lambda name: {"var": name})
-    usual = st.tuples(st.sampled_from(TEXTS), parameter).map(lambda both: {"==": list(both)})
-    limits = st.one_of(st.sampled_from((0, 25, 50.5, 75, 100)), st.floats(), st.integers())
+    limits = st.one_of(LIMITS, st.floats(), st.integers())
     shares = st.tuples(limits, limits).map(
-        lambda both: {"and": [{"<=": [both[0], {"var": "allocation"}]}, {">=": [both[1], {"var": "allocation"}]}]}
+        lambda both: {"and": [{"<": [both[0], {"var": "allocation"}]}, {">": [both[1], {"var": "allocation"}]}]}
     )
     operand = st.one_of(variable, st.sampled_from([*TEXTS, 1, True, None, ["x", "1"]]))
     odd = st.tuples(st.sampled_from(["==", "!=", "in", "<", "<=", ">", "substr", "unheard"]), operand, operand)
     return st.one_of(
-        usual, usual, shares, shares, st.booleans(), odd.map(lambda parts: {parts[0]: list(parts[1:])}), variable
+        equality(NAMES, TEXTS), shares, st.booleans(), odd.map(lambda parts: {parts[0]: list(parts[1:])}), variable
     )
 
 
@@ -65,7 +94,8 @@ CONDITIONS = st.recursive(
 def rules(draw: st.DrawFn) -> list[Any]:
     """Rules of a place, many of few activities, in any order."""
     made = []
-    for condition in draw(st.lists(CONDITIONS, max_size=20)):
+    kinds = draw(st.sampled_from([typical(), typical(), st.one_of(typical(), typical(), CONDITIONS), CONDITIONS]))
+    for condition in draw(st.lists(kinds, min_size=draw(st.sampled_from([0, 8])), max_size=20)):
         activity = draw(st.integers(1, 4))
         content = draw(st.sampled_from(["text", "${mbox.a}", None]))
         metrics = draw(st.sampled_from([[], [], [{"type": "click", "eventToken": f"click-{activity % 2}"}]]))
@@ -78,9 +108,15 @@ def rules(draw: st.DrawFn) -> list[Any]:
     return made
 
 
-PARAMETERS = st.one_of(st.dictionaries(st.sampled_from(NAMES), VALUES), st.dictionaries(st.text(), VALUES), VALUES)
+PARAMETERS = st.one_of(
+    st.fixed_dictionaries({name: st.sampled_from(("x", "X", "1", "", 1)) for name in ("a", "b")}),
+    st.fixed_dictionaries({name: st.sampled_from(("x", "X", "1", "", 1)) for name in ("a", "b.c")}),
+    st.dictionaries(st.sampled_from(NAMES), VALUES),
+    st.dictionaries(st.text(), VALUES),
+    VALUES,
+)
 PARTS = st.fixed_dictionaries(
-    {}, optional={"name": st.one_of(st.sampled_from(["hero", "quiet", "home"]), VALUES), "parameters": PARAMETERS}
+    {"parameters": PARAMETERS}, optional={"name": st.one_of(st.sampled_from(["hero", "quiet", "home"]), VALUES)}
 )
 SECTIONS = st.fixed_dictionaries(
     {"mboxes": st.lists(PARTS.map(lambda part: {"name": "hero", "index": 1, **part}), min_size=1, max_size=3)},
@@ -92,7 +128,12 @@ SECTIONS = st.fixed_dictionaries(
 REQUESTS = st.fixed_dictionaries(
     {"execute": st.one_of(SECTIONS, VALUES), "prefetch": SECTIONS},
     optional={
-        "id": st.one_of(st.text().map(lambda text: {"tntId": text}), st.just({"thirdPartyId": "x"}), VALUES),
+        "id": st.one_of(
+            st.just({"tntId": f"{VISITOR}.38_0"}),
+            st.text().map(lambda text: {"tntId": text}),
+            st.just({"thirdPartyId": "x"}),
+            VALUES,
+        ),
         "property": st.one_of(st.sampled_from([{"token": "p"}, {"token": "q"}, {"token": ""}]), VALUES),
         "requestId": VALUES,
         "context": st.one_of(
