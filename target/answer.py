@@ -42,26 +42,35 @@ class Unread:
         self._data = data
         self._read = read
         self._gather = gather
-        self._made: dict[str, Any] = {}
+        self._made: dict[str, tuple[DeliveryResponse | None, tuple[Any, ...]]] = {}
 
     @property
     def data(self) -> Mapping[str, Any] | None:
         """The response in wire form; None where that is not at hand, or its reader may have changed the model."""
         return None if self._made else self._data
 
-    # What the first of several threads makes all of them get, so that what one changes all see.
+    def value(self, key: str, attribute: str) -> Any:
+        """A field of the response that is a mere value, by its key and its attribute; no model is made for it."""
+        data = self.data
+        if data is not None:
+            return copied(data.get(key))
+        response = self.response()
+        return None if response is None else getattr(response, attribute)
 
     def response(self) -> DeliveryResponse | None:
         """What ``read`` makes."""
-        if "response" not in self._made:
-            self._made.setdefault("response", self._read())
-        return self._made["response"]  # type: ignore[no-any-return]
+        return self._both()[0]
 
     def gathered(self) -> tuple[Any, ...]:
         """What ``gather`` makes."""
-        if "gathered" not in self._made:
-            self._made.setdefault("gathered", self._gather(self.response()))
-        return self._made["gathered"]  # type: ignore[no-any-return]
+        return self._both()[1]
+
+    def _both(self) -> tuple[DeliveryResponse | None, tuple[Any, ...]]:
+        """Both at once: whoever has the response may change it. What the first of several threads makes all get."""
+        if not (made := self._made):
+            response = self._read()
+            made.setdefault("both", (response, self._gather(response)))
+        return made["both"]
 
 
 class Answer:

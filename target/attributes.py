@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from target.errors import AttributeNotFound, TargetError
 from target.foreign import copied, exact_number, exact_text, is_number, is_text, kind_of, shown
 from target.notices import Notices
+from target.parts import objects_in
 from target.response import TargetDeliveryResponse
 from target.values import parse_string
 
@@ -155,10 +156,10 @@ def _offers_of(response: DeliveryResponse | None) -> Iterator[tuple[Any, list[tu
 
 
 def _offers_in(data: Mapping[str, Any]) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
-    """The same of a decision in wire form."""
+    """The same of an answer in wire form."""
     for mode in ("prefetch", "execute"):
-        for mbox in data[mode].get("mboxes", ()) if mode in data else ():
-            yield mbox.get("name"), [(each.get("type"), each.get("content")) for each in mbox.get("options", ())]
+        for mbox in objects_in(data.get(mode), "mboxes"):
+            yield mbox.get("name"), [(each.get("type"), each.get("content")) for each in objects_in(mbox, "options")]
 
 
 def _as_float(value: Any) -> float | None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Names that one call of ``get_attributes`` may hold; the API takes 50 mboxes.
 MAX_NAMES = 10_000
+#: What an answer says that telemetry tells of it, by key and attribute.
+_TOLD = (("edgeHost", "edge_host"), ("telemetryServerToken", "telemetry_server_token"))
 
 
 class Beside(NamedTuple):
@@ -98,7 +100,8 @@ class Sending:
         body, result = self.call.body, self.result
         if telemetry is not None and result is not None and ("execute" in body or "prefetch" in body):
             took_s, now_s = ended_s - self._started_s, self._beside.now_s()
-            telemetry.add(build_answered_entry(body, result.response, now_s, took_s))
+            edge_host, token = (result._answer.value(*each) for each in _TOLD)
+            telemetry.add(build_answered_entry(body, edge_host, token, now_s, took_s))
 
 
 class Calls:
@@ -141,13 +144,13 @@ class Calls:
             ApiError, TransportError: Nothing.
             TargetTimeout, ClientClosed: Reading a large answer took until the deadline, or was ended.
         """
-        response = reply.parse_reply(answer, call, partial(self._require_time, call, deadline))
-        if response is not None and not call.names_cluster:
+        said = reply.read_reply(answer, call, partial(self._require_time, call, deadline))
+        if not call.names_cluster:
             # Learnt from a call that named none: it says where this client belongs, and nothing about a visitor.
-            self.routes.learn(cluster_of_edge_host(response.edge_host))
+            self.routes.learn(cluster_of_edge_host(said.value("edgeHost", "edge_host")))
         if answer.moved:
             call = self.routes.to_account(call)  # which says, in the cookies of its answer, where the visitor goes next
-        return reply.assemble(call, response, self._runtime.now_s())
+        return reply.assemble_answer(call, said, self._runtime.now_s())
 
     def _require_time(self, call: requests.Call, deadline: Deadline) -> None:
         if deadline.abort is not None and deadline.abort.called:

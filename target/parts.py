@@ -30,10 +30,18 @@ def views_of(response: DeliveryResponse | None) -> Iterator[View]:
 
 
 def first_content(data: Mapping[str, Any], name: str) -> Any:
-    """What the first option of the mbox ``name`` holds in a decision in wire form; None where there is none."""
+    """What the first option of the mbox ``name`` holds in an answer in wire form; None where there is none."""
     for mode in ("execute", "prefetch"):
-        if (part := data.get(mode)) is not None:
-            for mbox in part.get("mboxes", ()):
-                if mbox.get("name") == name and (options := mbox.get("options")):
-                    return options[0].get("content")
+        for mbox in objects_in(data.get(mode), "mboxes"):
+            if mbox.get("name") == name:
+                for option in objects_in(mbox, "options"):
+                    return option.get("content")
     return None
+
+
+def objects_in(holder: Mapping[str, Any] | None, key: str) -> list[Any]:
+    """The objects in the list ``key`` of an answer in wire form, in which anything may be null."""
+    found = holder.get(key) if holder is not None else None
+    if not found:
+        return []
+    return [each for each in found if each is not None] if None in found else found

@@ -15,6 +15,7 @@ from target.errors import ApiError, TransportError
 from target.reading import SMALL_BYTES, Check, TooManyValues, UnreadableJson, parse_json
 from target.response import Meta, TargetDeliveryResponse
 from target_delivery_api import models
+from target_delivery_api.types import fits, take
 
 if TYPE_CHECKING:
     from target_delivery_api.models import DeliveryResponse
@@ -46,7 +47,12 @@ class Reply(NamedTuple):
 
 
 def parse_reply(reply: Reply, call: Call, check: Check | None = None) -> DeliveryResponse | None:
-    """The answer's model, or None for 204.
+    """The answer's model, or None for 204; arguments and errors are those of ``read_reply``."""
+    return read_reply(reply, call, check).response()
+
+
+def read_reply(reply: Reply, call: Call, check: Check | None = None) -> Unread:
+    """The answer, that of 204 with the response None. Of one that is not large no model is made before it is read.
 
     Args:
         reply: The answer.
@@ -58,11 +64,17 @@ def parse_reply(reply: Reply, call: Call, check: Check | None = None) -> Deliver
         TransportError: A success without the JSON object that it should carry.
     """
     if reply.status == 204:
-        return None
+        return _made(None)
     if not 200 <= reply.status < 300:
         raise _api_error(reply, call)
     data = _parse_object(reply, check)
-    if len(reply.content) > SMALL_BYTES and _count_models(data) > _MOST_MODELS:
+    content = reply.content
+    if len(content) <= SMALL_BYTES:
+        if fits(models.DeliveryResponse, data, levels=content.count(b"{") + content.count(b"[")):
+            if check is not None:
+                check()
+            return Unread(partial(take, models.DeliveryResponse, data), _gather, data)
+    elif _count_models(data) > _MOST_MODELS:
         raise TransportError(
             f"The answer ({reply.status}) lists more than {_MOST_MODELS} mboxes, views, options and metrics: ask for "
             "less"
@@ -74,7 +86,7 @@ def parse_reply(reply: Reply, call: Call, check: Check | None = None) -> Deliver
     else:
         if check is not None:
             check()
-        return response
+        return _made(response)
     raise TransportError(f"The answer is not as the Delivery API documents it: {problem}")
 
 
@@ -132,17 +144,19 @@ def assemble(
     call: Call, response: DeliveryResponse | None, now_s: float, meta: Meta | None = None
 ) -> TargetDeliveryResponse:
     """What the caller of ``call`` gets; ``response`` is None after a 204, ``meta`` None when the server decided."""
-    answered = None if response is None else cluster_of_edge_host(response.edge_host)
-    answer = Unread(lambda: response, _gather)
-    return _result(call, answer, _device_id(call, response), call.cluster or answered, now_s, meta)
+    return assemble_answer(call, _made(response), now_s, meta)
+
+
+def assemble_answer(call: Call, answer: Unread, now_s: float, meta: Meta | None = None) -> TargetDeliveryResponse:
+    """The same of an answer that ``read_reply`` gives."""
+    cluster = call.cluster or cluster_of_edge_host(answer.value("edgeHost", "edge_host"))
+    return _result(call, answer, _device_id(call, answer), cluster, now_s, meta)
 
 
 def assemble_decision(call: Call, data: dict[str, Any], now_s: float, meta: Meta) -> TargetDeliveryResponse:
     """The same of a decision in wire form, which is only read, and copied before a caller sees it."""
     answer = Unread(partial(models.DeliveryResponse.from_dict, data), _gather, data)
-    answered = data["id"].get("tntId")
-    device_id = answered if isinstance(answered, str) and answered else call.device_id
-    return _result(call, answer, device_id, call.cluster, now_s, meta)
+    return _result(call, answer, _device_id(call, answer), call.cluster, now_s, meta)
 
 
 def _result(
@@ -156,6 +170,10 @@ def _result(
         meta or Meta(SERVER_SIDE, [], []),
         None if call.visitor is None else call.visitor.state(),
     )
+
+
+def _made(response: DeliveryResponse | None) -> Unread:
+    return Unread(lambda: response, _gather)
 
 
 def _gather(response: DeliveryResponse | None) -> tuple[Any, ...]:
@@ -179,9 +197,13 @@ def _response_tokens(parts: Iterable[Any]) -> list[dict[str, Any]] | None:
     ] or None
 
 
-def _device_id(call: Call, response: DeliveryResponse | None) -> str | None:
+def _device_id(call: Call, answer: Unread) -> str | None:
     """The answer's tntId; where it names none, the one sent, so that a 204 does not make the visitor a new one."""
-    answered = None if response is None or response.id is None else response.id.tnt_id
+    if (data := answer.data) is not None:
+        answered = (data.get("id") or {}).get("tntId")
+    else:
+        response = answer.response()
+        answered = None if response is None or response.id is None else response.id.tnt_id
     return answered if isinstance(answered, str) and answered else call.device_id
 
 

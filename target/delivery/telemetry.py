@@ -6,12 +6,9 @@ import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from target.config import SERVER_SIDE
-
-if TYPE_CHECKING:
-    from target_delivery_api.models import DeliveryResponse
 
 EDGE = "edge"
 LOCAL = "local"
@@ -115,16 +112,16 @@ def build_call_entry(
 
 
 def build_answered_entry(
-    body: Mapping[str, Any], response: DeliveryResponse | None, now_s: float, took_s: float
+    body: Mapping[str, Any], edge_host: str | None, server_token: Any, now_s: float, took_s: float
 ) -> dict[str, Any]:
     """The entry of a call that the server answered, after so many seconds; with None, that it had nothing to say."""
     return build_call_entry(
         body,
         now_s=now_s,
         execution_ms=took_s * 1000,
-        mode=mode_of(None if response is None else response.edge_host),
+        mode=mode_of(edge_host),
         decisioning_method=SERVER_SIDE,
-        server_token=None if response is None else response.telemetry_server_token,
+        server_token=server_token,
     )
 
 

@@ -26,9 +26,9 @@ each_model = pytest.mark.parametrize("name", MODELS)
 # Where answers have objects and lists, and beside them what belongs elsewhere.
 KEYS = ["execute", "prefetch", "mboxes", "views", "pageLoad", "options", "metrics", "analytics", "payload", "id"]
 ANSWERS = st.recursive(
-    JSON | st.sampled_from([None, {}, [], [None], [{}], "html"]),
+    JSON | st.sampled_from([None, {}, [], [None], [{}], "html", "json", "home"]),
     lambda inner: st.dictionaries(
-        st.sampled_from([*KEYS, "content", "responseTokens", "trace", "notifications", "type", "later"]),
+        st.sampled_from([*KEYS, "name", "content", "responseTokens", "trace", "notifications", "type", "later"]),
         inner | st.lists(inner, max_size=2),
         max_size=4,
     ),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
+import re
 import threading
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from target import AttributesProvider, DeliveryResponse, TargetDeliveryResponse
-from target.delivery.reply import assemble, assemble_decision
+from target.delivery.reply import Reply, assemble, assemble_answer, assemble_decision, read_reply
+from target.errors import TransportError
 from target.response import Meta
+from tests.generation.test_models_taken import ANSWERS, KEYS
 from tests.kit.built_calls import NOW_S, offers
 
 CALL = offers()
@@ -65,6 +70,34 @@ def test_what_is_read_of_the_data_is_what_the_model_holds(data: dict[str, Any], 
     assert unread(data) == whole
     assert pickle.loads(pickle.dumps(unread(data))) == copy.deepcopy(unread(data)) == whole
     assert data == before
+
+
+NULLS = st.recursive(
+    st.none() | MBOX | OPTION | TEXT,
+    lambda inner: st.dictionaries(st.sampled_from(KEYS), inner | st.lists(inner, max_size=2), max_size=3),
+    max_leaves=9,
+)
+
+
+@given(DECISION | ANSWERS | NULLS, TEXT | st.just("html"))
+def test_what_is_read_of_any_answer_of_a_server_is_what_its_model_holds(data: Any, name: str) -> None:
+    sent = Reply(200, "OK", json.dumps(data).encode())
+    if not isinstance(data, dict):
+        return
+    try:
+        whole = assemble(CALL, DeliveryResponse.from_dict(json.loads(sent.content)), NOW_S)
+    except (TypeError, ValueError) as error:
+        with pytest.raises(TransportError, match=f"as the Delivery API documents it: {re.escape(str(error))}$"):
+            read_reply(sent, CALL)
+        return
+    read = partial(assemble_answer, CALL, now_s=NOW_S)
+    assert read(read_reply(sent, CALL)).content(name, "default") == whole.content(name, "default")
+    assert AttributesProvider(read(read_reply(sent, CALL))).as_object() == AttributesProvider(whole).as_object()
+    assert read(read_reply(sent, CALL)).to_dict() == whole.to_dict()
+    assert read(read_reply(sent, CALL)) == whole
+    for key, (wire_key, kind) in DeliveryResponse.FIELDS.items():
+        if kind in (str, int):
+            assert read_reply(sent, CALL).value(wire_key, key) == getattr(whole.response, key)
 
 
 @given(DECISION)

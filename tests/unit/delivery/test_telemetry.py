@@ -25,7 +25,7 @@ from target.delivery.telemetry import (
     build_request_times,
     mode_of,
 )
-from target_delivery_api.models import DeliveryResponse, TelemetryEntry
+from target_delivery_api.models import TelemetryEntry
 from tests.kit.built_calls import PAGE_LOAD, offers
 
 NOW_S = 1585098300.9876
@@ -76,8 +76,7 @@ def test_the_entry_of_a_call() -> None:
 
 def test_the_entry_of_a_call_that_the_server_answered() -> None:
     body = {"requestId": "r1", "execute": {"pageLoad": {}}}
-    answer = DeliveryResponse(status=200, edge_host="mboxedge38.tt.omtrdc.net", telemetry_server_token="tok")
-    entry = build_answered_entry(body, answer, NOW_S, 0.01234)
+    entry = build_answered_entry(body, "mboxedge38.tt.omtrdc.net", "tok", NOW_S, 0.01234)
     assert entry == {
         "requestId": "r1",
         "timestamp": 1585098300987,
@@ -86,7 +85,7 @@ def test_the_entry_of_a_call_that_the_server_answered() -> None:
         "features": {"decisioningMethod": "server-side", "executePageLoad": True},
         "telemetryServerToken": "tok",
     }
-    said_nothing = build_answered_entry(body, None, NOW_S, 0.9)
+    said_nothing = build_answered_entry(body, None, None, NOW_S, 0.9)
     assert (said_nothing["mode"], said_nothing["execution"]) == ("local", 900)
     assert "telemetryServerToken" not in said_nothing
 
