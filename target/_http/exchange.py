@@ -46,6 +46,8 @@ class DeadlineConnection(HTTPConnection):
     is_spoilt = False
     #: Whose answer is waited for, where somebody will say whether it is right.
     exchange: Exchange | None = None
+    #: For how long an answer is waited for alone that has not begun, and may come over another connection instead.
+    patience_s = math.inf
     _was_used = False
     deadline: Deadline  # where _ends_at is not None
     idle_s: float | None = None  # for how long it was, when this call took it up; None when the call made it
@@ -64,8 +66,10 @@ class DeadlineConnection(HTTPConnection):
 
     @property
     def timeout(self) -> float | None:
-        """Seconds left."""
-        return self._seconds if self._ends_at is None else max(self._ends_at - monotonic_s(), SOONEST_S)
+        """Seconds left, or for which the first byte of an answer is waited for alone."""
+        if self._ends_at is None:
+            return self._seconds
+        return max(min(self._ends_at - monotonic_s(), self.patience_s), SOONEST_S)
 
     @timeout.setter
     def timeout(self, value: float | None) -> None:
@@ -180,6 +184,15 @@ class DeadlineConnection(HTTPConnection):
             super().putheader(header, *values)
         elif header == "User-Agent":
             self._output(self._lines)  # type: ignore[attr-defined]
+
+    def getresponse(self) -> Any:
+        deadline = self.deadline if self.may_answer_elsewhere else None
+        if deadline is not None and deadline.first is None:
+            self.patience_s = deadline.keeping.patience_s(deadline.remaining_s())
+        try:
+            return super().getresponse()  # which gives the socket its timeout
+        finally:
+            self.patience_s = math.inf
 
     def send(self, data: Any) -> None:
         if self._ends_at is None or not isinstance(data, bytes):

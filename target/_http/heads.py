@@ -27,10 +27,18 @@ class Head(NamedTuple):
 
     status: int
     reason: str
-    headers: HTTPMessage
+    fields: list[tuple[str, str]]
     chunked: bool
     length: int | None
     will_close: bool
+
+    @property
+    def headers(self) -> HTTPMessage:
+        """``fields`` as http.client has them, made when asked for."""
+        message = HTTPMessage()
+        for name, value in self.fields:
+            message[name] = value
+        return message
 
 
 def parse_head(data: bytes) -> tuple[Head, int] | None:
@@ -39,12 +47,12 @@ def parse_head(data: bytes) -> tuple[Head, int] | None:
     found = _HEAD.fullmatch(data, 0, ends + 2) if 0 <= ends < LONGEST_HEAD else None
     if found is None:
         return None
-    headers = HTTPMessage()
+    fields: list[tuple[str, str]] = []
     framing: dict[str, str] = {}
     for line in found[3].decode("ascii").split("\r\n")[:-1]:
         name, _, value = line.partition(":")
         value = value.lstrip(" \t")
-        headers[name] = value
+        fields.append((name, value))
         lower = name.lower()
         if lower in _SINGLE:
             if lower in framing:
@@ -57,7 +65,7 @@ def parse_head(data: bytes) -> tuple[Head, int] | None:
         return None
     body_length = 0 if status in (204, 304) else None if length is None else int(length)
     closes = "close" in framing.get("connection", "") or (encoding is None and body_length is None)
-    head = Head(status, (found[2] or b"").decode("ascii").strip(), headers, encoding is not None, body_length, closes)
+    head = Head(status, (found[2] or b"").decode("ascii").strip(), fields, encoding is not None, body_length, closes)
     return head, ends + 4
 
 

@@ -71,7 +71,7 @@ class _Reader(io.RawIOBase):
         if deadline.first is not None:
             connection.arm(sock)
             return receive_unless_first(sock, deadline.first, buffer, deadline.remaining_s)
-        patience_s = deadline.keeping.patience_s(deadline.remaining_s())
+        patience_s = connection.patience_s
         connection.arm(sock, patience_s)
         try:
             return sock.recv_into(buffer)

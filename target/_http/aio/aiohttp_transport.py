@@ -41,6 +41,30 @@ _Answer = tuple[Reply, Whose | None]
 _Exchange = Callable[[Sending], Coroutine[Any, Any, _Answer]]
 
 
+class _Second:
+    """Attempts the same over a new connection, when it is called: beside an attempt on a kept one that stays silent."""
+
+    __slots__ = ("_all", "_deadline", "_exchange", "_first", "task")
+
+    def __init__(
+        self, exchange: _Exchange, deadline: Deadline, first: Sending, all_of_them: set[asyncio.Task[_Answer]]
+    ) -> None:
+        self._exchange, self._deadline, self._first, self._all = exchange, deadline, first, all_of_them
+        self.task: asyncio.Task[_Answer] | None = None
+
+    def __call__(self) -> None:
+        """Begin."""
+        self._deadline.repeats += 1
+        self.task = asyncio.create_task(self._exchange(Sending(None, anew=True)))
+        self._all.add(self.task)
+        self.task.add_done_callback(self._end_first)
+
+    def _end_first(self, task: asyncio.Task[_Answer]) -> None:
+        self._all.discard(task)
+        if not task.cancelled() and task.exception() is None and self._first.connection is not None:
+            self._first.connection.supersede(task.result())
+
+
 class AiohttpTransport:
     """One client's way to the API, on one event loop."""
 
@@ -121,38 +145,24 @@ class AiohttpTransport:
     async def _exchange_beside(self, exchange: _Exchange, step: Send, deadline: Deadline) -> _Answer:
         """The answer; over a new connection where a kept one is silent for too long (see ``target._http.beside``)."""
         now = Sending(self._keeping.patience_s(deadline.remaining_s()), step.anew)
-        second: asyncio.Task[_Answer] | None = None
+        second = now.try_beside = _Second(exchange, deadline, now, self._beside)
         began_s = monotonic_s()
-
-        def try_beside() -> None:
-            nonlocal second
-            deadline.repeats += 1
-            second = asyncio.create_task(exchange(Sending(None, anew=True)))
-            self._beside.add(second)
-            second.add_done_callback(end_first)
-
-        def end_first(task: asyncio.Task[_Answer]) -> None:
-            self._beside.discard(task)
-            if not task.cancelled() and task.exception() is None and now.connection is not None:
-                now.connection.supersede(task.result())
-
-        now.try_beside = try_beside
         try:
             answer = await exchange(now)
         except Superseded as superseded:
             self._keeping.was_dead()
             answer = superseded.answer
         except _RAISED:
-            if second is None:
+            if second.task is None:
                 raise
-            answer = await second  # the first is dead for certain
+            answer = await second.task  # the first is dead for certain
         else:
-            if second is not None:
+            if second.task is not None:
                 self._keeping.was_slow(monotonic_s() - began_s)
         finally:
             now.try_beside = None
-            if second is not None:
-                second.cancel()
+            if second.task is not None:
+                second.task.cancel()
         return answer
 
     async def _exchange(self, step: Send, request: Request, connect_s: float | None, now: Sending) -> _Answer:
@@ -169,7 +179,7 @@ class AiohttpTransport:
             if self._config.secure:
                 options["proxy_headers"] = proxy.headers
             else:  # no tunnel: the request itself is what the proxy reads
-                headers |= proxy.headers
+                headers = {**headers, **proxy.headers}
         response = await self._session.request(
             request.method, URL(request.url, encoded=True), data=data, headers=headers, allow_redirects=False, **options
         )

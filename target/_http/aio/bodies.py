@@ -14,10 +14,10 @@ _MOST_HEADERS = 100  # as http.client has it
 _LARGE_BYTES = 2**20  # above which aiohttp warns of bodies that are written at once
 
 
-def body_to_send(content: bytes, headers: Mapping[str, str]) -> tuple[bytes | AsyncIterator[bytes], dict[str, str]]:
+def body_to_send(content: bytes, headers: Mapping[str, str]) -> tuple[bytes | AsyncIterator[bytes], Mapping[str, str]]:
     """``content`` as aiohttp takes it, and the headers that go with it."""
     if len(content) <= _LARGE_BYTES:
-        return content, dict(headers)
+        return content, headers
     return _pieces(content), {**headers, "Content-Length": str(len(content))}
 
 
