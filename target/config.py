@@ -242,4 +242,4 @@ def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
             values[name] = ""  # the visitor has none yet, which is not the same as a call without a visitor
     if values["err_callback"] is not None and values["callback"] is None:
         raise OptionsError("Option 'err_callback' is only used together with 'callback': pass both, or catch the error")
-    return RequestConfig(**values)
+    return RequestConfig._make(values.values())  # which are in the order of its fields

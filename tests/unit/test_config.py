@@ -382,3 +382,10 @@ def test_a_session_id_within_the_rules_is_kept(good: str) -> None:
 @pytest.mark.parametrize("name", ["target_cookie", "target_location_hint", "session_id", "consumer_id"])
 def test_an_empty_option_of_a_call_counts_as_none(name: str) -> None:
     assert getattr(parse_request_options({"request": PAGE_LOAD, name: ""}), name) is None
+
+
+def test_options_of_a_call_are_read_in_the_order_of_their_fields() -> None:
+    given = dict.fromkeys(reversed(RequestConfig._fields))
+    parsed = parse_request_options({**given, "request": {"a": 1}, "session_id": "s", "target_cookie": "c"})
+    assert (parsed.request, parsed.session_id, parsed.target_cookie) == ({"a": 1}, "s", "c")
+    assert (parsed.callback, parsed.decisioning_method, parsed.visitor_cookie) == (None, None, "")
