@@ -25,7 +25,7 @@ from target.decisioning.geo import build_geo_tokens, geo_of, ip_to_look_up
 from target.decisioning.notifications import Notifications
 from target.decisioning.outcomes import list_outcomes
 from target.decisioning.parts import Situation, Tracing, decide_mbox, decide_page_load, decide_views
-from target.decisioning.remote import is_object, objects, property_token_of, section
+from target.decisioning.remote import is_object, objects, once_each, property_token_of, section
 from target.decisioning.rules import Rule
 from target.decisioning.trace import Retrieval
 from target.reasons import PartDecision
@@ -119,8 +119,8 @@ def decide(
         response["status"] = PARTLY_DECIDED
     tnt_id = ids.get("tntId")
     tnt_id = tnt_id if isinstance(tnt_id, str) else None
-    remote_mboxes = list(dict.fromkeys(found.remote_mboxes))
-    return Decision(response, told.items, remote_mboxes, found.remote_views, tnt_id, found.shown, found.parts)
+    remote = once_each(found.remote_mboxes), found.remote_views
+    return Decision(response, told.items, *remote, tnt_id, found.shown, found.parts)
 
 
 def open_visit(

@@ -36,9 +36,11 @@ def geo_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def ip_to_look_up(geo: Mapping[str, Any]) -> str | None:
     """The visitor's address where it is all that ``geo`` holds; None where there is nothing to look up."""
-    given = {key for key, value in geo.items() if value is not None and value != ""}
     ip = geo.get("ipAddress")
-    return ip if given == {"ipAddress"} and isinstance(ip, str) else None
+    if not isinstance(ip, str) or ip == "":
+        return None
+    is_alone = all(key == "ipAddress" or value is None or value == "" for key, value in geo.items())
+    return ip if is_alone else None
 
 
 def parse_geo(answer: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def find_remote(body: Mapping[str, Any], artifact: Artifact) -> Remote:
     """
     token = property_token_of(body)
     mboxes = [name for name in _asked_mboxes(body, artifact) if _is_remote_mbox(name, artifact, token)]
-    return Remote(list(dict.fromkeys(mboxes)), find_remote_views(section(body, PREFETCH), artifact, token))
+    return Remote(once_each(mboxes), find_remote_views(section(body, PREFETCH), artifact, token))
 
 
 def find_remote_views(prefetch: Mapping[str, Any], artifact: Artifact, token: str | None) -> list[str]:
@@ -42,7 +42,7 @@ def find_remote_views(prefetch: Mapping[str, Any], artifact: Artifact, token: st
             views += [known for known in artifact.views if has_gap(artifact.views[known], token)]
         elif _is_remote_view(str(name), artifact, token):
             views.append(str(name))
-    return list(dict.fromkeys(views))
+    return once_each(views)
 
 
 def why_remote_mbox(name: str, artifact: Artifact, token: str | None) -> str | None:
@@ -79,7 +79,8 @@ def needs_remote(body: Mapping[str, Any], artifact: Artifact) -> bool:
 
     QA mode and preview show activities that no artifact holds, to the one visitor who has the link.
     """
-    return any(body.get(key) is not None for key in ("qaMode", "preview")) or any(find_remote(body, artifact))
+    asks_for_more = body.get("qaMode") is not None or body.get("preview") is not None
+    return asks_for_more or any(find_remote(body, artifact))
 
 
 def needs_reading(body: Mapping[str, Any], artifact: Artifact) -> bool:
@@ -106,7 +107,12 @@ def objects(parent: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     value = parent.get(key)
     if value is None or not (value.__class__ is list or isinstance(value, list | tuple)):
         return []
-    return [item for item in value if is_object(item)]
+    return [item for item in value if item.__class__ is dict or isinstance(item, Mapping)]
+
+
+def once_each(names: list[str]) -> list[str]:
+    """``names`` in the order in which they come up first."""
+    return list(dict.fromkeys(names)) if names else names
 
 
 def property_token_of(body: Mapping[str, Any]) -> str | None:

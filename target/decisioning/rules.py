@@ -52,6 +52,7 @@ class Rule:
     __slots__ = (
         "_details",
         "_response_tokens",
+        "_sign",
         "_source",
         "activity_id",
         "has_share",
@@ -77,6 +78,7 @@ class Rule:
         self._source = source
         self._response_tokens = response_tokens
         self._details = None if isinstance(source, Passage) else details
+        self._sign: Sign | None = None
 
     def __repr__(self) -> str:
         return f"Rule({self.key!r}, activity {self.activity_id!r})"
@@ -99,7 +101,10 @@ class Rule:
     @property
     def sign(self) -> Sign:
         """Which rule it is."""
-        return Sign(self.activity_id, self.has_share, self._read_details().meta)
+        sign = self._sign
+        if sign is None:
+            sign = self._sign = Sign(self.activity_id, self.has_share, self._read_details().meta)
+        return sign
 
     def look_up(self) -> RuleDetails:
         """What it says, without keeping what was read for that."""
