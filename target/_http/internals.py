@@ -49,6 +49,18 @@ INTERNALS = (
         "the name to look up, with the dot at its end that the public one lacks",
     ),
     Internal(
+        "urllib3",
+        "response.HTTPResponse._fp",
+        ("reading",),
+        "what a body is read from: urllib3's own read takes several times as long, whether or not anything is packed",
+    ),
+    Internal(
+        "urllib3",
+        "response.HTTPResponse._error_catcher",
+        ("reading",),
+        "the errors that urllib3 makes of what such a read raises",
+    ),
+    Internal(
         "http.client",
         "HTTPResponse._read_status",
         ("reading",),
