@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -178,23 +178,19 @@ def _made(response: DeliveryResponse | None) -> Unread:
 
 def _gather(response: DeliveryResponse | None) -> tuple[Any, ...]:
     """What a result holds of an answer beside it: see Unread."""
-    parts = [] if response is None else list(_parts(response))
-    return (
-        [part.analytics for part in parts if part.analytics is not None] or None,
-        [part.trace for part in parts if part.trace is not None] or None,
-        _response_tokens(parts),
-    )
+    analytics, traces, tokens = [], [], []
+    for part in () if response is None else _parts(response):
+        if part.analytics is not None:
+            analytics.append(part.analytics)
+        if part.trace is not None:
+            traces.append(part.trace)
+        tokens += [option.response_tokens for option in part.options or () if option.response_tokens is not None]
+    return analytics or None, traces or None, tokens or None
 
 
 def with_answer(result: TargetDeliveryResponse, response: DeliveryResponse, meta: Meta) -> TargetDeliveryResponse:
     """``result`` with another answer, which comes of the same call."""
-    return result._replaced(response=response, response_tokens=_response_tokens(_parts(response)), meta=meta)
-
-
-def _response_tokens(parts: Iterable[Any]) -> list[dict[str, Any]] | None:
-    return [
-        option.response_tokens for part in parts for option in part.options or () if option.response_tokens is not None
-    ] or None
+    return result._replaced(response=response, response_tokens=_gather(response)[2], meta=meta)
 
 
 def _device_id(call: Call, answer: Unread) -> str | None:
