@@ -40,7 +40,7 @@ class Unread:
         data: Mapping[str, Any] | None = None,
     ) -> None:
         self._data = data
-        self._read = read
+        self._read: Callable[[], DeliveryResponse | None] | None = read
         self._gather = gather
         self._made: dict[str, tuple[DeliveryResponse | None, tuple[Any, ...]]] = {}
 
@@ -67,9 +67,11 @@ class Unread:
 
     def _both(self) -> tuple[DeliveryResponse | None, tuple[Any, ...]]:
         """Both at once: whoever has the response may change it. What the first of several threads makes all get."""
-        if not (made := self._made):
-            response = self._read()
+        read, made = self._read, self._made
+        if not made and read is not None:
+            response = read()
             made.setdefault("both", (response, self._gather(response)))
+            self._data = self._read = None  # what has become models need not be held twice
         return made["both"]
 
 
