@@ -30,8 +30,8 @@ RESPONSE_TOKENS = {"geo.city": "city", "geo.country": "countryCode", "geo.state"
 def geo_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """The geo object of a request in wire form; empty where there is none."""
     context = body.get("context")
-    geo = context.get("geo") if isinstance(context, Mapping) else None
-    return geo if isinstance(geo, Mapping) else {}
+    geo = context.get("geo") if context.__class__ is dict or isinstance(context, Mapping) else None
+    return geo if geo.__class__ is dict or isinstance(geo, Mapping) else {}
 
 
 def ip_to_look_up(geo: Mapping[str, Any]) -> str | None:
