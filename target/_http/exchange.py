@@ -158,7 +158,7 @@ class DeadlineConnection(HTTPConnection):
             self.exchange.is_carried_by(self, is_kept)
         self.is_in_use = True
         held = self._held = []
-        given = self._write_lines(url, body, headers)
+        given = self._write_lines(url, body, headers, options.get("chunked", False))
         try:
             super().request(method, url, body, given, **options)
         finally:
@@ -168,12 +168,13 @@ class DeadlineConnection(HTTPConnection):
         self.send(b"".join(held))  # which connects, if need be
         self._was_used = True
 
-    def _write_lines(self, url: str, body: Any, headers: Any) -> Any:
+    def _write_lines(self, url: str, body: Any, headers: Any, chunked: bool) -> Any:
         """Write the headers, as many of them as can be in one piece: what to give urllib3 in their place."""
         lines = self._lines = write_headers(headers)
         if lines is None:
             return headers
-        if not self._host or body.__class__ is not bytes or not url.startswith("/"):  # a proxy is given a whole URL
+        # To a proxy goes a whole URL, and the host is the one in that.
+        if not self._host or chunked or body.__class__ is not bytes or not url.startswith("/"):
             return _IN_LINES
         self._lines = b"%b\r\nContent-Length: %d\r\n%b" % (self._host, len(body), lines)
         return _ALL_IN_LINES

@@ -6,7 +6,7 @@ import socket
 from http.client import HTTPException
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
@@ -84,7 +84,11 @@ def written(connection: Any, requests: Any, timeout: Any) -> list[Any]:
     return found
 
 
+USUALLY, CHUNKED = (("POST", "/", b"{}", USUAL, chunked) for chunked in (False, True))
+
+
 @given(host=HOSTS, requests=REQUESTS)
+@example(host=("acme.example", 80), requests=[USUALLY, CHUNKED, USUALLY])
 def test_requests_are_written_as_urllib3_writes_them(host: tuple[str, int], requests: Any) -> None:
     as_urllib3 = written(HTTPConnection(*host), requests, None)
     assert written(with_deadlines(*host), requests, Deadline(9.0).read_timeout) == as_urllib3
