@@ -113,7 +113,8 @@ class DeadlineConnection(HTTPConnection):
         remaining_s = self._ends_at - monotonic_s()
         if remaining_s <= 0:
             raise TimeoutError("the deadline has passed")
-        wanted_s, given_s = min(remaining_s, most_s), sock.gettimeout()
+        wanted_s = min(remaining_s, most_s)
+        given_s = sock.gettimeout() if hasattr(sock, "gettimeout") else None  # pyOpenSSL's cannot say
         if not given_s or abs(given_s - wanted_s) > _NEAR_S:  # else urllib3 has just given it that
             sock.settimeout(wanted_s)
         if self._abort is not None and not self.connecting:
