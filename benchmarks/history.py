@@ -92,7 +92,7 @@ def with_figures(page: str, reports: Iterable[Report]) -> str:
 def shown(row: Mapping[str, Any]) -> str:
     """A figure as the page has it, with its verdict where it has a target."""
     digits = 0 if row["unit"] == "" else 2 if row["unit"] == "x" else 1
-    value = f"{row['value']:.{digits}f} {row['unit']}".rstrip()
+    value = f"{round(row['value'], digits) + 0.0:.{digits}f} {row['unit']}".rstrip()  # no -0.0
     return value if row["ok"] in (True, None) else f"{value}, missed"
 
 

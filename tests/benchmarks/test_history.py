@@ -97,6 +97,10 @@ def test_what_is_not_to_be_kept_is_refused(tmp_path: Path, change: Any, why: str
         read_reports(tmp_path)
 
 
+def test_nothing_is_no_less_than_nothing() -> None:
+    assert history.shown(Row("memory", -0.004, "B", at_most=5).as_json()) == "0.0 B"
+
+
 def test_both_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name in history.BENCHMARKS:
         (tmp_path / f"{name}.json").write_text(json.dumps(report(name, Row(f"row of {name}", 1.0))))
