@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -182,7 +183,8 @@ def test_ctrl_c_ends_a_call_without_a_word() -> None:
         with start("offers", "home", "--timeout", "60000", "--emulator", domain, stdout=subprocess.PIPE) as process:
             connection, _ = silent.accept()
             with connection:
-                connection.recv(1)  # by now it waits for an answer
+                connection.recv(1)
+                time.sleep(0.1)  # now it waits; one that just begins to would hear of the signal only when that ends
                 process.send_signal(signal.SIGINT)
                 out, err = process.communicate(timeout=50)
     assert (process.returncode, out, err) == (130, "", "\n")  # the line on which a terminal shows ^C
