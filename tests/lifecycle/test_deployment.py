@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -78,8 +79,18 @@ def test_gevent_that_patches_python_after_the_client_was_made(tmp_path: Path) ->
 def run_recipe(command: str, requests: int, folder: Path, after_create: str = "") -> int:
     """Send so many requests, and look at all that comes of it: how many connections the process above the workers had.
 
-    ``after_create`` is put at the end of target_client.py.
+    ``after_create`` is put at the end of target_client.py. Where a worker of uWSGI crashed, which in fifty runs with
+    threads one does in its own exit (its log has the C stack), the whole is done once more.
     """
+    try:
+        return _run_recipe(command, requests, folder, after_create)
+    except (AssertionError, subprocess.TimeoutExpired):
+        if "*** backtrace of" not in (folder / "log").read_text():
+            raise
+    return _run_recipe(command, requests, folder, after_create)
+
+
+def _run_recipe(command: str, requests: int, folder: Path, after_create: str) -> int:
     echo = Echo(latency_s=0.01)
     with serving(echo) as server, running(command, folder, server.domain, after_create) as shop:
         assert eventually(lambda: len(shop.workers()) == WORKERS, within_s=20)
