@@ -113,6 +113,7 @@ def test_what_waits_and_what_was_given_up_is_counted(
     assert eventually(lambda: client.status().outbox.items() >= {"pending": 0, "dead_letters": 0, "dead": 1}.items())
 
 
+@pytest.mark.waits
 def test_where_notifications_wait_is_told(server: LoopbackServer, make: Make, tmp_path: Path) -> None:
     server.answer = down
     for outbox, name in ((Outbox.memory(), "memory"), (Outbox.sqlite(tmp_path / "o.db"), f"file {tmp_path / 'o.db'}")):

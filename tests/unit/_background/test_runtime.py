@@ -40,6 +40,7 @@ def test_chance_is_never_the_same() -> None:
     assert 0 <= min(drawn) < 0.1 < 0.9 < max(drawn) < 1
 
 
+@pytest.mark.waits
 def test_the_programs_own_random_numbers_stay_what_its_seed_makes_them(server: LoopbackServer) -> None:
     server.answer = lambda _: Answer(status=503)
     random.seed(7)

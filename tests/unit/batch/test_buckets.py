@@ -47,6 +47,7 @@ def test_blanks(text: str) -> None:
     assert without_blanks(pa.array([text])).to_pylist() == [text if text.strip() else None]
 
 
+@pytest.mark.waits
 def test_every_character_that_is_blank() -> None:
     texts = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     kept = without_blanks(pa.array(texts)).to_pylist()

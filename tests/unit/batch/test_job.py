@@ -98,6 +98,7 @@ def test_every_format_into_every_other(tmp_path: Path, suffix: str, out: str) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([wanted.out.name, wanted.visitors.name])
 
 
+@pytest.mark.waits
 def test_over_processes_in_order(tmp_path: Path) -> None:
     for out in SUFFIXES:
         wanted = job(tmp_path, ".parquet", out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -169,6 +170,7 @@ def without_traces(decision: Decision) -> Decision:
     return decision
 
 
+@pytest.mark.waits
 @given(
     hero=rules(),
     page=rules(),

@@ -172,6 +172,7 @@ def test_few_rules_and_such_as_nothing_tells_apart_have_no_shortlist() -> None:
     assert place_of(*[True] * FEWEST, {"unheard_of": 1}).shortlist is None
 
 
+@pytest.mark.waits
 @given(
     made=rules(),
     parameters=st.one_of(PARAMETERS, st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=2)),

@@ -269,6 +269,7 @@ def test_a_line_break_begins_no_field_of_an_event() -> None:
     assert _event("counted", "") == "event: counted\ndata: \n\n"
 
 
+@pytest.mark.waits
 def test_a_thousand_activities_and_ten_thousand_requests_stay_readable() -> None:
     rules = {"mboxes": {"hero": [build_rule(True, number) for number in range(1, 1001)]}}
     journal = Journal(most=100)
