@@ -158,7 +158,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
         """
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
-        call = self._calls.offers(parsed, names)
+        call = self._calls.offers(parsed, names, "get_attributes")
         way = await self._way(call, "get_attributes", parsed.decisioning_method)
         try:
             return self._calls.attributes(await self._deliver(way))

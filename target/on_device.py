@@ -279,8 +279,6 @@ class OnDevice:
         return None if self._config.offline else needs_geo(call.body, artifact)
 
     def _place_of(self, call: Call, artifact: Artifact, deadline: Deadline) -> dict[str, Any] | None:
-        if "geo" not in call.body["context"]:  # as in most calls
-            return None
         address = self._to_look_up(call, artifact)
         return self._geo.find(address, deadline.remaining_s()) if address else None
 

@@ -70,7 +70,8 @@ class Decision(NamedTuple):
 
 def needs_geo(body: Mapping[str, Any], artifact: Artifact) -> str | None:
     """The IP address to look up before deciding; None where the artifact or the request makes that needless."""
-    return ip_to_look_up(geo_of(body)) if artifact.geo_targeting_enabled else None
+    geo = geo_of(body) if artifact.geo_targeting_enabled else None
+    return ip_to_look_up(geo) if geo else None
 
 
 def decide(

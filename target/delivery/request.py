@@ -70,7 +70,7 @@ class Call(NamedTuple):
 
     @property
     def content(self) -> bytes:
-        """What is sent, written by when somebody first asks."""
+        """What is sent; written when somebody asks, if it has not been."""
         if not self.written:
             self.written.append(write_body(self.body))
         return self.written[0]
