@@ -57,6 +57,11 @@ class Runtime(NamedTuple):
     new_id: Callable[[], str]
     utc_offset_minutes: Callable[[], int]
     new_lock: Callable[[], AbstractContextManager[Any]] = nullcontext
+    draw_ids: Callable[[int], list[str]] | None = None  # several at once, where that is quicker
+
+    def new_ids(self, count: int) -> list[str]:
+        """So many of ``new_id``."""
+        return [self.new_id() for _ in range(count)] if self.draw_ids is None else self.draw_ids(count)
 
 
 #: What a Visitor asks, which is made before any client: the operating system's. ``target._background.runtime`` puts

@@ -22,15 +22,14 @@ from target.decisioning.artifact import Artifact, require_packages
 from target.decisioning.decide import Decision, decide, needs_geo
 from target.decisioning.remote import needs_reading, needs_remote
 from target.delivery.follow_up import Decided, build_follow_up
-from target.delivery.identity import cluster_of_device_id
 from target.delivery.reply import Reply, assemble_decision
 from target.delivery.request import Call
 from target.delivery.telemetry import (
-    LOCAL,
+    Measured,
     TelemetryBuffer,
-    build_call_entry,
     build_download_entry,
     build_request_times,
+    count_asked,
 )
 from target.errors import ApiError, ArtifactNotReady, TargetError
 from target.events import SEND_NOTIFICATION_FAILED, Emit
@@ -250,27 +249,21 @@ class OnDevice:
 
     def _follow_up(self, call: Call, decision: Decision, started: float, decided: float) -> None:
         """Tell Target, in the background, what was shown and how long it took."""
-        notifications = [*(call.body.get("notifications") or ()), *decision.notifications]
-        if not notifications and self._telemetry is None:
+        notifications, telemetry = decision.notifications, self._telemetry
+        if reported := call.body.get("notifications"):
+            notifications = [*reported, *notifications]
+        if not notifications and telemetry is None:
             return
-        cluster = cluster_of_device_id(decision.tnt_id) or call.cluster
-        followed = Decided(call, decision.response.get("id") or {}, cluster)
-        if self._telemetry is not None:
+        followed = Decided(call, decision.response.get("id") or {})
+        if telemetry is not None:
             ended = monotonic_s()
-            self._telemetry.add(
-                build_call_entry(
-                    call.body,
-                    now_s=self._runtime.now_s(),
-                    execution_ms=(ended - started) * 1000,
-                    parsing_ms=(ended - decided) * 1000,
-                    mode=LOCAL,
-                    decisioning_method=ON_DEVICE,
-                )
-            )
+            execution_ms, parsing_ms = (ended - started) * 1000, (ended - decided) * 1000
+            request_id, asked = call.body["requestId"], count_asked(call.body)
+            telemetry.add(Measured(request_id, self._runtime.now_s(), execution_ms, parsing_ms, ON_DEVICE, asked))
         if notifications:
-            entries = [] if self._telemetry is None else self._telemetry.take_all()
+            entries = [] if telemetry is None else telemetry.take_all()
             self._tell(build_follow_up(self._config, self._runtime, followed, notifications, entries))
-        elif self._telemetry is not None:
+        else:
             self._latest.append(followed)
             self.background.send_soon()
 

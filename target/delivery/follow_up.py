@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from target.config import ClientConfig, Runtime
-from target.delivery.identity import build_base_url
+from target.delivery.identity import build_base_url, cluster_of_device_id
 from target.delivery.request import Call, add_to_call
 
 _KEPT = ("environmentId", "property", "context", "experienceCloud")
 
 
 class Decided(NamedTuple):
-    """A call that was decided in process: itself, ``id`` of its answer, and the edge cluster of its visitor."""
+    """A call that was decided in process: itself, and ``id`` of its answer."""
 
     call: Call
     ids: Mapping[str, Any]
-    cluster: str | None
 
 
 def build_follow_up(
@@ -36,7 +35,8 @@ def build_follow_up(
         notifications: What to report, in wire form; may be empty.
         entries: Telemetry entries to go with it; they may be of other visitors, whom they do not name.
     """
-    asked = decided.call.body
+    asked, tnt_id = decided.call.body, decided.ids.get("tntId")
+    cluster = cluster_of_device_id(tnt_id if isinstance(tnt_id, str) else None) or decided.call.cluster
     trace_id = runtime.new_id()
     body: dict[str, Any] = {"requestId": trace_id, "impressionId": runtime.new_id()}
     if decided.ids:
@@ -46,10 +46,10 @@ def build_follow_up(
         body["notifications"] = list(notifications)
     call = Call(
         body=body,
-        base_url=build_base_url(config, decided.cluster),
+        base_url=build_base_url(config, cluster),
         session_id=decided.call.session_id,
         device_id=None,
-        cluster=decided.cluster,
+        cluster=cluster,
         names_cluster=True,  # nothing is learnt from what is sent in the background
         trace_id=trace_id,
         visitor=None,

@@ -44,7 +44,9 @@ class Identity(NamedTuple):
 
 def parse_identity(options: RequestConfig, now_s: float, logger: Log, notices: Notices) -> Identity:
     """Read the visitor's cookies. What breaks the API's rules is left out with a warning, never sent, never raised."""
-    cookie = options.target_cookie
+    cookie, given_hint = options.target_cookie, options.target_location_hint
+    if not cookie and not given_hint:
+        return Identity(options.session_id, None, None)
     if cookie and ("=" in cookie or "%3" in cookie) and (in_header := find_in_header(cookie)) is not None:
         notices.warn_once(
             ("header",),
@@ -60,7 +62,6 @@ def parse_identity(options: RequestConfig, now_s: float, logger: Log, notices: N
     if device_id and not (len(device_id) <= _MAX_ID_LENGTH and device_id.isascii() and device_id.isprintable()):
         logger.warning("The device id in the mbox cookie breaks the API's rules and is ignored")
         device_id = None
-    given_hint = options.target_location_hint
     location_hint = parse_cluster(given_hint) if given_hint else None
     if given_hint and location_hint is None:
         logger.warning("The target_location_hint of a call is not an edge cluster of 1 to 4 digits and is ignored")
@@ -203,6 +204,8 @@ def build_id(
     if device_id:
         ids.setdefault("tntId", device_id)
     given = options.customer_ids or []
+    if visitor is None and not given:
+        return ids
     if visitor is not None and visitor.opted_out:
         ids.pop("marketingCloudVisitorId", None)
         ids.pop("customerIds", None)

@@ -129,15 +129,14 @@ def _fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] =
 
     An empty part is left out where the other one asks for something.
     """
-    parts = {name: body[name] or {} for name in _NEEDS if name in body}
-    lists = {
-        name: fill_indexes(valid_mboxes(part.get("mboxes") or [], f"request.{name}", logger))
-        for name, part in parts.items()
-    }
+    lists = {name: _fill_mboxes(body[name] or {}, f"request.{name}", logger) for name in _NEEDS if name in body}
     if added_mboxes and (added := add_mboxes(lists.get("execute", []), lists.get("prefetch", []), added_mboxes)):
         lists["execute"] = added
+    parts = {name: body.get(name) or {} for name in lists}
     for name, mboxes in lists.items():
-        given = parts.get(name, {})
+        given = parts[name]
+        if mboxes and mboxes is given.get("mboxes") and None not in given.values() and [] not in given.values():
+            continue  # as nearly always
         part = {key: value for key, value in given.items() if key != "mboxes" and value is not None and value != []}
         if mboxes:
             part["mboxes"] = mboxes
@@ -149,6 +148,20 @@ def _fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] =
             raise OptionsError(f"{_NEEDS[name]}; an mbox needs a name, and empty lists ask for nothing")
 
 
+def _fill_mboxes(part: dict[str, Any], where: str, logger: Log) -> list[dict[str, Any]]:
+    """The mboxes of ``part`` that are sent, each with an index: the very list where that is so already."""
+    mboxes = part.get("mboxes") or []
+    return mboxes if all(map(_is_complete, mboxes)) else fill_indexes(valid_mboxes(mboxes, where, logger))
+
+
+def _is_complete(mbox: Any) -> bool:
+    """Whether ``mbox`` has an index and no fault. What is unusual is left to those who look closely."""
+    if mbox.__class__ is not dict or mbox.get("index") is None:
+        return False
+    name = mbox.get("name")
+    return name.__class__ is str and 0 < len(name) <= MAX_NAME_LENGTH and not name.isspace()
+
+
 def _build_call(
     config: ClientConfig,
     options: RequestConfig,
@@ -157,8 +170,9 @@ def _build_call(
     body: dict[str, Any],
     method: str = "get_offers",
 ) -> Call:
-    now_s, trace_id = runtime.now_s(), runtime.new_id()
-    identity = parse_identity(options, now_s, config.logger, config.notices)
+    identity = parse_identity(options, runtime.now_s(), config.logger, config.notices)
+    impression_id, session_id = body.get("impressionId"), identity.session_id
+    trace_id, *new = runtime.new_ids(1 + (not impression_id) + (not session_id))
     visitor = find_visitor(options, config, runtime)
     ids = build_id(body.get("id") or {}, identity.device_id, options, visitor)
     body["id"] = ids
@@ -166,12 +180,13 @@ def _build_call(
         del body["id"]
     device_id: str | None = ids.get("tntId")  # every id of a request is text by now
     body["requestId"] = body.get("requestId") or trace_id
-    body["impressionId"] = body.get("impressionId") or runtime.new_id()
+    body["impressionId"] = impression_id or new.pop(0)
     body["context"] = _build_context(body.get("context") or {}, runtime, config.logger)
     body["experienceCloud"] = build_experience_cloud(body.get("experienceCloud") or {}, options, visitor)
     if config.environment_id is not None:
         body.setdefault("environmentId", config.environment_id)
-    _set_property(body, config)
+    if config.property_token:
+        _set_property(body, config.property_token, config.logger)
     if "notifications" in body:
         valid = notifications.drop_invalid(body.get("notifications") or [], config.logger, config.notices)
         body["notifications"] = notifications.add_impression_ids(valid, runtime.new_id)
@@ -179,19 +194,24 @@ def _build_call(
             del body["notifications"]
     named = named_cluster(identity, device_id, config.logger)
     cluster = named or remembered_cluster
+    base_url = build_base_url(config, cluster)
+    # To write it is not to send it: the deadline begins later. What rules decide is not sent.
+    written = [write_body(body)] if config.on_device is None else []
+    names_cluster, token = named is not None, options.override_token
+    # In the order of its fields, which takes half as long as by their names.
     return Call(
-        body=body,
-        base_url=build_base_url(config, cluster),
-        session_id=identity.session_id or runtime.new_id(),
-        device_id=device_id,
-        cluster=cluster,
-        names_cluster=named is not None,
-        trace_id=trace_id,
-        visitor=visitor,
-        # To write it is not to send it: the deadline begins later. What rules decide is not sent.
-        written=[write_body(body)] if config.on_device is None else [],
-        method=method,
-        override_token=options.override_token,
+        body,
+        base_url,
+        session_id or new.pop(),
+        device_id,
+        cluster,
+        names_cluster,
+        trace_id,
+        visitor,
+        written,
+        (),
+        method,
+        token,
     )
 
 
@@ -229,6 +249,8 @@ def asks(name: str, part: dict[str, Any]) -> bool:
 
 
 def _build_context(context: dict[str, Any], runtime: Runtime, logger: Log) -> dict[str, Any]:
+    if not context:
+        return {"channel": "web", "timeOffsetInMinutes": runtime.utc_offset_minutes()}
     context = {key: value for key, value in context.items() if value is not None}
     channel = context.get("channel")
     if channel not in CHANNELS:
@@ -239,15 +261,12 @@ def _build_context(context: dict[str, Any], runtime: Runtime, logger: Log) -> di
     return context
 
 
-def _set_property(body: dict[str, Any], config: ClientConfig) -> None:
-    token = config.property_token
-    if not token:
-        return
+def _set_property(body: dict[str, Any], token: str, logger: Log) -> None:
     own = (body.get("property") or {}).get("token")
     if own is None:
         body["property"] = {"token": token}
     elif own != token:
-        config.logger.debug("The property token in the request differs from the client's; the request's is used")
+        logger.debug("The property token in the request differs from the client's; the request's is used")
 
 
 def valid_mboxes(mboxes: list[Any], where: str, logger: Log) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from target.config import SERVER_SIDE
 
@@ -14,6 +14,30 @@ EDGE = "edge"
 LOCAL = "local"
 ARTIFACT_DOWNLOAD = "ArtifactDownload"  # what the requestId of a download's entry says; it has no request id
 MOST_ENTRIES = 1000
+
+#: Of execute and of prefetch: whether the page load is asked for, how many mboxes, and how many views.
+Asked = tuple[tuple[bool, int, int], tuple[bool, int, int]]
+_NONE = (False, 0, 0)
+
+
+class Measured(NamedTuple):
+    """A call that was decided in process, until its entry is needed: plain values, which take little room and which
+    the garbage collector does not have to look at again. Nothing in it tells whose call it was.
+    """
+
+    request_id: str
+    now_s: float
+    execution_ms: float
+    parsing_ms: float
+    decisioning_method: str
+    asked: Asked
+
+    def to_entry(self) -> dict[str, Any]:
+        """Its entry."""
+        entry = _entry(self.request_id, self.now_s, self.execution_ms, self.parsing_ms, None)
+        entry["mode"] = LOCAL
+        entry["features"] = _features(self.asked, self.decisioning_method)
+        return entry
 
 
 class TelemetryBuffer:
@@ -29,24 +53,24 @@ class TelemetryBuffer:
 
     def begin_anew(self) -> None:
         """Hold nothing; so in a forked child."""
-        self._entries: deque[Mapping[str, Any]] = deque(maxlen=self._most)
+        self._entries: deque[Mapping[str, Any] | Measured] = deque(maxlen=self._most)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, entry: Mapping[str, Any]) -> None:
-        """Let ``entry`` wait."""
+    def add(self, entry: Mapping[str, Any] | Measured) -> None:
+        """Let ``entry`` wait, or what becomes one."""
         self._entries.append(entry)
 
     def take_all(self) -> list[Mapping[str, Any]]:
         """All that waits, oldest first."""
         if not self._entries:
             return []
-        taken: list[Mapping[str, Any]] = []
+        taken: list[Mapping[str, Any] | Measured] = []
         with contextlib.suppress(IndexError):  # other threads have taken the rest
             while len(taken) < self._most:
                 taken.append(self._entries.popleft())
-        return taken
+        return [entry.to_entry() if isinstance(entry, Measured) else entry for entry in taken]
 
     def put_back(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Let what was taken, and not sent, wait again before what came since; without room the oldest are dropped."""
@@ -132,17 +156,34 @@ def mode_of(edge_host: str | None) -> str:
 
 def build_features(body: Mapping[str, Any], decisioning_method: str) -> dict[str, Any]:
     """What a call asked for, in numbers; what it did not ask for is left out."""
+    return _features(count_asked(body), decisioning_method)
+
+
+def count_asked(body: Mapping[str, Any]) -> Asked:
+    """What the request ``body`` asks for, in numbers."""
+    execute, prefetch = body.get("execute"), body.get("prefetch")
+    return _counted(execute) if execute is not None else _NONE, _counted(prefetch) if prefetch is not None else _NONE
+
+
+def _counted(asked: Any) -> tuple[bool, int, int]:
+    if asked.__class__ is not dict and not isinstance(asked, Mapping):
+        return _NONE
+    return asked.get("pageLoad") is not None, _length(asked.get("mboxes")), _length(asked.get("views"))
+
+
+def _length(items: Any) -> int:
+    return len(items) if isinstance(items, list) else 0
+
+
+def _features(asked: Asked, decisioning_method: str) -> dict[str, Any]:
     features: dict[str, Any] = {"decisioningMethod": decisioning_method}
-    for part, names in (("execute", ("mboxes",)), ("prefetch", ("mboxes", "views"))):
-        asked = body.get(part)
-        if not isinstance(asked, Mapping):
-            continue
-        if asked.get("pageLoad") is not None:
+    for part, (page_load, mboxes, views) in zip(("execute", "prefetch"), asked, strict=True):
+        if page_load:
             features[f"{part}PageLoad"] = True
-        for name in names:
-            items = asked.get(name)
-            if isinstance(items, list) and items:
-                features[f"{part}{'MboxCount' if name == 'mboxes' else 'ViewCount'}"] = len(items)
+        if mboxes:
+            features[f"{part}MboxCount"] = mboxes
+        if views and part == "prefetch":
+            features["prefetchViewCount"] = views
     return features
 
 

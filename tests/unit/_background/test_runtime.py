@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 import uuid
@@ -10,6 +11,7 @@ import pytest
 
 from target import Outbox, TargetError
 from target._background.runtime import chance, system_runtime
+from target.config import Runtime
 from tests.kit.calls import CALL, client_of
 from tests.kit.loopback import Answer, LoopbackServer
 from tests.kit.outboxes import notification
@@ -18,9 +20,23 @@ from tests.kit.outboxes import notification
 def test_time_and_ids_are_the_systems() -> None:
     runtime = system_runtime()
     assert abs(runtime.now_s() - time.time()) < 1
-    ids = {runtime.new_id() for _ in range(1000)}
-    assert len(ids) == 1000
-    assert {uuid.UUID(value).version for value in ids} == {4}
+    ids = [runtime.new_id() for _ in range(1000)]
+    for count in range(40):
+        drawn = runtime.new_ids(count)
+        assert len(drawn) == count
+        ids += drawn
+    assert len(set(ids)) == len(ids) == 1780
+    parsed = [uuid.UUID(text) for text in ids]
+    assert [str(each) for each in parsed] == ids
+    assert {(each.version, each.variant) for each in parsed} == {(4, uuid.RFC_4122)}
+    for digit in range(32):  # every other one is as good as random
+        assert len({each.hex[digit] for each in parsed}) == {12: 1, 16: 4}.get(digit, 16)
+
+
+def test_ids_of_a_runtime_that_draws_one_at_a_time() -> None:
+    numbers = itertools.count(1)
+    runtime = Runtime(lambda: 0.0, lambda: f"id-{next(numbers)}", lambda: 0)
+    assert (runtime.new_ids(2), runtime.new_id(), runtime.new_ids(0)) == (["id-1", "id-2"], "id-3", [])
 
 
 @pytest.mark.parametrize(("zone", "minutes"), [("UTC0", 0), ("IST-5:30", 330), ("NST3:30", -210), ("<-09>9", -540)])

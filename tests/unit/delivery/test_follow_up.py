@@ -28,7 +28,7 @@ def follow_up(decided: Decided, *entries: dict[str, Any], notifications: Any = (
 
 def test_it_reports_what_was_shown_in_session_property_and_context_of_the_call() -> None:
     call = offers(REQUEST, session_id="s-1")
-    sent = follow_up(Decided(call, IDS, "38"))
+    sent = follow_up(Decided(call, IDS))
     assert sent.body == {
         "requestId": "id-1",
         "impressionId": "id-2",
@@ -58,13 +58,20 @@ def test_it_reports_what_was_shown_in_session_property_and_context_of_the_call()
     ("ids", "notifications", "missing"), [({}, (CLICK,), "id"), (IDS, (), "notifications"), (IDS, [], "notifications")]
 )
 def test_what_is_empty_is_left_out(ids: dict[str, Any], notifications: Any, missing: str) -> None:
-    sent = follow_up(Decided(offers(), ids, None), notifications=notifications)
+    sent = follow_up(Decided(offers(), ids), notifications=notifications)
     assert {"id", "notifications"} - set(sent.body) == {missing}
-    assert (sent.cluster, sent.base_url) == (None, "https://acme.tt.omtrdc.net")
+    host = FAR_HOST if ids else "acme.tt.omtrdc.net"
+    assert (sent.cluster, sent.base_url) == ("38" if ids else None, f"https://{host}")
+
+
+def test_it_goes_to_the_cluster_of_the_answer_else_of_the_call() -> None:
+    call = offers(REQUEST, target_location_hint="31")
+    for ids, cluster in (({"tntId": "new.35_0"}, "35"), ({"tntId": "new"}, "31"), ({"tntId": 7}, "31"), ({}, "31")):
+        assert follow_up(Decided(call, ids)).cluster == cluster
 
 
 def test_telemetry_rides_along() -> None:
-    decided = Decided(offers(), IDS, None)
+    decided = Decided(offers(), IDS)
     entry = {"requestId": "other", "timestamp": 1}
     sent = follow_up(decided, entry)
     assert (sent.riding, "telemetry" in sent.body) == ((entry,), False)
