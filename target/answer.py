@@ -26,7 +26,7 @@ class Unread:
     """An answer of which is made what somebody looks at, when he first does.
 
     Args:
-        read: Makes the ``response`` of the result.
+        read: Makes the ``response`` of the result, of ``data``.
         gather: Makes of that ``analytics_details``, ``trace`` and ``response_tokens``.
         data: The response in wire form, where that is at hand; only to be read.
     """
@@ -35,12 +35,12 @@ class Unread:
 
     def __init__(
         self,
-        read: Callable[[], DeliveryResponse | None],
+        read: Callable[[Any], DeliveryResponse | None],
         gather: Callable[[DeliveryResponse | None], tuple[Any, ...]],
         data: Mapping[str, Any] | None = None,
     ) -> None:
         self._data = data
-        self._read: Callable[[], DeliveryResponse | None] | None = read
+        self._read: Callable[[Any], DeliveryResponse | None] | None = read
         self._gather = gather
         self._made: dict[str, tuple[DeliveryResponse | None, tuple[Any, ...]]] = {}
 
@@ -67,11 +67,12 @@ class Unread:
 
     def _both(self) -> tuple[DeliveryResponse | None, tuple[Any, ...]]:
         """Both at once: whoever has the response may change it. What the first of several threads makes all get."""
-        read, made = self._read, self._made
+        data, read, made = self._data, self._read, self._made
         if not made and read is not None:
-            response = read()
+            response = read(data)
             made.setdefault("both", (response, self._gather(response)))
-            self._data = self._read = None  # what has become models need not be held twice
+            # What has become models need not be held twice. In this order: who still finds what reads has the data.
+            self._read = self._data = None
         return made["both"]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 from target.answer import Answer, Unread
 from target.errors import OptionsError
-from target.plain import plain, written
+from target.plain import Record, plain, written
 from target.values import parse_flag, parse_integer, parse_string
 
 if TYPE_CHECKING:
@@ -15,56 +15,7 @@ if TYPE_CHECKING:
     from target_delivery_api.models import AnalyticsResponse, DeliveryRequest, DeliveryResponse
 
 
-class _Record(Mapping[str, Any]):
-    """A fixed set of keys, each readable as ``record["key"]`` and ``record.key``."""
-
-    __slots__: tuple[str, ...] = ()
-    _keys: ClassVar[tuple[str, ...]]
-    _setters: ClassVar[tuple[Any, ...]]
-
-    def __init_subclass__(cls) -> None:
-        cls._setters = tuple(cls.__dict__[slot].__set__ for slot in cls.__slots__)
-
-    def __getitem__(self, key: str) -> Any:
-        if key in self._keys:
-            return getattr(self, key)
-        raise KeyError(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is read-only")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is read-only")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), tuple(getattr(self, slot) for slot in type(self).__slots__)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain JSON-ready data.
-
-        Raises:
-            OptionsError: What its reader has put into it is nested too deeply, or holds itself.
-        """
-        return written(lambda: {key: plain(self[key]) for key in self})
-
-    def to_str(self) -> str:
-        """What ``to_dict`` gives, laid out for people. It holds ids: print it where they may be seen.
-
-        Raises:
-            OptionsError: As ``to_dict``.
-        """
-        from pprint import pformat  # only who looks closely needs it
-
-        return written(lambda: pformat(self.to_dict(), sort_dicts=False))
-
-
-class TargetCookie(_Record):
+class TargetCookie(Record):
     """A cookie to set for the visitor.
 
     Attributes:
@@ -114,7 +65,7 @@ def _attribute(name: str, value: object) -> str:
     return text
 
 
-class Meta(_Record):
+class Meta(Record):
     """How an answer came about.
 
     Attributes:
@@ -171,21 +122,32 @@ class Meta(_Record):
         return f"Meta(decisioning_method={self.decisioning_method!r}, {counts})"
 
 
-class TargetDeliveryResponse(Answer, _Record):
+#: Those to set for the visitor: ``mbox``, and ``mboxEdgeCluster`` where a cluster is known.
+Cookies = tuple[TargetCookie, TargetCookie | None]
+
+
+class TargetDeliveryResponse(Answer, Record):
     """What ``get_offers`` and ``send_notifications`` return; a key that has nothing to hold is None.
 
     Attributes:
-        target_cookie: Cookie ``mbox`` to set for the visitor: session and device id. Always there.
-        target_location_hint_cookie: Cookie ``mboxEdgeCluster`` to set for the visitor.
         meta: How the answer came about.
         visitor_state: State for VisitorAPI in the browser; there when the call had a Visitor.
     """
 
-    __slots__ = ("_sent", "_answer", "target_cookie", "target_location_hint_cookie", "meta", "visitor_state")
-    _keys = ("request", "response", *__slots__[2:4], "analytics_details", "trace", "response_tokens", *__slots__[4:])
+    __slots__ = ("_sent", "_answer", "_cookies", "meta", "visitor_state")
+    _keys = (
+        "request",
+        "response",
+        "target_cookie",
+        "target_location_hint_cookie",
+        "analytics_details",
+        "trace",
+        "response_tokens",
+        "meta",
+        "visitor_state",
+    )
     _sent: dict[str, Any]
-    target_cookie: TargetCookie
-    target_location_hint_cookie: TargetCookie | None
+    _cookies: Callable[[], Cookies] | Cookies
     meta: Meta
     visitor_state: dict[str, Any] | None
 
@@ -202,24 +164,42 @@ class TargetDeliveryResponse(Answer, _Record):
         visitor_state: dict[str, Any] | None = None,
     ) -> None:
         gathered = (analytics_details, trace, response_tokens)
-        answer = Unread(lambda: response, lambda _: gathered)
-        self._fill(sent, answer, target_cookie, target_location_hint_cookie, meta, visitor_state)
+        answer = Unread(lambda _: response, lambda _: gathered)
+        self._fill(sent, answer, (target_cookie, target_location_hint_cookie), meta, visitor_state)
 
     @classmethod
-    def _unread(cls, sent: dict[str, Any], answer: Unread, *more: Any) -> Self:
-        """The same of an answer that is made when it is first asked for; ``more`` are both cookies, meta and state."""
+    def _unread(
+        cls, sent: dict[str, Any], answer: Unread, cookies: Callable[[], Cookies], meta: Meta, state: object
+    ) -> Self:
+        """The same of an answer and of cookies that are made when somebody first asks for them."""
         self = cls.__new__(cls)
-        self._fill(sent, answer, *more)
+        self._fill(sent, answer, cookies, meta, state)
         return self
 
-    def _fill(self, sent: object, answer: Unread, cookie: object, hint: object, meta: object, state: object) -> None:
-        set_sent, set_answer, set_cookie, set_hint_cookie, set_meta, set_visitor_state = self._setters
+    def _fill(self, sent: object, answer: Unread, cookies: object, meta: object, state: object) -> None:
+        set_sent, set_answer, set_cookies, set_meta, set_visitor_state = self._setters
         set_sent(self, sent)
         set_answer(self, answer)
-        set_cookie(self, cookie)
-        set_hint_cookie(self, hint)
+        set_cookies(self, cookies)
         set_meta(self, meta)
         set_visitor_state(self, state)
+
+    @property
+    def target_cookie(self) -> TargetCookie:
+        """Cookie ``mbox`` to set for the visitor: session and device id. Always there."""
+        return self._made_cookies()[0]
+
+    @property
+    def target_location_hint_cookie(self) -> TargetCookie | None:
+        """Cookie ``mboxEdgeCluster`` to set for the visitor."""
+        return self._made_cookies()[1]
+
+    def _made_cookies(self) -> Cookies:
+        cookies = self._cookies
+        if callable(cookies):
+            cookies = cookies()
+            type(self)._setters[2](self, cookies)
+        return cookies
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._sent, *(getattr(self, key) for key in self._keys[1:]))

@@ -58,8 +58,9 @@ class Allocations(dict[str, float]):
             self.update(given)
 
     def __missing__(self, activity_id: str) -> float:
-        text = f"{self.client}.{activity_id}.{self._visitor}.{self._salt}"
-        place = self[activity_id] = abs(hash_text(text)) % 10000 / 100
+        units = to_units(f"{self.client}.{activity_id}.{self._visitor}.{self._salt}")
+        digest: int = murmur()(units, 0)
+        place = self[activity_id] = abs(digest) % 10000 / 100
         return place
 
     def visitor_units(self) -> bytes:

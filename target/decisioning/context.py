@@ -96,22 +96,23 @@ def build_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """
     nested: dict[str, Any] = {}
     for name, value in parameters.items():
-        *path, last = name.split(".") if "." in name and all(name.split(".")) else [name]
         holder = nested
-        for key in path:
-            inner = holder.get(key)
-            if not isinstance(inner, dict):
-                inner = holder[key] = {}
-            holder = inner
-        holder[last] = value
-        holder[f"{last}_lc"] = value.lower() if isinstance(value, str) else value
+        if "." in name and all(path := name.split(".")):
+            *path, name = path
+            for key in path:
+                inner = holder.get(key)
+                if not isinstance(inner, dict):
+                    inner = holder[key] = {}
+                holder = inner
+        holder[name] = value
+        holder[f"{name}_lc"] = value.lower() if isinstance(value, str) else value
     return nested
 
 
 def parameters_of(part: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters of an mbox, view or page load in wire form."""
     parameters = part.get("parameters")
-    return parameters if isinstance(parameters, Mapping) else {}
+    return parameters if parameters.__class__ is dict or isinstance(parameters, Mapping) else {}
 
 
 def _user(visit: Visit) -> dict[str, Any]:

@@ -31,6 +31,8 @@ def geo_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """The geo object of a request in wire form; empty where there is none."""
     context = body.get("context")
     geo = context.get("geo") if context.__class__ is dict or isinstance(context, Mapping) else None
+    if geo is None:
+        return {}
     return geo if geo.__class__ is dict or isinstance(geo, Mapping) else {}
 
 

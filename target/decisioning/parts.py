@@ -168,7 +168,7 @@ def _place_of_mbox(situation: Situation, name: str) -> Place:
     """What there is for an mbox that is asked for; noted where that does not suffice."""
     artifact = situation.artifact
     place = artifact.mboxes[name]
-    if has_gap(place, situation.property_token) or not is_local_mbox(name, artifact):
+    if (place.gaps and has_gap(place, situation.property_token)) or not is_local_mbox(name, artifact):
         situation.remote_mboxes.append(name)
     return place
 
@@ -182,7 +182,7 @@ def _first(place: Place, scope: Scope, token: str | None, trace: Trace | None) -
     """The first rule that matches, as of ``matching``."""
     if trace is not None:
         return next(matching(place.rules, scope, token, trace), None)
-    for rule in place.rules_for(scope):
+    for rule in place.rules if place.shortlist is None else place.shortlist(scope):
         tokens = rule.property_tokens
         if (tokens is None or token in tokens) and rule.test(scope):
             return rule if isinstance(rule, Rule) else None

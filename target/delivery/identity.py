@@ -14,7 +14,7 @@ from target.errors import OptionsError
 from target.foreign import is_a
 from target.loggers import Log
 from target.notices import Notices
-from target.response import TargetCookie
+from target.response import Cookies, TargetCookie
 from target.values import is_session_id, parse_cluster
 
 if TYPE_CHECKING:
@@ -138,6 +138,11 @@ def find_in_header(value: str) -> str | None:
 def _unpacked(value: str) -> str:
     value = value.strip('" ')
     return unquote(value) if "#" not in value and "%23" in value else value
+
+
+def build_cookies(session_id: str, device_id: str | None, cluster: str | None, now_s: float) -> Cookies:
+    """Both cookies to set."""
+    return build_target_cookie(session_id, device_id, now_s), build_location_hint_cookie(cluster)
 
 
 def build_target_cookie(session_id: str | None, device_id: str | None, now_s: float) -> TargetCookie:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.answer import Unread
 from target.config import SERVER_SIDE
-from target.delivery.identity import build_location_hint_cookie, build_target_cookie, cluster_of_edge_host
+from target.delivery.identity import build_cookies, cluster_of_edge_host
 from target.delivery.redaction import hide_riding, redact
 from target.delivery.request import Call
 from target.errors import ApiError, TransportError
@@ -73,7 +73,7 @@ def read_reply(reply: Reply, call: Call, check: Check | None = None) -> Unread:
         if fits(models.DeliveryResponse, data, levels=content.count(b"{") + content.count(b"[")):
             if check is not None:
                 check()
-            return Unread(partial(take, models.DeliveryResponse, data), _gather, data)
+            return Unread(_take, _gather, data)
     elif _count_models(data) > _MOST_MODELS:
         raise TransportError(
             f"The answer ({reply.status}) lists more than {_MOST_MODELS} mboxes, views, options and metrics: ask for "
@@ -155,7 +155,7 @@ def assemble_answer(call: Call, answer: Unread, now_s: float, meta: Meta | None 
 
 def assemble_decision(call: Call, data: dict[str, Any], now_s: float, meta: Meta) -> TargetDeliveryResponse:
     """The same of a decision in wire form, which is only read, and copied before a caller sees it."""
-    answer = Unread(partial(models.DeliveryResponse.from_dict, data), _gather, data)
+    answer = Unread(_copy, _gather, data)
     return _result(call, answer, _device_id(call, answer), call.cluster, now_s, meta)
 
 
@@ -165,15 +165,24 @@ def _result(
     return TargetDeliveryResponse._unread(
         call.body,
         answer,
-        build_target_cookie(call.session_id, device_id, now_s),
-        build_location_hint_cookie(cluster),
-        meta or Meta(SERVER_SIDE, [], []),
+        partial(build_cookies, call.session_id, device_id, cluster, now_s),
+        Meta(SERVER_SIDE, [], []) if meta is None else meta,
         None if call.visitor is None else call.visitor.state(),
     )
 
 
 def _made(response: DeliveryResponse | None) -> Unread:
-    return Unread(lambda: response, _gather)
+    return Unread(lambda _: response, _gather)
+
+
+def _take(data: dict[str, Any]) -> DeliveryResponse:
+    """The model of an answer that nobody else holds."""
+    return take(models.DeliveryResponse, data)
+
+
+def _copy(data: dict[str, Any]) -> DeliveryResponse:
+    """The model of one that others hold, too."""
+    return models.DeliveryResponse.from_dict(data)
 
 
 def _gather(response: DeliveryResponse | None) -> tuple[Any, ...]:
