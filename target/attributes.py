@@ -132,6 +132,7 @@ class AttributesProvider:
 def _index(result: TargetDeliveryResponse, alone: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The attributes of each mbox; in ``alone`` is put what is the only JSON offer of its mbox, and no object."""
     by_mbox: dict[str, dict[str, Any]] = {}
+    with_objects: set[str] = set()
     others: dict[str, list[Any]] = {}
     data = result._answer.data
     for name, offers in _offers_of(result.response) if data is None else _offers_in(data):
@@ -142,9 +143,12 @@ def _index(result: TargetDeliveryResponse, alone: dict[str, Any]) -> dict[str, d
             if kind != "json" or content is None:
                 continue
             if isinstance(content, dict):
+                with_objects.add(name)
                 attributes.update(copied(content))
-            others.setdefault(name, []).append(content)
-    alone |= {name: copied(of[0]) for name, of in others.items() if len(of) == 1 and not isinstance(of[0], dict)}
+            else:
+                others.setdefault(name, []).append(content)
+    if others:
+        alone |= {name: copied(of[0]) for name, of in others.items() if len(of) == 1 and name not in with_objects}
     return by_mbox
 
 
@@ -158,8 +162,10 @@ def _offers_of(response: DeliveryResponse | None) -> Iterator[tuple[Any, list[tu
 def _offers_in(data: Mapping[str, Any]) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
     """The same of an answer in wire form."""
     for mode in ("prefetch", "execute"):
-        for mbox in objects_in(data.get(mode), "mboxes"):
-            yield mbox.get("name"), [(each.get("type"), each.get("content")) for each in objects_in(mbox, "options")]
+        if mode in data:
+            for mbox in objects_in(data[mode], "mboxes"):
+                options = objects_in(mbox, "options")
+                yield mbox.get("name"), [(option.get("type"), option.get("content")) for option in options]
 
 
 def _as_float(value: Any) -> float | None:

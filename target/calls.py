@@ -19,7 +19,7 @@ from target.config import ClientConfig, RequestConfig, Runtime, parse_request_op
 from target.delivery import reply
 from target.delivery import request as requests
 from target.delivery.identity import cluster_of_edge_host
-from target.delivery.request import MAX_NAME_LENGTH
+from target.delivery.request import MAX_NAME_LENGTH, is_name
 from target.delivery.telemetry import TelemetryBuffer, build_answered_entry
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
@@ -238,8 +238,10 @@ def merge_for_attributes(options: object, keywords: Mapping[str, Any]) -> Mappin
 
 def parse_names(mbox_names: object) -> list[str]:
     """The mboxes that ``get_attributes`` names: one, or a collection of them. Raises OptionsError."""
-    if type(mbox_names) is str and 0 < len(mbox_names) <= MAX_NAME_LENGTH and not mbox_names.isspace():
-        return [mbox_names]
+    if is_name(mbox_names):
+        return [mbox_names]  # type: ignore[list-item]
+    if type(mbox_names) is list and len(mbox_names) <= MAX_NAMES and all(map(is_name, copy := mbox_names.copy())):
+        return copy
     names = [mbox_names] if is_text(mbox_names) else mbox_names
     if not is_a(names, list | tuple | set | frozenset):
         raise OptionsError(f"mbox_names must be a list of strings, not {kind_of(names)}")

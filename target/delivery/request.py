@@ -129,14 +129,15 @@ def _fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] =
 
     An empty part is left out where the other one asks for something.
     """
-    lists = {name: _fill_mboxes(body[name] or {}, f"request.{name}", logger) for name in _NEEDS if name in body}
+    lists = {name: _fill_mboxes(body[name] or {}, name, logger) for name in _NEEDS if name in body}
     if added_mboxes and (added := add_mboxes(lists.get("execute", []), lists.get("prefetch", []), added_mboxes)):
         lists["execute"] = added
+    unlike = {name: mboxes for name, mboxes in lists.items() if not mboxes or not _holds(body.get(name), mboxes)}
+    if not unlike:  # as nearly always
+        return
     parts = {name: body.get(name) or {} for name in lists}
-    for name, mboxes in lists.items():
+    for name, mboxes in unlike.items():
         given = parts[name]
-        if mboxes and mboxes is given.get("mboxes") and None not in given.values() and [] not in given.values():
-            continue  # as nearly always
         part = {key: value for key, value in given.items() if key != "mboxes" and value is not None and value != []}
         if mboxes:
             part["mboxes"] = mboxes
@@ -148,17 +149,26 @@ def _fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] =
             raise OptionsError(f"{_NEEDS[name]}; an mbox needs a name, and empty lists ask for nothing")
 
 
-def _fill_mboxes(part: dict[str, Any], where: str, logger: Log) -> list[dict[str, Any]]:
-    """The mboxes of ``part`` that are sent, each with an index: the very list where that is so already."""
+def _fill_mboxes(part: dict[str, Any], name: str, logger: Log) -> list[dict[str, Any]]:
+    """The mboxes of ``part``, which is ``name``, as they are sent: its very list where each is complete."""
     mboxes = part.get("mboxes") or []
-    return mboxes if all(map(_is_complete, mboxes)) else fill_indexes(valid_mboxes(mboxes, where, logger))
+    return mboxes if all(map(_is_complete, mboxes)) else fill_indexes(valid_mboxes(mboxes, f"request.{name}", logger))
+
+
+def _holds(part: dict[str, Any] | None, mboxes: list[dict[str, Any]]) -> bool:
+    """Whether ``part`` has this very list, and nothing empty."""
+    return (
+        part is not None and part.get("mboxes") is mboxes and None not in part.values() and [] not in part.values()
+    )
 
 
 def _is_complete(mbox: Any) -> bool:
     """Whether ``mbox`` has an index and no fault. What is unusual is left to those who look closely."""
-    if mbox.__class__ is not dict or mbox.get("index") is None:
-        return False
-    name = mbox.get("name")
+    return mbox.__class__ is dict and mbox.get("index") is not None and is_name(mbox.get("name"))
+
+
+def is_name(name: Any) -> bool:
+    """Whether ``name``, a plain string, can be that of an mbox."""
     return name.__class__ is str and 0 < len(name) <= MAX_NAME_LENGTH and not name.isspace()
 
 
@@ -300,8 +310,10 @@ def next_index(mboxes: Iterable[dict[str, Any]], first: int) -> int:
 def add_mboxes(execute: list[dict[str, Any]], prefetch: list[dict[str, Any]], names: Iterable[str]) -> list[Any]:
     """``execute`` with an mbox for each name that neither list holds; indexes go on from the highest in ``execute``."""
     known = {mbox["name"] for mbox in (*execute, *prefetch)}
-    following = next_index(execute, 1)
     added = [name for name in dict.fromkeys(names) if name not in known]
+    if not added:
+        return execute
+    following = next_index(execute, 1)
     return execute + [{"index": following + offset, "name": name} for offset, name in enumerate(added)]
 
 
