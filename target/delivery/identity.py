@@ -32,6 +32,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.!~*'()-]*")
 _EPOCH_S = re.compile(r"[0-9]{1,15}")
 _EDGE_HOST = re.compile(r"mboxedge([0-9]{1,4})(?:\.[A-Za-z0-9-]{1,63}){3}")
 _MAX_ID_LENGTH = 128
+_NO_ID = (None, "")
 
 
 class Identity(NamedTuple):
@@ -42,11 +43,14 @@ class Identity(NamedTuple):
     location_hint: str | None
 
 
+_NOBODY = Identity(None, None, None)
+
+
 def parse_identity(options: RequestConfig, now_s: float, logger: Log, notices: Notices) -> Identity:
     """Read the visitor's cookies. What breaks the API's rules is left out with a warning, never sent, never raised."""
     cookie, given_hint = options.target_cookie, options.target_location_hint
     if not cookie and not given_hint:
-        return Identity(options.session_id, None, None)
+        return Identity(options.session_id, None, None) if options.session_id else _NOBODY
     if cookie and ("=" in cookie or "%3" in cookie) and (in_header := find_in_header(cookie)) is not None:
         notices.warn_once(
             ("header",),
@@ -71,8 +75,10 @@ def parse_identity(options: RequestConfig, now_s: float, logger: Log, notices: N
 def named_cluster(identity: Identity, sent_device_id: str | None, logger: Log) -> str | None:
     """The cluster this call names: by its device id, the cookie's first, else by its location hint."""
     device_id = identity.device_id or sent_device_id
+    if not device_id or "." not in device_id:
+        return identity.location_hint
     cluster = cluster_of_device_id(device_id)
-    if cluster is None and device_id and "." in device_id:
+    if cluster is None:
         logger.warning("The device id of a call names no edge cluster of 1 to 4 digits; its suffix is ignored")
     return cluster or identity.location_hint
 
@@ -205,7 +211,7 @@ def build_id(
     Customer ids of Visitor and options stand before the request's own. A visitor who opted out sends neither an
     ECID nor a customer id, whoever named it.
     """
-    ids = {key: value for key, value in own.items() if value not in (None, "")}
+    ids = {key: value for key, value in own.items() if value not in _NO_ID}
     if device_id:
         ids.setdefault("tntId", device_id)
     given = options.customer_ids or []
