@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from target._background.clock import monotonic_s
@@ -28,6 +29,7 @@ from target.ways import Way
 
 if TYPE_CHECKING:
     from target.attributes import AttributesProvider
+    from target.delivery.request import Call
     from target.options import (
         AttributesCallbackOptions,
         AttributesOptions,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     )
 
 T = TypeVar("T")
-Work = Callable[[Abort | None], T]
+Work = Callable[[Way, Abort | None], T]
 _ABORT_S = 0.2  # how long a call that was ended may take to notice
 
 
@@ -118,7 +120,7 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
         parsed = self._parse(merge(options, keywords))
         call = self._calls.offers(parsed)
         way = self._services.way(call, "get_offers", parsed.decisioning_method)
-        return self._run(parsed, way, lambda abort: self._deliver(way, abort))
+        return self._run(parsed, way, self._deliver)
 
     @overload
     def get_attributes(  # type: ignore[overload-overlap]
@@ -155,7 +157,7 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
         parsed = self._parse(merge_for_attributes(options, keywords))
         call = self._calls.offers(parsed, names, "get_attributes")
         way = self._services.way(call, "get_attributes", parsed.decisioning_method)
-        return self._run(parsed, way, lambda abort: self._attributes(way, abort))
+        return self._run(parsed, way, self._attributes)
 
     @discreet
     def wait_until_ready(self, timeout: float | None = None) -> bool:
@@ -234,9 +236,9 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
 
     def _run(self, parsed: RequestConfig, way: Way, work: Work[T]) -> T | AsyncResult[T]:
         if parsed.callback is None:
-            return work(None)
-        host = host_of(way.call, self._config) if way.decide is None else PLACES
-        return self._workers.submit(lambda: self._running.run(work), parsed.callback, parsed.err_callback, host)
+            return work(way, None)
+        host, begun = host_of(way.call, self._config) if way.decide is None else PLACES, partial(work, way)
+        return self._workers.submit(lambda: self._running.run(begun), parsed.callback, parsed.err_callback, host)
 
     def _attributes(self, way: Way, abort: Abort | None) -> AttributesProvider:
         try:
@@ -259,13 +261,11 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
         return result
 
     def _finish(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
-        result = self._answer(way, deadline)
+        result = self._send(way.call, deadline) if way.decide is None else way.decide(way.call, deadline)
         return result if way.finish is None else way.finish(result)
 
-    def _answer(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
-        if way.decide is not None:
-            return way.decide(way.call, deadline)
-        with self._services.sending(way.call) as report:
+    def _send(self, call: Call, deadline: Deadline) -> TargetDeliveryResponse:
+        with self._services.sending(call) as report:
             report.reply = self._transport.send(report.call, deadline)
             report.result = self._calls.result(report.call, report.reply, deadline)
         return report.result

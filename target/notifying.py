@@ -55,7 +55,7 @@ class NotifyingClient(Client):
         """
         parsed = self._parse(merge(options, keywords))
         way = self._services.way_to_tell(self._calls.notifications(parsed), "send_notifications")
-        return self._run(parsed, way, lambda abort: self._deliver(way, abort))
+        return self._run(parsed, way, self._deliver)
 
     @overload
     def queue_notifications(self, options: RequestOptions, /) -> list[str]: ...
@@ -117,7 +117,7 @@ class NotifyingClient(Client):
         self._check()
         parsed, call, nothing = self._calls.telling(result, merge(options, keywords))
         way = self._services.way_to_tell(call, "notify") if nothing is None else Way(call, None, nothing)
-        return self._run(parsed, way, lambda abort: self._deliver(way, abort))
+        return self._run(parsed, way, self._deliver)
 
     @overload
     def queue(self, result: TargetDeliveryResponse, options: NotifyOptions, /) -> list[str]: ...
