@@ -18,7 +18,7 @@ from target._http.transport import Transport
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_to_call_back
 from target.causes import discreet
 from target.config import AsyncClientConfig, RequestConfig, parse_async_client_options, parse_request_options
-from target.delivery.request import Call
+from target.delivery.request import Asked
 from target.environment import AsyncFromEnvironment
 from target.errors import ClientClosed, TargetError
 from target.explaining import AsyncExplainingClient
@@ -131,8 +131,8 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
             ClientClosed: The client was closed.
         """
         parsed = self._parse(merge(options, keywords))
-        call = self._calls.offers(parsed)
-        return await self._deliver(await self._way(call, "get_offers", parsed.decisioning_method))
+        asked = self._calls.asked(parsed)
+        return await self._deliver(await self._way(asked, "get_offers", parsed.decisioning_method))
 
     @overload
     async def get_attributes(
@@ -158,8 +158,8 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
         """
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
-        call = self._calls.offers(parsed, names, "get_attributes")
-        way = await self._way(call, "get_attributes", parsed.decisioning_method)
+        asked = self._calls.asked(parsed, names, "get_attributes")
+        way = await self._way(asked, "get_attributes", parsed.decisioning_method)
         try:
             return self._calls.attributes(await self._deliver(way))
         except TargetError as error:
@@ -258,10 +258,10 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
         refuse_to_call_back(options)
         return parse_request_options(options)
 
-    async def _way(self, call: Call, method: str, decisioning_method: str | None) -> Way:
-        if self._services.needs_reading(call):
-            return await self._aside.run(lambda: self._services.way(call, method, decisioning_method))
-        return self._services.way(call, method, decisioning_method)
+    async def _way(self, asked: Asked, method: str, decisioning_method: str | None) -> Way:
+        if self._services.needs_reading(asked):
+            return await self._aside.run(lambda: self._services.way(asked, method, decisioning_method))
+        return self._services.way(asked, method, decisioning_method)
 
     async def _deliver(self, way: Way) -> TargetDeliveryResponse:
         deadline = Deadline(self._config.client.timeout_s)
@@ -282,11 +282,12 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
         return result if way.finish is None else way.finish(result)
 
     async def _answer(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
-        call, decide = way.call, way.decide
+        asked, decide = way.asked, way.decide
         if decide is not None and not self._services.may_block(way):
-            return decide(call, deadline)  # sooner than any thread could
+            return decide(asked, deadline)  # sooner than any thread could
         if decide is not None:
-            return await self._aside.run_within(lambda: decide(call, deadline), deadline, PLACES)
+            return await self._aside.run_within(lambda: decide(asked, deadline), deadline, PLACES)
+        call = asked.call
         async with self._gate.place(host_of(call, self._config.client), deadline):
             with self._services.sending(call) as report:
                 async with self._gate.until(call, deadline):

@@ -19,7 +19,7 @@ from target.config import ClientConfig, RequestConfig, Runtime, parse_request_op
 from target.delivery import reply
 from target.delivery import request as requests
 from target.delivery.identity import cluster_of_edge_host
-from target.delivery.request import MAX_NAME_LENGTH, is_name
+from target.delivery.mboxes import MAX_NAME_LENGTH, is_name
 from target.delivery.telemetry import TelemetryBuffer, build_answered_entry
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
@@ -112,13 +112,19 @@ class Calls:
         self._runtime = runtime
         self.routes = Routes(config)
         self.notices = config.notices
+        self._build = requests.draft_offers_call if _is_for_rules_alone(config) else requests.build_offers_call
 
-    def offers(
+    def asked(
         self, parsed: RequestConfig, added_mboxes: Sequence[str] = (), method: str = "get_offers"
-    ) -> requests.Call:
-        """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError."""
+    ) -> requests.Asked:
+        """What ``get_offers`` and ``get_attributes`` ask. Raises OptionsError."""
         cluster = self.routes.cluster
-        return requests.build_offers_call(self._config, parsed, self._runtime, cluster, added_mboxes, method)
+        return self._build(self._config, parsed, self._runtime, cluster, added_mboxes, method)
+
+    def offers(self, parsed: RequestConfig, added_mboxes: Sequence[str] = ()) -> requests.Call:
+        """All of the call of ``get_offers`` and ``get_attributes``. Raises OptionsError."""
+        cluster = self.routes.cluster
+        return requests.build_offers_call(self._config, parsed, self._runtime, cluster, added_mboxes)
 
     def notifications(self, parsed: RequestConfig) -> requests.Call:
         """The call of ``send_notifications``. Raises OptionsError."""
@@ -188,6 +194,12 @@ class Calls:
             unasked = {part.name for part in result.meta.decisions if part.kind == "mbox" and part.reason in reasons}
             defaults = {name: of for name, of in config.default_attributes.items() if name in unasked} or None
         return AttributesProvider(result, defaults, notices=self.notices)
+
+
+def _is_for_rules_alone(config: ClientConfig) -> bool:
+    """Whether most of what is asked is seen by nobody but rules."""
+    seen = config.hooks or config.allow_overrides or config.offline or config.exclude_bots
+    return config.on_device is not None and not seen
 
 
 def refuse_callbacks(parsed: RequestConfig) -> None:

@@ -118,8 +118,8 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
             ClientClosed: The client was closed.
         """
         parsed = self._parse(merge(options, keywords))
-        call = self._calls.offers(parsed)
-        way = self._services.way(call, "get_offers", parsed.decisioning_method)
+        asked = self._calls.asked(parsed)
+        way = self._services.way(asked, "get_offers", parsed.decisioning_method)
         return self._run(parsed, way, self._deliver)
 
     @overload
@@ -155,8 +155,8 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
         """
         names = parse_names(mbox_names)
         parsed = self._parse(merge_for_attributes(options, keywords))
-        call = self._calls.offers(parsed, names, "get_attributes")
-        way = self._services.way(call, "get_attributes", parsed.decisioning_method)
+        asked = self._calls.asked(parsed, names, "get_attributes")
+        way = self._services.way(asked, "get_attributes", parsed.decisioning_method)
         return self._run(parsed, way, self._attributes)
 
     @discreet
@@ -261,7 +261,7 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
         return result
 
     def _finish(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
-        result = self._send(way.call, deadline) if way.decide is None else way.decide(way.call, deadline)
+        result = self._send(way.call, deadline) if way.decide is None else way.decide(way.asked, deadline)
         return result if way.finish is None else way.finish(result)
 
     def _send(self, call: Call, deadline: Deadline) -> TargetDeliveryResponse:

@@ -107,7 +107,7 @@ def _explainer(client: Client, parsed: RequestConfig) -> Callable[[Deadline], Ex
         explanation = on_device.explain(call, deadline)
         if switches is not None and switches.is_bot(call.body["context"]):
             return replace(explanation, why=_WHY_BOT)
-        if method == ON_DEVICE or on_device.artifact_for(call, method) is not None:
+        if method == ON_DEVICE or on_device.artifact_for(call.body, method) is not None:
             return explanation
         why = _WHY_OFFLINE if switches is not None and switches.offline else _WHY_SERVER[method]
         return replace(explanation, decided_by=SERVER_SIDE, why=why)

@@ -189,7 +189,7 @@ class Hooks:
             added = yield from self._tell_one(each, watched.info)
             if added is not None:
                 call = self._with_additions(call, added, each)
-        watched.way = way._replace(call=call)
+        watched.way = way._replace(asked=call)
         return watched
 
     def _info(self, call: Call, method: str, decisioning_method: str) -> CallInfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from target._background.breaker import Breaker
@@ -23,7 +23,7 @@ from target.decisioning.decide import Decision, decide, needs_geo
 from target.decisioning.remote import needs_reading, needs_remote
 from target.delivery.follow_up import Decided, build_follow_up
 from target.delivery.reply import Reply, assemble_decision
-from target.delivery.request import Call
+from target.delivery.request import Asked, Call
 from target.delivery.telemetry import (
     Measured,
     TelemetryBuffer,
@@ -138,8 +138,8 @@ class OnDevice:
         """Wait so many seconds (None: as long as it takes) for rules: whether there are some; offline, True at once."""
         return self._config.offline or self._keeper.wait_until_ready(timeout_s)
 
-    def artifact_for(self, call: Call, method: str) -> Artifact | None:
-        """What to decide ``call`` from; None where the server has to, or, offline, nothing can.
+    def artifact_for(self, body: Mapping[str, Any], method: str) -> Artifact | None:
+        """What to decide a request from; None where the server has to, or, offline, nothing can.
 
         Raises:
             ArtifactNotReady: The method is on-device, and there is no artifact yet.
@@ -148,7 +148,7 @@ class OnDevice:
         if self._config.offline:
             return None if method == SERVER_SIDE else artifact
         if method == ON_DEVICE:
-            if "qaMode" in call.body or "preview" in call.body:
+            if "qaMode" in body or "preview" in body:
                 self._config.notices.warn_once(
                     ("preview",),
                     "qaMode and preview show nothing in a call that is decided on the device, whose rules hold live "
@@ -160,7 +160,7 @@ class OnDevice:
                     "decisioning method hybrid, which asks the server until then"
                 )
             return artifact
-        if method == HYBRID and artifact is not None and not needs_remote(call.body, artifact):
+        if method == HYBRID and artifact is not None and not needs_remote(body, artifact):
             return artifact
         return None
 
@@ -177,38 +177,39 @@ class OnDevice:
         """What ArtifactStatus says."""
         return self._keeper.status()
 
-    def needs_reading(self, call: Call) -> bool:
+    def needs_reading(self, body: Mapping[str, Any]) -> bool:
         """Whether ``artifact_for`` and ``decide`` have to read many rules, which nobody has needed yet."""
-        return (artifact := self._keeper.current) is not None and needs_reading(call.body, artifact)
+        return (artifact := self._keeper.current) is not None and needs_reading(body, artifact)
 
-    def may_block(self, call: Call) -> bool:
+    def may_block(self, body: Mapping[str, Any]) -> bool:
         """Whether ``decide`` may have to look up a place, to read many rules, or to write to a file."""
         artifact = self._keeper.current
         if artifact is None:
             return False
-        stores = self._storing_may_take_long and ("execute" in call.body or "notifications" in call.body)
-        return stores or self._to_look_up(call, artifact) is not None or self.needs_reading(call)
+        stores = self._storing_may_take_long and ("execute" in body or "notifications" in body)
+        return stores or self._to_look_up(body, artifact) is not None or self.needs_reading(body)
 
-    def decide(self, artifact: Artifact, call: Call, deadline: Deadline) -> TargetDeliveryResponse:
-        """The result of ``call``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""
-        started = monotonic_s()
-        geo = self._place_of(call, artifact, deadline)
+    def decide(self, artifact: Artifact, asked: Asked, deadline: Deadline) -> TargetDeliveryResponse:
+        """The result of ``asked``. Blocks only to look up a place, until ``deadline`` at most; never fails for it."""
+        started, body = monotonic_s(), asked.body
+        geo = self._place_of(body, artifact, deadline)
         now_s = self._runtime.now_s()
+        is_traced = body.get("trace") is not None
         decision = decide(
-            call.body,
+            body,
             artifact,
             client=self._config.client,
             now_s=now_s,
             new_id=self._runtime.new_id,
-            session_id=call.session_id,
-            location_hint=call.cluster,
+            session_id=asked.session_id if is_traced else None,
+            location_hint=asked.cluster,
             geo=geo,
-            retrieval=None if call.body.get("trace") is None else self._keeper.retrieval(),
+            retrieval=self._keeper.retrieval() if is_traced else None,
         )
         decided = monotonic_s()
         meta = Meta(ON_DEVICE, decision.remote_mboxes, decision.remote_views, decision.outcomes())
-        result = assemble_decision(call, decision.response, now_s, meta)
-        self._follow_up(call, decision, started, decided)
+        result = assemble_decision(asked, decision.response, now_s, meta)
+        self._follow_up(asked, decision, started, decided)
         return result
 
     def explain(self, call: Call, deadline: Deadline) -> Explanation:
@@ -229,7 +230,7 @@ class OnDevice:
             now_s=self._runtime.now_s(),
             new_id=self._runtime.new_id,
             location_hint=call.cluster,
-            geo=self._place_of(call, artifact, deadline),
+            geo=self._place_of(call.body, artifact, deadline),
         )
 
     def hurry(self) -> None:
@@ -247,19 +248,19 @@ class OnDevice:
         self._keeper.close(max(ends_at_s - monotonic_s(), 0.1))
         self._downloads.close()
 
-    def _follow_up(self, call: Call, decision: Decision, started: float, decided: float) -> None:
+    def _follow_up(self, asked: Asked, decision: Decision, started: float, decided: float) -> None:
         """Tell Target, in the background, what was shown and how long it took."""
         notifications, telemetry = decision.notifications, self._telemetry
-        if reported := call.body.get("notifications"):
+        if reported := asked.body.get("notifications"):
             notifications = [*reported, *notifications]
         if not notifications and telemetry is None:
             return
-        followed = Decided(call, decision.response.get("id") or {})
+        followed = Decided(asked, decision.response.get("id") or {})
         if telemetry is not None:
             ended = monotonic_s()
             execution_ms, parsing_ms = (ended - started) * 1000, (ended - decided) * 1000
-            request_id, asked = call.body["requestId"], count_asked(call.body)
-            telemetry.add(Measured(request_id, self._runtime.now_s(), execution_ms, parsing_ms, ON_DEVICE, asked))
+            request_id, counts = asked.body["requestId"], count_asked(asked.body)
+            telemetry.add(Measured(request_id, self._runtime.now_s(), execution_ms, parsing_ms, ON_DEVICE, counts))
         if notifications:
             entries = [] if telemetry is None else telemetry.take_all()
             self._tell(build_follow_up(self._config, self._runtime, followed, notifications, entries))
@@ -267,12 +268,12 @@ class OnDevice:
             self._latest.append(followed)
             self.background.send_soon()
 
-    def _to_look_up(self, call: Call, artifact: Artifact) -> str | None:
+    def _to_look_up(self, body: Mapping[str, Any], artifact: Artifact) -> str | None:
         """The address of which a decision needs to know where it is."""
-        return None if self._config.offline else needs_geo(call.body, artifact)
+        return None if self._config.offline else needs_geo(body, artifact)
 
-    def _place_of(self, call: Call, artifact: Artifact, deadline: Deadline) -> dict[str, Any] | None:
-        address = self._to_look_up(call, artifact)
+    def _place_of(self, body: Mapping[str, Any], artifact: Artifact, deadline: Deadline) -> dict[str, Any] | None:
+        address = self._to_look_up(body, artifact)
         return self._geo.find(address, deadline.remaining_s()) if address else None
 
     def _tell(self, call: Call) -> None:

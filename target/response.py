@@ -134,7 +134,7 @@ class TargetDeliveryResponse(Answer, Record):
         visitor_state: State for VisitorAPI in the browser; there when the call had a Visitor.
     """
 
-    __slots__ = ("_sent", "_answer", "_cookies", "meta", "visitor_state")
+    __slots__ = ("_asked", "_answer", "_cookies", "meta", "visitor_state")
     _keys = (
         "request",
         "response",
@@ -146,7 +146,7 @@ class TargetDeliveryResponse(Answer, Record):
         "meta",
         "visitor_state",
     )
-    _sent: dict[str, Any]
+    _asked: Any  # the request in wire form, or what has it in its ``call``
     _cookies: Callable[[], Cookies] | Cookies
     meta: Meta
     visitor_state: dict[str, Any] | None
@@ -168,21 +168,24 @@ class TargetDeliveryResponse(Answer, Record):
         self._fill(sent, answer, (target_cookie, target_location_hint_cookie), meta, visitor_state)
 
     @classmethod
-    def _unread(
-        cls, sent: dict[str, Any], answer: Unread, cookies: Callable[[], Cookies], meta: Meta, state: object
-    ) -> Self:
-        """The same of an answer and of cookies that are made when somebody first asks for them."""
+    def _unread(cls, asked: object, answer: Unread, cookies: Callable[[], Cookies], meta: Meta, state: object) -> Self:
+        """The same of what was asked (or sent), an answer and cookies that are made when somebody first wants them."""
         self = cls.__new__(cls)
-        self._fill(sent, answer, cookies, meta, state)
+        self._fill(asked, answer, cookies, meta, state)
         return self
 
-    def _fill(self, sent: object, answer: Unread, cookies: object, meta: object, state: object) -> None:
-        set_sent, set_answer, set_cookies, set_meta, set_visitor_state = self._setters
-        set_sent(self, sent)
+    def _fill(self, asked: object, answer: Unread, cookies: object, meta: object, state: object) -> None:
+        set_asked, set_answer, set_cookies, set_meta, set_visitor_state = self._setters
+        set_asked(self, asked)
         set_answer(self, answer)
         set_cookies(self, cookies)
         set_meta(self, meta)
         set_visitor_state(self, state)
+
+    @property
+    def _sent(self) -> dict[str, Any]:
+        asked = self._asked
+        return asked if isinstance(asked, dict) else asked.call.body
 
     @property
     def target_cookie(self) -> TargetCookie:

@@ -17,7 +17,7 @@ from target._http.routes import Routes
 from target.calls import Beside, Sending
 from target.config import SERVER_SIDE, ClientConfig, Runtime
 from target.delivery.reply import Reply
-from target.delivery.request import Call
+from target.delivery.request import Asked, Call
 from target.delivery.telemetry import TelemetryBuffer
 from target.errors import ArtifactNotReady, OptionsError
 from target.events import CLIENT_READY, Events
@@ -120,25 +120,26 @@ class Services:
         elif self._tell_ready is not None:
             self._call_off = do_later(_READY_DELAY_S, self._tell_ready)
 
-    def way(self, call: Call, method: str, decisioning_method: str | None) -> Way:
-        """How a call for offers is answered, of this method of the client.
+    def way(self, asked: Asked, method: str, decisioning_method: str | None) -> Way:
+        """How what is asked for offers is answered, of this method of the client.
 
         Raises:
             OptionsError: The decisioning method needs rules, and the client fetches none.
         """
-        if self.overrides is not None and (overridden := self.overrides.of(call)) is not None:
+        if self.overrides is not None and (overridden := self.overrides.of(asked.call)) is not None:
             return self.overrides.around(self._way(overridden.call, method, decisioning_method), overridden)
-        return self._way(call, method, decisioning_method)
+        return self._way(asked, method, decisioning_method)
 
-    def _way(self, call: Call, method: str, decisioning_method: str | None) -> Way:
-        decide = self.decider(call, decisioning_method)
-        call = _of_method(call, method)
-        if self.switches is not None and (nothing := self.switches.nothing(call, decide is not None)):
-            return Way(call, method, nothing)
+    def _way(self, asked: Asked, method: str, decisioning_method: str | None) -> Way:
+        decide = self.decider(asked, decisioning_method)
+        if asked.method != method:
+            asked = _of_method(asked.call, method)
+        if self.switches is not None and (nothing := self.switches.nothing(asked.call, decide is not None)):
+            return Way(asked, method, nothing)
         version = None
         if decide is not None and self.hooks is not None and self.on_device is not None:
             version = self.on_device.artifact_status()["source_version"]
-        return Way(call, method, decide, decide is not None, rules_version=version)
+        return Way(asked, method, decide, decide is not None, None, version)
 
     def way_to_tell(self, call: Call, method: str) -> Way:
         """How a call with notifications is answered: by the server, whatever the decisioning method; or by nobody."""
@@ -150,8 +151,8 @@ class Services:
         nothing = None if self.switches is None else self.switches.nothing(call)
         return Way(_of_method(call, method), method, nothing)
 
-    def decider(self, call: Call, method: str | None) -> Decide | None:
-        """What decides ``call`` by rules, or raises ArtifactNotReady; None where the server has to.
+    def decider(self, asked: Asked, method: str | None) -> Decide | None:
+        """What decides by rules what is asked, or raises ArtifactNotReady; None where the server has to.
 
         Raises:
             OptionsError: The decisioning method needs rules, and the client fetches none.
@@ -165,18 +166,18 @@ class Services:
                 )
             return None
         try:
-            artifact = self.on_device.artifact_for(call, method)
+            artifact = self.on_device.artifact_for(asked.body, method)
         except ArtifactNotReady as error:
             return partial(_refuse, error)  # which a call with a callback hears of by that
         return None if artifact is None else partial(self.on_device.decide, artifact)
 
-    def needs_reading(self, call: Call) -> bool:
-        """Whether there are rules to read first, before it is known what decides ``call``, and that takes a while."""
-        return self.on_device is not None and self.on_device.needs_reading(call)
+    def needs_reading(self, asked: Asked) -> bool:
+        """Whether there are rules to read first, before it is known what decides, and that takes a while."""
+        return self.on_device is not None and self.on_device.needs_reading(asked.body)
 
     def may_block(self, way: Way) -> bool:
         """Whether answering in process may take a while: for the network, or for rules to read first."""
-        return way.has_rules and self.on_device is not None and self.on_device.may_block(way.call)
+        return way.has_rules and self.on_device is not None and self.on_device.may_block(way.asked.body)
 
     def sending(self, call: Call) -> Sending:
         """Around sending ``call``."""

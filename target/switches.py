@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target.config import ClientConfig
 from target.delivery.defaults import answer_with_defaults
-from target.delivery.request import Call
+from target.delivery.request import Asked, Call
 from target.reasons import Reason
 from target.ways import Decide
 
@@ -58,7 +58,7 @@ class Switches:
         return self._because("offline") if self.offline and not has_rules else None
 
     def _because(self, reason: Reason) -> Decide:
-        def answer(call: Call, _: object) -> TargetDeliveryResponse:
-            return answer_with_defaults(call, self._client, self._now_s(), reason)
+        def answer(asked: Asked, _: object) -> TargetDeliveryResponse:
+            return answer_with_defaults(asked.call, self._client, self._now_s(), reason)
 
         return answer

@@ -69,7 +69,7 @@ class Overrides:
         if asks_nothing(way.call):
             meta = Meta(ON_DEVICE if way.has_rules else SERVER_SIDE, [], [])
             way = way._replace(
-                decide=lambda call, _: assemble(call, None, self._runtime.now_s(), meta), has_rules=False
+                decide=lambda asked, _: assemble(asked.call, None, self._runtime.now_s(), meta), has_rules=False
             )
         return way._replace(finish=overridden.finish)
 

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 from target.config import ClientConfig, Runtime
 from target.delivery.identity import build_base_url, cluster_of_device_id
-from target.delivery.request import Call, add_to_call
+from target.delivery.request import Asked, Call, add_to_call
 
 _KEPT = ("environmentId", "property", "context", "experienceCloud")
 
 
 class Decided(NamedTuple):
-    """A call that was decided in process: itself, and ``id`` of its answer."""
+    """What was decided in process: who asked what, and ``id`` of the answer."""
 
-    call: Call
+    asked: Asked
     ids: Mapping[str, Any]
 
 
@@ -35,26 +35,26 @@ def build_follow_up(
         notifications: What to report, in wire form; may be empty.
         entries: Telemetry entries to go with it; they may be of other visitors, whom they do not name.
     """
-    asked, tnt_id = decided.call.body, decided.ids.get("tntId")
-    cluster = cluster_of_device_id(tnt_id if isinstance(tnt_id, str) else None) or decided.call.cluster
+    followed, tnt_id = decided.asked.call, decided.ids.get("tntId")
+    cluster = cluster_of_device_id(tnt_id if isinstance(tnt_id, str) else None) or followed.cluster
     trace_id = runtime.new_id()
     body: dict[str, Any] = {"requestId": trace_id, "impressionId": runtime.new_id()}
     if decided.ids:
         body["id"] = dict(decided.ids)
-    body |= {key: asked[key] for key in _KEPT if key in asked}
+    body |= {key: followed.body[key] for key in _KEPT if key in followed.body}
     if notifications:
         body["notifications"] = list(notifications)
     call = Call(
         body=body,
         base_url=build_base_url(config, cluster),
-        session_id=decided.call.session_id,
+        session_id=followed.session_id,
         device_id=None,
         cluster=cluster,
         names_cluster=True,  # nothing is learnt from what is sent in the background
         trace_id=trace_id,
         visitor=None,
         written=[],
-        causes=() if decided.call.info is None else (decided.call.info,),
+        causes=() if followed.info is None else (followed.info,),
         method="background",
     )
     return add_to_call(call, entries) if entries else call

@@ -236,8 +236,8 @@ def build_experience_cloud(own: dict[str, Any], options: RequestConfig, visitor:
 
     Only a call that has a Visitor gets a supplementalDataId, since the page must know the same one.
     """
-    if not own and visitor is None:  # as nearly always
-        return {"analytics": {"logging": "server_side"}}
+    if not own and visitor is None:
+        return build_plain_experience_cloud()
     experience_cloud = {key: value for key, value in own.items() if value is not None}
     analytics = {key: value for key, value in (own.get("analytics") or {}).items() if value is not None}
     analytics.setdefault("logging", "server_side")
@@ -251,6 +251,11 @@ def build_experience_cloud(own: dict[str, Any], options: RequestConfig, visitor:
             experience_cloud["audienceManager"] = audience_manager
     experience_cloud["analytics"] = analytics
     return experience_cloud
+
+
+def build_plain_experience_cloud() -> dict[str, Any]:
+    """The same of a call that says nothing of it."""
+    return {"analytics": {"logging": "server_side"}}
 
 
 def _audience_manager(own: dict[str, Any], visitor: AmcvVisitor) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from target.delivery.mboxes import asks
 from target.delivery.reply import with_answer
-from target.delivery.request import Call, asks
+from target.delivery.request import Call
 from target.delivery.wire_form import tidy_request, write_request
 from target.errors import OptionsError
 from target.reasons import PartDecision

@@ -10,10 +10,10 @@ from target.answer import Unread
 from target.config import SERVER_SIDE
 from target.delivery.identity import build_cookies, cluster_of_edge_host
 from target.delivery.redaction import hide_riding, redact
-from target.delivery.request import Call
+from target.delivery.request import Asked, Call
 from target.errors import ApiError, TransportError
 from target.reading import SMALL_BYTES, Check, TooManyValues, UnreadableJson, parse_json
-from target.response import Meta, TargetDeliveryResponse
+from target.response import Cookies, Meta, TargetDeliveryResponse
 from target_delivery_api import models
 from target_delivery_api.types import fits, take
 
@@ -153,10 +153,16 @@ def assemble_answer(call: Call, answer: Unread, now_s: float, meta: Meta | None 
     return _result(call, answer, _device_id(call, answer), cluster, now_s, meta)
 
 
-def assemble_decision(call: Call, data: dict[str, Any], now_s: float, meta: Meta) -> TargetDeliveryResponse:
+def assemble_decision(asked: Asked, data: dict[str, Any], now_s: float, meta: Meta) -> TargetDeliveryResponse:
     """The same of a decision in wire form, which is only read, and copied before a caller sees it."""
     answer = Unread(_copy, _gather, data)
-    return _result(call, answer, _device_id(call, answer), call.cluster, now_s, meta)
+    cookies = partial(_cookies, asked, _device_id(asked, answer), now_s)
+    state = None if asked.visitor is None else asked.visitor.state()
+    return TargetDeliveryResponse._unread(asked, answer, cookies, meta, state)
+
+
+def _cookies(asked: Asked, device_id: str | None, now_s: float) -> Cookies:
+    return build_cookies(asked.session_id, device_id, asked.cluster, now_s)
 
 
 def _result(
@@ -202,7 +208,7 @@ def with_answer(result: TargetDeliveryResponse, response: DeliveryResponse, meta
     return result._replaced(response=response, response_tokens=_gather(response)[2], meta=meta)
 
 
-def _device_id(call: Call, answer: Unread) -> str | None:
+def _device_id(call: Asked, answer: Unread) -> str | None:
     """The answer's tntId; where it names none, the one sent, so that a 204 does not make the visitor a new one."""
     if (data := answer.data) is not None:
         answered = (data.get("id") or {}).get("tntId")

@@ -7,7 +7,7 @@ so is blank text where the API wants no text.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import cache
 from operator import attrgetter
@@ -33,7 +33,7 @@ from target.delivery.wire_values import (
     write_time,
 )
 from target.errors import OptionsError
-from target.foreign import UNREADABLE, is_a
+from target.foreign import UNREADABLE, exact_dict, is_a
 from target.notices import Notices
 from target_delivery_api import models
 from target_delivery_api.types import Kind, Model, Unusual, strict_dict
@@ -57,6 +57,23 @@ _DETAILS = ("address", "order", "product")
 # Whether the request that is being written has a key that the API's document does not know. What writes is made once
 # for all requests and has no other place to note it, and to look through each request for such keys would take long.
 _has_unknown: ContextVar[bool] = ContextVar("has_unknown", default=False)
+
+
+def parse_request(request: Any, notices: Notices) -> dict[str, Any]:
+    """What a caller gave as ``request``, in wire form, and tidy. Raises OptionsError, as ``write_request``."""
+    if type(request) is not dict and type(request) is not models.DeliveryRequest:
+        if is_a(request, Mapping):
+            request = exact_dict(request, "The request")
+        elif not is_a(request, models.DeliveryRequest):
+            request = {}
+    if type(request) is dict and not request:
+        raise OptionsError(
+            "Request object of type DeliveryRequest is required: pass the option 'request', as a "
+            "DeliveryRequest or as a dict in wire form"
+        )
+    body = write_request(request, notices)
+    tidy_request(body)
+    return body
 
 
 def write_request(request: Any, notices: Notices | None = None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from target import DeliveryRequest, ExecuteRequest, MboxRequest, OptionsError, PrefetchRequest
-from target.delivery.request import add_mboxes, fill_indexes, valid_mboxes
+from target.delivery.mboxes import add_mboxes, fill_indexes, valid_mboxes
 from target.loggers import Log
 from tests.kit.built_calls import offers
 
