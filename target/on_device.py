@@ -80,8 +80,9 @@ class OnDevice:
         self._runtime = runtime
         self._telemetry = telemetry
         self._downloads = Downloads(config)
-        # Whose session telemetry without notifications is sent in. Gone once it is sent: it is a visitor's.
-        self._latest = latest = deque[Decided](maxlen=1)
+        # The first of those decided since telemetry was last sent: without notifications, more is sent in that one's
+        # session. Gone once it is sent: it is a visitor's.
+        self._first = first = deque[Decided](maxlen=1)
 
         def record(times: DownloadTimes) -> None:
             if telemetry is not None:
@@ -104,9 +105,9 @@ class OnDevice:
                         notified(next(iter(call.causes), None), notification, "failed", error)
 
         def compose() -> Call | None:
-            if telemetry is None or not latest:
+            if telemetry is None or not first:
                 return None
-            decided = latest.pop()  # before the entries, of which those of this call are one
+            decided = first.pop()  # before the entries, of which those of this call are one
             entries = telemetry.take_all()
             return build_follow_up(config, runtime, decided, (), entries) if entries else None
 
@@ -125,8 +126,8 @@ class OnDevice:
         renew_in_children(self)
 
     def begin_anew(self) -> None:
-        """In a forked child: what the parent decided last is not this process's to tell of."""
-        self._latest.clear()
+        """In a forked child: what the parent decided is not this process's to tell of."""
+        self._first.clear()
 
     def start(self) -> None:
         """Begin to fetch the artifact, and wait for the first one as long as the options say."""
@@ -255,7 +256,6 @@ class OnDevice:
             notifications = [*reported, *notifications]
         if not notifications and telemetry is None:
             return
-        followed = Decided(asked, decision.response.get("id") or {})
         if telemetry is not None:
             ended = monotonic_s()
             execution_ms, parsing_ms = (ended - started) * 1000, (ended - decided) * 1000
@@ -263,9 +263,11 @@ class OnDevice:
             telemetry.add(Measured(request_id, self._runtime.now_s(), execution_ms, parsing_ms, ON_DEVICE, counts))
         if notifications:
             entries = [] if telemetry is None else telemetry.take_all()
+            followed = Decided(asked, decision.response["id"])
             self._tell(build_follow_up(self._config, self._runtime, followed, notifications, entries))
         else:
-            self._latest.append(followed)
+            if not self._first:
+                self._first.append(Decided(asked, decision.response["id"]))
             self.background.send_soon()
 
     def _to_look_up(self, body: Mapping[str, Any], artifact: Artifact) -> str | None:
