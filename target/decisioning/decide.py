@@ -103,15 +103,13 @@ def decide(
     """
     ids, visit = open_visit(body, client, now_s, new_id, location_hint, geo, allocations)
     tracing = None if body.get("trace") is None else Tracing(client, ids, session_id, retrieval)
-    tokens = build_geo_tokens(visit.geo, artifact.geo_tokens)
+    tokens = build_geo_tokens(visit.geo, artifact.geo_tokens) if artifact.geo_tokens else {}
+    token = property_token_of(body) if "property" in body else None
     told = Notifications(now_s, new_id)
-    found = Situation(artifact, property_token_of(body), visit, tokens, told, [], [], [], [], tracing)
-    response: dict[str, Any] = {"status": DECIDED}
-    request_id = body.get("requestId")
-    if request_id is not None:
-        response["requestId"] = request_id
-    response["id"] = ids
-    response["client"] = client
+    found = Situation(artifact, token, visit, tokens, told, [], [], [], [], tracing)
+    response: dict[str, Any] = {"status": DECIDED, "requestId": body.get("requestId"), "id": ids, "client": client}
+    if response["requestId"] is None:
+        del response["requestId"]
     for mode in (EXECUTE, PREFETCH):
         asked = body.get(mode)
         if is_object(asked):

@@ -21,15 +21,18 @@ def fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] = 
 
     An empty part is left out where the other one asks for something.
     """
-    lists = {name: _fill_mboxes(body[name] or {}, name, logger) for name in _NEEDS if name in body}
+    asked = [body[name] for name in _NEEDS if name in body]
+    if all(map(_is_ready, asked)) and (not added_mboxes or _names_of(asked).issuperset(added_mboxes)):
+        return  # as nearly always
+    parts = {name: body[name] or {} for name in _NEEDS if name in body}
+    lists = {
+        name: fill_indexes(valid_mboxes(part.get("mboxes") or [], f"request.{name}", logger))
+        for name, part in parts.items()
+    }
     if added_mboxes and (added := add_mboxes(lists.get("execute", []), lists.get("prefetch", []), added_mboxes)):
         lists["execute"] = added
-    unlike = {name: mboxes for name, mboxes in lists.items() if not mboxes or not _holds(body.get(name), mboxes)}
-    if not unlike:  # as nearly always
-        return
-    parts = {name: body.get(name) or {} for name in lists}
-    for name, mboxes in unlike.items():
-        given = parts[name]
+    for name, mboxes in lists.items():
+        given = parts.get(name, {})
         part = {key: value for key, value in given.items() if key != "mboxes" and value is not None and value != []}
         if mboxes:
             part["mboxes"] = mboxes
@@ -41,20 +44,20 @@ def fill_parts(body: dict[str, Any], logger: Log, added_mboxes: Sequence[str] = 
             raise OptionsError(f"{_NEEDS[name]}; an mbox needs a name, and empty lists ask for nothing")
 
 
-def _fill_mboxes(part: dict[str, Any], name: str, logger: Log) -> list[dict[str, Any]]:
-    """The mboxes of ``part``, which is ``name``, as they are sent: its very list where each is complete."""
-    mboxes = part.get("mboxes") or []
-    return mboxes if all(map(_is_complete, mboxes)) else fill_indexes(valid_mboxes(mboxes, f"request.{name}", logger))
+def _is_ready(part: dict[str, Any]) -> bool:
+    """Whether ``part`` asks for mboxes that each have a name and an index, and holds nothing empty."""
+    mboxes = part.get("mboxes")
+    if not mboxes:
+        return False
+    for mbox in mboxes:
+        if not is_name(mbox.get("name")) or mbox.get("index") is None:
+            return False
+    values = part.values()
+    return None not in values and [] not in values
 
 
-def _holds(part: dict[str, Any] | None, mboxes: list[dict[str, Any]]) -> bool:
-    """Whether ``part`` has this very list, and nothing empty."""
-    return part is not None and part.get("mboxes") is mboxes and None not in part.values() and [] not in part.values()
-
-
-def _is_complete(mbox: Any) -> bool:
-    """Whether ``mbox`` has an index and no fault. What is unusual is left to those who look closely."""
-    return mbox.__class__ is dict and mbox.get("index") is not None and is_name(mbox.get("name"))
+def _names_of(asked: Iterable[dict[str, Any]]) -> set[str]:
+    return {mbox["name"] for part in asked for mbox in part["mboxes"]}
 
 
 def is_name(name: Any) -> bool:
@@ -103,8 +106,6 @@ def add_mboxes(execute: list[dict[str, Any]], prefetch: list[dict[str, Any]], na
     """``execute`` with an mbox for each name that neither list holds; indexes go on from the highest in ``execute``."""
     known = {mbox["name"] for mbox in (*execute, *prefetch)}
     added = [name for name in dict.fromkeys(names) if name not in known]
-    if not added:
-        return execute
     following = next_index(execute, 1)
     return execute + [{"index": following + offset, "name": name} for offset, name in enumerate(added)]
 

@@ -127,30 +127,12 @@ def _writer_of(model: type[Model], above: tuple[type[Model], ...] = ()) -> Write
     read: Callable[[Any], tuple[Any, ...]] = attrgetter("additional_properties", *model.FIELDS)
 
     def write(value: Any) -> dict[str, Any]:
-        if type(value) is dict:
-            return write_items({}, value.copy())
-        if is_a(value, model):
-            try:
-                more, *values = read(value)
-            except UNREADABLE as error:
-                raise unreadable(error) from None
-            data: dict[str, Any] = write_items({}, mapping_of(more)) if more else {}
-            for (key, plain, write_value), item in zip(rows, values):  # noqa: B905  (asking takes as long)
-                if item is None:
-                    continue
-                if type(item) is not plain:
-                    if type(item) is str and not item.strip():
-                        continue
-                    try:
-                        item = write_value(item)
-                    except Misfit as misfit:
-                        raise misfit.within(key) from None
-                data[key] = item
-            return data
-        return write_items({}, mapping_of(value, f"an object ({model.__name__})"))
-
-    def write_items(data: dict[str, Any], items: dict[Any, Any]) -> dict[str, Any]:
-        for key, item in items.items():
+        if type(value) is not dict:
+            if is_a(value, model):
+                return write_model(value)
+            value = mapping_of(value, f"an object ({model.__name__})")
+        data = {}
+        for key, item in value.copy().items():  # which somebody may change meanwhile
             plain, write_value = kinds_get(key, _FREE)
             if type(item) is not plain:
                 if key not in kinds:
@@ -162,6 +144,25 @@ def _writer_of(model: type[Model], above: tuple[type[Model], ...] = ()) -> Write
                 except Misfit as misfit:
                     raise misfit.within(name_of(key)) from None
             data[key if type(key) is str else name_of(key)] = item
+        return data
+
+    def write_model(value: Any) -> dict[str, Any]:
+        try:
+            more, *values = read(value)
+        except UNREADABLE as error:
+            raise unreadable(error) from None
+        data = write(mapping_of(more)) if more else {}
+        for (key, plain, write_value), item in zip(rows, values):  # noqa: B905  (asking takes as long)
+            if item is None:
+                continue
+            if type(item) is not plain:
+                if type(item) is str and not item.strip():
+                    continue
+                try:
+                    item = write_value(item)
+                except Misfit as misfit:
+                    raise misfit.within(key) from None
+            data[key] = item
         return data
 
     return write
