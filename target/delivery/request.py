@@ -81,8 +81,7 @@ class Draft(NamedTuple):
     decide is hardly ever sent, and seldom looked at as a whole.
 
     ``body`` is what its caller asks, but for what every call has, whatever its caller says. ``known_session_id`` is
-    that of the cookie or of the options. ``new_ids`` are the id for the request, and perhaps those that it lacks: of
-    the impression, then of the session. What has the names of a Call's is the same.
+    that of the cookie or of the options. What has the names of a Call's is the same.
     """
 
     body: dict[str, Any]
@@ -93,7 +92,7 @@ class Draft(NamedTuple):
     names_cluster: bool
     visitor: AmcvVisitor | None
     override_token: str | None
-    new_ids: list[str]
+    trace_id: str
     config: ClientConfig
     runtime: Runtime
     calls: list[Call]
@@ -194,15 +193,19 @@ def _draft(
 ) -> Draft:
     """All of a call that takes a look at what its caller gave."""
     identity = parse_identity(options, runtime.now_s(), config.logger, config.notices)
-    lacking = _count_lacking(body, identity.session_id) if is_sent else 0
-    new_ids = runtime.new_ids(1 + lacking)
+    lacks_impression = is_sent and not body.get("impressionId")
+    # All at once, that of the session where it is sent, or goes into a cookie that most who ask for offers will set.
+    lacks_session = not identity.session_id and (is_sent or method == "get_offers")
+    trace_id, *new_ids = runtime.new_ids(1 + lacks_impression + lacks_session)
+    if lacks_impression:
+        body["impressionId"] = new_ids.pop(0)
     visitor = find_visitor(options, config, runtime)
     ids = build_id(body.get("id") or {}, identity.device_id, options, visitor)
     body["id"] = ids
     if not ids:
         del body["id"]
     device_id: str | None = ids.get("tntId")  # every id of a request is text by now
-    body["requestId"] = body.get("requestId") or new_ids[0]
+    body["requestId"] = body.get("requestId") or trace_id
     if context := body.get("context"):
         body["context"] = _build_context(context, config.logger)
     if visitor is not None or body.get("experienceCloud"):
@@ -226,11 +229,11 @@ def _draft(
         is_named,
         visitor,
         token,
-        new_ids,
+        trace_id,
         config,
         runtime,
         [],
-        [],
+        new_ids,
     )
 
 
@@ -238,7 +241,7 @@ def _complete(draft: Draft) -> Call:
     """The call itself, with all that is the same whatever its caller gave."""
     body, config, runtime = draft.body.copy(), draft.config, draft.runtime  # a copy, since rules may be reading it
     if not body.get("impressionId"):
-        body["impressionId"] = draft.new_ids[1] if len(draft.new_ids) > 1 else runtime.new_id()
+        body["impressionId"] = runtime.new_id()
     context = body.get("context") or {"channel": CHANNEL}
     if "timeOffsetInMinutes" not in context:
         body["context"] = {**context, "timeOffsetInMinutes": runtime.utc_offset_minutes()}
@@ -255,7 +258,7 @@ def _complete(draft: Draft) -> Call:
         draft.device_id,
         draft.cluster,
         draft.names_cluster,
-        draft.new_ids[0],
+        draft.trace_id,
         draft.visitor,
         written,
         (),
@@ -265,12 +268,7 @@ def _complete(draft: Draft) -> Call:
 
 
 def _new_session_id(draft: Draft) -> str:
-    return draft.new_ids[-1] if len(draft.new_ids) > 1 else draft.runtime.new_id()
-
-
-def _count_lacking(body: Mapping[str, Any], session_id: str | None) -> int:
-    """How many ids are to be made besides the request's: that of the impression, and the visitor's session."""
-    return (not body.get("impressionId")) + (not session_id)
+    return draft.runtime.new_id()
 
 
 def write_body(body: dict[str, Any]) -> bytes:
