@@ -166,6 +166,7 @@ ALL_CLIENT_OPTIONS = _CLIENT_OPTIONS | _ASYNC_OPTIONS
 _REQUEST_OPTIONS = {name: parse for name, (parse, _) in rows_of(RequestConfig).items()}
 REQUEST_OPTION_NAMES = frozenset(_REQUEST_OPTIONS)
 _REQUEST_DEFAULTS = {name: default for name, (_, default) in rows_of(RequestConfig).items()}
+_, *_DEFAULTS_BUT_REQUEST = _REQUEST_DEFAULTS.values()
 
 
 def parse_client_options(options: Mapping[str, Any]) -> ClientConfig:
@@ -237,6 +238,8 @@ def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
         raise OptionsError(f"Options must be a dict, not {kind_of(options)}")
     if not options:
         raise OptionsError("Options are required: pass at least request")
+    if len(options) == 1 and (request := options.get("request")) is not None:  # as in most calls
+        return RequestConfig._make((request, *_DEFAULTS_BUT_REQUEST))
     if not options.keys() <= _REQUEST_OPTIONS.keys():
         reject_unknown(options, _REQUEST_OPTIONS)
     values = _REQUEST_DEFAULTS.copy()

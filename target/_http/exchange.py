@@ -218,6 +218,10 @@ class DeadlineConnection(HTTPConnection):
     def _send_pieces(self, data: bytes) -> None:
         """Send what may fill the system's buffer. TLS counts its timeout anew for each record, hence the pieces."""
         is_suspect = self.deadline.try_beside is not None and (self.idle_s or 0.0) >= SUSPECT_IDLE_S
+        if type(self.sock) is socket.socket and not is_suspect:  # which counts its timeout once for all
+            self.arm(self.sock)
+            super().send(data)
+            return
         for start in range(0, len(data), _TLS_RECORD_BYTES):
             self.arm(self.sock)
             if is_suspect:

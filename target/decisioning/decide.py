@@ -42,7 +42,6 @@ class Decision(NamedTuple):
         notifications: Display notifications to send, in wire form; none for prefetch.
         remote_mboxes: Mboxes that only the server can decide.
         remote_views: Views that only the server can decide.
-        tnt_id: The visitor's device id: the given one or, where the request had no id at all, a new one.
         shown: What gave offers, in order: the mode, what it is (``pageLoad``, ``mbox``, ``view``), the name, and
             the rule. The page load has the name of the global mbox.
         parts: What was decided, in order: the mode, what it is, the name, and how many of ``shown`` there were then.
@@ -52,7 +51,6 @@ class Decision(NamedTuple):
     notifications: list[dict[str, Any]]
     remote_mboxes: list[str]
     remote_views: list[str]
-    tnt_id: str | None
     shown: list[tuple[str, str, str, Rule]]
     parts: list[tuple[str, str, str, int]]
 
@@ -116,10 +114,7 @@ def decide(
             response[mode] = _decide_section(found, mode, asked)
     if found.remote_mboxes or found.remote_views:
         response["status"] = PARTLY_DECIDED
-    tnt_id = ids.get("tntId")
-    tnt_id = tnt_id if isinstance(tnt_id, str) else None
-    remote = once_each(found.remote_mboxes), found.remote_views
-    return Decision(response, told.items, *remote, tnt_id, found.shown, found.parts)
+    return Decision(response, told.items, once_each(found.remote_mboxes), found.remote_views, found.shown, found.parts)
 
 
 def open_visit(

@@ -168,11 +168,12 @@ def count_asked(body: Mapping[str, Any]) -> Asked:
 def _counted(asked: Any) -> tuple[bool, int, int]:
     if asked.__class__ is not dict and not isinstance(asked, Mapping):
         return _NONE
-    return asked.get("pageLoad") is not None, _length(asked.get("mboxes")), _length(asked.get("views"))
-
-
-def _length(items: Any) -> int:
-    return len(items) if isinstance(items, list) else 0
+    mboxes, views = asked.get("mboxes"), asked.get("views")
+    return (
+        asked.get("pageLoad") is not None,
+        len(mboxes) if isinstance(mboxes, list) else 0,
+        len(views) if isinstance(views, list) else 0,
+    )
 
 
 def _features(asked: Asked, decisioning_method: str) -> dict[str, Any]:

@@ -63,9 +63,7 @@ class PlainEngine:
         for mode in (EXECUTE, PREFETCH):
             if isinstance(self.body.get(mode), Mapping):
                 response[mode] = dict(self._sections(mode, self.body[mode]))
-        tnt_id = self.ids.get("tntId")
-        tnt_id = tnt_id if isinstance(tnt_id, str) else None
-        return Decision(response, list(self.told.values()), *remote, tnt_id, self.shown, self.parts)
+        return Decision(response, list(self.told.values()), *remote, self.shown, self.parts)
 
     def _sections(self, mode: str, asked: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if asked.get("pageLoad") is not None:

@@ -216,7 +216,6 @@ def test_a_visitor_without_any_id_gets_one_with_the_cluster() -> None:
     assert run(artifact, **request).response["id"] == {"tntId": "id-1"}
     hinted = run(artifact, **request, _location_hint="38")
     assert hinted.response["id"] == {"tntId": "id-1.38_0"}
-    assert hinted.tnt_id == "id-1.38_0"
     customer = {"customerIds": [{"id": "c", "integrationCode": "i"}]}
     assert run(artifact, **{**request, "id": customer}).response["id"] == {**customer, "tntId": "id-1"}
 
@@ -225,7 +224,6 @@ def test_a_visitor_without_any_id_gets_one_with_the_cluster() -> None:
 def test_a_visitor_with_some_id_gets_no_other(ids: dict[str, str]) -> None:
     decision = run(build_artifact(), execute=ask("hero"), id=ids)
     assert decision.response["id"] == ids
-    assert decision.tnt_id is None
 
 
 def test_neither_request_nor_artifact_is_changed() -> None:
