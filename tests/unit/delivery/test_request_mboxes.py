@@ -7,11 +7,15 @@ import logging
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from target import DeliveryRequest, ExecuteRequest, MboxRequest, OptionsError, PrefetchRequest
-from target.delivery.mboxes import add_mboxes, fill_indexes, valid_mboxes
+from target.delivery import mboxes
+from target.delivery.mboxes import add_mboxes, fill_indexes, fill_parts, valid_mboxes
 from target.loggers import Log
 from tests.kit.built_calls import offers
+from tests.kit.properties import examples
 
 LOGGER = Log(logging.getLogger("target.tests.mboxes"))
 
@@ -111,3 +115,55 @@ def test_added_mboxes_follow_the_indexes_that_were_filled_in() -> None:
     request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="a"), MboxRequest(name="b")]))
     mboxes = offers(request, added=("b", "c")).body["execute"]["mboxes"]
     assert mboxes == named(("a", 0), ("b", 1), ("c", 2))
+
+
+class Lines(logging.Logger):
+    """A log of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("lines")
+        self.told: list[str] = []
+
+    def handle(self, record: logging.LogRecord) -> None:
+        self.told.append(record.getMessage())
+
+
+PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "mboxes": st.lists(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "name": st.sampled_from(("a", "b", "c", "", " ", "x" * 251, None, 5)),
+                    "index": st.sampled_from((0, 1, 7, None)),
+                    "parameters": st.just({"a": "1"}),
+                },
+            ),
+            max_size=3,
+        ),
+        "pageLoad": st.sampled_from(({}, None)),
+        "views": st.sampled_from(([], [{"name": "home"}], None)),
+        "more": st.sampled_from((None, [], {}, 1)),
+    },
+)
+
+
+@settings(max_examples=examples(2000))
+@given(
+    st.fixed_dictionaries({}, optional={"execute": PARTS, "prefetch": PARTS, "context": st.just({})}),
+    st.lists(st.sampled_from(("a", "b", "new")), max_size=2),
+)
+def test_parts_that_need_nothing_are_what_looking_closely_makes_of_them(body: dict[str, Any], added: list[str]) -> None:
+    def filled(looks_closely: bool) -> tuple[Any, str | None, list[str]]:
+        made, lines = copy.deepcopy(body), Lines()
+        with pytest.MonkeyPatch.context() as patch:
+            if looks_closely:
+                patch.setattr(mboxes, "_is_ready", lambda _: False)
+            try:
+                fill_parts(made, Log(lines), added)
+            except OptionsError as error:
+                return made, str(error), lines.told
+        return made, None, lines.told
+
+    assert filled(False) == filled(True)
