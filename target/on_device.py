@@ -80,9 +80,8 @@ class OnDevice:
         self._runtime = runtime
         self._telemetry = telemetry
         self._downloads = Downloads(config)
-        # The first of those decided since telemetry was last sent: without notifications, more is sent in that one's
-        # session. Gone once it is sent: it is a visitor's.
-        self._first = first = deque[Decided](maxlen=1)
+        # Whose session telemetry without notifications is sent in. Gone once it is sent: it is a visitor's.
+        self._latest = latest = deque[Decided](maxlen=1)
 
         def record(times: DownloadTimes) -> None:
             if telemetry is not None:
@@ -105,9 +104,9 @@ class OnDevice:
                         notified(next(iter(call.causes), None), notification, "failed", error)
 
         def compose() -> Call | None:
-            if telemetry is None or not first:
+            if telemetry is None or not latest:
                 return None
-            decided = first.pop()  # before the entries, of which those of this call are one
+            decided = latest.pop()  # before the entries, of which those of this call are one
             entries = telemetry.take_all()
             return build_follow_up(config, runtime, decided, (), entries) if entries else None
 
@@ -126,8 +125,8 @@ class OnDevice:
         renew_in_children(self)
 
     def begin_anew(self) -> None:
-        """In a forked child: what the parent decided is not this process's to tell of."""
-        self._first.clear()
+        """In a forked child: what the parent decided last is not this process's to tell of."""
+        self._latest.clear()
 
     def start(self) -> None:
         """Begin to fetch the artifact, and wait for the first one as long as the options say."""
@@ -266,8 +265,7 @@ class OnDevice:
             followed = Decided(asked, decision.response["id"])
             self._tell(build_follow_up(self._config, self._runtime, followed, notifications, entries))
         else:
-            if not self._first:
-                self._first.append(Decided(asked, decision.response["id"]))
+            self._latest.append(Decided(asked, decision.response["id"]))
             self.background.send_soon()
 
     def _to_look_up(self, body: Mapping[str, Any], artifact: Artifact) -> str | None:

@@ -62,7 +62,7 @@ def _names_of(asked: Iterable[dict[str, Any]]) -> set[str]:
 
 def is_name(name: Any) -> bool:
     """Whether ``name``, a plain string, can be that of an mbox."""
-    return name.__class__ is str and 0 < len(name) <= MAX_NAME_LENGTH and not name.isspace()
+    return type(name) is str and 0 < len(name) <= MAX_NAME_LENGTH and not name.isspace()
 
 
 def _is_empty(part: dict[str, Any]) -> bool:
