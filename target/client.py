@@ -261,7 +261,8 @@ class TargetClient(NotifyingClient, ExplainingClient, OverridingClient, FromEnvi
         return result
 
     def _finish(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
-        result = self._send(way.call, deadline) if way.decide is None else way.decide(way.asked, deadline)
+        asked = way.asked
+        result = self._send(asked.call, deadline) if way.decide is None else way.decide(asked, deadline)
         return result if way.finish is None else way.finish(result)
 
     def _send(self, call: Call, deadline: Deadline) -> TargetDeliveryResponse:
