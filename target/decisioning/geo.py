@@ -30,6 +30,8 @@ RESPONSE_TOKENS = {"geo.city": "city", "geo.country": "countryCode", "geo.state"
 def geo_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """The geo object of a request in wire form; empty where there is none."""
     context = body.get("context")
+    if context is None:
+        return {}
     geo = context.get("geo") if context.__class__ is dict or isinstance(context, Mapping) else None
     if geo is None:
         return {}

@@ -94,7 +94,9 @@ def needs_reading(body: Mapping[str, Any], artifact: Artifact) -> bool:
 def section(body: Mapping[str, Any], mode: str) -> Mapping[str, Any]:
     """``execute`` or ``prefetch`` of a request; empty where it has none."""
     value = body.get(mode)
-    return value if value.__class__ is dict or is_object(value) else {}
+    if value is None:
+        return {}
+    return value if value.__class__ is dict or isinstance(value, Mapping) else {}
 
 
 def is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
