@@ -20,7 +20,7 @@ from target.delivery import reply
 from target.delivery import request as requests
 from target.delivery.identity import cluster_of_edge_host
 from target.delivery.mboxes import MAX_NAME_LENGTH, is_name
-from target.delivery.telemetry import TelemetryBuffer, build_answered_entry
+from target.delivery.telemetry import TelemetryBuffer, measure_answer
 from target.errors import ApiError, OptionsError, TargetError, TargetTimeout, TargetUnavailable, TransportError
 from target.foreign import exact_dict, exact_text, is_a, is_text, items_of, kind_of
 from target.response import TargetDeliveryResponse
@@ -101,7 +101,7 @@ class Sending:
         if telemetry is not None and result is not None and ("execute" in body or "prefetch" in body):
             took_s, now_s = ended_s - self._started_s, self._beside.now_s()
             edge_host, token = (result._answer.value(*each) for each in _TOLD)
-            telemetry.add(build_answered_entry(body, edge_host, token, now_s, took_s))
+            telemetry.add(measure_answer(body, edge_host, token, now_s, took_s))
 
 
 class Calls:

@@ -25,6 +25,7 @@ from target.delivery.follow_up import Decided, build_follow_up
 from target.delivery.reply import Reply, assemble_decision
 from target.delivery.request import Asked, Call
 from target.delivery.telemetry import (
+    LOCAL,
     Measured,
     TelemetryBuffer,
     build_download_entry,
@@ -257,9 +258,9 @@ class OnDevice:
             return
         if telemetry is not None:
             ended = monotonic_s()
-            execution_ms, parsing_ms = (ended - started) * 1000, (ended - decided) * 1000
+            times_ms = (ended - started) * 1000, (ended - decided) * 1000
             request_id, counts = asked.body["requestId"], count_asked(asked.body)
-            telemetry.add(Measured(request_id, self._runtime.now_s(), execution_ms, parsing_ms, ON_DEVICE, counts))
+            telemetry.add(Measured(request_id, self._runtime.now_s(), *times_ms, LOCAL, ON_DEVICE, counts))
         if notifications:
             entries = [] if telemetry is None else telemetry.take_all()
             followed = Decided(asked, decision.response["id"])

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from target.config import ClientConfig, Runtime
 from target.delivery.identity import build_base_url, cluster_of_device_id
 from target.delivery.request import Asked, Call, add_to_call
+from target.delivery.telemetry import Entry
 
 _KEPT = ("environmentId", "property", "context", "experienceCloud")
 
@@ -24,7 +25,7 @@ def build_follow_up(
     runtime: Runtime,
     decided: Decided,
     notifications: Sequence[Mapping[str, Any]],
-    entries: Sequence[Mapping[str, Any]],
+    entries: Sequence[Entry],
 ) -> Call:
     """The call that reports on ``decided``, in the visitor's session, property and context.
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from target.delivery.request import Call
+from target.delivery.telemetry import as_entry
 
 _MAX_MESSAGE = 500
 _SECRET_KEYS = frozenset(
@@ -81,7 +82,7 @@ def hide_riding(body: str, is_cut: bool, call: Call) -> str:
 
 
 def _riding(call: Call) -> Iterator[str]:
-    for entry in call.riding:
+    for entry in map(as_entry, call.riding):
         for key in ("requestId", "telemetryServerToken"):
             if isinstance(word := entry.get(key), str) and word:
                 yield word

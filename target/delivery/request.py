@@ -18,7 +18,7 @@ from target.delivery.identity import (
     parse_identity,
 )
 from target.delivery.mboxes import fill_parts
-from target.delivery.telemetry import add_telemetry
+from target.delivery.telemetry import Entry, Measured, add_telemetry, as_entry
 from target.delivery.wire_form import parse_request
 from target.errors import OptionsError
 from target.loggers import Log
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CHANNEL = "web"  # unless a request names another
 CHANNELS = ("mobile", CHANNEL)
 T = TypeVar("T")
-_write_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_write_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 class Call(NamedTuple):
@@ -55,7 +55,7 @@ class Call(NamedTuple):
     trace_id: str
     visitor: AmcvVisitor | None
     written: list[bytes]
-    riding: tuple[Mapping[str, Any], ...] = ()
+    riding: tuple[Entry, ...] = ()
     method: str = "get_offers"
     override_token: str | None = None
     headers: Mapping[str, str] = {}
@@ -171,15 +171,18 @@ def build_notifications_call(
     return call
 
 
-def add_to_call(call: Call, entries: Sequence[Mapping[str, Any]]) -> Call:
+def add_to_call(call: Call, entries: Sequence[Entry]) -> Call:
     """``call`` with telemetry entries of other calls in what is sent."""
-    body = add_telemetry(call.body, entries)
-    riding = tuple(entries)
     if "telemetry" in call.body:
-        return call._replace(written=[write_body(body)], riding=riding)
-    # One object more at the end is cheaper than writing all of them again.
-    added = b',"telemetry":' + write_body(body["telemetry"]) + b"}"
-    return call._replace(written=[call.content[:-1] + added], riding=riding)
+        written = write_body(add_telemetry(call.body, entries))
+    else:  # one object more at the end is cheaper than writing all of them again
+        written = call.content[:-1] + b',"telemetry":{"entries":[' + b",".join(map(_write_entry, entries)) + b"]}}"
+    return call._replace(written=[written], riding=tuple(entries))
+
+
+def _write_entry(entry: Entry) -> bytes:
+    text = entry.to_json() if isinstance(entry, Measured) else None
+    return write_body(as_entry(entry)) if text is None else text.encode()
 
 
 def _draft(
@@ -271,7 +274,7 @@ def _new_session_id(draft: Draft) -> str:
     return draft.runtime.new_id()
 
 
-def write_body(body: dict[str, Any]) -> bytes:
+def write_body(body: Mapping[str, Any]) -> bytes:
     """The request as it is sent. Raises OptionsError for what JSON cannot hold."""
     try:
         return _write_json(body).encode()

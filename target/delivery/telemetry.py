@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -18,26 +20,72 @@ MOST_ENTRIES = 1000
 #: Of execute and of prefetch: whether the page load is asked for, how many mboxes, and how many views.
 Asked = tuple[tuple[bool, int, int], tuple[bool, int, int]]
 _NONE = (False, 0, 0)
+_WRITE = json.JSONEncoder(separators=(",", ":")).encode
+_quoted = _WRITE  # of a text
 
 
 class Measured(NamedTuple):
-    """A call that was decided in process, until its entry is needed: plain values, which take little room and which
-    the garbage collector does not have to look at again. Nothing in it tells whose call it was.
+    """A call, until its entry is needed: plain values, which take little room and which the garbage collector does not
+    have to look at again. Nothing in it tells whose call it was.
+
+    Attributes:
+        request_id: Its ``requestId``.
+        now_s: When it ended, in epoch seconds.
+        execution_ms: All that it took.
+        parsing_ms: What making its answer a result took; None where nobody measured that.
+        mode: ``EDGE`` for an answer that names an edge host, else ``LOCAL``; see ``mode_of``.
+        decisioning_method: ``on-device`` or ``server-side``.
+        asked: From ``count_asked``.
+        server_token: ``telemetryServerToken`` of the answer.
     """
 
     request_id: str
     now_s: float
     execution_ms: float
-    parsing_ms: float
+    parsing_ms: float | None
+    mode: str
     decisioning_method: str
     asked: Asked
+    server_token: Any = None
 
     def to_entry(self) -> dict[str, Any]:
         """Its entry."""
         entry = _entry(self.request_id, self.now_s, self.execution_ms, self.parsing_ms, None)
-        entry["mode"] = LOCAL
+        entry["mode"] = self.mode
         entry["features"] = _features(self.asked, self.decisioning_method)
+        if self.server_token:
+            entry["telemetryServerToken"] = self.server_token
         return entry
+
+    def to_json(self) -> str | None:
+        """That as JSON, in a third of the time; None where the answer's token is no text."""
+        parsing, token = "", ""
+        if self.parsing_ms is not None:
+            parsing = f',"parsing":{_rounded(self.parsing_ms)!r}'
+        if self.server_token:
+            if type(self.server_token) is not str:
+                return None
+            token = f',"telemetryServerToken":{_quoted(self.server_token)}'
+        return (
+            f'{{"requestId":{_quoted(self.request_id)},"timestamp":{int(self.now_s * 1000)},'
+            f'"execution":{_rounded(self.execution_ms)!r}{parsing},'
+            f"{_write_what(self.mode, self.decisioning_method, self.asked)}{token}}}"
+        )
+
+
+@lru_cache(maxsize=256)
+def _write_what(mode: str, decisioning_method: str, asked: Asked) -> str:
+    """The part of an entry's JSON that is the same for all calls which ask as much."""
+    return _WRITE({"mode": mode, "features": _features(asked, decisioning_method)})[1:-1]
+
+
+#: What waits: an entry, or what becomes one.
+Entry = Mapping[str, Any] | Measured
+
+
+def as_entry(entry: Entry) -> Mapping[str, Any]:
+    """The entry itself."""
+    return entry.to_entry() if isinstance(entry, Measured) else entry
 
 
 class TelemetryBuffer:
@@ -53,26 +101,26 @@ class TelemetryBuffer:
 
     def begin_anew(self) -> None:
         """Hold nothing; so in a forked child."""
-        self._entries: deque[Mapping[str, Any] | Measured] = deque(maxlen=self._most)
+        self._entries: deque[Entry] = deque(maxlen=self._most)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, entry: Mapping[str, Any] | Measured) -> None:
-        """Let ``entry`` wait, or what becomes one."""
+    def add(self, entry: Entry) -> None:
+        """Let ``entry`` wait."""
         self._entries.append(entry)
 
-    def take_all(self) -> list[Mapping[str, Any]]:
+    def take_all(self) -> list[Entry]:
         """All that waits, oldest first."""
         if not self._entries:
             return []
-        taken: list[Mapping[str, Any] | Measured] = []
+        taken: list[Entry] = []
         with contextlib.suppress(IndexError):  # other threads have taken the rest
             while len(taken) < self._most:
                 taken.append(self._entries.popleft())
-        return [entry.to_entry() if isinstance(entry, Measured) else entry for entry in taken]
+        return taken
 
-    def put_back(self, entries: Sequence[Mapping[str, Any]]) -> None:
+    def put_back(self, entries: Sequence[Entry]) -> None:
         """Let what was taken, and not sent, wait again before what came since; without room the oldest are dropped."""
         room = self._most - len(self._entries)
         self._entries.extendleft(islice(reversed(entries), max(0, room)))
@@ -104,59 +152,18 @@ def build_download_entry(
     return _entry(ARTIFACT_DOWNLOAD, now_s, execution_ms, parsing_ms, request)
 
 
-def build_call_entry(
-    body: Mapping[str, Any],
-    *,
-    now_s: float,
-    execution_ms: float,
-    mode: str,
-    decisioning_method: str,
-    parsing_ms: float | None = None,
-    request: Mapping[str, Any] | None = None,
-    server_token: str | None = None,
-) -> dict[str, Any]:
-    """The entry of one call.
-
-    Args:
-        body: Its request in wire form.
-        now_s: Epoch seconds.
-        execution_ms: All that the call took.
-        mode: ``EDGE`` for an answer that names an edge host, else ``LOCAL``; see ``mode_of``.
-        decisioning_method: ``on-device``, ``server-side`` or ``hybrid``.
-        parsing_ms: What reading the answer, or making it a model, took.
-        request: From ``build_request_times``, for a call that was sent.
-        server_token: ``telemetryServerToken`` of the answer.
-    """
-    entry = _entry(str(body.get("requestId") or ""), now_s, execution_ms, parsing_ms, request)
-    entry["mode"] = mode
-    entry["features"] = build_features(body, decisioning_method)
-    if server_token:
-        entry["telemetryServerToken"] = server_token
-    return entry
-
-
-def build_answered_entry(
+def measure_answer(
     body: Mapping[str, Any], edge_host: str | None, server_token: Any, now_s: float, took_s: float
-) -> dict[str, Any]:
-    """The entry of a call that the server answered, after so many seconds; with None, that it had nothing to say."""
-    return build_call_entry(
-        body,
-        now_s=now_s,
-        execution_ms=took_s * 1000,
-        mode=mode_of(edge_host),
-        decisioning_method=SERVER_SIDE,
-        server_token=server_token,
-    )
+) -> Measured:
+    """A call that the server answered, after so many seconds; with None, that it had nothing to say."""
+    request_id = str(body.get("requestId") or "")
+    mode, asked = mode_of(edge_host), count_asked(body)
+    return Measured(request_id, now_s, took_s * 1000, None, mode, SERVER_SIDE, asked, server_token)
 
 
 def mode_of(edge_host: str | None) -> str:
     """Where a call was decided, by the ``edgeHost`` of its answer."""
     return EDGE if edge_host else LOCAL
-
-
-def build_features(body: Mapping[str, Any], decisioning_method: str) -> dict[str, Any]:
-    """What a call asked for, in numbers; what it did not ask for is left out."""
-    return _features(count_asked(body), decisioning_method)
 
 
 def count_asked(body: Mapping[str, Any]) -> Asked:
@@ -177,6 +184,7 @@ def _counted(asked: Any) -> tuple[bool, int, int]:
 
 
 def _features(asked: Asked, decisioning_method: str) -> dict[str, Any]:
+    """What a call asked for; what it did not ask for is left out."""
     features: dict[str, Any] = {"decisioningMethod": decisioning_method}
     for part, (page_load, mboxes, views) in zip(("execute", "prefetch"), asked, strict=True):
         if page_load:
@@ -188,14 +196,17 @@ def _features(asked: Asked, decisioning_method: str) -> dict[str, Any]:
     return features
 
 
-def add_telemetry(body: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def add_telemetry(body: Mapping[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
     """``body`` with ``entries`` after those it has already. Neither is changed."""
     if not entries:
         return dict(body)
     telemetry = body.get("telemetry")
     telemetry = telemetry if isinstance(telemetry, Mapping) else {}
     own = telemetry.get("entries")
-    return {**body, "telemetry": {**telemetry, "entries": [*(own if isinstance(own, list) else ()), *entries]}}
+    return {
+        **body,
+        "telemetry": {**telemetry, "entries": [*(own if isinstance(own, list) else ()), *map(as_entry, entries)]},
+    }
 
 
 def _entry(

@@ -9,24 +9,28 @@ import threading
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from target._background.forks import renew_in_children
-from target.delivery.request import add_to_call
+from target.delivery.request import add_to_call, write_body
 from target.delivery.telemetry import (
     EDGE,
     LOCAL,
     MOST_ENTRIES,
+    Measured,
     TelemetryBuffer,
     add_telemetry,
-    build_answered_entry,
-    build_call_entry,
+    as_entry,
     build_download_entry,
-    build_features,
     build_request_times,
+    count_asked,
+    measure_answer,
     mode_of,
 )
 from target_delivery_api.models import TelemetryEntry
 from tests.kit.built_calls import PAGE_LOAD, offers
+from tests.kit.properties import examples
 
 NOW_S = 1585098300.9876
 
@@ -46,10 +50,8 @@ def test_the_entry_of_a_download() -> None:
 
 def test_the_entry_of_a_call() -> None:
     body = {"requestId": "r1", "prefetch": {"mboxes": [{"name": "home"}]}}
-    entry = build_call_entry(
-        body, now_s=NOW_S, execution_ms=0.1234, parsing_ms=0.0, mode=LOCAL, decisioning_method="on-device"
-    )
-    assert entry == {
+    decided = Measured("r1", NOW_S, 0.1234, 0.0, LOCAL, "on-device", count_asked(body)).to_entry()
+    assert decided == {
         "requestId": "r1",
         "timestamp": 1585098300987,
         "execution": 0.12,
@@ -57,26 +59,12 @@ def test_the_entry_of_a_call() -> None:
         "mode": "local",
         "features": {"decisioningMethod": "on-device", "prefetchMboxCount": 1},
     }
-    sent = build_call_entry(
-        body,
-        now_s=NOW_S,
-        execution_ms=50,
-        mode=mode_of("mboxedge38.tt.omtrdc.net"),
-        decisioning_method="server-side",
-        request=build_request_times(first_byte_ms=40),
-        server_token="tok",
-    )
-    assert sent["mode"] == "edge"
-    assert sent["request"] == {"timeToFirstByte": 40}
-    assert sent["telemetryServerToken"] == "tok"
-    assert "parsing" not in sent
-    for built in (entry, sent):
-        assert TelemetryEntry.from_dict(built).to_dict() == built
+    assert TelemetryEntry.from_dict(decided).to_dict() == decided
 
 
 def test_the_entry_of_a_call_that_the_server_answered() -> None:
     body = {"requestId": "r1", "execute": {"pageLoad": {}}}
-    entry = build_answered_entry(body, "mboxedge38.tt.omtrdc.net", "tok", NOW_S, 0.01234)
+    entry = measure_answer(body, "mboxedge38.tt.omtrdc.net", "tok", NOW_S, 0.01234).to_entry()
     assert entry == {
         "requestId": "r1",
         "timestamp": 1585098300987,
@@ -85,15 +73,38 @@ def test_the_entry_of_a_call_that_the_server_answered() -> None:
         "features": {"decisioningMethod": "server-side", "executePageLoad": True},
         "telemetryServerToken": "tok",
     }
-    said_nothing = build_answered_entry(body, None, None, NOW_S, 0.9)
+    assert TelemetryEntry.from_dict(entry).to_dict() == entry
+    said_nothing = measure_answer(body, None, None, NOW_S, 0.9).to_entry()
     assert (said_nothing["mode"], said_nothing["execution"]) == ("local", 900)
     assert "telemetryServerToken" not in said_nothing
 
 
 @pytest.mark.parametrize("body", [{}, {"requestId": None}])
 def test_an_entry_needs_no_request_id(body: dict[str, Any]) -> None:
-    entry = build_call_entry(body, now_s=NOW_S, execution_ms=1, mode=EDGE, decisioning_method="hybrid")
-    assert entry["requestId"] == ""
+    assert measure_answer(body, None, None, NOW_S, 1).to_entry()["requestId"] == ""
+
+
+COUNTS = st.tuples(st.booleans(), st.integers(0, 60), st.integers(0, 60))
+TIMES = st.floats(0, 1e7)
+
+
+@settings(max_examples=examples(2000))
+@given(
+    st.builds(
+        Measured,
+        st.text(max_size=20),
+        st.floats(0, 4e9),
+        TIMES,
+        st.one_of(st.none(), TIMES),
+        st.sampled_from((EDGE, LOCAL)),
+        st.sampled_from(("on-device", "server-side")),
+        st.tuples(COUNTS, COUNTS),
+        st.one_of(st.none(), st.text(max_size=20), st.sampled_from((7, {"a": [1]}, True, 0, [])), st.characters()),
+    )
+)
+def test_what_is_written_of_an_entry_is_the_entry(measured: Measured) -> None:
+    body = add_to_call(offers(), [measured]).content
+    assert body == offers().content[:-1] + b',"telemetry":' + write_body({"entries": [measured.to_entry()]}) + b"}"
 
 
 def test_the_mode_follows_the_edge_host() -> None:
@@ -116,7 +127,8 @@ def test_the_mode_follows_the_edge_host() -> None:
     ],
 )
 def test_features_count_what_was_asked(body: dict[str, Any], features: dict[str, Any]) -> None:
-    assert build_features(body, "hybrid") == {"decisioningMethod": "hybrid", **features}
+    measured = Measured("r", NOW_S, 1, 1, LOCAL, "on-device", count_asked(body))
+    assert measured.to_entry()["features"] == {"decisioningMethod": "on-device", **features}
 
 
 def test_entries_are_added_behind_the_callers_own_without_changing_anything() -> None:
@@ -145,7 +157,7 @@ def test_entries_are_added_to_what_is_sent_behind_a_callers_own_or_at_the_end() 
 
 
 def ids(buffer: TelemetryBuffer) -> list[Any]:
-    return [entry["requestId"] for entry in buffer.take_all()]
+    return [as_entry(entry)["requestId"] for entry in buffer.take_all()]
 
 
 def filled(count: int, most: int = MOST_ENTRIES) -> TelemetryBuffer:
