@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -61,14 +60,14 @@ class Measured(NamedTuple):
         """That as JSON, in a third of the time; None where the answer's token is no text."""
         parsing, token = "", ""
         if self.parsing_ms is not None:
-            parsing = f',"parsing":{_rounded(self.parsing_ms)!r}'
+            parsing = f',"parsing":{round(self.parsing_ms, 2)!r}'
         if self.server_token:
             if type(self.server_token) is not str:
                 return None
             token = f',"telemetryServerToken":{_quoted(self.server_token)}'
         return (
             f'{{"requestId":{_quoted(self.request_id)},"timestamp":{int(self.now_s * 1000)},'
-            f'"execution":{_rounded(self.execution_ms)!r}{parsing},'
+            f'"execution":{round(self.execution_ms, 2)!r}{parsing},'
             f"{_write_what(self.mode, self.decisioning_method, self.asked)}{token}}}"
         )
 
@@ -112,12 +111,12 @@ class TelemetryBuffer:
 
     def take_all(self) -> list[Entry]:
         """All that waits, oldest first."""
-        if not self._entries:
-            return []
-        taken: list[Entry] = []
-        with contextlib.suppress(IndexError):  # other threads have taken the rest
-            while len(taken) < self._most:
-                taken.append(self._entries.popleft())
+        entries, taken = self._entries, list[Entry]()
+        while entries and len(taken) < self._most:
+            try:
+                taken.append(entries.popleft())
+            except IndexError:  # other threads have taken the rest
+                break
         return taken
 
     def put_back(self, entries: Sequence[Entry]) -> None:
