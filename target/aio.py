@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from target._background.forks import begin_anew_if_forked, import_before_threads
 from target._background.runtime import system_runtime
-from target._background.shares import HOME, PLACES, Host, host_of
+from target._background.shares import HOME, PLACES, Host, did_answer, host_of
 from target._http.aio import AsyncTransport, open_transport
 from target._http.aio.gate import Gate
 from target._http.aio.threads import Threads
@@ -18,7 +18,7 @@ from target._http.transport import Transport
 from target.calls import Calls, merge, merge_for_attributes, parse_names, refuse_to_call_back
 from target.causes import discreet
 from target.config import AsyncClientConfig, RequestConfig, parse_async_client_options, parse_request_options
-from target.delivery.request import Asked
+from target.delivery.request import Call
 from target.environment import AsyncFromEnvironment
 from target.errors import ClientClosed, TargetError
 from target.explaining import AsyncExplainingClient
@@ -28,7 +28,7 @@ from target.reading import SMALL_BYTES
 from target.response import TargetDeliveryResponse
 from target.services import Services
 from target.values import parse_timeout_s
-from target.ways import Way
+from target.ways import Decide, Finish, Way
 
 if TYPE_CHECKING:
     from target.attributes import AttributesProvider
@@ -92,14 +92,8 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
         self._blocking = self._open_blocking(config, self._calls.routes)
         self._transport = self._open_transport(self._config, self._calls.routes)
         try:
-            self._services = Services(
-                config,
-                runtime,
-                self._calls.routes,
-                self._blocking.send_aside,
-                may_wait=False,
-                loop=asyncio.get_running_loop(),
-            )
+            routes, send, loop = self._calls.routes, self._blocking.send_aside, asyncio.get_running_loop()
+            self._services = Services(config, runtime, routes, send, may_wait=False, loop=loop)
             await self._start_services()
         except BaseException:
             await self._transport.close()
@@ -130,9 +124,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
             ApiError: The API refused the request or failed.
             ClientClosed: The client was closed.
         """
-        parsed = self._parse(merge(options, keywords))
-        asked = self._calls.asked(parsed)
-        return await self._deliver(await self._way(asked, "get_offers", parsed.decisioning_method))
+        return await self._deliver(await self._way("get_offers", merge(options, keywords)))
 
     @overload
     async def get_attributes(
@@ -157,9 +149,7 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
             The errors of ``get_offers``.
         """
         names = parse_names(mbox_names)
-        parsed = self._parse(merge_for_attributes(options, keywords))
-        asked = self._calls.asked(parsed, names, "get_attributes")
-        way = await self._way(asked, "get_attributes", parsed.decisioning_method)
+        way = await self._way("get_attributes", merge_for_attributes(options, keywords), names)
         try:
             return self._calls.attributes(await self._deliver(way))
         except TargetError as error:
@@ -258,41 +248,53 @@ class AsyncTargetClient(AsyncNotifyingClient, AsyncExplainingClient, OverridingC
         refuse_to_call_back(options)
         return parse_request_options(options)
 
-    async def _way(self, asked: Asked, method: str, decisioning_method: str | None) -> Way:
-        if self._services.needs_reading(asked):
-            return await self._aside.run(lambda: self._services.way(asked, method, decisioning_method))
-        return self._services.way(asked, method, decisioning_method)
+    async def _way(self, method: str, options: Mapping[str, Any], names: Sequence[str] = ()) -> Way:
+        parsed = self._parse(options)
+        asked = self._calls.asked(parsed, names, method)
+        find = partial(self._services.way, asked, method, parsed.decisioning_method)
+        return await self._aside.run(find) if self._services.needs_reading(asked) else find()
 
-    async def _deliver(self, way: Way) -> TargetDeliveryResponse:
+    def _deliver(self, way: Way) -> Coroutine[Any, Any, TargetDeliveryResponse]:
         deadline = Deadline(self._config.client.timeout_s)
         hooks = self._services.hooks
         if hooks is None or way.method is None:
-            return await self._finish(way, deadline)
+            return self._answer(way, deadline)
+        return self._deliver_watched(way, deadline, hooks)
+
+    async def _deliver_watched(self, way: Way, deadline: Deadline, hooks: Hooks) -> TargetDeliveryResponse:
         watched = await hooks.run_async(hooks.begin(way))
         try:
-            result = await self._finish(watched.way, deadline)
+            result = await self._answer(watched.way, deadline)
         except BaseException as error:
             await hooks.run_async(hooks.end(watched, None, error))
             raise
         await hooks.run_async(hooks.end(watched, result, None))
         return result
 
-    async def _finish(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
-        result = await self._answer(way, deadline)
+    def _answer(self, way: Way, deadline: Deadline) -> Coroutine[Any, Any, TargetDeliveryResponse]:
+        if way.decide is None:
+            return self._ask(way.call, way.finish, deadline)
+        return self._decide(way, way.decide, deadline)
+
+    async def _decide(self, way: Way, decide: Decide, deadline: Deadline) -> TargetDeliveryResponse:
+        work = partial(decide, way.asked, deadline)  # without waiting it is done sooner than any thread could
+        result = await self._aside.run_within(work, deadline, PLACES) if self._services.may_block(way) else work()
         return result if way.finish is None else way.finish(result)
 
-    async def _answer(self, way: Way, deadline: Deadline) -> TargetDeliveryResponse:
-        asked, decide = way.asked, way.decide
-        if decide is not None and not self._services.may_block(way):
-            return decide(asked, deadline)  # sooner than any thread could
-        if decide is not None:
-            return await self._aside.run_within(lambda: decide(asked, deadline), deadline, PLACES)
-        call = asked.call
-        async with self._gate.place(host_of(call, self._config.client), deadline):
-            with self._services.sending(call) as report:
-                async with self._gate.until(call, deadline):
-                    report.reply = await self._transport.send(report.call, deadline)
-                    read = partial(self._calls.result, report.call, report.reply, deadline)
-                    is_small = len(report.reply.content) <= SMALL_BYTES
-                    report.result = read() if is_small else await self._reading.run_within(read, deadline)
-            return report.result
+    async def _ask(self, call: Call, finish: Finish | None, deadline: Deadline) -> TargetDeliveryResponse:
+        gate, host = self._gate, host_of(call, self._config.client)
+        if not gate.enter(host):
+            await gate.wait_for_turn(host, deadline)
+        answered: bool | None = True
+        try:
+            with self._services.sending(call) as report, gate.until(call, deadline):
+                report.reply = await self._transport.send(report.call, deadline)
+                read = partial(self._calls.result, report.call, report.reply, deadline)
+                is_small = len(report.reply.content) <= SMALL_BYTES
+                result = report.result = read() if is_small else await self._reading.run_within(read, deadline)
+        except BaseException as error:
+            answered = did_answer(error)
+            raise
+        finally:
+            gate.leave(host, answered)
+        return result if finish is None else finish(result)

@@ -34,7 +34,9 @@ def discreet(work: Callable[P, R]) -> Callable[P, R]:
         async def await_it(*arguments: P.args, **keywords: P.kwargs) -> Any:
             outer = sys.exception()
             try:
-                return await cast("Any", work(*arguments, **keywords))
+                awaited = cast("Any", work(*arguments, **keywords))
+                del arguments, keywords  # which each collection of garbage would look at until there is an answer
+                return await awaited
             except BaseException as error:
                 hush(error, outer)
                 raise

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: Answers a call in process, within a deadline.
 Decide = Callable[["Asked", "Deadline"], "TargetDeliveryResponse"]
+#: Makes what the caller gets of an answer.
+Finish = Callable[["TargetDeliveryResponse"], "TargetDeliveryResponse"]
 
 
 class Way(NamedTuple):
@@ -30,7 +32,7 @@ class Way(NamedTuple):
     method: str | None
     decide: Decide | None = None
     has_rules: bool = False
-    finish: Callable[[TargetDeliveryResponse], TargetDeliveryResponse] | None = None
+    finish: Finish | None = None
     rules_version: str | None = None
 
     @property

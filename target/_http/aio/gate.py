@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from asyncio import CancelledError
 from types import TracebackType
+from typing import Any
 
 from target._background.forks import begin_anew_if_forked, renew_in_children
-from target._background.shares import Host, Shares, did_answer
+from target._background.shares import Host, Shares
 from target._http.aio import timing
 from target._http.deadline import Deadline
 from target._http.failures import closed_meanwhile, timed_out
@@ -27,7 +28,8 @@ class Gate:
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self.waits: set[asyncio.Timeout] = set()
+        self.alarms = timing.Alarms()
+        self.waits: set[_Until] = set()
         self.closed = False
         self._stayed_behind = False
         renew_in_children(self)
@@ -45,22 +47,23 @@ class Gate:
                 "in each process, as no loop goes through a fork"
             )
 
-    def place(self, host: Host, deadline: Deadline) -> _Place:
-        """Around a call to ``host``: waits before it while the host has all the places it may have.
+    def enter(self, host: Host) -> bool:
+        """Take a place, where ``host`` may have one now: ``leave`` must follow. Else ``wait_for_turn``."""
+        if not self._shares.begin(host):
+            return False
+        self._count_in()
+        return True
+
+    async def wait_for_turn(self, host: Host, deadline: Deadline) -> None:
+        """Wait for a place. ``leave`` must follow.
 
         Raises:
             TargetTimeout: The deadline passed before its turn came.
             ClientClosed: The client was closed before its turn came.
         """
-        return _Place(self, host, deadline)
-
-    async def enter(self, host: Host, deadline: Deadline) -> None:
-        """Take a place, and wait for it if need be. ``leave`` must follow. Raises as ``place`` does."""
-        self._calls += 1
-        self._idle.clear()
+        self._count_in()
         try:
-            if not self._shares.begin(host):
-                await self._wait_for_turn(host, deadline)
+            await self._turn(host, deadline)
         except BaseException:
             self._count_out()
             raise
@@ -78,7 +81,17 @@ class Gate:
             TargetTimeout: The deadline passed.
             ClientClosed: The client was closed, and did not wait any longer.
         """
-        return _Until(self, deadline, lambda: timed_out(self._config.client, call))
+        return _Until(self, deadline, call)
+
+    def too_late(self, call: Call | None) -> TargetTimeout:
+        """The error where the time of ``call`` is over, or, with None, that of one that never had its turn."""
+        if call is not None:
+            return timed_out(self._config.client, call)
+        most, timeout_ms = self._config.max_concurrency, self._config.client.timeout_s * 1000
+        return TargetTimeout(
+            f"{most} calls were in progress for all of {timeout_ms:.0f} ms: raise 'max_concurrency' or 'timeout', or "
+            "fall back to default content"
+        )
 
     async def close(self, timeout_s: float) -> None:
         """Let no further call in, give those in progress ``timeout_s`` to end, and end the others."""
@@ -88,17 +101,15 @@ class Gate:
                 async with timing.timeout(timeout_s):
                     await self._idle.wait()
         finally:
-            now = asyncio.get_running_loop().time()
             for wait in list(self.waits):
-                if not wait.expired():
-                    wait.reschedule(now)
+                wait.ring()
         await self._idle.wait()
 
-    async def _wait_for_turn(self, host: Host, deadline: Deadline) -> None:
+    async def _turn(self, host: Host, deadline: Deadline) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._shares.wait(host, turn)
         try:
-            async with _Until(self, deadline, self._no_slot):
+            with _Until(self, deadline, None):
                 await turn
         except BaseException:
             if turn.done() and not turn.cancelled():  # it came in the same moment
@@ -116,59 +127,55 @@ class Gate:
             else:
                 turn.set_result(None)
 
+    def _count_in(self) -> None:
+        self._calls += 1
+        self._idle.clear()
+
     def _count_out(self) -> None:
         self._calls -= 1
         if not self._calls:
             self._idle.set()
 
-    def _no_slot(self) -> TargetTimeout:
-        most, timeout_ms = self._config.max_concurrency, self._config.client.timeout_s * 1000
-        return TargetTimeout(
-            f"{most} calls were in progress for all of {timeout_ms:.0f} ms: raise 'max_concurrency' or 'timeout', or "
-            "fall back to default content"
-        )
-
-
-class _Place:
-    """A call's place, from before it is sent until it is over."""
-
-    __slots__ = ("_deadline", "_gate", "_host")
-
-    def __init__(self, gate: Gate, host: Host, deadline: Deadline) -> None:
-        self._gate, self._host, self._deadline = gate, host, deadline
-
-    async def __aenter__(self) -> None:
-        await self._gate.enter(self._host, self._deadline)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._gate.leave(self._host, did_answer(error))
-
 
 class _Until:
-    """Cancels what is within at the deadline, or when the gate closes for good, and says which it was."""
+    """Cancels what is within at the deadline, or when the gate closes for good, and says which it was.
 
-    __slots__ = ("_deadline", "_end", "_gate", "_too_late", "_wait")
+    What ``asyncio.timeout`` does, in one object, on a timer that it shares with others.
+    """
 
-    def __init__(self, gate: Gate, deadline: Deadline, too_late: Callable[[], TargetTimeout]) -> None:
-        self._gate = gate
-        self._deadline = deadline
-        self._too_late = too_late
-        self._wait, self._end = timing.begin_timeout(deadline.remaining_s())
+    __slots__ = ("_call", "_cancelling", "_deadline", "_gate", "_is_over", "_task", "_tick")
 
-    async def __aenter__(self) -> None:
-        await self._wait.__aenter__()
-        self._gate.waits.add(self._wait)
+    def __init__(self, gate: Gate, deadline: Deadline, call: Call | None) -> None:
+        self._gate, self._deadline, self._call = gate, deadline, call
+        self._is_over = False
 
-    async def __aexit__(
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("A call has to be awaited inside a task")
+        self._task: asyncio.Task[Any] | None = task
+        self._cancelling = task.cancelling()
+        self._tick = self._gate.alarms.set(self._deadline.ends_at, self)
+        self._gate.waits.add(self)
+
+    def ring(self) -> None:
+        """Its time is over."""
+        if self._task is not None and not self._is_over:
+            self._is_over = True
+            self._task.cancel()
+
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._gate.waits.discard(self._wait)
-        self._end()
+        self._gate.waits.discard(self)
+        self._gate.alarms.call_off(self._tick, self)
+        task, self._task = self._task, None
+        # Cancelled by somebody else meanwhile, it stays that.
+        if task is None or not self._is_over or task.uncancel() > self._cancelling or kind is not CancelledError:
+            return
         try:
-            await self._wait.__aexit__(kind, error, traceback)
+            raise TimeoutError from error
         except TimeoutError:
             if self._gate.closed and self._deadline.remaining_s() > 0:
                 raise closed_meanwhile() from None
-            raise self._too_late() from None
+            raise self._gate.too_late(self._call) from None
