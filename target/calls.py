@@ -58,7 +58,7 @@ class Sending:
         result: The same.
     """
 
-    __slots__ = ("_beside", "_entries", "_started_s", "_watch", "call", "reply", "result")
+    __slots__ = ("_beside", "_entries", "_own_try", "_started_s", "call", "reply", "result")
 
     def __init__(self, beside: Beside, call: requests.Call) -> None:
         self._beside = beside
@@ -72,8 +72,7 @@ class Sending:
         call = self.call
         if breaker.rests_s(call.base_url):
             self.call = call = routes.to_account(call)
-        self._watch = breaker.watching(call.base_url)
-        self._watch.__enter__()
+        self._own_try = breaker.enter(call.base_url)
         self._entries = [] if telemetry is None or "trace" in call.body else telemetry.take_all()
         if self._entries:
             self.call = requests.add_to_call(call, self._entries)
@@ -83,7 +82,7 @@ class Sending:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _, _, moments, telemetry, _ = self._beside
+        _, breaker, moments, telemetry, _ = self._beside
         try:
             if error is None:
                 self._succeeded(moments, telemetry)
@@ -92,11 +91,11 @@ class Sending:
                 if telemetry is not None and not isinstance(error, ApiError):
                     telemetry.put_back(self._entries)
         finally:
-            self._watch.__exit__(kind, error, traceback)
+            moved = error is None and self.reply is not None and self.reply.moved
+            breaker.leave(self.call.base_url, self._own_try, error, moved)
 
     def _succeeded(self, moments: Moments, telemetry: TelemetryBuffer | None) -> None:
         moments.success_s = ended_s = monotonic_s()
-        self._watch.moved = self.reply is not None and self.reply.moved
         body, result = self.call.body, self.result
         if telemetry is not None and result is not None and ("execute" in body or "prefetch" in body):
             took_s, now_s = ended_s - self._started_s, self._beside.now_s()

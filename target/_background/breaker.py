@@ -55,14 +55,7 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            if error is not None or self.moved:
-                self._breaker.ended(self._host, error)
-            else:
-                self._breaker.succeeded(self._host)
-        finally:
-            if self._own is not None:
-                self._breaker.let_go(self._host, self._own)
+        self._breaker.leave(self._host, self._own, error, self.moved)
 
 
 class Breaker:
@@ -111,7 +104,7 @@ class Breaker:
         return {"state": state, "failures": known.failures, "tried_in": math.ceil(rests_s * 1000)}
 
     def enter(self, host: str) -> _Try | None:
-        """Let a call through (None), or be the one that tries an open circuit: ``let_go`` must follow."""
+        """Let a call through (None), or be the one that tries an open circuit. ``leave`` must follow; see Watch."""
         known = self._hosts.get(host)
         if known is None or known.failures < self._limit:
             return None
@@ -124,6 +117,17 @@ class Breaker:
                 )
             known.tried_by = weakref.ref(own)
         return own
+
+    def leave(self, host: str, own: _Try | None, error: BaseException | None, moved: bool) -> None:
+        """A call is over for which ``enter`` gave ``own``: it raised ``error``, or succeeded (``moved``: elsewhere)."""
+        try:
+            if error is not None or moved:
+                self.ended(host, error)
+            else:
+                self.succeeded(host)
+        finally:
+            if own is not None:
+                self.let_go(host, own)
 
     def ended(self, host: str, error: BaseException | None) -> None:
         """Take note of how a call ended that raised ``error``, or, with None, succeeded at another host."""
