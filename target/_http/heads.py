@@ -15,11 +15,13 @@ LONGEST_HEAD = 16384
 _HEAD = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9]{2})(?: ([\t -~]*))?\r\n((?:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}:[\t -~]*\r\n){0,90})"
 )
-_LENGTH = re.compile(r"[0-9]{1,12}")
+_FRAMING_LINES = re.compile(rb"\n(con(?:tent-length|nection)|transfer-encoding):[\t ]*([\t -~]*)")
+_LINES = re.compile(r"([^:]+):[\t ]*([^\r]*)\r\n")
+_MOST_DIGITS = 12
+_WITHOUT_BODY = (b"204", b"304")
 _ANY_LENGTH = re.compile(r"[0-9]+[ \t]*")
 _PLAIN_LINES = re.compile(r"[A-Za-z0-9-]+: [ -~]*(?:\r\n[A-Za-z0-9-]+: [ -~]*)*")
 _FRAMING = frozenset({"content-length", "host", "transfer-encoding"})
-_SINGLE = ("content-length", "transfer-encoding", "connection")
 
 
 class Head(NamedTuple):
@@ -43,30 +45,49 @@ class Head(NamedTuple):
 
 def parse_head(data: bytes) -> tuple[Head, int] | None:
     """The head that ``data`` begins with, and how many bytes it takes; None when it is not whole, or not plain."""
+    found = _plain_head(data)
+    framing = None if found is None else _framing(found)
+    if found is None or framing is None:
+        return None
+    fields = _LINES.findall(found[3].decode("ascii"))
+    chunked, length, will_close = framing
+    head = Head(int(found[1]), (found[2] or b"").decode("ascii").strip(), fields, chunked, length, will_close)
+    return head, found.end() + 2
+
+
+def parse_framing(data: bytes) -> tuple[bool, int | None, int] | None:
+    """Of the same head whether its body is chunked, how long that is, and how many bytes the head takes: for who leaves
+    the rest of it to somebody else."""
+    found = _plain_head(data)
+    framing = None if found is None else _framing(found)
+    return None if found is None or framing is None else (framing[0], framing[1], found.end() + 2)
+
+
+def _plain_head(data: bytes) -> re.Match[bytes] | None:
     ends = data.find(b"\r\n\r\n")
-    found = _HEAD.fullmatch(data, 0, ends + 2) if 0 <= ends < LONGEST_HEAD else None
-    if found is None:
+    return _HEAD.fullmatch(data, 0, ends + 2) if 0 <= ends < LONGEST_HEAD else None
+
+
+def _framing(head: re.Match[bytes]) -> tuple[bool, int | None, bool] | None:
+    """Whether the body is chunked, how long it is (None: it is not said), whether the connection ends with it; None
+    where there are two readings."""
+    lines = _FRAMING_LINES.findall(head[0].lower())
+    said = dict(lines)
+    if len(said) != len(lines):
         return None
-    fields: list[tuple[str, str]] = []
-    framing: dict[str, str] = {}
-    for line in found[3].decode("ascii").split("\r\n")[:-1]:
-        name, _, value = line.partition(":")
-        value = value.lstrip(" \t")
-        fields.append((name, value))
-        lower = name.lower()
-        if lower in _SINGLE:
-            if lower in framing:
-                return None
-            framing[lower] = value.lower()
-    status, length, encoding = int(found[1]), framing.get("content-length"), framing.get("transfer-encoding")
-    if length is not None and (encoding is not None or not _LENGTH.fullmatch(length)):
+    length, encoding = said.get(b"content-length"), said.get(b"transfer-encoding")
+    if length is None:
+        body_length = None
+    elif encoding is None and length.isdigit() and len(length) <= _MOST_DIGITS:
+        body_length = int(length)
+    else:
         return None
-    if encoding not in (None, "chunked"):
+    if encoding not in (None, b"chunked"):
         return None
-    body_length = 0 if status in (204, 304) else None if length is None else int(length)
-    closes = "close" in framing.get("connection", "") or (encoding is None and body_length is None)
-    head = Head(status, (found[2] or b"").decode("ascii").strip(), fields, encoding is not None, body_length, closes)
-    return head, ends + 4
+    if head[1] in _WITHOUT_BODY:
+        body_length = 0
+    closes = b"close" in said.get(b"connection", b"") or (encoding is None and body_length is None)
+    return encoding is not None, body_length, closes
 
 
 def ends_in_one_place(headers: HTTPMessage) -> bool:

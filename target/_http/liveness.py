@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import struct
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from urllib3.util.wait import wait_for_read
 
 SUSPECT_IDLE_S = 1.0
 _UNACKNOWLEDGED = struct.Struct("=24xI")  # in Linux's tcp_info: segments sent and not acknowledged
@@ -25,6 +30,15 @@ def is_suspect(idle_s: float | None, sock: Any) -> bool:
             information = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
             return bool(_UNACKNOWLEDGED.unpack_from(information)[0])
     return False
+
+
+def reader_of(sock: Any) -> Callable[[], object]:
+    """What says whether something has come from ``sock``. Made once: urllib3's way, which this is, makes it anew."""
+    if not hasattr(select, "poll"):
+        return partial(wait_for_read, sock, timeout=0.0)
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return partial(poll.poll, 0)
 
 
 def keep_alive(sock: socket.socket) -> None:

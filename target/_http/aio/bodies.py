@@ -39,16 +39,21 @@ async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
         raise failures.too_many_headers(_MOST_HEADERS)
     if (response.content_length or 0) > most:
         raise failures.too_large(most)
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := await response.content.readany():
-        size += len(chunk)
-        if size > most:
-            raise failures.too_large(most)
-        chunks.append(chunk)
-    content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    body = response.content
+    content = body.read_nowait() if body.is_eof() else await _read(body, most)  # of a small one all has come by now
+    if len(content) > most:
+        raise failures.too_large(most)
     encodings = response.headers.getall("Content-Encoding", [])
     return await _unpack(content, ", ".join(encodings), most) if encodings else content
+
+
+async def _read(body: aiohttp.StreamReader, most: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while size <= most and (chunk := await body.readany()):
+        size += len(chunk)
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _unpack(content: bytes, encoding: str, most: int) -> bytes:

@@ -14,12 +14,11 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from urllib3.util.connection import allowed_gai_family
-from urllib3.util.wait import wait_for_read
 
 from target._background.clock import monotonic_s
 from target._http.beside import Superseded
-from target._http.heads import LONGEST_HEAD, parse_head
-from target._http.liveness import is_suspect, keep_alive
+from target._http.heads import LONGEST_HEAD, parse_framing
+from target._http.liveness import is_suspect, keep_alive, reader_of
 from target._http.resolve import addresses_of, look_up
 
 _NEXT_ADDRESS_S = 0.25
@@ -109,7 +108,9 @@ class Connection(ResponseHandler):
         super().connection_made(transport)
         self._opened.made += 1
         self._opened.now[self] = None
-        keep_alive(transport.get_extra_info("socket"))
+        sock = transport.get_extra_info("socket")
+        keep_alive(sock)
+        self.has_come = reader_of(sock)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End. Before 3.14 aiohttp leaves an error to a writer that waits for room, which may have been cancelled."""
@@ -140,7 +141,7 @@ class Connection(ResponseHandler):
         now = sending.get()
         if (now is not None and now.anew) or not super().is_connected() or self.transport is None:
             return False
-        return not wait_for_read(self.transport.get_extra_info("socket"), timeout=0.0)
+        return not self.has_come()
 
     def set_exception(self, exc: Any, *cause: Any) -> None:
         """Fail the request just sent."""
@@ -191,17 +192,17 @@ class Connection(ResponseHandler):
         if self._head is not None:
             before = len(self._head)
             self._head += data
-            parsed = parse_head(self._head)
+            parsed = parse_framing(self._head)
             if parsed is None:
                 if b"\r\n\r\n" in self._head or len(self._head) > LONGEST_HEAD:
                     self._head = None
                     self._is_last = True  # an unusual head: who knows where aiohttp sees the answer's end
                 return data
-            (head, size), self._head = parsed, None
-            if head.length is None:
-                self._chunked = head.chunked
+            (chunked, length, size), self._head = parsed, None
+            if length is None:
+                self._chunked = chunked
                 return data
-            ends = size - before + head.length
+            ends = size - before + length
         elif self._body_left is not None:
             ends = self._body_left
         else:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target._http.heads import LONGEST_HEAD, ends_in_one_place, parse_head, write_headers
+from target._http.heads import LONGEST_HEAD, ends_in_one_place, parse_framing, parse_head, write_headers
 
 
 class Arrived:
@@ -40,8 +40,10 @@ def read_by_http_client(data: bytes) -> dict[str, Any]:
 def read_quickly(data: bytes) -> dict[str, Any] | None:
     parsed = parse_head(data)
     if parsed is None:
+        assert parse_framing(data) is None
         return None
     head, size = parsed
+    assert parse_framing(data) == (head.chunked, head.length, size)
     assert data[:size].endswith(b"\r\n\r\n")
     return {
         "status": head.status,
@@ -99,6 +101,7 @@ def test_plain_heads_are_read_as_http_client_reads_them(data: bytes) -> None:
 )
 def test_any_other_head_is_left_to_http_client(data: bytes) -> None:
     assert parse_head(data) is None
+    assert parse_framing(data) is None
 
 
 _TEXT = st.text("abcXYZ019 \t:;,=-/\"'", max_size=12)
