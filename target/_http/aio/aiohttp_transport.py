@@ -6,8 +6,7 @@ import asyncio
 import logging
 import ssl
 import weakref
-from collections.abc import Callable, Coroutine
-from functools import partial
+from contextvars import Context, copy_context
 from typing import Any
 
 import aiohttp
@@ -19,6 +18,7 @@ from target._http import failures
 from target._http.aio import timing
 from target._http.aio.bodies import body_to_send, read_body
 from target._http.aio.connection import Connector, Opened, Sending, sending
+from target._http.aio.timing import Alarms
 from target._http.beside import Superseded
 from target._http.deadline import SOONEST_S, Deadline, Keeping
 from target._http.pools import trusted_context
@@ -38,31 +38,61 @@ _RAISED = (aiohttp.ClientError, *failures.RAISED)
 
 #: With what the answer said of whose it is, where it may be another request's.
 _Answer = tuple[Reply, Whose | None]
-_Exchange = Callable[[Sending], Coroutine[Any, Any, _Answer]]
+#: An attempt, what is sent, and for how many seconds a connection may take to be made, where that is bounded.
+_What = tuple[Send, Request, float | None]
 
 
-class _Second:
-    """Attempts the same over a new connection, when it is called: beside an attempt on a kept one that stays silent."""
+class _First(Sending):
+    """One attempt that may stay silent on a kept connection: then the same is attempted over a new one, beside it (see
+    ``target._http.beside``)."""
 
-    __slots__ = ("_all", "_deadline", "_exchange", "_first", "task")
+    __slots__ = ("_began_s", "_context", "_deadline", "_second", "_transport", "_what")
 
-    def __init__(
-        self, exchange: _Exchange, deadline: Deadline, first: Sending, all_of_them: set[asyncio.Task[_Answer]]
-    ) -> None:
-        self._exchange, self._deadline, self._first, self._all = exchange, deadline, first, all_of_them
-        self.task: asyncio.Task[_Answer] | None = None
+    def __init__(self, transport: AiohttpTransport, what: _What, deadline: Deadline) -> None:
+        super().__init__(transport.alarms, what[0].anew)
+        self._transport = transport
+        self._what: _What | None = what
+        self._deadline: Deadline | None = deadline
+        self._context: Context | None = copy_context()  # the caller's, in which no alarm rings
+        self._began_s = monotonic_s()
+        self.patience_s = transport.keeping.patience_s(deadline.ends_at - self._began_s)
+        self._second: asyncio.Task[_Answer] | None = None
 
-    def __call__(self) -> None:
-        """Begin."""
+    def try_beside(self) -> None:
+        """Begin the second."""
+        if self._what is None or self._deadline is None:
+            return
         self._deadline.repeats += 1
-        self.task = asyncio.create_task(self._exchange(Sending(None, anew=True)))
-        self._all.add(self.task)
-        self.task.add_done_callback(self._end_first)
+        second = self._transport.exchange(Sending(self._alarms, anew=True), *self._what)
+        self._second = task = asyncio.get_running_loop().create_task(second, context=self._context)
+        self._transport.beside.add(task)
+        task.add_done_callback(self._end_first)
+
+    async def answer_after(self, error: Exception) -> _Answer:
+        """The answer of the second."""
+        if isinstance(error, Superseded):
+            self._transport.keeping.was_dead()
+            answer: _Answer = error.answer
+            return answer
+        if self._second is None:
+            raise error
+        return await self._second  # the first is dead for certain
+
+    def end(self, is_answered: bool) -> None:
+        """Wait for nothing any more, and hold nothing of the call: a connection keeps the context that it was made in.
+        ``is_answered``: by this one itself."""
+        self.heard()
+        second, self._second = self._second, None
+        self._what = self._deadline = self._context = None
+        if second is not None:
+            second.cancel()
+            if is_answered:
+                self._transport.keeping.was_slow(monotonic_s() - self._began_s)
 
     def _end_first(self, task: asyncio.Task[_Answer]) -> None:
-        self._all.discard(task)
-        if not task.cancelled() and task.exception() is None and self._first.connection is not None:
-            self._first.connection.supersede(task.result())
+        self._transport.beside.discard(task)
+        if not task.cancelled() and task.exception() is None and self.connection is not None:
+            self.connection.supersede(task.result())
 
 
 class AiohttpTransport:
@@ -74,8 +104,9 @@ class AiohttpTransport:
         self._config = config
         self._habits = Habits()
         renew_in_children(self._habits)
-        self._keeping = Keeping(config.max_idle_s)
-        self._beside: set[asyncio.Task[_Answer]] = set()
+        self.keeping = Keeping(config.max_idle_s)
+        self.alarms = Alarms()
+        self.beside: set[asyncio.Task[_Answer]] = set()  # second attempts
         self._routes = routes
         self._proxies = Proxies(config)
         self._context: ssl.SSLContext | None = None
@@ -109,21 +140,28 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._beside:
-            await asyncio.wait(self._beside)
+        if self.beside:
+            await asyncio.wait(self.beside)
         await self._session.close()
         for _ in range(2):  # the loop closes a socket in the turn after it was told to
             await asyncio.sleep(0)
 
     async def _attempt(self, step: Send, deadline: Deadline) -> Ended:
         call, config, started = step.call, self._config, monotonic_s()
-        connect_s = deadline.remaining_s() / 2 if step.leaves_time else None
-        exchange = partial(self._exchange, step, self._writer.write(call), connect_s)
+        what = step, self._writer.write(call), deadline.remaining_s() / 2 if step.leaves_time else None
+        first = _First(self, what, deadline) if step.may_repeat else None
+        is_answered = False
         try:
-            if step.may_repeat:
-                reply, said = await self._exchange_beside(exchange, step, deadline)
-            else:
-                reply, said = await exchange(Sending(None, step.anew))
+            try:
+                reply, said = await self.exchange(first or Sending(self.alarms, step.anew), *what)
+                is_answered = True
+            except (Superseded, *_RAISED) as error:
+                if first is None:
+                    raise
+                reply, said = await first.answer_after(error)
+            finally:
+                if first is not None:
+                    first.end(is_answered)
             ended = reply if said is None else doubted(step, said)
         except _RAISED as error:
             explained, stage = failures.explain_call(error, config, call)
@@ -142,30 +180,8 @@ class AiohttpTransport:
             self._routes.tried(call, ended.error if isinstance(ended, NoAnswer) else ended)
         return ended
 
-    async def _exchange_beside(self, exchange: _Exchange, step: Send, deadline: Deadline) -> _Answer:
-        """The answer; over a new connection where a kept one is silent for too long (see ``target._http.beside``)."""
-        now = Sending(self._keeping.patience_s(deadline.remaining_s()), step.anew)
-        second = now.try_beside = _Second(exchange, deadline, now, self._beside)
-        began_s = monotonic_s()
-        try:
-            answer = await exchange(now)
-        except Superseded as superseded:
-            self._keeping.was_dead()
-            answer = superseded.answer
-        except _RAISED:
-            if second.task is None:
-                raise
-            answer = await second.task  # the first is dead for certain
-        else:
-            if second.task is not None:
-                self._keeping.was_slow(monotonic_s() - began_s)
-        finally:
-            now.try_beside = None
-            if second.task is not None:
-                second.task.cancel()
-        return answer
-
-    async def _exchange(self, step: Send, request: Request, connect_s: float | None, now: Sending) -> _Answer:
+    async def exchange(self, now: Sending, step: Send, request: Request, connect_s: float | None) -> _Answer:
+        """What ``now`` brings; with what that says of whose it is, where it may be another request's."""
         sending.set(now)
         data, headers = body_to_send(request.content, request.headers)
         options: dict[str, Any] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
@@ -16,6 +15,7 @@ from aiohttp.client_proto import ResponseHandler
 from urllib3.util.connection import allowed_gai_family
 
 from target._background.clock import monotonic_s
+from target._http.aio.timing import Alarms
 from target._http.beside import Superseded
 from target._http.heads import LONGEST_HEAD, parse_framing
 from target._http.liveness import is_suspect, keep_alive, reader_of
@@ -28,19 +28,53 @@ _LAST_CHUNK = b"0\r\n\r\n"
 class Sending:
     """One attempt on its way.
 
+    On a kept connection, which may be dead, the first byte is waited for so many seconds before ``try_beside`` is
+    called. That is done in two halves: a loop may be busy for all of one, with a thousand calls begun at once, and then
+    it has the other to write this one and to read what has come.
+
     Args:
-        patience_s: How long the first byte is waited for on a kept connection before ``try_beside`` is called, if that
-            may be dead; None: for as long as there is time.
+        alarms: Of the loop.
         anew: Whether only a new connection will do.
+        patience_s: Those seconds; None: for as long as there is time.
     """
 
-    __slots__ = ("anew", "connection", "patience_s", "try_beside")
+    __slots__ = ("_alarms", "_idle_s", "_is_half_over", "_tick", "anew", "connection", "patience_s")
 
-    def __init__(self, patience_s: float | None, anew: bool) -> None:
-        self.patience_s = patience_s
-        self.anew = anew
+    def __init__(self, alarms: Alarms, anew: bool, patience_s: float | None = None) -> None:
+        self._alarms, self.anew, self.patience_s = alarms, anew, patience_s
         self.connection: Connection | None = None  # it was sent on
-        self.try_beside: Callable[[], object] | None = None
+        self._tick: int | None = None  # when to look whether something has come
+        self._is_half_over = False
+
+    def is_sent_on(self, connection: Connection, idle_s: float | None) -> None:
+        """It is about to be written to ``connection``, which was idle for so long; None: which is new."""
+        self.connection, self._idle_s = connection, idle_s
+        if idle_s is not None:
+            self._wait()
+
+    def heard(self) -> None:
+        """Something came, or nothing will."""
+        if self._tick is not None:
+            self._alarms.call_off(self._tick, self)
+            self._tick = None
+
+    def ring(self) -> None:
+        """Nothing came."""
+        if self._tick is None or self.connection is None or self.connection.transport is None:
+            return
+        self._tick = None
+        if not self._is_half_over or self.connection.has_come():
+            self._is_half_over = True
+            self._wait()
+        elif is_suspect(self._idle_s, self.connection.transport.get_extra_info("socket")):
+            self.try_beside()
+
+    def try_beside(self) -> None:
+        """Attempt the same over a new connection, while this one may still be answered."""
+
+    def _wait(self) -> None:
+        if self.patience_s is not None:
+            self._tick = self._alarms.set(monotonic_s() + self.patience_s / 2, self)
 
 
 #: What the running task sends.
@@ -71,7 +105,7 @@ class Connection(ResponseHandler):
 
     took_kept = False
     _heard_at_s: float | None = None
-    _silence: asyncio.TimerHandle | None = None
+    _now: Sending | None = None  # until something comes
     _answered = False
     _between = True  # answers
     _head: bytes | None = None  # what has come of it; None once it is whole, or aiohttp's alone to read
@@ -89,13 +123,11 @@ class Connection(ResponseHandler):
         """Expect an answer: aiohttp calls this before it sends a request."""
         self._answered, self._between = False, False
         self._head, self._body_left, self._chunked, self._last = b"", None, False, b""
-        now = sending.get()
+        now = self._now = sending.get()
         if now is not None:
-            now.connection = self
-            self.took_kept = self._heard_at_s is not None
-            if self._heard_at_s is not None and now.patience_s is not None:
-                idle_s = monotonic_s() - self._heard_at_s
-                self._silence = asyncio.get_running_loop().call_later(now.patience_s, self._is_silent, now, idle_s)
+            heard_at_s = self._heard_at_s
+            self.took_kept = heard_at_s is not None
+            now.is_sent_on(self, None if heard_at_s is None else monotonic_s() - heard_at_s)
         super().set_response_params(**options)
 
     @property
@@ -167,17 +199,10 @@ class Connection(ResponseHandler):
             self.transport.abort()
         super().close()
 
-    def _is_silent(self, now: Sending, idle_s: float) -> None:
-        self._silence = None
-        if self.transport is None or now.try_beside is None:
-            return
-        if is_suspect(idle_s, self.transport.get_extra_info("socket")):
-            now.try_beside()
-
     def _end_silence(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
+        if self._now is not None:
+            self._now.heard()
+            self._now = None
 
     def _look_for_end(self, data: bytes) -> None:
         """Of the chunks: aiohttp finds it."""

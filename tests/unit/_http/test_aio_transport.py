@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 import socket
 import threading
@@ -11,7 +13,11 @@ from typing import Any
 
 import pytest
 
-from target import TargetDeliveryResponse, TargetError, TargetTimeout, TransportError
+from target import ApiError, TargetDeliveryResponse, TargetError, TargetTimeout, TransportError
+from target._http.transport import Request
+from target.delivery.attempts import Send
+from target.delivery.reply import Reply
+from target.delivery.request import Call
 from tests.kit import aio, calls
 from tests.kit.aio import client_of, transports
 from tests.kit.calls import CALL, COOKIE
@@ -28,6 +34,31 @@ from tests.kit.raw_servers import (
 from tests.kit.tls import Authority
 
 TIMEOUT_MS, LONG_MS = 150, 3000  # for what never ends, and for what does
+
+
+def parts_of_calls() -> list[object]:
+    """What there is of calls that somebody holds."""
+    gc.collect()
+    return [each for each in gc.get_objects() if type(each) in (Call, Send, Request, Reply)]
+
+
+@transports
+@pytest.mark.parametrize("status", [200, 503])
+def test_an_idle_connection_keeps_nothing_of_a_call(status: int, transport: str, server: LoopbackServer) -> None:
+    """It keeps the context that it was made in, by which a loop calls it."""
+
+    async def main() -> None:
+        async with client_of(server.domain, transport=transport, retries=2) as client:
+            before = parts_of_calls()
+            server.answer = lambda _: Answer({}, status)
+            with contextlib.suppress(ApiError):
+                await client.get_offers(**CALL)
+            for _ in range(3):  # turns in which the loop lets go of what it did
+                await asyncio.sleep(0)
+            known = set(map(id, before))
+            assert [each for each in parts_of_calls() if id(each) not in known] == []
+
+    asyncio.run(main())
 
 
 @transports
