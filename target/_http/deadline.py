@@ -135,22 +135,25 @@ class Deadline(urllib3.Timeout):
     @property
     def connect_timeout(self) -> float:
         """Seconds left for connecting."""
-        return self._left(SOONEST_S)
+        left_s = self.ends_at - monotonic_s()
+        return _left(self, left_s if left_s > SOONEST_S else SOONEST_S)
 
     @property
     def read_timeout(self) -> float:
         """Seconds left for reading; 0 makes urllib3 give up."""
-        return self._left(0.0)
+        left_s = self.ends_at - monotonic_s()
+        return _left(self, left_s if left_s > 0.0 else 0.0)
 
     @property
     def pool_timeout(self) -> float:
         """Seconds to wait for a connection of a pool all of whose are in use: the attempt beside another has one."""
-        return self._left(SOONEST_S, math.inf if self.first is None else SOONEST_S)
+        return self.connect_timeout if self.first is None else _left(self, SOONEST_S)
 
-    def _left(self, least_s: float, most_s: float = math.inf) -> _Left:
-        left = _Left(min(max(self.ends_at - monotonic_s(), least_s), most_s))
-        left.deadline = self
-        return left
+
+def _left(deadline: Deadline, seconds: float) -> _Left:
+    left = _Left(seconds)
+    left.deadline = deadline
+    return left
 
 
 class Exchange(Deadline):

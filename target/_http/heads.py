@@ -24,6 +24,26 @@ _PLAIN_LINES = re.compile(r"[A-Za-z0-9-]+: [ -~]*(?:\r\n[A-Za-z0-9-]+: [ -~]*)*"
 _FRAMING = frozenset({"content-length", "host", "transfer-encoding"})
 
 
+class PlainMessage(HTTPMessage):
+    """The headers of a plain head: without a body that could have parts, and each of them text that no policy mends.
+    urllib3 asks for that with each answer."""
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self._headers = fields
+
+    def items(self) -> list[tuple[str, str]]:
+        """Names and values, in their order."""
+        return self._headers.copy()
+
+    def is_multipart(self) -> bool:
+        """Never."""
+        return False
+
+    def get_payload(self, *_: Any, **__: Any) -> None:
+        """None."""
+
+
 class Head(NamedTuple):
     """Status and headers, and what they say of the body that follows: ``length`` is None when they do not say it."""
 
@@ -36,11 +56,8 @@ class Head(NamedTuple):
 
     @property
     def headers(self) -> HTTPMessage:
-        """``fields`` as http.client has them, made when asked for."""
-        message = HTTPMessage()
-        for name, value in self.fields:
-            message[name] = value
-        return message
+        """``fields`` as http.client has them."""
+        return PlainMessage(self.fields)
 
 
 def parse_head(data: bytes) -> tuple[Head, int] | None:

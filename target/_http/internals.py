@@ -27,6 +27,7 @@ class Internal(NamedTuple):
 
 #: The lowest and the highest version of each that the tests have passed with.
 TRIED_ON = {
+    "email.message": ("CPython 3.11.7", "CPython 3.13.0"),
     "http.client": ("CPython 3.11.7", "CPython 3.13.0"),
     "logging": ("CPython 3.11.7", "CPython 3.13.0"),
     "opentelemetry": ("1.39.0", "1.45.1"),
@@ -77,6 +78,12 @@ INTERNALS = (
         "HTTPConnection._output",
         ("exchange",),
         "headers that are written as one piece",
+    ),
+    Internal(
+        "email.message",
+        "Message._headers",
+        ("heads",),
+        "headers that are text as it came, given and handed on without asking a policy about each",
     ),
     Internal(
         "queue",

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import http.client
 import io
+import pickle
+from copy import copy
+from http.client import HTTPMessage
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3.util.response import assert_header_parsing
 
-from target._http.heads import LONGEST_HEAD, ends_in_one_place, parse_framing, parse_head, write_headers
+from target._http.heads import (
+    LONGEST_HEAD,
+    PlainMessage,
+    ends_in_one_place,
+    parse_framing,
+    parse_head,
+    write_headers,
+)
 
 
 class Arrived:
@@ -102,6 +113,50 @@ def test_plain_heads_are_read_as_http_client_reads_them(data: bytes) -> None:
 def test_any_other_head_is_left_to_http_client(data: bytes) -> None:
     assert parse_head(data) is None
     assert parse_framing(data) is None
+
+
+FIELDS = st.lists(
+    st.tuples(st.sampled_from(["Date", "date", "Set-Cookie", "Content-Type"]), st.text("abc/;=, \t", max_size=20)),
+    max_size=8,
+)
+
+
+@given(FIELDS, st.text("abc", min_size=1, max_size=3))
+def test_headers_are_to_urllib3_and_others_what_http_client_would_have_made(
+    fields: list[tuple[str, str]], value: str
+) -> None:
+    plain, expected = PlainMessage(fields.copy()), HTTPMessage()
+    for name, text in fields:
+        expected[name] = text
+
+    def told(message: HTTPMessage) -> Any:
+        assert_header_parsing(message)
+        return [
+            message.items(),
+            message.keys(),
+            message.values(),
+            list(message),
+            len(message),
+            message.get_all("date"),
+            message.get("set-cookie", "none"),
+            message.getallmatchingheaders("Set-Cookie"),
+            "CONTENT-TYPE" in message,
+            message.get_content_type(),
+            message.as_string(),
+            message.is_multipart() and message.get_content_maintype() != "multipart",
+            message.get_payload() and "body",
+            message.defects,
+        ]
+
+    assert told(plain) == told(expected)
+    plain.items().clear()  # which is nobody's but the caller's
+    for message in (plain, expected):
+        message["Date"] = value
+        del message["content-type"]
+        message.replace_header("DATE", "now")
+        message.add_header("X", "y", z="1")
+    assert told(plain) == told(expected)
+    assert told(copy(plain)) == told(pickle.loads(pickle.dumps(plain))) == told(expected)
 
 
 _TEXT = st.text("abcXYZ019 \t:;,=-/\"'", max_size=12)
