@@ -7,8 +7,6 @@ import select
 import socket
 import struct
 import sys
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from urllib3.util.wait import wait_for_read
@@ -32,13 +30,19 @@ def is_suspect(idle_s: float | None, sock: Any) -> bool:
     return False
 
 
-def reader_of(sock: Any) -> Callable[[], object]:
-    """What says whether something has come from ``sock``. Made once: urllib3's way, which this is, makes it anew."""
+def has_come(sock: Any, poll: Any) -> bool:
+    """Whether there is something to be read from ``sock``; ``poll`` is what ``poll_of`` made for it."""
+    return wait_for_read(sock, timeout=0.0) if poll is None else bool(poll.poll(0))
+
+
+def poll_of(sock: Any) -> Any:
+    """What asks the system about ``sock``, to be kept: urllib3 makes it anew each time. None where there is no such
+    thing."""
     if not hasattr(select, "poll"):
-        return partial(wait_for_read, sock, timeout=0.0)
+        return None
     poll = select.poll()
     poll.register(sock, select.POLLIN)
-    return partial(poll.poll, 0)
+    return poll
 
 
 def keep_alive(sock: socket.socket) -> None:

@@ -18,7 +18,7 @@ from target._background.clock import monotonic_s
 from target._http.aio.timing import Alarms
 from target._http.beside import Superseded
 from target._http.heads import LONGEST_HEAD, parse_framing
-from target._http.liveness import is_suspect, keep_alive, reader_of
+from target._http.liveness import has_come, is_suspect, keep_alive, poll_of
 from target._http.resolve import addresses_of, look_up
 
 _NEXT_ADDRESS_S = 0.25
@@ -142,7 +142,7 @@ class Connection(ResponseHandler):
         self._opened.now[self] = None
         sock = transport.get_extra_info("socket")
         keep_alive(sock)
-        self.has_come = reader_of(sock)
+        self._sock, self._poll = sock, poll_of(sock)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End. Before 3.14 aiohttp leaves an error to a writer that waits for room, which may have been cancelled."""
@@ -174,6 +174,10 @@ class Connection(ResponseHandler):
         if (now is not None and now.anew) or not super().is_connected() or self.transport is None:
             return False
         return not self.has_come()
+
+    def has_come(self) -> bool:
+        """Whether there is something to be read that was not."""
+        return has_come(self._sock, self._poll)
 
     def set_exception(self, exc: Any, *cause: Any) -> None:
         """Fail the request just sent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -17,6 +18,27 @@ from tests.kit.loopback import Answer, LoopbackServer, serving
 from tests.kit.raw_servers import GOOD_ANSWER, raw_server, read_request, say, tunnel
 from tests.kit.silence import downloads_of, drop_what_comes, linux, nothing, visit, ways
 from tests.kit.tls import Authority
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_has_come_is_known_before_it_is_read(kept: bool) -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        poll = liveness.poll_of(near) if kept else None
+        assert not liveness.has_come(near, poll)
+        far.sendall(b"x")
+        assert liveness.has_come(near, poll)
+        near.recv(1)
+        assert not liveness.has_come(near, poll)
+        far.close()
+        assert liveness.has_come(near, poll)
+
+
+def test_a_system_without_poll_is_asked_by_urllib3s_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(select, "poll", raising=False)
+    near, far = socket.socketpair()
+    with near, far:
+        assert liveness.poll_of(near) is None
 
 
 @ways
