@@ -17,7 +17,7 @@ ARTIFACT_DOWNLOAD = "ArtifactDownload"  # what the requestId of a download's ent
 MOST_ENTRIES = 1000
 
 #: Of execute and of prefetch: whether the page load is asked for, how many mboxes, and how many views.
-Asked = tuple[tuple[bool, int, int], tuple[bool, int, int]]
+AskedFor = tuple[tuple[bool, int, int], tuple[bool, int, int]]
 _NONE = (False, 0, 0)
 _WRITE = json.JSONEncoder(separators=(",", ":")).encode
 _quoted = _WRITE  # of a text
@@ -44,7 +44,7 @@ class Measured(NamedTuple):
     parsing_ms: float | None
     mode: str
     decisioning_method: str
-    asked: Asked
+    asked: AskedFor
     server_token: Any = None
 
     def to_entry(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Measured(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _write_what(mode: str, decisioning_method: str, asked: Asked) -> str:
+def _write_what(mode: str, decisioning_method: str, asked: AskedFor) -> str:
     """The part of an entry's JSON that is the same for all calls which ask as much."""
     return _WRITE({"mode": mode, "features": _features(asked, decisioning_method)})[1:-1]
 
@@ -165,7 +165,7 @@ def mode_of(edge_host: str | None) -> str:
     return EDGE if edge_host else LOCAL
 
 
-def count_asked(body: Mapping[str, Any]) -> Asked:
+def count_asked(body: Mapping[str, Any]) -> AskedFor:
     """What the request ``body`` asks for, in numbers."""
     execute, prefetch = body.get("execute"), body.get("prefetch")
     return _counted(execute) if execute is not None else _NONE, _counted(prefetch) if prefetch is not None else _NONE
@@ -182,7 +182,7 @@ def _counted(asked: Any) -> tuple[bool, int, int]:
     )
 
 
-def _features(asked: Asked, decisioning_method: str) -> dict[str, Any]:
+def _features(asked: AskedFor, decisioning_method: str) -> dict[str, Any]:
     """What a call asked for; what it did not ask for is left out."""
     features: dict[str, Any] = {"decisioningMethod": decisioning_method}
     for part, (page_load, mboxes, views) in zip(("execute", "prefetch"), asked, strict=True):
