@@ -10,7 +10,7 @@ from tests.faults.process import FaultPort, FaultServer, Report
 from tests.faults.rows import Fault
 from tests.kit import calls as kit
 from tests.kit.calls import eventually
-from tests.kit.ways import WAYS, Attempts, Way
+from tests.kit.ways import WAIT_S, WAYS, Attempts, Way
 
 #: More than the sockets of both sides hold together, so that sending it has to wait for the server.
 _LARGE_BYTES = 6_000_000
@@ -56,8 +56,7 @@ def measure(server: FaultServer, fault: Fault, way: str, *, secure: bool = False
     log = Attempts()
     with server.port(None if warm else fault.name, secure) as port:
         options = options_of(server, port, secure)
-        deadline_ms = fault.deadline_ms or fault.timeout_ms
-        client = WAYS[way](**options, timeout=deadline_ms, max_response_bytes=_MOST_BYTES, logger=log.logger)
+        client = WAYS[way](**options, timeout=fault.timeout_ms, max_response_bytes=_MOST_BYTES, logger=log.logger)
         try:
             first, attempts = _bad_call(client, port, fault, log, warm)
             after_first = port.report()
@@ -67,17 +66,18 @@ def measure(server: FaultServer, fault: Fault, way: str, *, secure: bool = False
             after_next = port.report()
         finally:
             client.close()
-        eventually(lambda: port.report().open == 0, 1)
+        eventually(lambda: port.report().open == 0, WAIT_S)
         return Cell(first, following, attempts, after_first, after_next, port.report().open)
 
 
 def _bad_call(client: Way, port: FaultPort, fault: Fault, log: Attempts, warm: bool) -> tuple[Ending, int]:
     if warm:
-        assert _call(client, PROBE).error is None
+        error = _call(client, PROBE).error
+        assert error is None, error
         port.turn(fault.name)
     before = log.count
     outcome = _call(client, _large() if fault.large else PROBE)
-    eventually(lambda: log.count > before, 1)  # a thread that is told to end logs it a moment later
+    eventually(lambda: log.count > before, WAIT_S)  # a thread that is told to end logs it a moment later
     return outcome, log.count - before
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from target import ApiError
+from target import ApiError, TargetTimeout
 from tests.faults.cells import Cell, measure
 from tests.faults.process import FaultServer
 from tests.faults.rows import ROWS, Fault, Stage
@@ -73,8 +73,8 @@ def check(cell: Cell, fault: Fault, before: int = 0) -> None:
     if isinstance(error, ApiError):
         assert error.status == fault.status
 
-    most_s = fault.most_s or fault.timeout_ms / 1000 + (BUSY_S if fault.busy else SLACK_S)
-    assert fault.least_s <= cell.first.took_s <= most_s
+    late_s = (BUSY_S if fault.busy else SLACK_S) if fault.error is TargetTimeout else 0
+    assert fault.least_s <= cell.first.took_s <= fault.timeout_ms / 1000 + late_s
 
     bad = cell.after_first.bad
     assert cell.attempts == fault.attempts
