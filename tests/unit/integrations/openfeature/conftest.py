@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,9 @@ from target.integrations.openfeature._settings import logger
 @pytest.fixture(autouse=True)
 def _as_at_first() -> Iterator[None]:
     logger.begin_anew()
+    of_process = logging.getLogger("target.openfeature")
+    of_process.disabled = False
     yield
+    of_process.disabled = True  # a provider that is left may tell, a moment later, that its client is closed
     api.shutdown()
     ContextVarsTransactionContextPropagator().set_transaction_context(EvaluationContext())
