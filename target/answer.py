@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target.foreign import copied
-from target.parts import first_content, mboxes_of, page_loads_of, views_of
+from target.parts import first_content, mboxes_of, named_in, page_loads_of, put_mboxes, views_of
 from target.values import parse_string
 
 if TYPE_CHECKING:
@@ -22,31 +22,53 @@ if TYPE_CHECKING:
     )
 
 
-class Unread:
-    """An answer of which is made what somebody looks at, when he first does.
+class Reading(NamedTuple):
+    """How models are made of an answer in wire form.
 
-    Args:
-        read: Makes the ``response`` of the result, of ``data``.
-        gather: Makes of that ``analytics_details``, ``trace`` and ``response_tokens``.
-        data: The response in wire form, where that is at hand; only to be read.
+    Attributes:
+        response: Makes the whole one.
+        mbox: Makes an mbox of it; the first argument is ``execute`` or ``prefetch``.
+        gather: Makes of the whole one ``analytics_details``, ``trace`` and ``response_tokens``.
     """
 
-    __slots__ = ("_data", "_gather", "_made", "_read")
+    response: Callable[[Any], DeliveryResponse]
+    mbox: Callable[[str, Any], MboxResponse | PrefetchMboxResponse]
+    gather: Callable[[DeliveryResponse], tuple[Any, ...]]
 
-    def __init__(
-        self,
-        read: Callable[[Any], DeliveryResponse | None],
-        gather: Callable[[DeliveryResponse | None], tuple[Any, ...]],
-        data: Mapping[str, Any] | None = None,
-    ) -> None:
+
+#: An answer as a model, and what is gathered of it.
+Whole = tuple[Any, tuple[Any, ...]]
+_IN_PARTS: Whole = (None, ())
+
+
+class Unread:
+    """An answer of which is made what somebody looks at, when he first does: mboxes alone, or all of it at once, since
+    whoever has the response may change it. What the first of several threads makes, all get.
+
+    Args:
+        reading: What makes it.
+        data: The response in wire form; only to be read.
+    """
+
+    __slots__ = ("_data", "_made", "_reading")
+
+    def __init__(self, reading: Reading | None, data: Mapping[str, Any] | None) -> None:
         self._data = data
-        self._read: Callable[[Any], DeliveryResponse | None] | None = read
-        self._gather = gather
-        self._made: dict[str, tuple[DeliveryResponse | None, tuple[Any, ...]]] = {}
+        self._reading = reading
+        # "first": the Whole, or _IN_PARTS where an mbox came before it. Then "mboxes" has those, by their names, and
+        # "whole" it, once somebody wants it after all.
+        self._made: dict[str, Any] = {}
+
+    @classmethod
+    def made(cls, response: DeliveryResponse | None, gathered: tuple[Any, ...]) -> Unread:
+        """The same of an answer that is a model already, or of none."""
+        self = cls(None, None)
+        self._made["first"] = response, gathered
+        return self
 
     @property
     def data(self) -> Mapping[str, Any] | None:
-        """The response in wire form; None where that is not at hand, or its reader may have changed the model."""
+        """The response in wire form; None where that is not at hand, or its reader may have changed a model."""
         return None if self._made else self._data
 
     def value(self, key: str, attribute: str) -> Any:
@@ -58,22 +80,42 @@ class Unread:
         return None if response is None else getattr(response, attribute)
 
     def response(self) -> DeliveryResponse | None:
-        """What ``read`` makes."""
-        return self._both()[0]
+        """The model of all of it."""
+        return self._both()[0]  # type: ignore[no-any-return]
 
     def gathered(self) -> tuple[Any, ...]:
-        """What ``gather`` makes."""
+        """What is gathered of it."""
         return self._both()[1]
 
-    def _both(self) -> tuple[DeliveryResponse | None, tuple[Any, ...]]:
-        """Both at once: whoever has the response may change it. What the first of several threads makes all get."""
-        data, read, made = self._data, self._read, self._made
-        if not made and read is not None:
-            response = read(data)
-            made.setdefault("both", (response, self._gather(response)))
+    def mboxes(self, name: str) -> list[Any]:
+        """The models of the mboxes ``name``, those of ``execute`` first; of no others, where nobody wanted them yet."""
+        data, reading, made = self._data, self._reading, self._made
+        if data is None or reading is None or self._whole() is not None:
+            return [mbox for mbox in mboxes_of(self.response()) if mbox.name == name]
+        if made.setdefault("first", _IN_PARTS) is not _IN_PARTS:  # by another thread, meanwhile
+            return self.mboxes(name)
+        by_name = made.setdefault("mboxes", {})
+        if (found := by_name.get(name)) is None:
+            found = by_name.setdefault(name, [reading.mbox(mode, mbox) for mode, mbox in named_in(data, name)])
+        return found  # type: ignore[no-any-return]
+
+    def _whole(self) -> Whole | None:
+        first = self._made.get("first")
+        return self._made.get("whole") if first is _IN_PARTS else first
+
+    def _both(self) -> Whole:
+        data, reading, made = self._data, self._reading, self._made
+        whole = self._whole()
+        if whole is None:
+            assert reading is not None  # it goes when all was made
+            response = reading.response(data)
+            whole = made.setdefault("first", (response, reading.gather(response)))
+            if whole is _IN_PARTS:
+                put_mboxes(response, made.setdefault("mboxes", {}))
+                whole = made.setdefault("whole", (response, reading.gather(response)))
             # What has become models need not be held twice. In this order: who still finds what reads has the data.
-            self._read = self._data = None
-        return made["both"]
+            self._reading = self._data = None
+        return whole
 
 
 class Answer:
@@ -127,7 +169,7 @@ class Answer:
     def options(self, mbox: str) -> list[Option]:
         """All options of ``mbox``, those of ``execute`` first; empty where there are none. Raises as ``content``."""
         name = parse_string("mbox", mbox)
-        return [option for found in mboxes_of(self.response) if found.name == name for option in found.options or ()]
+        return [option for found in self._answer.mboxes(name) for option in found.options or ()]
 
     def page_load(self) -> list[Option]:
         """All options of the page as a whole, those of ``execute`` first; empty where there are none."""
@@ -140,8 +182,7 @@ class Answer:
 
     def mbox(self, name: str) -> MboxResponse | PrefetchMboxResponse | None:
         """The mbox ``name``, that of ``execute`` first; None where the answer has none. Raises as ``content``."""
-        name = parse_string("name", name)
-        return next((mbox for mbox in mboxes_of(self.response) if mbox.name == name), None)
+        return next(iter(self._answer.mboxes(parse_string("name", name))), None)
 
     def displayed(
         self,

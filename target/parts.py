@@ -29,13 +29,32 @@ def views_of(response: DeliveryResponse | None) -> Iterator[View]:
         yield from response.prefetch.views or ()
 
 
-def first_content(data: Mapping[str, Any], name: str) -> Any:
-    """What the first option of the mbox ``name`` holds in an answer in wire form; None where there is none."""
+def put_mboxes(response: DeliveryResponse | None, by_name: dict[str, list[Any]]) -> None:
+    """Let ``response`` hold the mboxes ``by_name`` in the place of its own, and ``by_name`` those that it has alone."""
+    own: dict[str, list[Any]] = {}
+    for mbox in mboxes_of(response):
+        if isinstance(mbox.name, str):
+            own.setdefault(mbox.name, []).append(mbox)
+    kept = [zip(mboxes, by_name.setdefault(name, mboxes), strict=True) for name, mboxes in own.items()]
+    in_place_of = {id(mbox): other for pairs in kept for mbox, other in pairs}
+    for part in () if response is None else (response.execute, response.prefetch):
+        if part is not None and part.mboxes:
+            part.mboxes = [in_place_of.get(id(mbox), mbox) for mbox in part.mboxes]
+
+
+def named_in(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    """The mboxes ``name`` of an answer in wire form, each after ``execute`` or ``prefetch``, in this order."""
     for mode in ("execute", "prefetch"):
         for mbox in objects_in(data.get(mode), "mboxes"):
             if mbox.get("name") == name:
-                for option in objects_in(mbox, "options"):
-                    return option.get("content")
+                yield mode, mbox
+
+
+def first_content(data: Mapping[str, Any], name: str) -> Any:
+    """What the first option of the mbox ``name`` holds in an answer in wire form; None where there is none."""
+    for _, mbox in named_in(data, name):
+        for option in objects_in(mbox, "options"):
+            return option.get("content")
     return None
 
 

@@ -163,8 +163,7 @@ class TargetDeliveryResponse(Answer, Record):
         meta: Meta,
         visitor_state: dict[str, Any] | None = None,
     ) -> None:
-        gathered = (analytics_details, trace, response_tokens)
-        answer = Unread(lambda _: response, lambda _: gathered)
+        answer = Unread.made(response, (analytics_details, trace, response_tokens))
         self._fill(sent, answer, (target_cookie, target_location_hint_cookie), meta, visitor_state)
 
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from target.answer import Unread
+from target.answer import Reading, Unread
 from target.config import SERVER_SIDE
 from target.delivery.identity import build_cookies, cluster_of_edge_host
 from target.delivery.redaction import hide_riding, redact
@@ -18,7 +18,7 @@ from target_delivery_api import models
 from target_delivery_api.types import fits, take
 
 if TYPE_CHECKING:
-    from target_delivery_api.models import DeliveryResponse
+    from target_delivery_api.models import DeliveryResponse, MboxResponse, PrefetchMboxResponse
 
 _MOST_MODELS = 100_000  # of which an answer to 50 mboxes has a few hundred
 _MOST_ERROR_VALUES = 10_000
@@ -73,7 +73,7 @@ def read_reply(reply: Reply, call: Call, check: Check | None = None) -> Unread:
         if fits(models.DeliveryResponse, data, levels=content.count(b"{") + content.count(b"[")):
             if check is not None:
                 check()
-            return Unread(_take, _gather, data)
+            return Unread(_TAKING, data)
     elif _count_models(data) > _MOST_MODELS:
         raise TransportError(
             f"The answer ({reply.status}) lists more than {_MOST_MODELS} mboxes, views, options and metrics: ask for "
@@ -155,7 +155,7 @@ def assemble_answer(call: Call, answer: Unread, now_s: float, meta: Meta | None 
 
 def assemble_decision(asked: Asked, data: dict[str, Any], now_s: float, meta: Meta) -> TargetDeliveryResponse:
     """The same of a decision in wire form, which is only read, and copied before a caller sees it."""
-    answer = Unread(_copy, _gather, data)
+    answer = Unread(_COPYING, data)
     cookies = partial(_cookies, asked, _device_id(asked, answer), now_s)
     state = None if asked.visitor is None else asked.visitor.state()
     return TargetDeliveryResponse._unread(asked, answer, cookies, meta, state)
@@ -178,21 +178,27 @@ def _result(
 
 
 def _made(response: DeliveryResponse | None) -> Unread:
-    return Unread(lambda _: response, _gather)
+    return Unread.made(response, _gather(response))
 
 
 def _take(data: dict[str, Any]) -> DeliveryResponse:
-    """The model of an answer that nobody else holds."""
     return take(models.DeliveryResponse, data)
 
 
+def _take_mbox(mode: str, data: dict[str, Any]) -> MboxResponse | PrefetchMboxResponse:
+    return take(models.MboxResponse, data) if mode == "execute" else take(models.PrefetchMboxResponse, data)
+
+
 def _copy(data: dict[str, Any]) -> DeliveryResponse:
-    """The model of one that others hold, too."""
     return models.DeliveryResponse.from_dict(data)
 
 
+def _copy_mbox(mode: str, data: dict[str, Any]) -> MboxResponse | PrefetchMboxResponse:
+    return models.MboxResponse.from_dict(data) if mode == "execute" else models.PrefetchMboxResponse.from_dict(data)
+
+
 def _gather(response: DeliveryResponse | None) -> tuple[Any, ...]:
-    """What a result holds of an answer beside it: see Unread."""
+    """What a result holds of an answer beside it: see Reading."""
     analytics, traces, tokens = [], [], []
     for part in () if response is None else _parts(response):
         if part.analytics is not None:
@@ -201,6 +207,12 @@ def _gather(response: DeliveryResponse | None) -> tuple[Any, ...]:
             traces.append(part.trace)
         tokens += [option.response_tokens for option in part.options or () if option.response_tokens is not None]
     return analytics or None, traces or None, tokens or None
+
+
+#: Of an answer that nobody else holds.
+_TAKING = Reading(_take, _take_mbox, _gather)
+#: Of one that others hold, too.
+_COPYING = Reading(_copy, _copy_mbox, _gather)
 
 
 def with_answer(result: TargetDeliveryResponse, response: DeliveryResponse, meta: Meta) -> TargetDeliveryResponse:
