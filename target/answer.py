@@ -21,6 +21,9 @@ if TYPE_CHECKING:
         PrefetchMboxResponse,
     )
 
+    #: An answer as a model, and what is gathered of it.
+    Whole = tuple[DeliveryResponse | None, tuple[Any, ...]]
+
 
 class Reading(NamedTuple):
     """How models are made of an answer in wire form.
@@ -36,8 +39,6 @@ class Reading(NamedTuple):
     gather: Callable[[DeliveryResponse], tuple[Any, ...]]
 
 
-#: An answer as a model, and what is gathered of it.
-Whole = tuple[Any, tuple[Any, ...]]
 _IN_PARTS: Whole = (None, ())
 
 
@@ -81,7 +82,7 @@ class Unread:
 
     def response(self) -> DeliveryResponse | None:
         """The model of all of it."""
-        return self._both()[0]  # type: ignore[no-any-return]
+        return self._both()[0]
 
     def gathered(self) -> tuple[Any, ...]:
         """What is gathered of it."""

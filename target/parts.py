@@ -29,7 +29,7 @@ def views_of(response: DeliveryResponse | None) -> Iterator[View]:
         yield from response.prefetch.views or ()
 
 
-def put_mboxes(response: DeliveryResponse | None, by_name: dict[str, list[Any]]) -> None:
+def put_mboxes(response: DeliveryResponse, by_name: dict[str, list[Any]]) -> None:
     """Let ``response`` hold the mboxes ``by_name`` in the place of its own, and ``by_name`` those that it has alone."""
     own: dict[str, list[Any]] = {}
     for mbox in mboxes_of(response):
@@ -37,7 +37,7 @@ def put_mboxes(response: DeliveryResponse | None, by_name: dict[str, list[Any]])
             own.setdefault(mbox.name, []).append(mbox)
     kept = [zip(mboxes, by_name.setdefault(name, mboxes), strict=True) for name, mboxes in own.items()]
     in_place_of = {id(mbox): other for pairs in kept for mbox, other in pairs}
-    for part in () if response is None else (response.execute, response.prefetch):
+    for part in (response.execute, response.prefetch):
         if part is not None and part.mboxes:
             part.mboxes = [in_place_of.get(id(mbox), mbox) for mbox in part.mboxes]
 
