@@ -55,13 +55,16 @@ def test_senders_grow_up_to_background_concurrency(make_outbox: MakeOutbox, serv
     assert busy.most == most
 
 
-def test_one_session_after_the_other_needs_few_senders(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
+def test_one_session_after_the_other_needs_no_more_than_a_sender_and_a_spare(
+    make_outbox: MakeOutbox, server: LoopbackServer
+) -> None:
     with wired(make_outbox(flush_interval=0), server.domain) as made:
+        service = made.handle._worker._service
         for number in range(20):
             made.queue(f"n-{number}", session_id=f"s-{number}")
             assert eventually(lambda number=number: len(made.told(ACKNOWLEDGED)) == number + 1)  # type: ignore[misc]
-        # One, and a spare; each time that the one is slow to say that it has ended, one more.
-        assert len(made.handle._worker._service.threads) <= 6
+            assert eventually(lambda: len(service._gates) == len(service.threads))  # all wait for the next one
+        assert len(service.threads) <= 3
 
 
 def test_a_session_is_sent_in_order_by_one_sender_at_a_time(make_outbox: MakeOutbox, server: LoopbackServer) -> None:
