@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from enum import Enum, StrEnum
-from functools import cache
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
@@ -18,12 +17,10 @@ PLAIN = frozenset({str, int, float, bool, type(None)})
 MAX_INTEGER = 2**63 - 1
 MAX_NUMBER = 10**308
 NUMBERS = frozenset({int, float})
+#: A model without fields, to which all of them are given.
+made: Any = object.__new__
 _TEXT = frozenset({str})
 _HOLDING = frozenset({dict, list})
-#: Kinds of field in which any JSON is read.
-_VALUES = (str, int, float, bool, object)
-#: The key of a field, the class that its JSON has to have, and the places within where models are in it.
-_Place = tuple[str, type | None, tuple["_Place", ...] | None]
 #: How deep free content may be nested: far from where Python gives up, on whatever stack it is read or copied again.
 MOST_LEVELS = 100
 
@@ -78,9 +75,13 @@ class Model:
     def _load(cls, value: Any, where: str) -> Self:
         raise NotImplementedError
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
-        return cls._load(data, cls.__name__)  # what is no part of an answer has no other way
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        return False  # only what is part of an answer says more
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> Any:
+        raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
@@ -138,52 +139,12 @@ def fits(model: type[Model], data: dict[str, Any], levels: int = MOST_LEVELS + 1
         data: An object as ``json.loads`` gives it.
         levels: How deep that is nested at most, if it is known.
     """
-    places = _places(model)  # type: ignore[arg-type]  # models have no hash, classes do
-    return (levels <= MOST_LEVELS or _is_shallow(data, MOST_LEVELS)) and _fit(data, places)
+    return (levels <= MOST_LEVELS or _is_shallow(data, MOST_LEVELS)) and model._fits(data)
 
 
 def take(model: type[M], data: dict[str, Any]) -> M:
     """What ``from_dict`` gives, of what ``fits`` and nobody else holds: free content is not copied."""
     return model._take(data)
-
-
-@cache
-def _places(model: type[Model], above: tuple[type[Model], ...] = ()) -> tuple[_Place, ...]:
-    """The fields of a model that are not just values, for ``_fit``."""
-    above = (*above, model)
-    return tuple(_place(key, kind, above) for key, kind in model.FIELDS.values() if kind not in _VALUES)
-
-
-def _place(key: str, kind: Kind, above: tuple[type[Model], ...]) -> _Place:
-    within = kind[0] if isinstance(kind, list) else kind
-    if within in above:
-        return key, None, None  # which nothing fits: there is no end to it
-    if isinstance(within, type) and issubclass(within, Model):
-        return key, list if isinstance(kind, list) else dict, _places(within, above)  # type: ignore[arg-type]
-    if isinstance(kind, list):
-        return key, list if within in _VALUES else None, None
-    return key, dict if isinstance(kind, dict) else None, None
-
-
-def _fit(data: Any, places: tuple[_Place, ...]) -> bool:
-    for key, kind, inner in places:
-        if key not in data or (value := data[key]) is None:
-            continue
-        if value.__class__ is not kind:
-            return False
-        if inner is not None and not (_fit(value, inner) if kind is dict else _all_fit(value, inner)):
-            return False
-    return True
-
-
-def _all_fit(items: Any, places: tuple[_Place, ...]) -> bool:
-    for item in items:
-        if item.__class__ is dict:
-            if places and not _fit(item, places):
-                return False
-        elif item is not None:
-            return False
-    return True
 
 
 def _is_shallow(value: Any, levels: int) -> bool:

@@ -59,3 +59,22 @@ def target(schema: Any) -> tuple[str | None, Any]:
     """The component a property refers to, by name and schema; no name for a schema written in place."""
     reference = plain(schema).get("$ref")
     return (reference, SCHEMAS[reference]) if reference else (None, schema)
+
+
+def answered() -> set[str]:
+    """Every schema that an answer is made of."""
+    reached: set[str] = set()
+    new = _named([each["responses"] for path in SPEC["paths"].values() for each in path.values()])
+    while new:
+        reached |= new
+        new = _named([SCHEMAS[name] for name in new]) - reached
+    return {name for name in reached if properties(name)}
+
+
+def _named(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return set().union(*map(_named, node))
+    if not isinstance(node, dict):
+        return set()
+    own = {node["$ref"].rpartition("/")[2]} if "$ref" in node else set()
+    return own.union(*map(_named, node.values()))

@@ -19,6 +19,7 @@ from ..types import (
     load_models,
     load_object,
     load_unknown,
+    made,
     strict_models,
     take_unknown,
 )
@@ -98,10 +99,14 @@ class AnalyticsPayload(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> AnalyticsPayload:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: AnalyticsPayload = made(AnalyticsPayload)
         self.pe = get("pe")
         self.tnta = get("tnta")
         self.additional_properties = (
@@ -174,10 +179,16 @@ class AnalyticsResponse(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("payload")) is not None and (value.__class__ is not dict):
+            return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> AnalyticsResponse:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: AnalyticsResponse = made(AnalyticsResponse)
         self.payload = None if (value := get("payload")) is None else AnalyticsPayload._take(value)
         self.additional_properties = (
             {} if _KEYS_OF_AnalyticsResponse.issuperset(data) else take_unknown(data, _KEYS_OF_AnalyticsResponse)
@@ -193,6 +204,7 @@ _KEYS_OF_Metric = frozenset(
         "analytics",
     }
 )
+_MEMBERS_OF_Metric_type: dict[Any, Any] = MetricType._value2member_map_
 
 
 class Metric(Model):
@@ -288,11 +300,21 @@ class Metric(Model):
         self.additional_properties = {} if _KEYS_OF_Metric.issuperset(data) else load_unknown(data, _KEYS_OF_Metric)
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("analytics")) is not None and (
+            value.__class__ is not dict or not AnalyticsResponse._fits(value)
+        ):
+            return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> Metric:
         get: Any = data.get
-        self = cls.__new__(cls)
-        self.type = load_enum(MetricType, get("type"))
+        self: Metric = made(Metric)
+        self.type = (
+            _MEMBERS_OF_Metric_type.get(value) if (value := get("type")).__class__ is str else None
+        ) or load_enum(MetricType, value)
         self.selector = get("selector")
         self.event_token = get("eventToken")
         self.analytics = None if (value := get("analytics")) is None else AnalyticsResponse._take(value)
@@ -313,6 +335,7 @@ _KEYS_OF_Option = frozenset(
         "responseTokens",
     }
 )
+_MEMBERS_OF_Option_type: dict[Any, Any] = OptionType._value2member_map_
 
 
 class Option(Model):
@@ -405,11 +428,19 @@ class Option(Model):
         self.additional_properties = {} if _KEYS_OF_Option.issuperset(data) else load_unknown(data, _KEYS_OF_Option)
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("responseTokens")) is not None and value.__class__ is not dict:
+            return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> Option:
         get: Any = data.get
-        self = cls.__new__(cls)
-        self.type = load_enum(OptionType, get("type"))
+        self: Option = made(Option)
+        self.type = (
+            _MEMBERS_OF_Option_type.get(value) if (value := get("type")).__class__ is str else None
+        ) or load_enum(OptionType, value)
         self.content = get("content")
         self.event_token = get("eventToken")
         self.response_tokens = get("responseTokens")
@@ -548,10 +579,32 @@ class MboxResponse(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("options")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not Option._fits(item)):
+                    return False
+        if (value := data.get("metrics")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not Metric._fits(item)):
+                    return False
+        if (value := data.get("analytics")) is not None and (
+            value.__class__ is not dict or not AnalyticsResponse._fits(value)
+        ):
+            return False
+        if (value := data.get("trace")) is not None and value.__class__ is not dict:
+            return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> MboxResponse:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: MboxResponse = made(MboxResponse)
         self.index = get("index")
         self.name = get("name")
         self.options = (
@@ -684,10 +737,32 @@ class PageLoadResponse(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("options")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not Option._fits(item)):
+                    return False
+        if (value := data.get("metrics")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not Metric._fits(item)):
+                    return False
+        if (value := data.get("analytics")) is not None and (
+            value.__class__ is not dict or not AnalyticsResponse._fits(value)
+        ):
+            return False
+        if (value := data.get("trace")) is not None and value.__class__ is not dict:
+            return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> PageLoadResponse:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: PageLoadResponse = made(PageLoadResponse)
         self.options = (
             None if (value := get("options")) is None else [Option._take(item) for item in value if item is not None]
         )
@@ -780,10 +855,24 @@ class ExecuteResponse(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("pageLoad")) is not None and (
+            value.__class__ is not dict or not PageLoadResponse._fits(value)
+        ):
+            return False
+        if (value := data.get("mboxes")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not MboxResponse._fits(item)):
+                    return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> ExecuteResponse:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: ExecuteResponse = made(ExecuteResponse)
         self.page_load = None if (value := get("pageLoad")) is None else PageLoadResponse._take(value)
         self.mboxes = (
             None
@@ -869,10 +958,16 @@ class NotificationResponse(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("trace")) is not None and value.__class__ is not dict:
+            return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> NotificationResponse:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: NotificationResponse = made(NotificationResponse)
         self.id = get("id")
         self.trace = get("trace")
         self.additional_properties = (
@@ -1023,10 +1118,32 @@ class PrefetchMboxResponse(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("options")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not Option._fits(item)):
+                    return False
+        if (value := data.get("metrics")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not Metric._fits(item)):
+                    return False
+        if (value := data.get("analytics")) is not None and (
+            value.__class__ is not dict or not AnalyticsResponse._fits(value)
+        ):
+            return False
+        if (value := data.get("trace")) is not None and value.__class__ is not dict:
+            return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> PrefetchMboxResponse:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: PrefetchMboxResponse = made(PrefetchMboxResponse)
         self.index = get("index")
         self.name = get("name")
         self.options = (
@@ -1178,10 +1295,32 @@ class View(Model):
         self.additional_properties = {} if _KEYS_OF_View.issuperset(data) else load_unknown(data, _KEYS_OF_View)
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("options")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not Option._fits(item)):
+                    return False
+        if (value := data.get("metrics")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not Metric._fits(item)):
+                    return False
+        if (value := data.get("analytics")) is not None and (
+            value.__class__ is not dict or not AnalyticsResponse._fits(value)
+        ):
+            return False
+        if (value := data.get("trace")) is not None and value.__class__ is not dict:
+            return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> View:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: View = made(View)
         self.name = get("name")
         self.key = get("key")
         self.options = (
@@ -1300,10 +1439,36 @@ class PrefetchResponse(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("views")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not View._fits(item)):
+                    return False
+        if (value := data.get("pageLoad")) is not None and (
+            value.__class__ is not dict or not PageLoadResponse._fits(value)
+        ):
+            return False
+        if (value := data.get("mboxes")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not PrefetchMboxResponse._fits(item)):
+                    return False
+        if (value := data.get("metrics")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not Metric._fits(item)):
+                    return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> PrefetchResponse:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: PrefetchResponse = made(PrefetchResponse)
         self.views = (
             None if (value := get("views")) is None else [View._take(item) for item in value if item is not None]
         )
@@ -1496,10 +1661,30 @@ class DeliveryResponse(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("id")) is not None and (value.__class__ is not dict or not VisitorId._fits(value)):
+            return False
+        if (value := data.get("execute")) is not None and (
+            value.__class__ is not dict or not ExecuteResponse._fits(value)
+        ):
+            return False
+        if (value := data.get("prefetch")) is not None and (
+            value.__class__ is not dict or not PrefetchResponse._fits(value)
+        ):
+            return False
+        if (value := data.get("notifications")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict or not NotificationResponse._fits(item)):
+                    return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> DeliveryResponse:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: DeliveryResponse = made(DeliveryResponse)
         self.status = get("status")
         self.request_id = get("requestId")
         self.id = None if (value := get("id")) is None else VisitorId._take(value)
@@ -1594,10 +1779,14 @@ class UnexpectedError(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> UnexpectedError:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: UnexpectedError = made(UnexpectedError)
         self.status = get("status")
         self.message = get("message")
         self.additional_properties = (

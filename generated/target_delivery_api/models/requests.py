@@ -33,6 +33,7 @@ from ..types import (
     load_models,
     load_object,
     load_unknown,
+    made,
     strict_models,
     strict_text_map,
     strict_texts,
@@ -1491,6 +1492,7 @@ _KEYS_OF_CustomerId = frozenset(
         "authenticatedState",
     }
 )
+_MEMBERS_OF_CustomerId_authenticated_state: dict[Any, Any] = AuthenticatedState._value2member_map_
 
 
 class CustomerId(Model):
@@ -1574,13 +1576,21 @@ class CustomerId(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> CustomerId:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: CustomerId = made(CustomerId)
         self.id = get("id")
         self.integration_code = get("integrationCode")
-        self.authenticated_state = load_enum(AuthenticatedState, get("authenticatedState"))
+        self.authenticated_state = (
+            _MEMBERS_OF_CustomerId_authenticated_state.get(value)
+            if (value := get("authenticatedState")).__class__ is str
+            else None
+        ) or load_enum(AuthenticatedState, value)
         self.additional_properties = (
             {} if _KEYS_OF_CustomerId.issuperset(data) else take_unknown(data, _KEYS_OF_CustomerId)
         )
@@ -3868,10 +3878,20 @@ class VisitorId(Model):
         )
         return self
 
-    @classmethod
-    def _take(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def _fits(data: dict[str, Any]) -> bool:
+        if (value := data.get("customerIds")) is not None:
+            if value.__class__ is not list:
+                return False
+            for item in value:
+                if item is not None and (item.__class__ is not dict):
+                    return False
+        return True
+
+    @staticmethod
+    def _take(data: dict[str, Any]) -> VisitorId:
         get: Any = data.get
-        self = cls.__new__(cls)
+        self: VisitorId = made(VisitorId)
         self.tnt_id = get("tntId")
         self.third_party_id = get("thirdPartyId")
         self.marketing_cloud_visitor_id = get("marketingCloudVisitorId")
