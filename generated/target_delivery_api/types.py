@@ -144,7 +144,8 @@ def fits(model: type[Model], data: dict[str, Any], levels: int = MOST_LEVELS + 1
 
 def take(model: type[M], data: dict[str, Any]) -> M:
     """What ``from_dict`` gives, of what ``fits`` and nobody else holds: free content is not copied."""
-    return model._take(data)
+    taken: M = model._take(data)
+    return taken
 
 
 def _is_shallow(value: Any, levels: int) -> bool:

@@ -21,6 +21,9 @@ from target._http.reading import Answer
 
 _TLS_RECORD_BYTES = 16384
 _NEAR_S = 0.001
+#: What says at once how much of a request was taken, and how it says that none was.
+_PLAIN = frozenset({socket.socket, ssl.SSLSocket})
+_LATER = (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError)
 # urllib3 is given these, which it would add itself, for the headers that are written in one piece: all of them, once it
 # is known what is written for the host.
 _IN_LINES = {"Accept-Encoding": "", "User-Agent": ""}
@@ -66,9 +69,12 @@ class DeadlineConnection(HTTPConnection):
 
     @property
     def timeout(self) -> float | None:
-        """Seconds left, or for which the first byte of an answer is waited for alone."""
+        """Seconds left, or for which the first byte of an answer is waited for alone; 0 for a request about to be sent,
+        since what fits into the system's buffer needs no waiting."""
         if self._ends_at is None:
             return self._seconds
+        if self._held is not None:
+            return 0.0
         return max(min(self._ends_at - monotonic_s(), self.patience_s), SOONEST_S)
 
     @timeout.setter
@@ -208,12 +214,24 @@ class DeadlineConnection(HTTPConnection):
         self.answered = False
         try:
             if len(data) <= _TLS_RECORD_BYTES:
-                self.arm(self.sock)
-                super().send(data)
+                data = self._send_at_once(data)
+                if data:
+                    self.arm(self.sock)
+                    super().send(data)
             else:
                 self._send_pieces(data)
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
             raise BrokenPipeError(*error.args) from error  # what the same end of a connection is without TLS
+
+    def _send_at_once(self, data: bytes) -> bytes:
+        """Send what the system takes without waiting, where urllib3 has told the socket so; what is left of it."""
+        sock = self.sock
+        if sock.__class__ not in _PLAIN or sock.gettimeout() != 0.0:
+            return data
+        try:
+            return data[sock.send(data) :]
+        except _LATER:
+            return data  # the same once more, as TLS wants it
 
     def _send_pieces(self, data: bytes) -> None:
         """Send what may fill the system's buffer. TLS counts its timeout anew for each record, hence the pieces."""

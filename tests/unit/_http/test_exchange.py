@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
 from typing import Any
 
+import pytest
+import trustme
 from hypothesis import example, given
 from hypothesis import strategies as st
 from urllib3 import HTTPConnectionPool
@@ -117,3 +124,62 @@ def test_a_socket_that_cannot_say_its_timeout_is_given_one() -> None:
     connection.timeout = Deadline(5.0).read_timeout
     connection.arm(silent)
     assert silent.given_s > 3.0
+
+
+@contextmanager
+def narrow(is_tls: bool) -> Iterator[tuple[Any, Any]]:
+    """Both ends of a connection that takes next to nothing before somebody reads it, the sender's first."""
+    with ExitStack() as stack:
+        ends = [stack.enter_context(end) for end in socket.socketpair()]
+        for end in ends:
+            end.settimeout(5.0)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # which comes to the least there is
+        if not is_tls:
+            yield ends[0], ends[1]
+            return
+        ca, at_server, at_client = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+        ca.issue_cert("acme.example").configure_cert(at_server)
+        ca.configure_trust(at_client)
+        got: list[Any] = []
+        accepting = threading.Thread(target=lambda: got.append(at_server.wrap_socket(ends[1], server_side=True)))
+        accepting.start()
+        sender = stack.enter_context(at_client.wrap_socket(ends[0], server_hostname="acme.example"))
+        accepting.join()
+        yield sender, stack.enter_context(got[0])
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_what_is_not_taken_at_once_is_sent_once_it_is(is_tls: bool) -> None:
+    body, received = bytes(range(256)) * 50, b""
+    with narrow(is_tls) as (sender, reader):
+        connection = with_deadlines("acme.example")
+        connection.sock, connection.timeout = sender, Deadline(5.0).read_timeout
+        sending = threading.Thread(target=connection.request, args=("POST", "/", body, USUAL))
+        sending.start()
+        sending.join(0.1)
+        assert sending.is_alive(), "all was taken at once"
+        while not received.endswith(body) and (piece := reader.recv(65536)):
+            received += piece
+        sending.join(5.0)
+        assert received.partition(b"\r\n\r\n")[2] == body
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_what_nobody_takes_is_not_waited_for_beyond_the_deadline(is_tls: bool) -> None:
+    with narrow(is_tls) as (sender, _):
+        connection = with_deadlines("acme.example")
+        connection.sock, connection.timeout = sender, Deadline(0.1).read_timeout
+        began_s = time.monotonic()
+        with pytest.raises(TimeoutError):
+            connection.request("POST", "/", b"x" * 12_000, USUAL)
+        assert 0.09 < time.monotonic() - began_s < 2.0
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_what_is_taken_at_once_is_not_waited_for(is_tls: bool) -> None:
+    with narrow(is_tls) as (sender, reader):
+        connection = with_deadlines("acme.example")
+        connection.sock, connection.timeout = sender, Deadline(5.0).read_timeout
+        connection.request("POST", "/", b"{}", USUAL)
+        assert sender.gettimeout() == 0.0, "the socket was told to wait, which asks the system before it sends"
+        assert reader.recv(65536).endswith(b"\r\n\r\n{}")
