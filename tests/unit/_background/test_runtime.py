@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
+import sys
+import threading
 import time
 import uuid
 
 import pytest
 
 from target import Outbox, TargetError
+from target._background import runtime as runtime_module
 from target._background.runtime import chance, system_runtime
 from target.config import Runtime
 from tests.kit.calls import CALL, client_of
@@ -31,6 +35,43 @@ def test_time_and_ids_are_the_systems() -> None:
     assert {(each.version, each.variant) for each in parsed} == {(4, uuid.RFC_4122)}
     for digit in range(32):  # every other one is as good as random
         assert len({each.hex[digit] for each in parsed}) == {12: 1, 16: 4}.get(digit, 16)
+
+
+def refuse(count: int, flags: int) -> bytes:
+    raise OSError(f"{count} bytes, {flags}: not permitted")
+
+
+@pytest.mark.parametrize("at_once", [None, refuse])
+def test_a_system_that_gives_nothing_at_once_is_asked_in_the_usual_way(
+    at_once: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime_module, "_draw_at_once", at_once)
+    ids = [each for count in (1, 2, 40) for each in system_runtime().new_ids(count)]
+    assert len(set(ids)) == 43
+    assert [str(uuid.UUID(text)) for text in ids] == ids
+
+
+@pytest.mark.skipif(not hasattr(os, "getrandom"), reason="the system gives random bytes to those who wait alone")
+def test_who_needs_ids_lets_no_thread_that_computes_go_first() -> None:
+    new_ids, ended, interval_s = system_runtime().new_ids, threading.Event(), sys.getswitchinterval()
+
+    def compute() -> None:
+        while not ended.is_set():
+            sum(range(1000))
+
+    computing = threading.Thread(target=compute)
+    sys.setswitchinterval(0.2)  # that long it computes whenever it is let go first
+    try:
+        computing.start()
+        began_s = time.monotonic()
+        for _ in range(2000):
+            new_ids(2)
+        took_s = time.monotonic() - began_s
+    finally:
+        ended.set()
+        sys.setswitchinterval(interval_s)
+        computing.join()
+    assert took_s < 2.0  # else that again and again; once or twice it goes first as any thread does
 
 
 def test_ids_of_a_runtime_that_draws_one_at_a_time() -> None:
