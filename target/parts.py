@@ -42,12 +42,15 @@ def put_mboxes(response: DeliveryResponse, by_name: dict[str, list[Any]]) -> Non
             part.mboxes = [in_place_of.get(id(mbox), mbox) for mbox in part.mboxes]
 
 
-def named_in(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+def named_in(data: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
     """The mboxes ``name`` of an answer in wire form, each after ``execute`` or ``prefetch``, in this order."""
-    for mode in ("execute", "prefetch"):
-        for mbox in objects_in(data.get(mode), "mboxes"):
-            if mbox.get("name") == name:
-                yield mode, mbox
+    return [
+        (mode, mbox)
+        for mode in ("execute", "prefetch")
+        if (part := data.get(mode))
+        for mbox in part.get("mboxes") or ()
+        if mbox is not None and mbox.get("name") == name
+    ]
 
 
 def first_content(data: Mapping[str, Any], name: str) -> Any:

@@ -87,6 +87,8 @@ def _shown(number: float) -> str:
 
 def parse_string(name: str, value: object) -> str:
     """Any string."""
+    if type(value) is str:
+        return value
     if not is_text(value):
         _wrong(name, "a string", value)
     return exact_text(value)

@@ -122,8 +122,12 @@ def parse_target_cookie(value: str | None, now_s: float) -> dict[str, str]:
     for entry in value.split("|"):
         parts = entry.split("#", 3)
         if len(parts) >= 3 and _EPOCH_S.fullmatch(parts[2]) and oldest <= int(parts[2]):
-            entries[unquote(parts[0])] = unquote(parts[1])
+            entries[_decode(parts[0])] = _decode(parts[1])
     return entries
+
+
+def _decode(text: str) -> str:
+    return unquote(text) if "%" in text else text
 
 
 def find_in_header(value: str) -> str | None:

@@ -140,7 +140,8 @@ def build_offers_call(
     method: str = "get_offers",
 ) -> Call:
     """The call of ``get_offers`` and ``get_attributes``. Raises OptionsError; the caller's objects are only read."""
-    return draft_offers_call(config, options, runtime, remembered_cluster, added_mboxes, method, is_sent=True).call
+    draft = draft_offers_call(config, options, runtime, remembered_cluster, added_mboxes, method, is_sent=True)
+    return _completed(draft, draft.body)
 
 
 def draft_offers_call(
@@ -165,7 +166,8 @@ def build_notifications_call(
     """The call of ``send_notifications``. Raises OptionsError when no valid notification and no telemetry is in it."""
     body = parse_request(options.request, config.notices)
     fill_parts(body, config.logger)
-    call = _draft(config, options, runtime, remembered_cluster, body, "get_offers", True).call
+    draft = _draft(config, options, runtime, remembered_cluster, body, "get_offers", True)
+    call = _completed(draft, draft.body)
     if not call.body.get("notifications") and not call.body.get("telemetry"):
         raise OptionsError("Notifications list is required in request, with at least one that has id, type, timestamp")
     return call
@@ -223,26 +225,19 @@ def _draft(
     named = named_cluster(identity, device_id, config.logger)
     cluster, is_named, token = named or remembered_cluster, named is not None, options.override_token
     # In the order of its fields, which takes half as long as by their names; so of a Call.
+    known = identity.session_id
     return Draft(
-        body,
-        method,
-        identity.session_id,
-        device_id,
-        cluster,
-        is_named,
-        visitor,
-        token,
-        trace_id,
-        config,
-        runtime,
-        [],
-        new_ids,
+        body, method, known, device_id, cluster, is_named, visitor, token, trace_id, config, runtime, [], new_ids
     )
 
 
 def _complete(draft: Draft) -> Call:
-    """The call itself, with all that is the same whatever its caller gave."""
-    body, config, runtime = draft.body.copy(), draft.config, draft.runtime  # a copy, since rules may be reading it
+    return _completed(draft, draft.body.copy())  # since rules may be reading it
+
+
+def _completed(draft: Draft, body: dict[str, Any]) -> Call:
+    """The call itself, with all that is the same whatever its caller gave; put into ``body``."""
+    config, runtime = draft.config, draft.runtime
     if not body.get("impressionId"):
         body["impressionId"] = runtime.new_id()
     context = body.get("context") or {"channel": CHANNEL}

@@ -53,7 +53,7 @@ _ASKING = frozenset({"execute", "prefetch"})
 # The same of what execute, prefetch and notifications ask for or report. A blank parameter is a value, and a view with
 # a blank name is not all views.
 _PLACES = ("pageLoad", "mboxes", "views")
-_DETAILS = ("address", "order", "product")
+_DETAILS = frozenset({"address", "order", "product"})
 # Whether the request that is being written has a key that the API's document does not know. What writes is made once
 # for all requests and has no other place to note it, and to look through each request for such keys would take long.
 _has_unknown: ContextVar[bool] = ContextVar("has_unknown", default=False)
@@ -239,10 +239,10 @@ def tidy_request(body: dict[str, Any]) -> None:
 
 def _tidy_details(items: Any) -> None:
     for item in items if items.__class__ is list else ():
-        if item.__class__ is not dict:
+        if item.__class__ is not dict or _DETAILS.isdisjoint(item):
             continue
-        for name in _DETAILS:
-            if name in item and item[name].__class__ is dict and _drop_blanks(item[name]):
+        for name in _DETAILS & item.keys():
+            if item[name].__class__ is dict and _drop_blanks(item[name]):
                 del item[name]
 
 
