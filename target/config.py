@@ -239,7 +239,7 @@ def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
     if not options:
         raise OptionsError("Options are required: pass at least request")
     if len(options) == 1 and (request := options.get("request")) is not None:  # as in most calls
-        return RequestConfig._make((request, *_DEFAULTS_BUT_REQUEST))
+        return tuple.__new__(RequestConfig, (request, *_DEFAULTS_BUT_REQUEST))
     if not options.keys() <= _REQUEST_OPTIONS.keys():
         reject_unknown(options, _REQUEST_OPTIONS)
     values = _REQUEST_DEFAULTS.copy()

@@ -257,10 +257,10 @@ class OnDevice:
         if not notifications and telemetry is None:
             return
         if telemetry is not None:
-            ended = monotonic_s()
-            times_ms = (ended - started) * 1000, (ended - decided) * 1000
-            request_id, counts = asked.body["requestId"], count_asked(asked.body)
-            telemetry.add(Measured(request_id, self._runtime.now_s(), *times_ms, LOCAL, ON_DEVICE, counts))
+            ended, now_s, body = monotonic_s(), self._runtime.now_s(), asked.body
+            took_ms, parsing_ms = (ended - started) * 1000, (ended - decided) * 1000
+            counts = count_asked(body)
+            telemetry.add(Measured(body["requestId"], now_s, took_ms, parsing_ms, LOCAL, ON_DEVICE, counts))
         if notifications:
             entries = [] if telemetry is None else telemetry.take_all()
             followed = Decided(asked, decision.response["id"])

@@ -215,7 +215,9 @@ def build_id(
     Customer ids of Visitor and options stand before the request's own. A visitor who opted out sends neither an
     ECID nor a customer id, whoever named it.
     """
-    ids = {key: value for key, value in own.items() if value not in _NO_ID}
+    said, ids = own.values(), own.copy()
+    if None in said or "" in said:
+        ids = {key: value for key, value in own.items() if value not in _NO_ID}
     if device_id:
         ids.setdefault("tntId", device_id)
     given = options.customer_ids or []
