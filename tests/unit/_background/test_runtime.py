@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import sys
-import threading
 import time
 import uuid
 
@@ -16,9 +14,10 @@ from target import Outbox, TargetError
 from target._background import runtime as runtime_module
 from target._background.runtime import chance, system_runtime
 from target.config import Runtime
-from tests.kit.calls import CALL, client_of
+from tests.kit.calls import CALL, client_of, timed
 from tests.kit.loopback import Answer, LoopbackServer
 from tests.kit.outboxes import notification
+from tests.kit.threads import computing
 
 
 def test_time_and_ids_are_the_systems() -> None:
@@ -53,24 +52,9 @@ def test_a_system_that_gives_nothing_at_once_is_asked_in_the_usual_way(
 
 @pytest.mark.skipif(not hasattr(os, "getrandom"), reason="the system gives random bytes to those who wait alone")
 def test_who_needs_ids_lets_no_thread_that_computes_go_first() -> None:
-    new_ids, ended, interval_s = system_runtime().new_ids, threading.Event(), sys.getswitchinterval()
-
-    def compute() -> None:
-        while not ended.is_set():
-            sum(range(1000))
-
-    computing = threading.Thread(target=compute)
-    sys.setswitchinterval(0.2)  # that long it computes whenever it is let go first
-    try:
-        computing.start()
-        began_s = time.monotonic()
-        for _ in range(2000):
-            new_ids(2)
-        took_s = time.monotonic() - began_s
-    finally:
-        ended.set()
-        sys.setswitchinterval(interval_s)
-        computing.join()
+    new_ids = system_runtime().new_ids
+    with computing(0.2):
+        took_s = timed(lambda: [new_ids(2) for _ in range(2000)])
     assert took_s < 2.0  # else that again and again; once or twice it goes first as any thread does
 
 
