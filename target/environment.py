@@ -16,8 +16,9 @@ from target.values import nearest_of
 
 _OPTIONS = ALL_CLIENT_OPTIONS  # of which a variable for the other client is refused by ``create``, in its words
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_WHOLE = re.compile(r"[+-]?[0-9]{1,400}")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?")
+# Compiled when they are first needed, which most programs never do.
+_WHOLE = r"[+-]?[0-9]{1,400}"
+_NUMBER = r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?"
 
 
 class FromEnvironment:
@@ -110,9 +111,9 @@ def _read_flag(text: str) -> bool:
 
 
 def _read_number(text: str) -> float:
-    if _WHOLE.fullmatch(text):
+    if re.fullmatch(_WHOLE, text):
         return int(text)
-    if _NUMBER.fullmatch(text):
+    if re.fullmatch(_NUMBER, text):
         return float(text)
     raise ValueError("it must be a number")
 

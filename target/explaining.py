@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from target._background.shares import PLACES
 from target._http.deadline import Deadline
-from target.amcv import AmcvVisitor
 from target.calls import merge
 from target.causes import discreet
 from target.clients import Client
@@ -129,8 +128,12 @@ def _with_overrides(part: ExplainedPart, names: Collection[str]) -> ExplainedPar
 
 def _apart(parsed: RequestConfig) -> RequestConfig:
     """``parsed`` with a Visitor of its own, so that the next call of the caller's is not stitched to this one."""
-    if not is_a(parsed.visitor, AmcvVisitor):
+    if parsed.visitor is None:
         return parsed
     from copy import copy
 
+    from target.amcv import AmcvVisitor  # which who gives no Visitor never needs
+
+    if not is_a(parsed.visitor, AmcvVisitor):
+        return parsed
     return parsed._replace(visitor=copy(parsed.visitor))

@@ -161,7 +161,11 @@ def copied(value: Any) -> Any:
     """The same for what ``plain_copy`` or ``json.loads`` made, which is sure to be plain."""
     kind = value.__class__
     if kind is dict:
-        return {key: copied(item) for key, item in value.items()}
+        copy = value.copy()  # which does nearly all of it at once
+        for key, item in value.items():
+            if item.__class__ is dict or item.__class__ is list:
+                copy[key] = copied(item)
+        return copy
     if kind is list:
         return [copied(item) for item in value]
     return value

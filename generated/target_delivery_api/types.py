@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from enum import Enum, StrEnum
-from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Model")
@@ -120,13 +120,17 @@ class Unusual(Exception):
     """A field of a model holds something else than what it is declared to."""
 
 
-class Response(NamedTuple, Generic[T]):
+class Response(Generic[T]):
     """An answer: its raw parts and, where the API documents a body for the status, the model of it."""
 
-    status_code: int
-    content: bytes
-    headers: Mapping[str, str]
-    parsed: T | None
+    __slots__ = ("content", "headers", "parsed", "status_code")
+
+    # Written out, since a NamedTuple that is generic costs every start a millisecond.
+    def __init__(self, *, status_code: int, content: bytes, headers: Mapping[str, str], parsed: T | None) -> None:
+        self.status_code = status_code
+        self.content = content
+        self.headers = headers
+        self.parsed = parsed
 
 
 def fits(model: type[Model], data: dict[str, Any], levels: int = MOST_LEVELS + 1) -> bool:

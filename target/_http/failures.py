@@ -21,15 +21,15 @@ from target.loggers import fields
 
 #: What urllib3, http.client and ssl raise on the way, and what is raised here meanwhile.
 RAISED = (http_errors.HTTPError, http.client.HTTPException, TransportError, OSError)
-# Loopback, private and link-local addresses, names without a dot, and those that no public name ends in.
-_LOCAL = re.compile(
+# Loopback, private and link-local addresses, names without a dot, and those that no public name ends in; of any case.
+# This and what else is hardly ever matched is compiled then, since every start would wait for it.
+_LOCAL = (
     r"(?:[^.:]+|(?:.+\.)?(?:localhost|local|test|example|invalid|internal|lan|home|svc)|(?:127|10)(?:\.[0-9]+){3}"
     r"|0\.0\.0\.0|(?:192\.168|169\.254|172\.(?:1[6-9]|2[0-9]|3[01]))(?:\.[0-9]+){2}"
-    r"|\[(?:::1?|f[cde][0-9a-f]{2}:[0-9a-f:.]*)\])(?::[0-9]+)?",
-    re.IGNORECASE,
+    r"|\[(?:::1?|f[cde][0-9a-f]{2}:[0-9a-f:.]*)\])(?::[0-9]+)?"
 )
 _TIMEOUTS = (http_errors.TimeoutError, http_errors.EmptyPoolError, TimeoutError)
-_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
+_REFUSED_TUNNEL = r"Tunnel connection failed: ([0-9]{3})\b"
 
 
 class Words(NamedTuple):
@@ -109,7 +109,7 @@ def timed_out(config: ClientConfig, call: Call) -> TargetTimeout:
 def _is_astray(config: ClientConfig, call: Call) -> bool:
     """Whether ``call`` went to Adobe from a client that was made for a server near by, such as an emulator."""
     host = config.server_domain
-    return bool(host and config.edge_routing and call.cluster is not None and _LOCAL.fullmatch(host))
+    return bool(host and config.edge_routing and call.cluster is not None and re.fullmatch(_LOCAL, host, re.IGNORECASE))
 
 
 def closed_meanwhile() -> ClientClosed:
@@ -211,7 +211,7 @@ def _reason_of(error: Exception) -> str:
         # http.client gives a proxy's refusal as a sentence alone: "Tunnel connection failed: 407 ..."
         if isinstance(seen, OSError) and (seen.strerror or len(seen.args) == 1):
             words = seen.strerror or str(seen.args[0])
-            refused = _REFUSED_TUNNEL.match(words)
+            refused = re.match(_REFUSED_TUNNEL, words)
             if refused is None:
                 return words
             status = int(refused[1])  # the proxy's own words are foreign

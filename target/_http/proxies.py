@@ -14,8 +14,9 @@ from target.config import ClientConfig
 from target.errors import OptionsError
 
 _PORTS = {"http": 80, "https": 443}
-_WITH_PORT = re.compile(r"(?:\[([^]]*)\]|([0-9./]+))(?::([0-9]{1,5}))?")
-_NAME = re.compile(r"\*?\.*([^:*]+?)\.*(?::([0-9]{1,5}))?")
+# Compiled when they are first needed: where something is to be asked without a proxy.
+_WITH_PORT = r"(?:\[([^]]*)\]|([0-9./]+))(?::([0-9]{1,5}))?"
+_NAME = r"\*?\.*([^:*]+?)\.*(?::([0-9]{1,5}))?"
 _EXAMPLE = "a URL such as http://proxy.example:3128 (percent-encode : / @ in a password)"
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -85,7 +86,7 @@ class Exceptions:
                 self._all = True
             elif (network := _parse_network(entry)) is not None:
                 self._networks.append(network)
-            elif found := _NAME.fullmatch(entry):
+            elif found := re.fullmatch(_NAME, entry):
                 self._names.append((found[1], int(found[2]) if found[2] else None))
 
     def hold(self, host: str, port: int) -> bool:
@@ -136,7 +137,7 @@ def _variable(name: str, value: str) -> str:
 
 def _parse_network(entry: str) -> tuple[_Network, int | None] | None:
     """The addresses and the port of ``10.0.0.0/8``, ``10.1.2.3:8080``, ``::1`` or ``[::1]:8080``; None for a name."""
-    found = _WITH_PORT.fullmatch(entry)
+    found = re.fullmatch(_WITH_PORT, entry)
     text, port = (found[1] or found[2], int(found[3]) if found[3] else None) if found else (entry, None)
     with contextlib.suppress(ValueError):
         return ipaddress.ip_network(text, strict=False), port
