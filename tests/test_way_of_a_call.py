@@ -18,7 +18,7 @@ from tests.kit.loopback import serving
 
 FOLDERS = tuple(f"{Path(str(package.__file__)).parent}/" for package in (target, target_delivery_api))
 # Whoever reads a call from end to end opens so many files. Raise it only for what cannot stand in one of them.
-MOST_FILES = 29
+MOST_FILES = 31  # two of them generated: what a request is made of, and an answer
 MOST_CALLS = 230
 
 

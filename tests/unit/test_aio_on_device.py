@@ -73,7 +73,7 @@ def test_without_rules_a_call_says_so_and_the_loop_went_on_meanwhile(
                 ticks += 1
 
         ticking = asyncio.create_task(tick())
-        options = {**ACCOUNT, **shop.options, "maximum_wait_ready": 200}
+        options = {**ACCOUNT, **shop.options, "maximum_wait_ready": 500}
         async with await AsyncTargetClient.create(options) as client:
             await work(client)
         ticking.cancel()

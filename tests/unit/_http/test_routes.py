@@ -254,7 +254,7 @@ def test_an_answer_that_names_no_cluster_sets_no_cookie_for_the_one_that_failed(
 @pytest.mark.parametrize("way", WAYS)
 def test_a_cluster_that_hangs_is_left_alone_after_three_calls(way: str, edge: Edge) -> None:
     edge.fault = lambda _: lambda sock: sock.recv(1)
-    client = WAYS[way](**edge.options(timeout=150))
+    client = WAYS[way](**edge.options(timeout=250))
     try:
         for _ in range(3):
             with pytest.raises(TargetTimeout):
