@@ -93,7 +93,7 @@ class Unread:
         data, reading, made = self._data, self._reading, self._made
         if data is None or reading is None or made.setdefault("first", _IN_PARTS) is not _IN_PARTS or "whole" in made:
             return [mbox for mbox in mboxes_of(self.response()) if mbox.name == name]
-        by_name = made.get("mboxes") or made.setdefault("mboxes", {})
+        by_name = made.setdefault("mboxes", {})
         if (found := by_name.get(name)) is None:
             found = by_name.setdefault(name, [reading.mbox(mode, mbox) for mode, mbox in named_in(data, name)])
         return found  # type: ignore[no-any-return]

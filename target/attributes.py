@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from target.errors import AttributeNotFound, TargetError
 from target.foreign import copied, exact_number, exact_text, is_number, is_text, kind_of, shown
 from target.notices import Notices
+from target.parts import objects_in
 from target.response import TargetDeliveryResponse
 from target.values import parse_string
 
@@ -134,15 +135,16 @@ def _index(result: TargetDeliveryResponse, alone: dict[str, Any]) -> dict[str, d
     with_objects: set[str] = set()
     others: dict[str, list[Any]] = {}
     data = result._answer.data
-    for name, contents in _offers_of(result.response) if data is None else _offers_in(data):
+    for name, offers in _offers_of(result.response) if data is None else _offers_in(data):
         if not isinstance(name, str):
             continue
-        if name not in by_mbox:
-            by_mbox[name] = {}
-        for content in contents:
+        attributes = by_mbox.setdefault(name, {})
+        for kind, content in offers:
+            if kind != "json" or content is None:
+                continue
             if isinstance(content, dict):
                 with_objects.add(name)
-                by_mbox[name].update(copied(content))
+                attributes.update(copied(content))
             else:
                 others.setdefault(name, []).append(content)
     if others:
@@ -150,30 +152,20 @@ def _index(result: TargetDeliveryResponse, alone: dict[str, Any]) -> dict[str, d
     return by_mbox
 
 
-def _offers_of(response: DeliveryResponse | None) -> Iterator[tuple[Any, list[Any]]]:
-    """The name of each mbox, and what its JSON offers hold: of prefetch first."""
+def _offers_of(response: DeliveryResponse | None) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
+    """The name of each mbox, and kind and content of each of its options: of prefetch first."""
     for part in (response.prefetch, response.execute) if response is not None else ():
         for mbox in (part.mboxes or ()) if part is not None else ():
-            options = mbox.options or ()
-            yield mbox.name, [each.content for each in options if each.type == "json" and each.content is not None]
+            yield mbox.name, [(option.type, option.content) for option in mbox.options or ()]
 
 
-def _offers_in(data: Mapping[str, Any]) -> Iterator[tuple[Any, list[Any]]]:
-    """The same of an answer in wire form, in which anything may be null."""
+def _offers_in(data: Mapping[str, Any]) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
+    """The same of an answer in wire form."""
     for mode in ("prefetch", "execute"):
-        for mbox in (part.get("mboxes") or ()) if (part := data.get(mode)) is not None else ():
-            if mbox is not None:
-                options = mbox.get("options") or ()
-                yield (
-                    mbox.get("name"),
-                    [
-                        content
-                        for each in options
-                        if each is not None
-                        and each.get("type") == "json"
-                        and (content := each.get("content")) is not None
-                    ],
-                )
+        if mode in data:
+            for mbox in objects_in(data[mode], "mboxes"):
+                options = objects_in(mbox, "options")
+                yield mbox.get("name"), [(option.get("type"), option.get("content")) for option in options]
 
 
 def _as_float(value: Any) -> float | None:

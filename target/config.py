@@ -239,6 +239,7 @@ def parse_request_options(options: Mapping[str, Any]) -> RequestConfig:
     if not options:
         raise OptionsError("Options are required: pass at least request")
     if len(options) == 1 and (request := options.get("request")) is not None:  # as in most calls
+        # What _make does, but for a count of what is known to be enough.
         return tuple.__new__(RequestConfig, (request, *_DEFAULTS_BUT_REQUEST))
     if not options.keys() <= _REQUEST_OPTIONS.keys():
         reject_unknown(options, _REQUEST_OPTIONS)

@@ -47,9 +47,8 @@ def named_in(data: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
     return [
         (mode, mbox)
         for mode in ("execute", "prefetch")
-        if (part := data.get(mode))
-        for mbox in part.get("mboxes") or ()
-        if mbox is not None and mbox.get("name") == name
+        for mbox in objects_in(data.get(mode), "mboxes")
+        if mbox.get("name") == name
     ]
 
 

@@ -127,6 +127,7 @@ def parse_target_cookie(value: str | None, now_s: float) -> dict[str, str]:
 
 
 def _decode(text: str) -> str:
+    # As for _encode: ids are nearly always plain.
     return unquote(text) if "%" in text else text
 
 
@@ -215,9 +216,7 @@ def build_id(
     Customer ids of Visitor and options stand before the request's own. A visitor who opted out sends neither an
     ECID nor a customer id, whoever named it.
     """
-    said, ids = own.values(), own.copy()
-    if None in said or "" in said:
-        ids = {key: value for key, value in own.items() if value not in _NO_ID}
+    ids = {key: value for key, value in own.items() if value not in _NO_ID}
     if device_id:
         ids.setdefault("tntId", device_id)
     given = options.customer_ids or []

@@ -50,8 +50,7 @@ def _is_ready(part: dict[str, Any]) -> bool:
     if not mboxes:
         return False
     for mbox in mboxes:
-        name = mbox.get("name")
-        if type(name) is not str or not 0 < len(name) <= MAX_NAME_LENGTH or name.isspace() or mbox.get("index") is None:
+        if not is_name(mbox.get("name")) or mbox.get("index") is None:
             return False
     values = part.values()
     return None not in values and [] not in values

@@ -225,9 +225,9 @@ def _draft(
     named = named_cluster(identity, device_id, config.logger)
     cluster, is_named, token = named or remembered_cluster, named is not None, options.override_token
     # In the order of its fields, which takes half as long as by their names; so of a Call.
-    known = identity.session_id
+    known_id = identity.session_id
     return Draft(
-        body, method, known, device_id, cluster, is_named, visitor, token, trace_id, config, runtime, [], new_ids
+        body, method, known_id, device_id, cluster, is_named, visitor, token, trace_id, config, runtime, [], new_ids
     )
 
 
